@@ -1,0 +1,76 @@
+"""lm-engine: swap any stage of language-model pretraining and learn honestly which is better.
+
+This module is the public surface. Names are imported on first use, so that a plugin's light module costs no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from lm_engine.hookspecs import hookimpl
+from lm_engine.implementation import (
+    HOOK_API_VERSION,
+    STAGES,
+    Command,
+    Corpus,
+    Implementation,
+    Observer,
+    Reader,
+    Stage,
+)
+from lm_engine.options import NoOptions, option
+
+if TYPE_CHECKING:
+    from lm_engine.catalogue import Catalogue
+    from lm_engine.errors import EngineError, UsageError
+    from lm_engine.examples import IGNORED, Batch, ExampleBuilder, segments_of
+    from lm_engine.model import Model
+    from lm_engine.optimizer import NamedParameter, Optimization, ScheduleOptions, schedule
+    from lm_engine.sampler import Sampler
+    from lm_engine.tokenizer import END_OF_TEXT, TokenIds, Tokenizer, utf8
+
+_LAZY = {
+    "Catalogue": "catalogue",
+    "EngineError": "errors",
+    "UsageError": "errors",
+    "IGNORED": "examples",
+    "Batch": "examples",
+    "ExampleBuilder": "examples",
+    "segments_of": "examples",
+    "Model": "model",
+    "NamedParameter": "optimizer",
+    "Optimization": "optimizer",
+    "ScheduleOptions": "optimizer",
+    "schedule": "optimizer",
+    "Sampler": "sampler",
+    "END_OF_TEXT": "tokenizer",
+    "TokenIds": "tokenizer",
+    "Tokenizer": "tokenizer",
+    "utf8": "tokenizer",
+}
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "HOOK_API_VERSION",
+    "STAGES",
+    "Command",
+    "Corpus",
+    "Implementation",
+    "NoOptions",
+    "Observer",
+    "Reader",
+    "Stage",
+    "hookimpl",
+    "option",
+    *_LAZY,
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'lm_engine' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"lm_engine.{_LAZY[name]}"), name)
+    globals()[name] = value
+    return value

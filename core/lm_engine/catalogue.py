@@ -1,0 +1,258 @@
+"""What is installed: every plugin found, every implementation offered, every problem met.
+
+Each entry point of the group `lm_engine` is loaded by itself and each plugin's hooks are asked by themselves, so a broken
+plugin costs its own offers and nothing else. Offers are kept with their distribution; a name that two distributions offer is
+refused when used bare. Factories are strings and are resolved only when an implementation is chosen.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import pluggy
+
+from lm_engine import hookspecs
+from lm_engine.errors import EngineError, UsageError, did_you_mean
+from lm_engine.implementation import (
+    HOOK_API_VERSION,
+    STAGES,
+    Command,
+    Corpus,
+    Implementation,
+    Observer,
+    Reader,
+)
+from lm_engine.options import describe
+
+ENTRY_POINT_GROUP = "lm_engine"
+
+KINDS: dict[str, tuple[str, type]] = {
+    "tokenizer": ("engine_tokenizers", Implementation),
+    "builder": ("engine_example_builders", Implementation),
+    "model": ("engine_models", Implementation),
+    "optimizer": ("engine_optimizers", Implementation),
+    "sampler": ("engine_samplers", Implementation),
+    "corpus": ("engine_corpora", Corpus),
+    "reader": ("engine_readers", Reader),
+    "observer": ("engine_observers", Observer),
+    "command": ("engine_commands", Command),
+}
+"""What can be offered: the word for it, the hook that is asked, the record that must come back."""
+
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer(Generic[Record]):
+    """A record with the distribution that offers it."""
+
+    kind: str
+    name: str
+    record: Record
+    distribution: str
+    version: str
+
+    @property
+    def full_name(self) -> str:
+        """The name that is always unambiguous: `lm-engine-gpt:gpt`."""
+        return f"{self.distribution}:{self.name}"
+
+    def resolve(self) -> Callable[..., Any]:
+        """Import the factory.
+
+        Raises:
+            EngineError: the module or the attribute cannot be imported; names the distribution and the cause.
+        """
+        factory = self.record.factory  # type: ignore[attr-defined]
+        if not isinstance(factory, str):
+            return factory  # type: ignore[no-any-return]
+        module_name, _, attribute = factory.partition(":")
+        try:
+            return getattr(importlib.import_module(module_name), attribute)  # type: ignore[no-any-return]
+        except Exception as error:
+            raise EngineError(
+                f"The {self.kind} {self.name} of {self.distribution} {self.version} cannot be loaded: {one_line(error)}",
+                f"Reinstall it (pip install --force-reinstall {self.distribution}), or use another {self.kind}.",
+            ) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Why a plugin, or a part of it, is not available."""
+
+    distribution: str
+    version: str
+    cause: str
+    details: str
+
+
+class Catalogue:
+    """Everything that the installed plugins offer.
+
+    Args:
+        plugin_files: unpackaged plugins (`./mine.py`) to load beside the installed ones.
+        entry_points: the entry points to load instead of the installed ones, for tests.
+
+    With `LM_ENGINE_STRICT=1` in the environment the first problem is raised instead of noted.
+    """
+
+    def __init__(
+        self,
+        plugin_files: Sequence[str | Path] = (),
+        entry_points: Iterable[importlib.metadata.EntryPoint] | None = None,
+    ) -> None:
+        self.problems: list[Problem] = []
+        self._offers: dict[str, list[Offer[Any]]] = {kind: [] for kind in KINDS}
+        if entry_points is None:
+            entry_points = importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
+        for entry_point in sorted(entry_points, key=lambda entry: (_distribution(entry), entry.name)):
+            self._load(_distribution(entry_point), _version(entry_point), entry_point.load)
+        for path in plugin_files:
+            self._load(str(path), "unpackaged", lambda path=path: load_file(Path(path)), fatal=True)
+
+    def offers(self, kind: str) -> list[Offer[Any]]:
+        """List what is offered of a kind (a word of `KINDS`), by name and then by distribution."""
+        return sorted(self._offers[kind], key=lambda offer: (offer.name, offer.distribution))
+
+    def find(self, kind: str, name: str) -> Offer[Any]:
+        """Return the offer that a user means by `name` or `distribution:name`.
+
+        Raises:
+            UsageError: nothing has that name, or two distributions offer it.
+        """
+        offers = self.offers(kind)
+        found = [offer for offer in offers if name in (offer.name, offer.full_name)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            makers = " and ".join(offer.distribution for offer in found)
+            choices = " or ".join(offer.full_name for offer in found)
+            raise UsageError(f"The {kind} {name} is offered by {makers}.", f"Say {choices}.")
+        raise UsageError(f"No {kind} named {name!r} is installed.", self._advice(kind, name, offers))
+
+    def _advice(self, kind: str, name: str, offers: list[Offer[Any]]) -> str:
+        names = [offer.name for offer in offers]
+        installed = f"Installed: {', '.join(names) or 'none'}."
+        broken = [problem for problem in self.problems if re.split(r"[-_.]", problem.distribution)[-1] == name]
+        if broken:
+            return f"{broken[0].distribution} {broken[0].version} is installed but broken: {broken[0].cause}"
+        near = did_you_mean(name, names)
+        if near:
+            return f"{near} {installed}"
+        known = KNOWN_DISTRIBUTIONS.get((kind, name))
+        return f"Install it with: pip install {known}" if known else installed
+
+    def _load(self, distribution: str, version: str, load: Callable[[], Any], fatal: bool = False) -> None:
+        try:
+            plugin = load()
+            asked = getattr(plugin, "lm_engine_api", HOOK_API_VERSION)
+            if asked > HOOK_API_VERSION:
+                raise EngineError(
+                    f"it is written for hook API {asked}; this lm-engine-core speaks {HOOK_API_VERSION}",
+                    "pip install --upgrade lm-engine-core",
+                )
+            self._ask(plugin, distribution, version)
+        except Exception as error:
+            if fatal or os.environ.get("LM_ENGINE_STRICT") == "1":
+                raise EngineError(
+                    f"The plugin {distribution} {version} cannot be used: {one_line(error)}",
+                    "Mend or uninstall it (engine plugins --debug shows the traceback).",
+                ) from error
+            self._note(distribution, version, error)
+
+    def _ask(self, plugin: Any, distribution: str, version: str) -> None:
+        manager = pluggy.PluginManager(ENTRY_POINT_GROUP)
+        manager.add_hookspecs(hookspecs)
+        manager.register(plugin)
+        manager.check_pending()
+        hooked = False
+        for kind, (hook, record_type) in KINDS.items():
+            for implementation in getattr(manager.hook, hook).get_hookimpls():
+                hooked = True
+                try:
+                    # The checks run on all records before one is kept: a hook's answer counts whole or not at all.
+                    offers = [
+                        _offer(kind, record, record_type, distribution, version) for record in implementation.function()
+                    ]
+                    self._offers[kind].extend(offers)
+                except Exception as error:
+                    if os.environ.get("LM_ENGINE_STRICT") == "1":
+                        raise
+                    self._note(distribution, version, error, f"{hook}: ")
+        if not hooked:
+            raise EngineError("it implements no hook (is @hookimpl missing?)")
+
+    def _note(self, distribution: str, version: str, error: Exception, where: str = "") -> None:
+        details = "".join(traceback.format_exception(error))
+        problem = Problem(distribution=distribution, version=version, cause=where + one_line(error), details=details)
+        self.problems.append(problem)
+
+
+KNOWN_DISTRIBUTIONS: dict[tuple[str, str], str] = {}
+"""Where well-known implementations come from, for the `pip install` line; the bundle's plugin list fills it."""
+
+
+def _offer(kind: str, record: Any, record_type: type, distribution: str, version: str) -> Offer[Any]:
+    if not isinstance(record, record_type):
+        raise EngineError(f"expected records of type {record_type.__name__}, found {record!r}")
+    name = record.suffix if isinstance(record, Reader) else record.name
+    if not isinstance(record, Reader) and not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
+        raise EngineError(f"a name is made of lower-case letters, digits and dashes, found {name!r}")
+    if isinstance(record, (Implementation, Observer)):
+        describe(record.options)
+    return Offer(kind=kind, name=name, record=record, distribution=distribution, version=version)
+
+
+def load_file(path: Path) -> Any:
+    """Import a plugin that is a single file, under the name of the file.
+
+    Raises:
+        UsageError: there is no such file, or its name is that of a module that exists.
+    """
+    if not path.is_file():
+        raise UsageError(f"--plugin expects a Python file, found no file at {path}.", "Check the path.")
+    name = path.stem
+    loaded = sys.modules.get(name)
+    if loaded is not None and getattr(loaded, "__file__", None) == str(path.resolve()):
+        return loaded
+    if loaded is not None or importlib.util.find_spec(name) is not None:
+        raise UsageError(f"--plugin {path}: a module named {name} exists already.", "Rename the file.")
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    if spec is None or spec.loader is None:
+        raise UsageError(f"--plugin expects a Python file, found {path}.", "Give it the ending .py.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def one_line(error: BaseException) -> str:
+    """Say an error in one line: its class, unless it is our own, and the first line of its message."""
+    text = str(error).strip().splitlines()
+    first = text[0] if text else ""
+    return first if isinstance(error, EngineError) else f"{type(error).__name__}: {first}".rstrip(": ")
+
+
+def _distribution(entry_point: importlib.metadata.EntryPoint) -> str:
+    return entry_point.dist.name if entry_point.dist else entry_point.module
+
+
+def _version(entry_point: importlib.metadata.EntryPoint) -> str:
+    return entry_point.dist.version if entry_point.dist else "unknown"
+
+
+__all__ = ["ENTRY_POINT_GROUP", "KINDS", "STAGES", "Catalogue", "Offer", "Problem", "load_file", "one_line"]

@@ -1,0 +1,50 @@
+"""What a user is told when something cannot go on.
+
+Every error that a user can cause is an `EngineError`: one sentence that says what was expected and what was found, and a
+hint that says what to do next. The command line shows the two as `Error:` and `Hint:`; anything else that escapes is a bug.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class EngineError(Exception):
+    """A failure with a way out.
+
+    Args:
+        message: what was expected and what was found.
+        hint: what to do next; names the flag or the command.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(EngineError):
+    """The request itself is wrong: an unknown name, an option out of range, a missing file."""
+
+    exit_code = 2
+
+
+class Interrupted(EngineError):
+    """The user stopped the run; everything up to the last finished step is saved."""
+
+    exit_code = 130
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `Did you mean X?` for the nearest known word, or an empty string when none is near.
+
+    >>> did_you_mean("gtp", ["gpt", "rnn"])
+    'Did you mean gpt?'
+    >>> did_you_mean("zebra", ["gpt", "rnn"])
+    ''
+    """
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"Did you mean {near[0]}?" if near else ""

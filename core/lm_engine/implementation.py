@@ -1,0 +1,100 @@
+"""The records that a plugin's hooks return: light, so that listing fifty plugins imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from lm_engine.options import NoOptions
+
+Stage = Literal["tokenizer", "builder", "model", "optimizer", "sampler"]
+
+STAGES: tuple[Stage, ...] = ("tokenizer", "builder", "model", "optimizer", "sampler")
+"""The five stages, in the order in which the data meets them."""
+
+HOOK_API_VERSION = 1
+"""One number for all hooks and contracts. A plugin module may say `lm_engine_api = 1`; one that asks for more is not loaded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Implementation:
+    """One way of doing one stage.
+
+    Args:
+        name: what users type: `gpt`. Lower-case letters, digits and dashes.
+        summary: one line for listings.
+        factory: `module:Class`, imported only when a user chooses this implementation. What it is called with and must
+            return is the contract of its stage. A callable also works, for code that lives in one file or a notebook.
+        options: a frozen keyword-only dataclass made of `lm_engine.options.option` fields.
+    """
+
+    name: str
+    summary: str
+    factory: str | Callable[..., Any]
+    options: type = field(default=NoOptions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """A named text that `--data NAME` accepts.
+
+    Args:
+        name: what users type: `python-docs`.
+        summary: one line for listings.
+        factory: `module:function`; the function takes nothing and yields one `str` a document, the same on every call.
+    """
+
+    name: str
+    summary: str
+    factory: str | Callable[..., Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """A file format that `--data` accepts.
+
+    Args:
+        suffix: the end of the file's name, with its dot, lower case: `.parquet`.
+        summary: one line for listings.
+        factory: `module:function`. A format's function takes an open binary file and yields one `str` a document. A
+            decompressor's takes an open binary file and returns one that yields the plain bytes.
+        decompressor: whether this suffix is a compression (`book.txt.zst`) and not a format.
+    """
+
+    suffix: str
+    summary: str
+    factory: str | Callable[..., Any]
+    decompressor: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A command that a plugin adds to `engine`.
+
+    Args:
+        name: what users type after `engine`.
+        summary: one line for `engine --help`.
+        factory: `module:command`, a `click.Command`, imported only when the command is called.
+    """
+
+    name: str
+    summary: str
+    factory: str | Callable[..., Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observer:
+    """Something that watches every run: a metrics sink, a notifier.
+
+    Args:
+        name: what users type in `--observe NAME`.
+        summary: one line for listings.
+        factory: `module:Class`, called with `options`; returns a `lm_engine.RunObserver`.
+        options: as for `Implementation`.
+    """
+
+    name: str
+    summary: str
+    factory: str | Callable[..., Any]
+    options: type = field(default=NoOptions)

@@ -1,0 +1,39 @@
+"""The conformance kit: subclass a stage's class in your tests and the whole contract of the stage is tested.
+
+    from lm_engine.testing import SamplerConformance
+
+    class TestCoin(SamplerConformance):
+        name = "coin"
+
+`engine plugins check DIST` runs the same checks from the command line.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from lm_engine.testing.conformance import CheckResult, Conformance, require
+
+if TYPE_CHECKING:
+    from lm_engine.testing.builder import ExampleBuilderConformance
+    from lm_engine.testing.model import ModelConformance
+    from lm_engine.testing.optimizer import OptimizerConformance
+    from lm_engine.testing.sampler import SamplerConformance
+    from lm_engine.testing.tokenizer import TokenizerConformance
+
+_LAZY = {
+    "TokenizerConformance": "tokenizer",
+    "ExampleBuilderConformance": "builder",
+    "ModelConformance": "model",
+    "OptimizerConformance": "optimizer",
+    "SamplerConformance": "sampler",
+}
+
+__all__ = ["CheckResult", "Conformance", "require", *_LAZY]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'lm_engine.testing' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"lm_engine.testing.{_LAZY[name]}"), name)

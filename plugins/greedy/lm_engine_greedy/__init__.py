@@ -1,0 +1,1 @@
+"""Greedy sampler for lm-engine: always the likeliest token."""
