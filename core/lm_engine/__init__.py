@@ -53,18 +53,34 @@ _LAZY = {
 __version__ = "0.1.0"
 
 __all__ = [
+    "END_OF_TEXT",
     "HOOK_API_VERSION",
+    "IGNORED",
     "STAGES",
+    "Batch",
+    "Catalogue",
     "Command",
     "Corpus",
+    "EngineError",
+    "ExampleBuilder",
     "Implementation",
+    "Model",
+    "NamedParameter",
     "NoOptions",
     "Observer",
+    "Optimization",
     "Reader",
+    "Sampler",
+    "ScheduleOptions",
     "Stage",
+    "TokenIds",
+    "Tokenizer",
+    "UsageError",
     "hookimpl",
     "option",
-    *_LAZY,
+    "schedule",
+    "segments_of",
+    "utf8",
 ]
 
 

@@ -7,6 +7,7 @@ refused when used bare. Factories are strings and are resolved only when an impl
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.metadata
 import importlib.util
@@ -36,7 +37,7 @@ from lm_engine.options import describe
 
 ENTRY_POINT_GROUP = "lm_engine"
 
-KINDS: dict[str, tuple[str, type]] = {
+KINDS: dict[str, tuple[str, type[Any]]] = {
     "tokenizer": ("engine_tokenizers", Implementation),
     "builder": ("engine_example_builders", Implementation),
     "model": ("engine_models", Implementation),
@@ -118,7 +119,7 @@ class Catalogue:
         for entry_point in sorted(entry_points, key=lambda entry: (_distribution(entry), entry.name)):
             self._load(_distribution(entry_point), _version(entry_point), entry_point.load)
         for path in plugin_files:
-            self._load(str(path), "unpackaged", lambda path=path: load_file(Path(path)), fatal=True)
+            self._load(str(path), "unpackaged", functools.partial(load_file, Path(path)), fatal=True)
 
     def offers(self, kind: str) -> list[Offer[Any]]:
         """List what is offered of a kind (a word of `KINDS`), by name and then by distribution."""
@@ -202,10 +203,10 @@ KNOWN_DISTRIBUTIONS: dict[tuple[str, str], str] = {}
 """Where well-known implementations come from, for the `pip install` line; the bundle's plugin list fills it."""
 
 
-def _offer(kind: str, record: Any, record_type: type, distribution: str, version: str) -> Offer[Any]:
+def _offer(kind: str, record: Any, record_type: type[Any], distribution: str, version: str) -> Offer[Any]:
     if not isinstance(record, record_type):
         raise EngineError(f"expected records of type {record_type.__name__}, found {record!r}")
-    name = record.suffix if isinstance(record, Reader) else record.name
+    name: str = record.suffix if isinstance(record, Reader) else record.name
     if not isinstance(record, Reader) and not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
         raise EngineError(f"a name is made of lower-case letters, digits and dashes, found {name!r}")
     if isinstance(record, (Implementation, Observer)):

@@ -30,7 +30,16 @@ _LAZY = {
     "SamplerConformance": "sampler",
 }
 
-__all__ = ["CheckResult", "Conformance", "require", *_LAZY]
+__all__ = [
+    "CheckResult",
+    "Conformance",
+    "ExampleBuilderConformance",
+    "ModelConformance",
+    "OptimizerConformance",
+    "SamplerConformance",
+    "TokenizerConformance",
+    "require",
+]
 
 
 def __getattr__(name: str) -> Any:
