@@ -182,9 +182,7 @@ class Catalogue:
                 hooked = True
                 try:
                     # The checks run on all records before one is kept: a hook's answer counts whole or not at all.
-                    offers = [
-                        _offer(kind, record, record_type, distribution, version) for record in implementation.function()
-                    ]
+                    offers = [_offer(kind, record, record_type, distribution, version) for record in implementation.function()]
                     self._offers[kind].extend(offers)
                 except Exception as error:
                     if os.environ.get("LM_ENGINE_STRICT") == "1":

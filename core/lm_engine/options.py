@@ -212,15 +212,11 @@ def parse(options_type: type[Options], values: Mapping[str, Any], where: str) ->
             known = ", ".join(sorted(specs)) or "none"
             hint = did_you_mean(name, specs) or f"The options of {where} are: {known}."
             raise UsageError(f"{where} has no option {name!r}.", hint)
-        arguments[name] = specs[name].convert(
-            value, f"--{where}.{specs[name].flag}" if where else f"--{specs[name].flag}"
-        )
+        arguments[name] = specs[name].convert(value, f"--{where}.{specs[name].flag}" if where else f"--{specs[name].flag}")
     try:
         return options_type(**arguments)
     except ValueError as error:
-        raise UsageError(
-            f"The options of {where or 'the run'} do not fit together: {error}", "Change one of them."
-        ) from None
+        raise UsageError(f"The options of {where or 'the run'} do not fit together: {error}", "Change one of them.") from None
 
 
 def to_dict(options: Any) -> dict[str, Any]:

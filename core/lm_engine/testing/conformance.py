@@ -115,9 +115,7 @@ class Conformance:
         try:
             text = json.dumps(to_dict(options))
         except TypeError as error:
-            raise AssertionError(
-                f"an option is no JSON value ({error}); use int, float, bool, str or a tuple of str"
-            ) from None
+            raise AssertionError(f"an option is no JSON value ({error}); use int, float, bool, str or a tuple of str") from None
         require(
             parse(self.record().options, json.loads(text), self.kind) == options,
             "options change when they are written to JSON and read again; use int, float, bool, str or a tuple of str",
