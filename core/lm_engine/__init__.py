@@ -24,10 +24,11 @@ from lm_engine.options import NoOptions, option
 if TYPE_CHECKING:
     from lm_engine.catalogue import Catalogue
     from lm_engine.errors import EngineError, UsageError
-    from lm_engine.examples import IGNORED, Batch, ExampleBuilder, segments_of
+    from lm_engine.examples import IGNORED, Batch, ExampleBuilder, pairs, segments_of
     from lm_engine.model import Model
     from lm_engine.optimizer import NamedParameter, Optimization, ScheduleOptions, schedule
-    from lm_engine.sampler import Sampler
+    from lm_engine.sampler import Sampler, tempered_softmax
+    from lm_engine.shuffling import draw_below, random_words, shuffled
     from lm_engine.tokenizer import END_OF_TEXT, TokenIds, Tokenizer, utf8
 
 _LAZY = {
@@ -37,6 +38,7 @@ _LAZY = {
     "IGNORED": "examples",
     "Batch": "examples",
     "ExampleBuilder": "examples",
+    "pairs": "examples",
     "segments_of": "examples",
     "Model": "model",
     "NamedParameter": "optimizer",
@@ -44,6 +46,10 @@ _LAZY = {
     "ScheduleOptions": "optimizer",
     "schedule": "optimizer",
     "Sampler": "sampler",
+    "tempered_softmax": "sampler",
+    "draw_below": "shuffling",
+    "random_words": "shuffling",
+    "shuffled": "shuffling",
     "END_OF_TEXT": "tokenizer",
     "TokenIds": "tokenizer",
     "Tokenizer": "tokenizer",
@@ -76,10 +82,15 @@ __all__ = [
     "TokenIds",
     "Tokenizer",
     "UsageError",
+    "draw_below",
     "hookimpl",
     "option",
+    "pairs",
+    "random_words",
     "schedule",
     "segments_of",
+    "shuffled",
+    "tempered_softmax",
     "utf8",
 ]
 

@@ -8,7 +8,7 @@ sees the same examples. Importing this module imports numpy and no torch.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -99,3 +99,15 @@ def segments_of(inputs: npt.NDArray[np.int64], end_of_text: int) -> npt.NDArray[
     segments = np.zeros(inputs.shape, dtype=np.int64)
     np.cumsum(opens, axis=1, out=segments[:, 1:])
     return segments
+
+
+def pairs(batch: Batch, end_of_text: int) -> Iterator[tuple[list[int], int]]:
+    """Yield what a causal batch teaches as textbooks draw it: the tokens looked back at, and the one learned from them.
+
+    The end-of-text that opens a document is left out of the first: `[1212, 318, 502, 3047] -> 257`.
+    """
+    segments = np.zeros_like(batch.inputs) if batch.segments is None else batch.segments
+    for row, column in np.argwhere(batch.targets != IGNORED):
+        start = int(np.searchsorted(segments[row], segments[row, column]))
+        start += int(batch.inputs[row, start] == end_of_text)
+        yield batch.inputs[row, start : column + 1].tolist(), int(batch.targets[row, column])

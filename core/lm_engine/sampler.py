@@ -26,3 +26,11 @@ class Sampler(ABC):
             logits: (B, V) float32; ids that must not be drawn stand at minus infinity.
             tokens: (B, T) int64, the sequence so far, the prompt included.
         """
+
+
+def tempered_softmax(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """Return the probabilities (B, V) of logits (B, V) divided by a temperature.
+
+    The highest logit is taken off before the division, so that no logit is too large and no temperature too low.
+    """
+    return ((logits - logits.amax(dim=-1, keepdim=True)) / temperature).softmax(dim=-1)

@@ -1,0 +1,1 @@
+"""Optimizer for lm-engine: AdamW with weight decay on matrices only."""

@@ -1,0 +1,1 @@
+"""Optimizer for lm-engine: Muon for the matrices, AdamW for the rest."""

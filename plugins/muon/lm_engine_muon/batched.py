@@ -1,0 +1,87 @@
+"""torch's Muon with matrices of one shape orthogonalised together, in a precision that the device is fast in.
+
+torch.optim.Muon takes one matrix after the other and always iterates in bfloat16, which a CPU without native bfloat16
+emulates. Parameters, groups and state stay torch's: either class loads the other's state.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_CHUNK_ELEMENTS = 2**24
+"""Matrices stacked at once, in elements: the iteration holds about four times as many."""
+
+
+class BatchedMuon(torch.optim.Muon):
+    """torch.optim.Muon, faster; same arguments, same state."""
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Move every matrix that has a gradient by one step."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            alike: dict[Any, list[Tensor]] = defaultdict(list)
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    alike[(parameter.shape, parameter.device, parameter.dtype)].append(parameter)
+            for (shape, *_), parameters in alike.items():
+                size = max(1, _CHUNK_ELEMENTS // max(1, shape.numel()))
+                for start in range(0, len(parameters), size):
+                    self._move(parameters[start : start + size], group)
+        return loss
+
+    def _move(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        """Move N matrices of one shape (R, C)."""
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        buffers = [self._buffer(parameter) for parameter in parameters]
+        momentum, lr = group["momentum"], float(group["lr"])
+        torch._foreach_lerp_(buffers, gradients, 1 - momentum)
+        directions = torch._foreach_lerp(gradients, buffers, momentum) if group["nesterov"] else buffers
+        updates = orthogonalised(torch.stack(tuple(directions)), group["ns_coefficients"], group["ns_steps"], group["eps"])
+        torch._foreach_mul_(parameters, 1 - lr * group["weight_decay"])
+        scaled = updates.to(parameters[0].dtype) * -_adjusted(lr, group["adjust_lr_fn"], parameters[0].shape)
+        torch._foreach_add_(parameters, list(scaled.unbind()))
+
+    def _buffer(self, parameter: Tensor) -> Tensor:
+        state = self.state[parameter]
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+        return state["momentum_buffer"]  # type: ignore[no-any-return]
+
+
+def orthogonalised(matrices: Tensor, coefficients: tuple[float, float, float], steps: int, eps: float) -> Tensor:
+    """Bring the singular values of each matrix (N, R, C) near 1 by a quintic Newton-Schulz iteration.
+
+    In bfloat16 where a CUDA device multiplies it natively, as torch does, and in float32 elsewhere.
+    """
+    a, b, c = coefficients
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x = matrices.to(_precision(matrices.device))
+    x = x.mT if tall else x  # (N, short, long)
+    x = x / torch.linalg.matrix_norm(x, keepdim=True).clamp(min=eps)
+    for _ in range(steps):
+        gram = x @ x.mT  # (N, short, short)
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.mT if tall else x
+
+
+def _precision(device: torch.device) -> torch.dtype:
+    native = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+    return torch.bfloat16 if native else torch.float32
+
+
+def _adjusted(lr: float, rule: str | None, shape: torch.Size) -> float:
+    """Return the learning rate for a shape, by the rules of torch.optim.Muon."""
+    rows, columns = shape
+    if rule == "match_rms_adamw":
+        return lr * 0.2 * math.sqrt(max(rows, columns))
+    return lr * math.sqrt(max(1.0, rows / columns))

@@ -1,0 +1,1 @@
+"""Sampler for lm-engine: draw from the whole distribution, sharpened or flattened."""

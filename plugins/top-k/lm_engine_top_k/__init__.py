@@ -1,0 +1,1 @@
+"""Sampler for lm-engine: draw among the k likeliest tokens."""
