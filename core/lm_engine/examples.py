@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 Tokens = npt.NDArray[np.unsignedinteger[Any]]
-"""A text as the builder sees it: one-dimensional, often memory-mapped; an end-of-text id, then every document followed by one."""
+"""A text as the builder sees it: (N,), often memory-mapped; an end-of-text id, then every document followed by one."""
 
 IGNORED = -100
 """The target of a position from which nothing is learned (torch's default `ignore_index`)."""

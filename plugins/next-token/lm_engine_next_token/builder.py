@@ -5,7 +5,7 @@
   end-of-text before it and from nothing else.
 - One pass learns every token of the text. The text is read as a ring, whose last end-of-text is its first one, in windows
   side by side from an offset that is drawn anew for each pass, so that window borders move. Only where the ring closes do
-  two windows overlap, by less than one window.
+  two windows overlap, by less than one window. Without a seed the last window ends with the text instead.
 """
 
 from __future__ import annotations
@@ -36,9 +36,11 @@ class NextToken(ExampleBuilder):
     def build(self, tokens: Tokens, indices: npt.NDArray[np.int64], seed: int | None) -> Batch:
         """Return windows (B, T) and what comes next at each of their positions (B, T)."""
         passes, windows = shuffled(indices, self.count(tokens), seed)
-        ring = len(tokens) - 1
-        offsets = 0 if seed is None else draw_below(ring, seed, _OFFSET, passes)
-        starts = (windows * self.context_length + offsets) % ring  # (B,)
+        starts, ring = windows * self.context_length, len(tokens) - 1  # (B,)
+        if seed is None:
+            np.minimum(starts, ring - self.context_length, out=starts)
+        else:
+            starts = (starts + draw_below(ring, seed, _OFFSET, passes)) % ring
         at = starts[:, None] + np.arange(self.context_length)  # (B, T), reaches at most once around the ring
         np.subtract(at, ring, out=at, where=at >= ring)
         plain = np.asarray(tokens)  # indexing a memory map as a plain array is twice as fast
