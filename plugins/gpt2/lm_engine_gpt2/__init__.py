@@ -1,0 +1,1 @@
+"""GPT-2's published vocabulary for lm-engine, without a network."""
