@@ -1,0 +1,333 @@
+"""The held-out split, cut from the text before anything else sees it.
+
+With 20 different documents or more, whole documents are held out, chosen by the order of their content's hash: the choice
+depends on nothing but the text, exact duplicates land on the same side, and a corpus that grows keeps most of its choice.
+With fewer, or when whole documents cannot give between half and one and a half of the share, the tail of every document is
+held out; for one ASCII file that is its last tenth. Near-duplicates are not looked for.
+
+A first pass surveys the text (a hash and a size per document, about 100 bytes of memory each); every later pass streams it
+and checks it against the survey, so text that changes during a run is noticed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from lm_engine.errors import EngineError, UsageError
+from lm_engine.pieces import Piece, Pieces
+
+FEWEST_DOCUMENTS = 20
+"""From this many different documents on, whole ones are held out."""
+
+FARTHEST = 1.1
+"""A document that would bring the held-out part beyond this multiple of its share is passed over."""
+
+Rule = Literal["nothing", "documents", "tails", "corpus"]
+Cut = tuple[int, int]
+
+
+@dataclass
+class Survey:
+    """What one pass learns about a text.
+
+    Args:
+        digests: the first 64 bits of each document's hash.
+        sizes: the UTF-8 bytes of each document.
+        fingerprint: digest of the full hashes, in order.
+    """
+
+    digests: array[int] = field(default_factory=lambda: array("Q"))
+    sizes: array[int] = field(default_factory=lambda: array("Q"))
+    fingerprint: str = ""
+
+    @property
+    def n_bytes(self) -> int:
+        """UTF-8 bytes of all documents."""
+        return sum(self.sizes)
+
+
+def survey(corpus: Pieces) -> Survey:
+    """Read the text once and note each document's hash and size."""
+    found = Survey()
+    whole = hashlib.blake2b(digest_size=32)
+    document, size = hashlib.blake2b(digest_size=32), 0
+    for piece in corpus.pieces():
+        data = piece.text.encode()
+        document.update(data)
+        size += len(data)
+        if piece.ends_document:
+            digest = document.digest()
+            whole.update(digest)
+            found.digests.append(_short(digest))
+            found.sizes.append(size)
+            document, size = hashlib.blake2b(digest_size=32), 0
+    found.fingerprint = whole.hexdigest()
+    return found
+
+
+def _short(digest: bytes) -> int:
+    return int.from_bytes(digest[:8], "big")
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One side of the split, or a whole corpus; reading starts over with each call of `pieces`.
+
+    Args:
+        corpus: the text that it is a part of.
+        found: the survey of that text.
+        ranges: for each document the bytes (from, to) that belong to this part; None takes every document whole.
+        fingerprint: changes when the part's text does.
+    """
+
+    corpus: Pieces
+    found: Survey
+    ranges: tuple[array[int], array[int]] | None
+    fingerprint: str
+
+    @property
+    def n_bytes(self) -> int:
+        """UTF-8 bytes of the part, each counted once."""
+        return self.found.n_bytes if self.ranges is None else sum(self.ranges[1]) - sum(self.ranges[0])
+
+    @property
+    def n_documents(self) -> int:
+        """Documents of which the part holds a byte or more."""
+        if self.ranges is None:
+            return len(self.found.sizes)
+        return sum(start < end for start, end in zip(*self.ranges, strict=True))
+
+    def pieces(self) -> Iterator[Piece]:
+        """Stream the part's documents, piece by piece.
+
+        Raises:
+            EngineError: the text is not what the survey read.
+        """
+        if self.n_bytes == 0:
+            return
+        number, offset, digest = 0, 0, hashlib.blake2b(digest_size=32)
+        for piece in self.corpus.pieces():
+            if number == len(self.found.sizes):
+                raise _changed(number)
+            start, end = self._range(number)
+            if start < end:
+                data = piece.text.encode()
+                digest.update(data)
+                yield from _within(piece, data, offset, start, end)
+                offset += len(data)
+            if piece.ends_document:
+                if start < end and (offset, _short(digest.digest())) != (self.found.sizes[number], self.found.digests[number]):
+                    raise _changed(number)
+                number, offset, digest = number + 1, 0, hashlib.blake2b(digest_size=32)
+        if number != len(self.found.sizes):
+            raise _changed(number)
+
+    def _range(self, number: int) -> Cut:
+        if self.ranges is None:
+            return 0, self.found.sizes[number]
+        return self.ranges[0][number], self.ranges[1][number]
+
+
+def _within(piece: Piece, data: bytes, offset: int, start: int, end: int) -> Iterator[Piece]:
+    """Yield what of a piece, whose UTF-8 is `data` and stands at `offset` of its document, lies from `start` to `end`."""
+    first, last = max(start - offset, 0), min(end - offset, len(data))
+    if first >= last:
+        return
+    whole = last - first == len(data)
+    # A document that was shortened since the survey can split a character; the digest at its end tells.
+    text = piece.text if whole else data[first:last].decode(errors="replace")
+    yield Piece(text, offset + last == end)
+
+
+def _changed(number: int) -> EngineError:
+    message = f"The text must stay the same during a run; document {number + 1} changed after it was first read."
+    return EngineError(message, "Wait until nothing writes to the files of --data, then start again.")
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """A text in two parts that share no document.
+
+    Args:
+        train: what tokenizers and models learn from.
+        held_out: what they are judged on.
+        rule: how it was cut: `documents`, `tails`, `corpus` (the held-out text is a corpus of its own) or `nothing`.
+        n_duplicates: documents that repeat an earlier one to the letter.
+        duplicate_bytes: their UTF-8 bytes.
+        dropped: whether they were left out.
+        n_withheld: documents left out of training because they stand in the held-out corpus.
+    """
+
+    train: Part
+    held_out: Part
+    rule: Rule
+    n_duplicates: int = 0
+    duplicate_bytes: int = 0
+    dropped: bool = False
+    n_withheld: int = 0
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when either part does."""
+        return _fingerprint("split", self.train.fingerprint, self.held_out.fingerprint)
+
+
+def split_corpus(
+    corpus: Pieces, held_out: float, held_out_corpus: Pieces | None = None, *, drop_duplicates: bool = False
+) -> Split:
+    """Cut the held-out text off.
+
+    Args:
+        corpus: the text.
+        held_out: share of its bytes to hold out, from 0 to below 1; unused when there is a held-out corpus.
+        held_out_corpus: text to judge on instead; its documents are left out of training where they stand there too.
+        drop_duplicates: leave out documents that repeat an earlier one to the letter.
+
+    Raises:
+        UsageError: the share is out of bounds, there is no text, or no text is left to train on or to judge on.
+        EngineError: the text changes while it is read.
+    """
+    if not 0 <= held_out < 1:
+        raise UsageError(f"--held-out expects a share >= 0 and < 1, found {held_out}.", "0.1 holds out a tenth of the text.")
+    found = survey(corpus)
+    if not found.sizes:
+        raise UsageError("The corpus must hold text; found none.", "Give --data a file with text in it.")
+    kept, n_duplicates, duplicate_bytes = _kept(found, drop_duplicates)
+    if held_out_corpus is not None:
+        split = _by_corpus(corpus, found, kept, held_out_corpus)
+    elif held_out == 0:
+        split = Split(_part(corpus, found, kept, "train"), _nothing(corpus, found), "nothing")
+    else:
+        split = _by_share(corpus, found, kept, held_out)
+    if split.train.n_bytes == 0:
+        raise UsageError("The text must leave something to train on; found none.", "Give --data more text.")
+    return Split(split.train, split.held_out, split.rule, n_duplicates, duplicate_bytes, drop_duplicates, split.n_withheld)
+
+
+def _kept(found: Survey, drop_duplicates: bool) -> tuple[bytearray, int, int]:
+    """Return for each document whether it takes part, and how many documents and bytes are repetitions."""
+    kept = bytearray(b"\1") * len(found.digests)
+    seen: set[int] = set()
+    count = size = 0
+    for number, digest in enumerate(found.digests):
+        if digest in seen:
+            count, size = count + 1, size + found.sizes[number]
+            kept[number] = not drop_duplicates
+        seen.add(digest)
+    return kept, count, size
+
+
+def _by_share(corpus: Pieces, found: Survey, kept: bytearray, held_out: float) -> Split:
+    chosen = _choose(found, kept, held_out)
+    if chosen is None:
+        return _by_tails(corpus, found, kept, held_out)
+    train = bytearray(keep and not hold for keep, hold in zip(kept, chosen, strict=True))
+    _check(_digests(found, train), _digests(found, chosen))
+    return Split(_part(corpus, found, train, "train"), _part(corpus, found, chosen, "held-out"), "documents")
+
+
+def _choose(found: Survey, kept: bytearray, held_out: float) -> bytearray | None:
+    """Mark the documents to hold out, in the order of their hash, or return None where whole ones cannot give the share."""
+    order = sorted((number for number, keep in enumerate(kept) if keep), key=found.digests.__getitem__)
+    total = sum(found.sizes[number] for number in order)
+    target = held_out * total
+    most = min(FARTHEST * target, (target + total) / 2)
+    chosen = bytearray(len(kept))
+    got = different = 0
+    for group in _equal(order, found.digests):
+        different += 1
+        size = sum(found.sizes[number] for number in group)
+        if got < target and got + size <= most:
+            got += size
+            for number in group:
+                chosen[number] = 1
+    return chosen if different >= FEWEST_DOCUMENTS and got >= target / 2 else None
+
+
+def _equal(order: Iterable[int], digests: array[int]) -> Iterator[list[int]]:
+    group: list[int] = []
+    for number in order:
+        if group and digests[group[0]] != digests[number]:
+            yield group
+            group = []
+        group.append(number)
+    if group:
+        yield group
+
+
+def _by_tails(corpus: Pieces, found: Survey, kept: bytearray, held_out: float) -> Split:
+    """Hold out the tail of every document, from the character boundary at or before (1 - held_out) of its bytes."""
+    cuts = array("Q", (int((1 - held_out) * size) for size in found.sizes))
+    _to_characters(corpus, cuts)
+    none, ends = array("Q", bytes(8 * len(cuts))), array("Q", found.sizes)
+    for number, keep in enumerate(kept):
+        if not keep:
+            cuts[number] = ends[number] = 0
+    parts = []
+    for name, ranges in (("train", (none, cuts)), ("held-out", (cuts, ends))):
+        fingerprint = _fingerprint(
+            name, found.fingerprint, hashlib.blake2b(ranges[0].tobytes() + ranges[1].tobytes()).hexdigest()
+        )
+        parts.append(Part(corpus, found, ranges, fingerprint))
+    _check(set(survey(parts[0]).digests), set(survey(parts[1]).digests))
+    return Split(parts[0], parts[1], "tails")
+
+
+def _to_characters(corpus: Pieces, cuts: array[int]) -> None:
+    """Move each cut, an offset in its document's bytes, back to the start of a character."""
+    number = offset = 0
+    for piece in corpus.pieces():
+        if number == len(cuts):
+            raise _changed(number)
+        data = piece.text.encode()
+        if offset <= cuts[number] < offset + len(data):
+            while data[cuts[number] - offset] & 0xC0 == 0x80:
+                cuts[number] -= 1
+        offset += len(data)
+        if piece.ends_document:
+            number, offset = number + 1, 0
+
+
+def _by_corpus(corpus: Pieces, found: Survey, kept: bytearray, held_out_corpus: Pieces) -> Split:
+    judged = survey(held_out_corpus)
+    if not judged.sizes:
+        raise UsageError("The held-out corpus must hold text; found none.", "Give --held-out-data a file with text in it.")
+    known = set(judged.digests)
+    train = bytearray(keep and digest not in known for keep, digest in zip(kept, found.digests, strict=True))
+    if not any(train):
+        message = "The held-out text must differ from the training text; found every training document in it."
+        raise UsageError(message, "Give --held-out-data another text, or leave it out to hold out a share of --data.")
+    _check(_digests(found, train), known)
+    held_out = Part(held_out_corpus, judged, None, _fingerprint("held-out", judged.fingerprint))
+    withheld = sum(kept) - sum(train)
+    return Split(_part(corpus, found, train, "train"), held_out, "corpus", n_withheld=withheld)
+
+
+def _digests(found: Survey, chosen: bytearray) -> set[int]:
+    return {digest for digest, take in zip(found.digests, chosen, strict=True) if take}
+
+
+def _check(train: set[int], held_out: set[int]) -> None:
+    """Refuse a split whose two sides share a document's hash; can only come about where documents are a few letters long."""
+    if train & held_out:
+        message = "Held-out text must not stand in the training text; found documents so short that their parts repeat."
+        raise UsageError(message, "Give --data more text, or judge on other text with --held-out-data.")
+
+
+def _part(corpus: Pieces, found: Survey, chosen: bytearray, name: str) -> Part:
+    starts = array("Q", bytes(8 * len(chosen)))
+    ends = array("Q", (size if take else 0 for size, take in zip(found.sizes, chosen, strict=True)))
+    fingerprint = _fingerprint(name, found.fingerprint, hashlib.blake2b(chosen).hexdigest())
+    return Part(corpus, found, (starts, ends), fingerprint)
+
+
+def _nothing(corpus: Pieces, found: Survey) -> Part:
+    return _part(corpus, found, bytearray(len(found.sizes)), "held-out")
+
+
+def _fingerprint(*words: str) -> str:
+    return hashlib.blake2b("\n".join(words).encode(), digest_size=16).hexdigest()
