@@ -33,6 +33,10 @@ class Model(nn.Module):
     attention: frozenset[Attention] = frozenset({"causal"})
     """What the model can do. A builder that needs something else is refused before training."""
 
+    causal: bool = True
+    """Whether a position sees only what stands before it. Core sets it to False on a model that lists "bidirectional", before
+    the first call, when the builder needs to look both ways; such a model has no state."""
+
     context_length: int | None
     """The most tokens that the model can take in one row, or None when there is no such bound (a recurrent state)."""
 

@@ -1,0 +1,20 @@
+"""What this distribution offers; light, so that listing it imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lm_engine import Implementation, hookimpl
+from lm_engine_gpt.options import GPTOptions
+
+
+@hookimpl
+def engine_models() -> Sequence[Implementation]:
+    return [
+        Implementation(
+            name="gpt",
+            summary="Transformer: each token attends to those before it. GPT-2 is one setting, the defaults are a modern one.",
+            factory="lm_engine_gpt.model:GPT",
+            options=GPTOptions,
+        )
+    ]

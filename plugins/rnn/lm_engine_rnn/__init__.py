@@ -1,0 +1,1 @@
+"""Recurrent language model for lm-engine: LSTM, GRU or the plain cell."""
