@@ -1,0 +1,1 @@
+"""SentencePiece for lm-engine: unigram or byte-pair pieces, lossless."""
