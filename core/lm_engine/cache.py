@@ -46,14 +46,14 @@ def cache_directory() -> Path:
 
 def folder_fingerprint(folder: Path) -> str:
     """Return a digest of the files below a folder: their names and their bytes."""
-    digest = hashlib.blake2b(digest_size=16)
+    digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix().encode()
         digest.update(b"%d %s %d " % (len(name), name, path.stat().st_size))
         with path.open("rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)
-    return digest.hexdigest()
+    return digest.hexdigest()[:32]
 
 
 def cached(place: Path, build: Callable[[Path], None]) -> Path:

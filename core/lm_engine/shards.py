@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -100,7 +101,7 @@ def _write(folder: Path, part: Part, tokenizer: Tokenizer, progress: Progress | 
     total = part.n_bytes
     with (folder / "tokens.bin").open("wb") as file:
         file.write(end)
-        for batch in _batches(part):
+        for batch in _ahead(_batches(part)):
             for piece, ids in zip(batch, tokenizer.encode_batch([piece.text for piece in batch]), strict=True):
                 _append(file, ids, dtype, tokenizer)
                 if piece.ends_document:
@@ -135,6 +136,15 @@ def _batches(part: Pieces) -> Iterator[list[Piece]]:
             batch, size = [], 0
     if batch:
         yield batch
+
+
+def _ahead(batches: Iterator[list[Piece]]) -> Iterator[list[Piece]]:
+    """Read the next batch while the tokenizer is busy with this one."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = pool.submit(next, batches, None)
+            yield batch
 
 
 def tokenizer_fingerprint(offer: Offer[Any], options: Any, folder: Path) -> str:
@@ -192,4 +202,4 @@ def _identity(offer: Offer[Any], options: Any) -> tuple[str, ...]:
 
 
 def _key(*words: str) -> str:
-    return hashlib.blake2b("\n".join(words).encode(), digest_size=16).hexdigest()
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()[:32]
