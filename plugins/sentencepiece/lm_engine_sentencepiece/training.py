@@ -37,10 +37,10 @@ def train(texts: Iterable[str], options: SentencePieceOptions) -> bytes:
     Raises:
         UsageError: the texts cannot give so many pieces, or need more, or hold a lone surrogate.
     """
-    model = io.BytesIO()
+    model, failures = io.BytesIO(), list[BaseException]()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=_sentences(texts, options.train_mb * 1_000_000),
+            sentence_iterator=_noting(_sentences(texts, options.train_mb * 1_000_000), failures),
             model_writer=model,
             model_type=options.model_type,
             vocab_size=options.vocab_size,
@@ -58,6 +58,8 @@ def train(texts: Iterable[str], options: SentencePieceOptions) -> bytes:
             **_LOSSLESS,
         )
     except RuntimeError as error:
+        if failures:
+            raise failures[0] from None
         raise _explain(str(error), options.vocab_size) from None
     return model.getvalue()
 
@@ -76,6 +78,15 @@ def _explain(message: str, asked: int) -> EngineError:
     if "sentences_.empty()" in message or "all_chars_count" in message:
         return UsageError("sentencepiece needs a text to train on; found none.", "Train on more text.")
     return EngineError(f"sentencepiece could not be trained: {message.strip()}", "Try --tokenizer bpe.")
+
+
+def _noting(texts: Iterator[str], failures: list[BaseException]) -> Iterator[str]:
+    """Pass the texts on and keep what goes wrong in them, Ctrl-C too: the trainer turns it into a RuntimeError."""
+    try:
+        yield from texts
+    except BaseException as error:
+        failures.append(error)
+        raise
 
 
 def _sentences(texts: Iterable[str], most: int) -> Iterator[str]:

@@ -1,0 +1,215 @@
+"""Ids equal those of the trainer's own encoder (Hugging Face tokenizers, read from the file that bpe saves) on any text."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import re
+from types import SimpleNamespace
+
+import pytest
+import tiktoken
+import tokenizers
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from tokenizers import pre_tokenizers
+
+from lm_engine import EngineError, UsageError
+from lm_engine.testing.tokenizer import NASTY, random_texts, sample_texts
+from lm_engine_bpe import training
+from lm_engine_bpe.plugin import BPEOptions
+from lm_engine_bpe.tokenizer import BPE
+from lm_engine_bpe.vocabulary import alphabet, parse, pattern
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from(" \n\t'sdl19ab\u0301\u3000"))
+
+
+def trained(texts, **options) -> BPE:
+    tokenizer = BPE(BPEOptions(**options))
+    tokenizer.train(texts)
+    return tokenizer
+
+
+def with_trainer(tokenizer, folder) -> SimpleNamespace:
+    tokenizer.save(folder)
+    own = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    own.encode_special_tokens = True
+    return SimpleNamespace(bpe=tokenizer, own=lambda text: own.encode(text, add_special_tokens=False).ids)
+
+
+@pytest.fixture(scope="module")
+def prose(tmp_path_factory):
+    return with_trainer(trained(sample_texts(), vocab_size=900), tmp_path_factory.mktemp("prose"))
+
+
+@pytest.fixture(scope="module")
+def repetitive(tmp_path_factory):
+    """Few letters, many merges: overlapping pairs and ties everywhere."""
+    source = random.Random(1)
+    texts = ["".join(source.choices("aab c1", k=60)) for _ in range(2000)]
+    return with_trainer(trained(texts, vocab_size=700), tmp_path_factory.mktemp("repetitive"))
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXT)
+@example("don't 'll '' 12345678 x\u0301y\u0301 \u3000\u3000 a\x1cb")
+def test_ids_equal_the_trainers(prose, text):
+    ids = prose.bpe.encode(text).tolist()
+    assert ids == prose.own(text)
+    assert prose.bpe.decode(ids) == text
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.text("abc 1", max_size=80))
+def test_ids_equal_the_trainers_where_pairs_overlap(repetitive, text):
+    assert repetitive.bpe.encode(text).tolist() == repetitive.own(text)
+
+
+@pytest.mark.parametrize("text", [*NASTY, *random_texts(50), *sample_texts()[:3]], ids=ascii)
+def test_ids_equal_the_trainers_on_nasty_texts(prose, text):
+    assert prose.bpe.encode(text).tolist() == prose.own(text)
+
+
+@pytest.mark.parametrize("run", ["a", "ab", "ä", " ", "\n", "=", "1", "abca1 "])
+def test_ids_equal_the_trainers_on_long_runs(repetitive, run):
+    text = "c " + run * 30_000 + " c"
+    assert repetitive.bpe.encode(text).tolist() == repetitive.own(text)
+
+
+@pytest.mark.parametrize("class_", [r"\p{L}", r"\p{M}", r"\p{N}", r"\s", r"[^\s\p{L}\p{M}\p{N}]"])
+def test_both_engines_put_every_character_into_the_same_class(class_):
+    characters = "".join(chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000)
+    bytes_only = {bytes([byte]): byte for byte in range(256)}
+    rust = tiktoken.Encoding("class", pat_str=class_ + "+", mergeable_ranks=bytes_only, special_tokens={})
+    oniguruma = pre_tokenizers.Split(tokenizers.Regex(class_ + "+"), "removed", invert=True)
+    members = "".join(piece for piece, _ in oniguruma.pre_tokenize_str(characters))
+    assert bytes(rust.encode_ordinary(characters)).decode() == members
+
+
+def test_every_token_is_learned_once_and_encodes_to_itself(prose):
+    for token in range(prose.bpe.vocab_size - 1):
+        piece = prose.bpe.token_bytes(token)
+        assert prose.bpe._encoding.encode_single_token(piece) == token
+    assert prose.bpe.end_of_text == prose.bpe.vocab_size - 1 == 899
+
+
+def test_training_is_repeatable_and_does_not_depend_on_how_text_comes(tmp_path, monkeypatch):
+    texts = sample_texts()[:20]
+    once = trained(texts, vocab_size=500)
+    monkeypatch.setattr(training, "_CHUNK", 50)
+    again = trained(iter(texts), vocab_size=500)
+    assert once._json == again._json
+
+
+def test_training_reads_no_more_than_it_was_told(monkeypatch):
+    chunks = list(training._chunks(iter(["ab cd" * 30_000, "x" * 10, "never"]), 150_004))
+    assert "".join(chunks) == "ab cd" * 30_000 + "xxxx"
+    assert len(chunks) > 2
+    assert all(re.search(r"\S$", left) and re.match(" ", right) for left, right in itertools.pairwise(chunks[:-1]))
+
+
+def test_training_survives_a_long_run_without_spaces():
+    source = random.Random(0)
+    text = "".join(source.choices("abcdefgh", k=300_000))
+    tokenizer = trained([text, "a" * 300_000, " " * 300_000], vocab_size=400)
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+def test_a_vocabulary_that_the_text_cannot_give():
+    text = ["one two three one two three"]
+    with pytest.raises(UsageError) as caught:
+        trained(text, vocab_size=5000)
+    assert "--tokenizer.vocab-size" in caught.value.hint
+    largest = int(re.search(r"at most (\d+)", caught.value.message)[1])
+    assert f" {largest} " in caught.value.hint
+    assert trained(text, vocab_size=largest).vocab_size == largest
+    with pytest.raises(UsageError, match="at most 257"):
+        trained([], vocab_size=5000)
+    assert trained([], vocab_size=257).encode("hi").tolist() == [71, 72]
+
+
+def test_training_text_with_a_lone_surrogate():
+    with pytest.raises(UsageError, match="surrogate"):
+        trained(["fine", "not \ud800 fine"])
+
+
+def test_an_error_in_the_texts_reaches_the_caller():
+    def texts():
+        yield "some text"
+        raise failure
+
+    for failure in (EngineError("the file broke off"), KeyboardInterrupt()):
+        with pytest.raises(type(failure)) as caught:
+            trained(texts())
+        assert caught.value is failure
+
+
+def longest_number(tokenizer) -> int:
+    return max(len(tokenizer.token_bytes(token).strip()) for token in range(tokenizer.vocab_size))
+
+
+def test_options():
+    numbers = ["2024 2024 2024 10000 10000"] * 20
+    assert longest_number(trained(numbers, vocab_size=259, max_digits=1)) == 1
+    assert longest_number(trained(numbers, vocab_size=262, max_digits=3)) == 3
+    assert trained(["ab ab ab cd cd"], vocab_size=258, min_frequency=3).token_bytes(256) == b"ab"
+    with pytest.raises(UsageError, match="at most 25"):
+        trained(["ab ab ab cd cd"], vocab_size=261, min_frequency=3)
+
+
+def test_untrained_says_so(tmp_path):
+    for use in (lambda: BPE(BPEOptions()).encode("x"), lambda: BPE(BPEOptions()).save(tmp_path)):
+        with pytest.raises(EngineError, match="no vocabulary yet"):
+            use()
+
+
+def test_the_files_are_portable_json(prose, tmp_path):
+    prose.bpe.save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["tokenizer.json"]
+    vocabulary = parse((tmp_path / "tokenizer.json").read_text())
+    assert vocabulary.pattern == pattern(3)
+    assert vocabulary.tokens[:256] == list(alphabet().values())
+
+
+def _damage(content):
+    """Yield one damaged copy after the other, with what is wrong."""
+
+    def copy():
+        return json.loads(json.dumps(content))
+
+    swapped = copy()
+    swapped["model"]["merges"][3:5] = swapped["model"]["merges"][4:2:-1]
+    yield swapped
+    for key, value in (("merges", None), ("merges", [["a", "xyz"]]), ("merges", [5]), ("vocab", {}), ("vocab", [])):
+        bad = copy()
+        bad["model"][key] = value
+        yield bad
+    twice = copy()
+    twice["model"]["merges"].append(twice["model"]["merges"][0])
+    yield twice
+    missing = copy()
+    del missing["model"]["vocab"]["!"]
+    yield missing
+    for special in ([], [{"id": 5, "content": "<|endoftext|>"}], [{"id": 899, "content": ""}]):
+        bad = copy()
+        bad["added_tokens"] = special
+        yield bad
+    for found in (r"\p{L}+", "(a+)+$", pattern(3) + "|x", ""):
+        bad = copy()
+        bad["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = found
+        yield bad
+    yield from ([], {}, None, 5, "text", {"model": {}})
+
+
+def test_damaged_files_are_refused(prose, tmp_path):
+    prose.bpe.save(tmp_path)
+    path = tmp_path / "tokenizer.json"
+    content = json.loads(path.read_text())
+    for damaged in [*map(json.dumps, _damage(content)), "", "[" * 100_000, '{"a"', "\0"]:
+        path.write_text(damaged)
+        with pytest.raises(EngineError, match="damaged"):
+            BPE(BPEOptions()).load(tmp_path)
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(EngineError, match="damaged"):
+        BPE(BPEOptions()).load(tmp_path)

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lm_engine import EngineError, NoOptions
+from lm_engine_byte.tokenizer import Byte
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+TOKENIZER = Byte(NoOptions())
+
+
+@given(TEXT)
+def test_ids_are_the_bytes(text):
+    ids = TOKENIZER.encode(text)
+    assert ids.tolist() == list(text.encode())
+    assert TOKENIZER.decode(ids) == text
+
+
+@given(st.lists(st.integers(0, 256)))
+def test_decoding_agrees_with_token_bytes(ids):
+    expected = b"".join(TOKENIZER.token_bytes(token) for token in ids)
+    assert TOKENIZER.decode_bytes(ids) == TOKENIZER.decode_bytes(iter(ids)) == TOKENIZER.decode_bytes(np.array(ids)) == expected
+
+
+def test_a_folder_of_another_tokenizer_is_refused(tmp_path):
+    (tmp_path / "byte.txt").write_text("something else")
+    with pytest.raises(EngineError, match="damaged"):
+        TOKENIZER.load(tmp_path)

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import re
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from lm_engine import EngineError, UsageError
+from lm_engine.testing.tokenizer import sample_texts
+from lm_engine_sentencepiece import tokenizer as module
+from lm_engine_sentencepiece import training
+from lm_engine_sentencepiece.plugin import SentencePieceOptions
+from lm_engine_sentencepiece.tokenizer import SentencePiece
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from(" \n\t\0\u2581\u2585\u2047ab1"))
+
+
+def trained(texts, **options) -> SentencePiece:
+    tokenizer = SentencePiece(SentencePieceOptions(**options))
+    tokenizer.train(texts)
+    return tokenizer
+
+
+@pytest.fixture(scope="module", params=["unigram", "bpe"])
+def sentencepiece(request):
+    return trained(sample_texts(), vocab_size=700, model_type=request.param)
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXT)
+@example("\u2581")
+@example("  \u2581 \u2581\u2581 x\u2581")
+@example("<0x41><unk><s></s><|endoftext|>")
+def test_round_trip(sentencepiece, text):
+    ids = sentencepiece.encode(text)
+    assert sentencepiece.decode(ids) == text
+    assert b"".join(map(sentencepiece.token_bytes, ids.tolist())) == text.encode()
+    assert 0 not in ids
+    assert sentencepiece.end_of_text not in ids
+
+
+def test_tokens(sentencepiece):
+    assert sentencepiece.vocab_size == 700
+    assert sentencepiece.end_of_text == 1
+    assert [sentencepiece.token_bytes(token) for token in range(2, 258)] == [bytes([byte]) for byte in range(256)]
+    assert sentencepiece.token_bytes(0) == sentencepiece.token_bytes(1) == b""
+    assert all(sentencepiece.token_bytes(token) for token in range(2, 700))
+
+
+def test_no_piece_goes_on_over_a_space(sentencepiece):
+    # What cutting long texts before spaces rests on.
+    pieces = [sentencepiece.token_bytes(token).decode() for token in range(258, 700)]
+    assert not [piece for piece in pieces if re.search(r"[^ ] ", piece)]
+
+
+def test_cutting_changes_no_id(sentencepiece, monkeypatch):
+    text = "  ".join(sample_texts()[:20]) + "\n\n   end "
+    whole = sentencepiece.encode(text).tolist()
+    for size in (1, 10, 10**9):
+        monkeypatch.setattr(module, "_CHUNK", size)
+        assert sentencepiece.encode(text).tolist() == whole
+
+
+def test_training_is_repeatable(sentencepiece):
+    options = {"vocab_size": 700, "model_type": sentencepiece._options.model_type}
+    assert trained(iter(sample_texts()), **options)._model == sentencepiece._model
+
+
+@pytest.mark.parametrize("mark", ["\u2581", "\u2585", "\0", "\t", "\r\n"])
+def test_no_document_is_left_out_of_training(mark):
+    tokenizer = trained([f"banana banana {mark} bandana"] * 20, vocab_size=275, model_type="bpe")
+    assert b"banana" in {tokenizer.token_bytes(token).strip() for token in range(275)}
+
+
+def test_long_runs_are_cut_in_training():
+    source = random.Random(0)
+    run = "".join(source.choices("abcdefgh", k=5000))
+    text = f"one {run} two{' ' * 3000}three"
+    parts = list(training._sentences([text], 10**9))
+    assert "".join(parts) == text
+    assert max(map(len, parts)) < 4096
+    assert trained([*sample_texts()[:10], run * 20], vocab_size=500).vocab_size == 500
+
+
+def test_training_reads_no_more_than_it_was_told():
+    assert list(training._sentences(iter(["abc", "def", "never"]), 5)) == ["abc", "de"]
+
+
+@pytest.mark.parametrize("model_type", ["unigram", "bpe"])
+def test_a_vocabulary_that_the_text_cannot_give(model_type):
+    with pytest.raises(UsageError) as caught:
+        trained(sample_texts(), vocab_size=50_000, model_type=model_type)
+    largest = int(re.search(r"at most (\d+)", caught.value.message)[1])
+    assert f"--tokenizer.vocab-size {largest} " in caught.value.hint
+    assert trained(sample_texts(), vocab_size=largest, model_type=model_type).vocab_size == largest
+
+
+@pytest.mark.parametrize("model_type", ["unigram", "bpe"])
+def test_a_vocabulary_too_small_for_the_characters(model_type):
+    with pytest.raises(UsageError) as caught:
+        trained(sample_texts(), vocab_size=260, model_type=model_type)
+    smallest = int(re.search(r"vocab-size (\d+) or more", caught.value.hint)[1])
+    assert trained(sample_texts(), vocab_size=smallest + 20, model_type=model_type).vocab_size == smallest + 20
+
+
+@pytest.mark.parametrize("texts", [[], [""], ["\u2581"], ["\0"]])
+def test_nothing_to_train_on(texts):
+    with pytest.raises(UsageError, match="found none"):
+        trained(texts)
+
+
+def test_training_text_with_a_lone_surrogate():
+    with pytest.raises(UsageError, match="surrogate"):
+        trained(["fine", "not \ud800 fine"])
+
+
+def test_an_error_in_the_texts_reaches_the_caller():
+    def texts():
+        yield "some text"
+        raise failure
+
+    for failure in (EngineError("the file broke off"), KeyboardInterrupt()):
+        with pytest.raises(type(failure)) as caught:
+            trained(texts())
+        assert caught.value is failure
+
+
+def test_the_trainer_is_silent(capfd):
+    trained(sample_texts(), vocab_size=500)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_options():
+    numbers = ["call 2024 or 2025 or 2026"] * 20
+    longest = trained(numbers, vocab_size=272, split_digits=True, model_type="bpe")
+    assert not [token for token in range(258, 272) if re.search(rb"\d\d", longest.token_bytes(token))]
+    short = trained(sample_texts(), vocab_size=450, max_piece_length=2)
+    assert max(len(short.token_bytes(token).decode()) for token in range(258, 450)) == 2
+
+
+def test_untrained_says_so(tmp_path):
+    for use in (
+        lambda: SentencePiece(SentencePieceOptions()).encode("x"),
+        lambda: SentencePiece(SentencePieceOptions()).save(tmp_path),
+    ):
+        with pytest.raises(EngineError, match="no vocabulary yet"):
+            use()
+
+
+def test_a_changed_byte_is_noticed(sentencepiece, tmp_path):
+    sentencepiece.save(tmp_path)
+    path = tmp_path / "sentencepiece.model"
+    model = path.read_bytes()
+    for at in (0, 100, len(model) // 2, len(model) - 1):
+        path.write_bytes(model[:at] + bytes([model[at] ^ 1]) + model[at + 1 :])
+        with pytest.raises(EngineError, match="damaged"):
+            SentencePiece(SentencePieceOptions()).load(tmp_path)
+
+
+@pytest.mark.parametrize("model", [b"", b"not a model", b"\x0a\x02\x0a\x00"])
+def test_a_file_that_is_no_model_is_refused(tmp_path, model):
+    (tmp_path / "sentencepiece.model").write_bytes(model)
+    description = {"format": 1, "model_sha256": hashlib.sha256(model).hexdigest()}
+    (tmp_path / "sentencepiece.json").write_text(json.dumps(description))
+    with pytest.raises(EngineError, match="damaged"):
+        SentencePiece(SentencePieceOptions()).load(tmp_path)
