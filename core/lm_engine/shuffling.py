@@ -40,10 +40,11 @@ def shuffled(indices: _Integers, count: int, seed: int | None) -> tuple[_Integer
     if seed is None or count == 1:
         return passes, places
     bits = (count - 1).bit_length()
+    keys = random_words(seed, passes, np.arange(_ROUNDS)[:, None])  # (rounds, B)
     words = places.astype(np.uint64)
     todo = np.arange(len(words))
     while len(todo):
-        words[todo] = _permute(words[todo], bits, seed, passes[todo])
+        words[todo] = _permute(words[todo], bits, keys[:, todo])
         todo = todo[words[todo] >= count]
     return passes, words.astype(np.int64)
 
@@ -74,11 +75,10 @@ def _mix(words: _Words) -> _Words:
     return words ^ (words >> np.uint64(31))
 
 
-def _permute(words: _Words, bits: int, seed: int, passes: _Integers) -> _Words:
-    """Send each word below 2**bits to another one, invertibly, by a key of its pass."""
+def _permute(words: _Words, bits: int, keys: _Words) -> _Words:
+    """Send each word (B,) below 2**bits to another one, invertibly, by its keys (rounds, B)."""
     mask, half = np.uint64((1 << bits) - 1), np.uint64((bits + 1) // 2)
-    for number in range(_ROUNDS):
-        key = random_words(seed, passes, number)
+    for key in keys:
         words = (words * (key | np.uint64(1)) + (key >> np.uint64(32))) & mask
         words ^= words >> half
     return words

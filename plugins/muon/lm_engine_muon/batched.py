@@ -17,6 +17,9 @@ from torch import Tensor
 _CHUNK_ELEMENTS = 2**24
 """Matrices stacked at once, in elements: the iteration holds about four times as many."""
 
+_STEPS_ON_GRAM = 5
+"""Rounding errors in a Gram matrix may grow twelvefold a step (the first coefficient squared), so it is made anew in time."""
+
 
 class BatchedMuon(torch.optim.Muon):
     """torch.optim.Muon, faster; same arguments, same state."""
@@ -63,15 +66,42 @@ def orthogonalised(matrices: Tensor, coefficients: tuple[float, float, float], s
 
     In bfloat16 where a CUDA device multiplies it natively, as torch does, and in float32 elsewhere.
     """
-    a, b, c = coefficients
     tall = matrices.shape[-2] > matrices.shape[-1]
     x = matrices.to(_precision(matrices.device))
     x = x.mT if tall else x  # (N, short, long)
     x = x / torch.linalg.matrix_norm(x, keepdim=True).clamp(min=eps)
-    for _ in range(steps):
-        gram = x @ x.mT  # (N, short, short)
-        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    if x.shape[-1] < 2 * x.shape[-2] or x.dtype != torch.float32:
+        x = _iterate(x, coefficients, steps)
+    else:
+        for start in range(0, steps, _STEPS_ON_GRAM):
+            x = _iterate_on_gram(x, coefficients, min(_STEPS_ON_GRAM, steps - start))
     return x.mT if tall else x
+
+
+def _iterate(x: Tensor, coefficients: tuple[float, float, float], steps: int) -> Tensor:
+    """Return x <- (a + b G + c G^2) x, `steps` times, with G = x x^T of each x (N, S, L)."""
+    a, b, c = coefficients
+    for _ in range(steps):
+        gram = x @ x.mT  # (N, S, S)
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x
+
+
+def _iterate_on_gram(x: Tensor, coefficients: tuple[float, float, float], steps: int) -> Tensor:
+    """Return the same with 4 products (S, S) a step in place of two (S, L): 45% fewer operations at L = 4 S, 5 steps.
+
+    With P = a + b G + c G^2, the next x is P x and its G is P G P; so P's are multiplied up, and x once at the end.
+    """
+    a, b, c = coefficients
+    gram = x @ x.mT  # (N, S, S)
+    product: Tensor | None = None
+    for step in range(steps):
+        factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        factor.diagonal(dim1=-2, dim2=-1).add_(a)
+        product = factor if product is None else factor @ product
+        if step + 1 < steps:
+            gram = factor @ gram @ factor
+    return x if product is None else product @ x
 
 
 def _precision(device: torch.device) -> torch.dtype:

@@ -77,7 +77,9 @@ class Prefix(ExampleBuilder):
         """
         if self._documents is not None and self._documents[0]() is tokens:
             return self._documents[1:]
-        marks = np.flatnonzero(np.asarray(tokens) == self.end_of_text)
+        plain, step = np.asarray(tokens), 2**24  # a piece at a time, so that memory stays bounded
+        pieces = [np.flatnonzero(plain[at : at + step] == self.end_of_text) + at for at in range(0, len(plain), step)]
+        marks = np.concatenate(pieces) if pieces else np.empty(0, dtype=np.int64)
         examples = np.maximum(0, np.diff(marks) - self.min_prefix)  # the last mark opens no document
         before = np.concatenate(([0], np.cumsum(examples)))
         if not tokens.flags.writeable:

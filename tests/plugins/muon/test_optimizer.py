@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from lm_engine import NamedParameter
+from lm_engine_muon.batched import BatchedMuon
+from lm_engine_muon.optimizer import muon
+from lm_engine_muon.plugin import MuonOptions
+
+
+def named(role, tensor, name="parameter"):
+    return NamedParameter(name=name, role=role, parameter=nn.Parameter(tensor))
+
+
+def step(optimization):
+    for optimizer in optimization.optimizers:
+        optimizer.step()
+
+
+def kinds(optimization):
+    return [type(optimizer).__name__ for optimizer in optimization.optimizers]
+
+
+def test_one_step_by_hand():
+    # A diagonal gradient stays diagonal, so that the iteration can be done by hand on its two entries.
+    parameter = named("matrix", torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
+    parameter.parameter.grad = torch.tensor([[3.0, 0.0], [0.0, 4.0]])
+    step(muon(MuonOptions(lr=0.1, momentum=0.9, nesterov=False, ns_steps=2, weight_decay=0.5), [parameter]))
+    entries = [3 / 5, 4 / 5]  # divided by the Frobenius norm
+    for _ in range(2):
+        entries = [3.4445 * x - 4.7750 * x**3 + 2.0315 * x**5 for x in entries]
+    expected = torch.diag(torch.tensor([0.95 - 0.1 * x for x in entries]))
+    assert torch.allclose(parameter.parameter, expected, atol=1e-6)
+
+
+def test_momentum_and_nesterov_by_hand():
+    # The update of a 1 x 1 matrix is only a sign, so the direction is read from the buffer.
+    for nesterov in (True, False):
+        parameter = named("matrix", torch.ones(2, 3))
+        optimization = muon(MuonOptions(momentum=0.9, nesterov=nesterov), [parameter])
+        for gradient in (1.0, 2.0):
+            parameter.parameter.grad = torch.full((2, 3), gradient)
+            step(optimization)
+        buffer = optimization.optimizers[0].state[parameter.parameter]["momentum_buffer"]
+        assert torch.allclose(buffer, torch.full((2, 3), 0.9 * 0.1 + 0.1 * 2))
+
+
+@pytest.mark.parametrize(("rule", "scale"), [("original", math.sqrt(8 / 2)), ("match_rms_adamw", 0.2 * math.sqrt(8))])
+def test_learning_rate_follows_the_shape(rule, scale):
+    gradient = torch.randn(8, 2, generator=torch.Generator().manual_seed(0))
+    sizes = []
+    for shape in ((8, 2), (2, 8)):
+        parameter = named("matrix", torch.zeros(shape))
+        parameter.parameter.grad = gradient.reshape(shape) if shape == (8, 2) else gradient.T.contiguous()
+        step(muon(MuonOptions(lr=1.0, weight_decay=0.0, adjust_lr_fn=rule), [parameter]))
+        sizes.append(parameter.parameter.norm().item())
+    wide = 1.0 if rule == "original" else scale
+    assert sizes[0] / sizes[1] == pytest.approx(scale / wide)
+
+
+@pytest.mark.parametrize("shape", [(6, 6), (4, 9), (9, 4), (5, 40), (40, 5), (1, 7)])
+@pytest.mark.parametrize("steps", [1, 5, 9])
+def test_same_as_torch_up_to_its_bfloat16(shape, steps):
+    generator = torch.Generator().manual_seed(1)
+    start = [torch.randn(shape, generator=generator) for _ in range(3)]
+    ours, theirs = ([nn.Parameter(tensor.clone()) for tensor in start] for _ in range(2))
+    settings = {"lr": 0.1, "momentum": 0.8, "ns_steps": steps, "weight_decay": 0.3}
+    batched, reference = BatchedMuon(ours, **settings), torch.optim.Muon(theirs, **settings)
+    for _ in range(2):
+        for one, other in zip(ours, theirs, strict=True):
+            one.grad = torch.randn(shape, generator=generator)
+            other.grad = one.grad.clone()
+        batched.step()
+        reference.step()
+    for one, other, old in zip(ours, theirs, start, strict=True):
+        moved = (other - old).norm()
+        assert (one - other).norm() < 0.06 * moved
+
+
+def test_singular_values_come_near_one():
+    parameter = named("matrix", torch.zeros(16, 48))
+    parameter.parameter.grad = torch.randn(16, 48, generator=torch.Generator().manual_seed(0))
+    step(muon(MuonOptions(lr=1.0, weight_decay=0.0), [parameter]))
+    values = torch.linalg.svdvals(parameter.parameter.detach())
+    assert values.min() > 0.6 and values.max() < 1.3
+
+
+def test_state_is_torchs():
+    ours, theirs = ([nn.Parameter(torch.ones(4, 6))] for _ in range(2))
+    ours[0].grad = theirs[0].grad = torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
+    batched, reference = BatchedMuon(ours), torch.optim.Muon(theirs)
+    batched.step()
+    reference.step()
+    reference.load_state_dict(batched.state_dict())
+    batched.load_state_dict(reference.state_dict())
+    batched.step()
+
+
+def test_stacks_stay_small(monkeypatch):
+    def moved():
+        generator = torch.Generator().manual_seed(0)
+        parameters = [nn.Parameter(torch.zeros(4, 8)) for _ in range(5)]
+        for parameter in parameters:
+            parameter.grad = torch.randn(4, 8, generator=generator)
+        BatchedMuon(parameters).step()
+        return torch.stack(parameters)
+
+    whole = moved()
+    monkeypatch.setattr("lm_engine_muon.batched._CHUNK_ELEMENTS", 70)
+    assert torch.allclose(moved(), whole, atol=1e-6)
+
+
+def test_matrices_go_to_muon_and_the_rest_to_adamw():
+    parameters = [
+        named("matrix", torch.ones(2, 3)),
+        named("embedding", torch.ones(5, 3)),
+        named("head", torch.ones(5, 3)),
+        named("vector", torch.ones(3)),
+        named("matrix", torch.ones(2, 3, 4)),  # a convolution
+    ]
+    optimization = muon(MuonOptions(lr=0.1, adamw_lr=0.2, embedding_lr=0.3, weight_decay=0.4), parameters)
+    assert kinds(optimization) == ["BatchedMuon", "AdamW"]
+    where = {
+        id(parameter): (type(optimizer).__name__, group["lr"], group["weight_decay"])
+        for optimizer in optimization.optimizers
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    }
+    assert [where[id(named.parameter)] for named in parameters] == [
+        ("BatchedMuon", 0.1, 0.4),
+        ("AdamW", 0.3, 0.0),
+        ("AdamW", 0.2, 0.4),
+        ("AdamW", 0.2, 0.0),
+        ("AdamW", 0.2, 0.4),
+    ]
+
+
+def test_empty_optimizers_are_left_out():
+    assert kinds(muon(MuonOptions(), [named("vector", torch.ones(3))])) == ["AdamW"]
+    assert kinds(muon(MuonOptions(), [named("matrix", torch.ones(3, 3))])) == ["BatchedMuon"]
+    assert kinds(muon(MuonOptions(), [])) == []
+
+
+def test_a_gradient_of_zero_moves_nothing_but_the_decay():
+    parameter = named("matrix", torch.ones(3, 4))
+    parameter.parameter.grad = torch.zeros(3, 4)
+    step(muon(MuonOptions(lr=0.1, weight_decay=0.5), [parameter]))
+    assert torch.allclose(parameter.parameter, torch.full((3, 4), 0.95))
+
+
+def test_finds_the_minimum_of_a_regression():
+    generator = torch.Generator().manual_seed(0)
+    inputs, wanted = torch.randn(64, 6, generator=generator), torch.randn(4, 6, generator=generator)
+    weight = named("matrix", torch.zeros(4, 6))
+    optimization = muon(MuonOptions(lr=0.2, weight_decay=0.0), [weight])
+    for number in range(150):
+        weight.parameter.grad = None
+        (inputs @ weight.parameter.T - inputs @ wanted.T).square().mean().backward()
+        for group in optimization.optimizers[0].param_groups:
+            group["lr"] = 0.2 * optimization.schedule((number + 0.5) / 150)
+        step(optimization)
+    assert torch.allclose(weight.parameter, wanted, atol=0.02)
