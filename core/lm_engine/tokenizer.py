@@ -7,8 +7,9 @@ text or loaded from a folder. Importing this module imports numpy and no torch.
 from __future__ import annotations
 
 import os
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -83,23 +84,24 @@ class Tokenizer(ABC):
 
     def encode_batch(self, texts: Sequence[str]) -> list[TokenIds]:
         """Encode many texts in parallel on the cores of this machine; equal to `encode` on each."""
-        if len(texts) < 2:
-            return [self.encode(text) for text in texts]
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return list(pool.map(self.encode, texts))
+        groups = list(_groups(texts))
+        if len(groups) < 2:
+            return self._encode_group(texts)
+        with ThreadPoolExecutor(min(os.cpu_count() or 1, len(groups))) as pool:
+            return [ids for group in pool.map(self._encode_group, groups) for ids in group]
+
+    def _encode_group(self, texts: Sequence[str]) -> list[TokenIds]:
+        return [self.encode(text) for text in texts]
 
     def encode_with_special(self, text: str) -> TokenIds:
         """Encode a text in which the spellings of special tokens mean the special tokens."""
-        pieces: list[TokenIds] = []
-        rest = text
-        while rest:
-            found = [(rest.find(word), word) for word in self.special_tokens if word in rest]
-            at, word = min(found, default=(len(rest), ""))
-            pieces.append(self.encode(rest[:at]))
-            if word:
-                pieces.append(np.array([self.special_tokens[word]], dtype=np.uint32))
-            rest = rest[at + len(word) :]
-        return np.concatenate(pieces) if pieces else np.empty(0, dtype=np.uint32)
+        special = self.special_tokens
+        longest_first = sorted(special, key=len, reverse=True)
+        parts = re.split(f"({'|'.join(map(re.escape, longest_first))})", text)  # text and spelling in turn
+        pieces = [
+            np.array([special[part]], dtype=np.uint32) if number % 2 else self.encode(part) for number, part in enumerate(parts)
+        ]
+        return np.concatenate(pieces)
 
     def decode_bytes(self, tokens: Iterable[int]) -> bytes:
         """Return the bytes of the tokens, special tokens left out. Exact, also where the bytes are no valid UTF-8."""
@@ -112,6 +114,20 @@ class Tokenizer(ABC):
 
 END_OF_TEXT = "<|endoftext|>"
 
+_GROUP_CHARACTERS = 64 * 1024
+
+
+def _groups(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield texts that follow each other, long enough together that handing them to a thread costs next to nothing."""
+    start = length = 0
+    for end, text in enumerate(texts, 1):
+        length += len(text)
+        if length >= _GROUP_CHARACTERS:
+            yield texts[start:end]
+            start, length = end, 0
+    if start < len(texts):
+        yield texts[start:]
+
 
 def utf8(text: str) -> bytes:
     """Return the UTF-8 bytes of a text.
@@ -122,7 +138,8 @@ def utf8(text: str) -> bytes:
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:
+        found = f"U+{ord(text[error.start]):04X}"
         raise UsageError(
-            f"The text must be valid Unicode; found a lone surrogate (U+{ord(text[error.start]):04X}) at character {error.start}.",
+            f"The text must be valid Unicode; found a lone surrogate ({found}) at character {error.start}.",
             "Remove it, or replace it by U+FFFD.",
         ) from None

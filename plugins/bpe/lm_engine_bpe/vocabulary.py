@@ -16,7 +16,7 @@ def pattern(max_digits: int) -> str:
     no look-ahead in it, which makes tiktoken twice as fast as with GPT-2's and safe on long runs, and classes on whose
     members the expression engines of tokenizers and tiktoken agree for every character.
     """
-    return r"'(?:[sdmt]|ll|ve|re)| ?[\p{L}\p{M}]+| ?\p{N}{1,%d}| ?[^\s\p{L}\p{M}\p{N}]+|\s+" % max_digits
+    return r"'(?:[sdmt]|ll|ve|re)| ?[\p{L}\p{M}]+| ?\p{N}{1,MAX}| ?[^\s\p{L}\p{M}\p{N}]+|\s+".replace("MAX", str(max_digits))
 
 
 class Vocabulary(NamedTuple):

@@ -64,7 +64,8 @@ class SentencePiece(Tokenizer):
         for number, part in enumerate(text.split(_SPACE)):
             if number:
                 parts.append(self._underline)
-            parts.extend(processor.encode(list(_chunks(part)), return_type="numpy", num_threads=1))
+            # One by one: for a list sentencepiece starts a thread, which costs more than a short text.
+            parts.extend(processor.encode(chunk, return_type="numpy") for chunk in _chunks(part))
         return np.concatenate(parts).astype(np.uint32)
 
     def token_bytes(self, token: int) -> bytes:
