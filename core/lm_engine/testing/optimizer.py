@@ -188,7 +188,7 @@ def _train(model: nn.Module, optimization: Optimization, step: int, steps: int) 
     loss = nn.functional.cross_entropy(model(inputs), (5 * inputs + 3) % _VOCAB_SIZE)
     for parameter in model.parameters():
         parameter.grad = None
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     _step(optimization, optimization.schedule((step + 0.5) / steps))
     return loss.item()
 

@@ -1,0 +1,1 @@
+"""Sampler for lm-engine: draw among the likeliest tokens that together have probability p."""

@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+from lm_engine.testing import SamplerConformance
+
+
+class TestTopP(SamplerConformance):
+    name = "top-p"
