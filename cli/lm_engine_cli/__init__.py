@@ -1,0 +1,1 @@
+"""The command `engine`: one small file a command, imported only when it is called."""

@@ -1,0 +1,1 @@
+"""The commands, one a file; `lm_engine_cli.group` knows their names and summaries."""

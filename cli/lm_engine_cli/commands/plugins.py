@@ -1,0 +1,272 @@
+"""`engine plugins`: what is installed, what it can do, and whether it keeps its contract."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lm_engine.catalogue import KINDS, Catalogue, Offer
+from lm_engine.errors import UsageError, did_you_mean
+from lm_engine.implementation import STAGES, Implementation, Observer
+from lm_engine.options import describe
+from lm_engine_cli.command import EngineCommand, EngineSubgroup, debug_option, json_option, plugin_option
+from lm_engine_cli.group import installed
+from lm_engine_cli.output import paint, say, say_json, table
+from lm_engine_cli.text import visible, visible_line
+
+TITLES = {
+    "tokenizer": "Tokenizers: text to tokens",
+    "builder": "Example builders: tokens to what is learned",
+    "model": "Models",
+    "optimizer": "Optimizers",
+    "sampler": "Samplers: how the next token is picked",
+    "corpus": "Corpora for --data",
+    "reader": "File formats for --data, beside .txt, .md, .jsonl and .gz",
+    "observer": "Observers for --observe",
+    "command": "Commands",
+}
+
+
+def _list(plugin: Sequence[Path], as_json: bool) -> None:
+    catalogue = Catalogue(plugin_files=plugin) if plugin else installed()
+    if as_json:
+        say_json({"offers": _offers(catalogue), "problems": catalogue.problems})
+        return
+    every = [offer for kind in KINDS for offer in catalogue.offers(kind)]
+    if not every:
+        say("Nothing is installed. pip install lm-engine brings the default plugins.")
+    first = max((len(_called(offer, catalogue)) for offer in every), default=0)
+    second = max((len(f"{offer.distribution} {offer.version}") for offer in every), default=0)
+    for kind, title in TITLES.items():
+        offers = catalogue.offers(kind)
+        if offers:
+            say(paint(title, "bold"))
+            rows = [
+                (
+                    _called(offer, catalogue).ljust(first),
+                    f"{offer.distribution} {offer.version}".ljust(second),
+                    offer.record.summary,
+                )
+                for offer in offers
+            ]
+            say(table(rows, styles=["cyan", "dim"]) + "\n")
+    _show_problems(catalogue)
+    if every:
+        say(paint("engine plugins show NAME lists the options of one of them.", "dim"))
+
+
+def _called(offer: Offer[Any], catalogue: Catalogue) -> str:
+    """Return the name by which users call an offer: the full one where the bare one is taken twice."""
+    names = [other.name for other in catalogue.offers(offer.kind)]
+    return offer.name if names.count(offer.name) == 1 else offer.full_name
+
+
+def _show_problems(catalogue: Catalogue) -> None:
+    if not catalogue.problems:
+        return
+    say(paint("Problems", "bold red"))
+    rows = [(f"{problem.distribution} {problem.version}", problem.cause) for problem in catalogue.problems]
+    say(table(rows, styles=["red"]) + "\n")
+    root = click.get_current_context().find_root()
+    if "--debug" in (root.meta.get("arguments") or ()):
+        for problem in catalogue.problems:
+            say(visible(problem.details), err=True)
+
+
+def _offers(catalogue: Catalogue) -> list[dict[str, Any]]:
+    return [
+        {
+            "kind": kind,
+            "name": offer.name,
+            "full_name": offer.full_name,
+            "distribution": offer.distribution,
+            "version": offer.version,
+            "summary": offer.record.summary,
+        }
+        for kind in TITLES
+        for offer in catalogue.offers(kind)
+    ]
+
+
+def _show(name: str, plugin: Sequence[Path], as_json: bool) -> None:
+    catalogue = Catalogue(plugin_files=plugin) if plugin else installed()
+    found = _named(name, catalogue)
+    if as_json:
+        say_json([_facts(offer) for offer in found])
+        return
+    for number, offer in enumerate(found):
+        if number:
+            say()
+        _describe(offer)
+
+
+def _named(name: str, catalogue: Catalogue) -> list[Offer[Any]]:
+    """Return what has this name, or comes from the distribution of this name.
+
+    Raises:
+        UsageError: nothing does.
+    """
+    every = [offer for kind in TITLES for offer in catalogue.offers(kind)]
+    found = [offer for offer in every if name in (offer.name, offer.full_name, f"{offer.kind}:{offer.name}")]
+    found = found or [offer for offer in every if name == offer.distribution]
+    if not found:
+        broken = [problem for problem in catalogue.problems if problem.distribution == name]
+        if broken:
+            raise UsageError(f"{name} {broken[0].version} is installed but broken.", broken[0].cause)
+        near = did_you_mean(name, [word for offer in every for word in (offer.name, offer.distribution)])
+        raise UsageError(f"Nothing named {name!r} is installed.", near or "engine plugins lists what is.")
+    return found
+
+
+def _describe(offer: Offer[Any]) -> None:
+    title = paint(offer.name, "bold cyan")
+    say(f"{title}  {paint(f'{offer.kind} of {offer.distribution} {offer.version}', 'dim')}")
+    say(visible(offer.record.summary))
+    if not isinstance(offer.record, (Implementation, Observer)):
+        return
+    specs = describe(offer.record.options)
+    if not specs:
+        say("It has no options.")
+        return
+    say()
+    rows = [(spec.flag, spec.type_name, _default(spec.default), _help(spec.help, spec.bounds)) for spec in specs]
+    say(table(rows, header=("option", "type", "default", ""), styles=["cyan", "", "green"]))
+    say()
+    example = f"--{offer.kind} {offer.name} --{offer.kind}.{specs[0].flag} {_default(specs[0].default)}"
+    if offer.kind in STAGES:
+        say(paint(f"engine run {example}", "dim"))
+
+
+def _default(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "none" if value is None else visible_line(str(value))
+
+
+def _help(text: str, bounds: str) -> str:
+    return f"{text} [{bounds}]" if bounds else text
+
+
+def _facts(offer: Offer[Any]) -> dict[str, Any]:
+    facts = {
+        "kind": offer.kind,
+        "name": offer.name,
+        "distribution": offer.distribution,
+        "version": offer.version,
+        "summary": offer.record.summary,
+    }
+    if isinstance(offer.record, (Implementation, Observer)):
+        facts["options"] = [
+            {
+                "name": spec.name,
+                "flag": f"--{offer.kind if offer.kind in STAGES else offer.name}.{spec.flag}",
+                "type": spec.type.__name__,
+                "optional": spec.optional,
+                "default": spec.default,
+                "choices": spec.choices,
+                "bounds": {bound: value for bound in ("ge", "gt", "le", "lt") if (value := getattr(spec, bound)) is not None},
+                "help": spec.help,
+            }
+            for spec in describe(offer.record.options)
+        ]
+    return facts
+
+
+def _check(ctx: click.Context, dist: str, as_json: bool) -> None:
+    from lm_engine.runtime import prepare_process
+
+    prepare_process()
+    from lm_engine_cli.checks import check_distribution
+
+    code = check_distribution(ctx.obj, as_json)
+    ctx.exit(code)
+
+
+class CheckCommand(EngineCommand):
+    """Takes the options of what it checks: `engine plugins check lm-engine-gpt --model.n-layer 1`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Find the distribution, so that its implementations' options are flags."""
+        from lm_engine_cli.stage_command import positional
+
+        name = positional(args, ())
+        if name:
+            ctx.obj = self._request(name, ctx.resilient_parsing)
+        return super().parse_args(ctx, args)
+
+    def _request(self, name: str, quiet: bool) -> Any:
+        from lm_engine_cli.checks import CheckRequest, request_for
+
+        try:
+            return request_for(name)
+        except UsageError:
+            if quiet:
+                return CheckRequest(offers=[])
+            raise
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the declared parameters and the options of what is checked."""
+        return [*getattr(ctx.obj, "params", ()), *super().get_params(ctx)]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Hand the options over, then check."""
+        for param in ctx.obj.params:
+            value = ctx.params.pop(param.name)
+            if value not in (None, ()):
+                ctx.obj.options.setdefault(param.table, {})[param.spec.name] = param.checked(value)
+        return super().invoke(ctx)
+
+
+def _group(ctx: click.Context, plugin: tuple[Path, ...], as_json: bool) -> None:
+    if ctx.invoked_subcommand is None:
+        _list(plugin, as_json)
+
+
+plugins = EngineSubgroup(
+    "plugins",
+    callback=click.pass_context(_group),
+    invoke_without_command=True,
+    short_help="List, show and check what is installed.",
+    help="""List, show and check what is installed.
+
+    \b
+      engine plugins                     everything, and what is broken
+      engine plugins show gpt            its options
+      engine plugins check lm-engine-gpt whether it keeps its contract
+      engine plugins check ./mine.py     the same for a single file""",
+    params=[plugin_option(), json_option(), debug_option()],
+)
+plugins.add_command(
+    EngineCommand(
+        "list",
+        callback=_list,
+        short_help="List everything, and what is broken.",
+        help="List everything that is installed, and what is broken.",
+        params=[plugin_option(), json_option()],
+    )
+)
+plugins.add_command(
+    EngineCommand(
+        "show",
+        callback=_show,
+        short_help="Show the options of one of them.",
+        help="Show what NAME is and which options it has: an implementation, a corpus, a whole distribution.",
+        params=[click.Argument(["name"], metavar="NAME"), plugin_option(), json_option()],
+    )
+)
+plugins.add_command(
+    CheckCommand(
+        "check",
+        callback=click.pass_context(_check),
+        short_help="Check whether a distribution keeps its contract.",
+        help="""Check whether the stages of a distribution, or of a single file, keep their contract.
+
+        Every implementation goes through the checks of lm_engine.testing, with its defaults or with the options given here
+        (--model.n-layer 1). A tokenizer with an option vocab_size gets a small vocabulary, since the checks' text is small.
+        Exit code 1 when a check fails.""",
+        params=[click.Argument(["dist"], metavar="DIST|FILE"), json_option()],
+    )
+)

@@ -1,0 +1,81 @@
+"""`engine run`: from text to a trained model."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lm_engine.catalogue import Offer
+from lm_engine.options import parse
+from lm_engine_cli.command import json_option, offers_of
+from lm_engine_cli.output import say, say_json
+from lm_engine_cli.stage_command import Request, StageCommand
+
+
+def _run(config: Path | None, out: Path | None, observe: tuple[str, ...], dry_run: bool, print_config: bool, as_json: bool) -> None:
+    from lm_engine.recipe import Recipe, resolve
+
+    request: Request = click.get_current_context().obj
+    recipe = Recipe.from_dict(request.tables, f"--config {config}" if config else "The recipe")
+    resolved = resolve(recipe, request.catalogue)
+    if print_config:
+        say_json(resolved.recipe.to_dict()) if as_json else say(resolved.recipe.to_toml().rstrip())
+        return
+    watchers = [_observer(offer, request) for offer in request.observers]
+
+    from lm_engine_cli.display import display_for
+
+    stream = sys.stderr if as_json else sys.stdout
+    from lm_engine.runtime import prepare_process
+
+    prepare_process()
+    with display_for(stream) as display:
+        from lm_engine import pipeline
+
+        if dry_run:
+            plan = pipeline.plan(recipe, catalogue=request.catalogue, out=out, observers=[display])
+            display.show_plan(plan)
+        else:
+            result = pipeline.run(recipe, catalogue=request.catalogue, out=out, observers=[display, *watchers])
+    if dry_run:
+        say_json(plan) if as_json else say("  This was a dry run: nothing was trained.")
+        return
+    if as_json:
+        say_json(result)
+    display.show_result(result, request.catalogue)
+
+
+def _observer(offer: Offer[Any], request: Request) -> Any:
+    options = parse(offer.record.options, request.observer_tables[offer.name], offer.name)
+    return offer.resolve()(options)
+
+
+run = StageCommand(
+    "run",
+    callback=_run,
+    tables=("data", "training", "generation"),
+    help="""Train a model on text: tokenize, build examples, learn, generate.
+
+    Without options it trains on the built-in corpus. What flags leave open, --config says; what that leaves open, the
+    defaults do.
+
+    \b
+      engine run --data my.txt --budget 5m
+      engine run --data books/ --model rnn --model.n-layer 2
+      engine run --model gpt --help        the options of the model gpt
+      engine run --print-config > mine.toml; engine run --config mine.toml""",
+    short_help="Train a model on text.",
+    params=[
+        click.Option(
+            ["--config"], type=click.Path(path_type=Path), metavar="FILE", help="A recipe: the TOML file that --print-config writes."
+        ),
+        click.Option(["--out"], type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where the run lies; a new folder in runs/ unless given."),
+        click.Option(["--observe"], multiple=True, metavar="NAME", shell_complete=offers_of("observer"), help="Report the run to an observer (engine plugins lists them). May be repeated."),
+        click.Option(["--dry-run"], is_flag=True, help="Say what would be done, and stop there."),
+        click.Option(["--print-config"], is_flag=True, help="Write the whole recipe as TOML, and stop there."),
+        json_option(),
+    ],
+)

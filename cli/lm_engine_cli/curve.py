@@ -1,0 +1,136 @@
+"""A curve drawn with characters: braille dots, two columns and four rows to a cell, for a terminal of any width.
+
+The loss falls fast and then slowly, so its axis is logarithmic. Points within a column are averaged, which smooths a noisy
+curve just as much as the width demands.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+Point = tuple[float, float]
+
+_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+"""Bit of each dot of a braille cell, by row and column (Unicode chapter 21.1)."""
+
+_BRAILLE = 0x2800
+
+
+class Curve:
+    """Points of a curve, thinned as they come so that a long run costs no more memory than a short one.
+
+    Args:
+        capacity: how many points are kept at most, of x from 0 to 1.
+    """
+
+    def __init__(self, capacity: int = 512) -> None:
+        self._sums = [0.0] * capacity
+        self._counts = [0] * capacity
+
+    def add(self, x: float, y: float) -> None:
+        """Add a point; x lies between 0 and 1."""
+        if math.isfinite(y):
+            at = min(max(int(x * len(self._sums)), 0), len(self._sums) - 1)
+            self._sums[at] += y
+            self._counts[at] += 1
+
+    def points(self, columns: int) -> list[Point]:
+        """Return at most one point a column: its number and the mean of what fell into it."""
+        sums: dict[int, list[float]] = {}
+        for at, (total, number) in enumerate(zip(self._sums, self._counts, strict=True)):
+            if number:
+                entry = sums.setdefault(at * columns // len(self._sums), [0.0, 0.0])
+                entry[0] += total
+                entry[1] += number
+        return [(column, total / number) for column, (total, number) in sorted(sums.items())]
+
+
+def draw(curve: Curve, marks: Sequence[Point], width: int, height: int, *, unicode: bool = True) -> list[str]:
+    """Draw a curve with its axis of values.
+
+    Args:
+        curve: the points.
+        marks: single points (x from 0 to 1, y) that are drawn as diamonds over it.
+        width, height: characters in all.
+        unicode: whether the terminal shows braille; stars otherwise.
+
+    Returns:
+        `height` lines, or none while there is nothing to draw.
+    """
+    gutter = 7
+    across = max(8, width - gutter - 1)
+    points = curve.points(2 * across if unicode else across)
+    values = [y for _, y in points] + [y for _, y in marks]
+    if not values:
+        return []
+    low, high = _range(values)
+    canvas = _Canvas(across, height, unicode)
+    rows = canvas.rows
+
+    def row(y: float) -> int:
+        share = math.log(high / max(y, low)) / math.log(high / low)
+        return min(rows - 1, max(0, round(share * (rows - 1))))
+
+    previous: tuple[int, int] | None = None
+    for x, y in points:
+        canvas.line(previous or (int(x), row(y)), (int(x), row(y)))
+        previous = (int(x), row(y))
+    lines = canvas.lines()
+    for x, y in marks:
+        line, column = row(y) * height // rows, min(across - 1, int(x * across))
+        lines[line][column] = "◆" if unicode else "o"
+    return [f"{label:>{gutter - 1}} {axis}{''.join(cells)}".rstrip() for (label, axis), cells in zip(_axis(low, high, height, unicode), lines, strict=True)]
+
+
+def _range(values: Sequence[float]) -> tuple[float, float]:
+    low, high = max(min(values), 1e-6), max(*values, 1e-6)
+    if high < low * 1.02:  # a flat curve lies in the middle
+        low, high = low / 1.1, high * 1.1
+    return low, high
+
+
+def _axis(low: float, high: float, height: int, unicode: bool) -> list[tuple[str, str]]:
+    labelled = {0: high, height - 1: low} if height < 5 else {0: high, height // 2: None, height - 1: low}
+    axis = []
+    for line in range(height):
+        if line not in labelled:
+            axis.append(("", "│" if unicode else "|"))
+            continue
+        value = labelled[line]
+        value = high * (low / high) ** (line / (height - 1)) if value is None else value
+        axis.append((_short(value), "┤" if unicode else "+"))
+    return axis
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}" if value < 100 else f"{value:.0f}" if value < 1e5 else f"{value:.0e}"
+
+
+class _Canvas:
+    """Dots on a grid of characters."""
+
+    def __init__(self, width: int, height: int, unicode: bool) -> None:
+        self.width, self.height, self.unicode = width, height, unicode
+        self.rows = 4 * height if unicode else height
+        self._cells = [[0] * width for _ in range(height)]
+
+    def dot(self, x: int, y: int) -> None:
+        """Set the dot in column x and row y, counted from the top left."""
+        if self.unicode:
+            self._cells[y // 4][min(x // 2, self.width - 1)] |= _DOTS[y % 4][x % 2]
+        else:
+            self._cells[y][min(x, self.width - 1)] = 1
+
+    def line(self, start: tuple[int, int], end: tuple[int, int]) -> None:
+        """Set the dots between two points."""
+        steps = max(abs(end[0] - start[0]), abs(end[1] - start[1]), 1)
+        for step in range(steps + 1):
+            share = step / steps
+            self.dot(round(start[0] + share * (end[0] - start[0])), round(start[1] + share * (end[1] - start[1])))
+
+    def lines(self) -> list[list[str]]:
+        """Return the characters, line by line."""
+        if self.unicode:
+            return [[chr(_BRAILLE + cell) if cell else " " for cell in line] for line in self._cells]
+        return [["*" if cell else " " for cell in line] for line in self._cells]

@@ -1,0 +1,154 @@
+"""What a person sees of a run: the plan, then progress, then the result and what to try next.
+
+A terminal gets one live region; anything else plain lines at sensible intervals. Both are observers of the run.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from typing import Self, TextIO
+
+from lm_engine.catalogue import Catalogue
+from lm_engine.observer import Evaluation, Plan, Preparation, RunObserver, RunResult, Sample, Step
+from lm_engine_cli.output import is_terminal, paint
+from lm_engine_cli.plan import plan_lines
+from lm_engine_cli.text import count, duration, plural, short, visible, visible_line
+
+
+class Display(RunObserver):
+    """What both displays share: the plan, sampled texts and the end.
+
+    Args:
+        stream: where to write.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.plan: Plan | None = None
+        self.planned = False
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Leave the terminal as it was."""
+
+    def write(self, line: str = "") -> None:
+        """Write a line at once."""
+        print(line, file=self.stream, flush=True)
+
+    def show_plan(self, plan: Plan) -> None:
+        """Write the plan."""
+        self.plan = plan
+        for line in ("", *plan_lines(plan, self.stream), ""):
+            self.write(line)
+
+    def on_start(self, event: Plan) -> None:
+        """Write the plan."""
+        self.show_plan(event)
+
+    def on_sample(self, event: Sample) -> None:
+        """Write a text that was sampled on the way."""
+        for line in sample_lines(event, self.stream):
+            self.write(line)
+
+    def show_result(self, result: RunResult, catalogue: Catalogue) -> None:
+        """Write how the run ended and what can be done with it."""
+        for line in result_lines(result, self.plan, catalogue, self.stream):
+            self.write(line)
+
+
+class PlainDisplay(Display):
+    """Lines: the first step, then one for each twentieth of the run, and at least one in half a minute."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._share, self._time, self._doing = -1.0, 0.0, ""
+
+    def on_preparation(self, event: Preparation) -> None:
+        """Write what is being done, once."""
+        if event.what != self._doing:
+            self._doing = event.what
+            self.write(f"{visible_line(event.what)} …")
+
+    def on_step(self, event: Step) -> None:
+        """Write a line now and then."""
+        now = time.monotonic()
+        due = event.progress - self._share >= 0.05 and now - self._time >= 1
+        if not due and now - self._time < 30 and event.progress < 1:
+            return
+        self._share, self._time = event.progress, now
+        self.write(f"step {step_words(event, self.plan)}  {'  '.join(facts(event))}")
+
+    def on_evaluation(self, event: Evaluation) -> None:
+        """Write the score."""
+        self.write(f"step {count(event.step)}  held-out {event.bits_per_byte:.3f} bits per byte  loss {event.loss:.3f}")
+
+
+def display_for(stream: TextIO) -> Display:
+    """Return the display that suits a stream."""
+    if not is_terminal(stream):
+        return PlainDisplay(stream)
+    from lm_engine_cli.live import LiveDisplay
+
+    return LiveDisplay(stream)
+
+
+def step_words(event: Step, plan: Plan | None) -> str:
+    """Say how far the run is: `120/1,200  10%`."""
+    total = f"/{count(max(plan.steps, event.step))}" if plan else ""
+    return f"{count(event.step)}{total}  {event.progress:4.0%}"
+
+
+def facts(event: Step) -> list[str]:
+    """Say the loss, the speed and the time left of a step."""
+    left = f"{duration(event.remaining)} left" if event.remaining >= 1 else "almost done"
+    return [f"loss {event.loss:.3f}", f"{short(event.tokens_per_second)} tokens/s", left]
+
+
+def sample_lines(sample: Sample, stream: TextIO) -> list[str]:
+    """Return a sampled text, the prompt told apart from what was written to it."""
+    title = f"sampled at step {count(sample.step)}"
+    text = paint(visible(sample.prompt), "bold", stream) + visible(sample.text).rstrip()
+    bar = paint("▌", "magenta", stream) if takes_unicode(stream) else "|"
+    return [paint(title, "dim", stream), *(f"{bar} {line}" for line in text.split("\n")), ""]
+
+
+def takes_unicode(stream: TextIO) -> bool:
+    """Say whether the stream's encoding has more than ASCII."""
+    return (stream.encoding or "").lower().replace("-", "").startswith("utf")
+
+
+def result_lines(result: RunResult, plan: Plan | None, catalogue: Catalogue, stream: TextIO) -> list[str]:
+    """Return the end of a run: the score, the time, the place, and commands to go on with."""
+    lines = [""]
+    if result.evaluation:
+        score = paint(f"{result.evaluation.bits_per_byte:.3f} bits per byte", "bold green", stream)
+        detail = f"loss {result.evaluation.loss:.3f} nats per token, perplexity {result.evaluation.perplexity:.1f}"
+        lines.append(f"  {score} on the held-out text ({detail})")
+    done = f"{plural(result.step, 'step')}, {short(result.tokens)} tokens, {duration(result.seconds)}"
+    lines += [f"  {done}; the run lies in {paint(visible_line(str(result.folder)), 'bold', stream)}", ""]
+    lines.append("  Try next:")
+    return [*lines, *(f"    {command}" for command in next_commands(result, plan, catalogue)), ""]
+
+
+def next_commands(result: RunResult, plan: Plan | None, catalogue: Catalogue) -> list[str]:
+    """Return commands that work after a run."""
+    folder = shlex.quote(str(result.folder))
+    commands = [f"engine generate {folder} --prompt {shlex.quote(_opening(result))}", f"engine evaluate {folder}"]
+    model = plan.recipe.choice("model").name if plan else ""
+    others = [offer.name for offer in catalogue.offers("model") if offer.name not in model.split(":")]
+    if others:
+        commands.append(f"engine run --model {others[0]}")
+    return commands
+
+
+def _opening(result: RunResult) -> str:
+    """Return a prompt in the run's own language: the first words that it wrote."""
+    text = result.samples[0].prompt or result.samples[0].text if result.samples else ""
+    words = [word for word in visible_line(text.strip().split("\n")[0]).split() if word.isalpha()][:3]
+    return " ".join(words) or "The"
+
+

@@ -1,0 +1,95 @@
+"""How failures are shown: `Error:` what was expected and found, `Hint:` what to do next, and nothing else."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import sys
+import traceback
+import warnings
+from typing import TextIO
+
+import click
+
+from lm_engine.errors import EngineError, UsageError, did_you_mean
+from lm_engine_cli.output import paint, say
+from lm_engine_cli.text import visible_line
+
+
+def as_engine_error(error: BaseException) -> EngineError:
+    """Say any failure as two sentences; what nobody foresaw is called a bug."""
+    if isinstance(error, EngineError):
+        return error
+    if isinstance(error, click.ClickException):
+        return _from_click(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return EngineError("The disk is full.", "Free some space; what is complete on the disk stays usable.")
+    if isinstance(error, PermissionError) and error.filename:
+        return EngineError(f"{error.filename} cannot be used: {error.strerror}.", "Change its rights, or name another place.")
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return EngineError("The memory is full.", "Lower --batch-size, raise --accumulation, or choose a smaller model.")
+    first = (str(error).strip().splitlines() or [""])[0]
+    return EngineError(
+        f"Something unforeseen went wrong ({type(error).__name__}: {first}).",
+        "This is a bug in lm-engine or in a plugin: report it with what the same command with --debug shows.",
+    )
+
+
+def _from_click(error: click.ClickException) -> EngineError:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "engine"
+    if isinstance(error, click.NoSuchOption):
+        known = [flag for param in context.command.get_params(context) for flag in param.opts] if context else []
+        near = _near_flag(error.option_name, known)
+        return UsageError(f"{command} has no option {error.option_name}.", near or f"{command} --help lists its options.")
+    message = error.format_message().strip()
+    if isinstance(error, click.MissingParameter) and error.param:
+        message = f"{command} expects {error.param.human_readable_name.upper()}, found nothing."
+    usage = context.command.collect_usage_pieces(context) if context else []
+    return UsageError(message, f"Usage: {' '.join([command, *usage])}; {command} --help says more.")
+
+
+def _near_flag(flag: str, known: list[str]) -> str:
+    near = did_you_mean(flag, known)
+    if near:
+        return near
+    # `--n-layer` is meant as `--model.n-layer`: compare with what stands behind the dot.
+    behind = {word.split(".", 1)[1]: word for word in known if "." in word}
+    match = re.search(r"mean (.*)\?", did_you_mean(flag.lstrip("-"), behind))
+    return f"Did you mean {behind[match.group(1)]}?" if match else ""
+
+
+def show(error: BaseException, *, debug: bool) -> int:
+    """Write a failure to stderr and return the exit code that goes with it."""
+    if debug:
+        say("".join(traceback.format_exception(error)).rstrip(), err=True)
+    told = as_engine_error(error)
+    label, style = ("Stopped:", "bold yellow") if told.exit_code == 130 else ("Error:", "bold red")
+    say(f"{paint(label, style, sys.stderr)} {visible_line(told.message)}", err=True)
+    if told.hint:
+        say(f"{paint('Hint:', 'bold cyan', sys.stderr)} {visible_line(told.hint)}", err=True)
+    return told.exit_code
+
+
+def show_warnings_in_one_line() -> None:
+    """Show Python's warnings without their source line."""
+
+    def show_one(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None
+    ) -> None:
+        del filename, lineno, file, line
+        if not issubclass(category, (DeprecationWarning, PendingDeprecationWarning, ResourceWarning)):
+            say(f"{paint('Warning:', 'bold yellow', sys.stderr)} {visible_line(str(message))}", err=True)
+
+    warnings.showwarning = show_one
+
+
+def silence_broken_pipe() -> None:
+    """Give the unread streams to nobody, so that the interpreter's last flush does not complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            os.dup2(nowhere, stream.fileno())
+        except (OSError, ValueError):
+            continue

@@ -1,0 +1,59 @@
+"""Recipes from layers: default.toml at the bottom, then --config, then the flags.
+
+A layer that names another implementation of a stage than the one below it starts that stage afresh: options belong to the
+implementation for which they were written.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+from lm_engine.catalogue import Catalogue
+from lm_engine.errors import UsageError
+from lm_engine.implementation import STAGES
+
+Tables = dict[str, dict[str, Any]]
+
+
+def default_tables() -> Tables:
+    """Return what holds where the user says nothing."""
+    return tomllib.loads(resources.files("lm_engine_cli").joinpath("default.toml").read_text(encoding="utf-8"))
+
+
+def lay_over(lower: Mapping[str, Any], upper: Mapping[str, Any], catalogue: Catalogue) -> Tables:
+    """Return the tables of two layers as one; neither is changed."""
+    merged = {name: dict(table) for name, table in lower.items()}
+    for name, table in upper.items():
+        if not isinstance(table, Mapping):
+            merged[name] = table  # Recipe.from_dict says what is wrong with it
+            continue
+        below = merged.get(name, {})
+        values = {key.replace("-", "_"): value for key, value in table.items()}
+        if name in STAGES:
+            below = below if _same(name, below.get("name"), values.get("name"), catalogue) else {}
+        if name == "training":
+            values = _one_end(values)
+        merged[name] = {**below, **values}
+    return merged
+
+
+def _same(stage: str, lower: Any, upper: Any, catalogue: Catalogue) -> bool:
+    """Say whether two names mean one implementation; a layer without a name means the one below it."""
+    if upper is None or upper == lower:
+        return True
+    try:
+        return catalogue.find(stage, lower).full_name == catalogue.find(stage, upper).full_name
+    except UsageError:
+        return False
+
+
+def _one_end(training: dict[str, Any]) -> dict[str, Any]:
+    """Let a layer that says when to stop overrule the other way of saying it in the layers below."""
+    if training.get("steps", "none") != "none" and "budget" not in training:
+        return {**training, "budget": "none"}
+    if training.get("budget", "none") != "none" and "steps" not in training:
+        return {**training, "steps": "none"}
+    return training

@@ -1,0 +1,291 @@
+"""Commands whose flags depend on what was chosen: `--model gpt` brings `--model.n-layer`.
+
+The arguments are read twice. The first look finds --config, --plugin and the stages' names, so that the implementations are
+known; then their options become flags, and click parses strictly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lm_engine.catalogue import Catalogue, Offer
+from lm_engine.errors import EngineError
+from lm_engine.implementation import STAGES
+from lm_engine.options import OptionSpec, describe
+from lm_engine_cli.command import EngineCommand, offers_of, plugin_option, words
+from lm_engine_cli.group import installed
+from lm_engine_cli.layers import Tables, default_tables, lay_over
+
+_FLAGS = {"data.sources": "data", "data.held_out_sources": "held-out-data"}
+"""Flags that are not named as their field."""
+
+_LAST_WORD = ("steps", "budget")
+
+
+def long_flag(table: str, spec: OptionSpec) -> str:
+    """Return the flag that is always unambiguous: `--training.batch-size`."""
+    return f"--{table}.{spec.flag}"
+
+
+def short_flag(table: str, spec: OptionSpec) -> str:
+    """Return the flag as users type it: a stage's options keep the stage's name, those of the tables stand alone."""
+    if table in STAGES:
+        return long_flag(table, spec)
+    return f"--{_FLAGS.get(f'{table}.{spec.name}', spec.flag)}"
+
+
+class SpecOption(click.Option):
+    """A flag made from one field of an options dataclass.
+
+    Args:
+        table: the stage or table that the field belongs to.
+        spec: the field.
+    """
+
+    def __init__(self, table: str, spec: OptionSpec) -> None:
+        self.table = table
+        self.spec = spec
+        flags = list(dict.fromkeys((short_flag(table, spec), long_flag(table, spec))))
+        choices = spec.choices or (("true", "false") if spec.type is bool else ())
+        extra: dict[str, Any] = {"is_flag": False, "flag_value": "true"} if spec.type is bool else {}
+        super().__init__(
+            [*flags, f"{table.replace('-', '_')}__{spec.name}"],
+            multiple=spec.type is tuple,
+            help=spec.help,
+            metavar=spec.type_name.upper() if not spec.choices else spec.type_name,
+            shell_complete=offers_of("corpus") if spec.name == "sources" else words(choices) if choices else None,
+            **extra,
+        )
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
+        """Return the flag with its type, and its help with default and bounds."""
+        default = "none" if self.spec.default is None else self.spec.default
+        default = str(default).lower() if isinstance(default, bool) else default
+        facts = [] if default in ("", ()) else [f"default {default}"]
+        facts += [self.spec.bounds] if self.spec.bounds else []
+        facts += ["may be repeated"] if self.multiple else []
+        return f"{self.opts[0]} {self.metavar}", f"{self.spec.help} [{'; '.join(facts)}]" if facts else self.spec.help
+
+    def checked(self, value: Any) -> Any:
+        """Return what the user gave in the field's type.
+
+        Raises:
+            UsageError: it is none of the field's values.
+        """
+        if self.spec.type is tuple and len(value) == 1 and self.table in STAGES:
+            value = value[0]  # `--model.layers a,b` is a list as well
+        return self.spec.convert(value, self.opts[0])
+
+
+@dataclass
+class Request:
+    """What a command line asks for.
+
+    Args:
+        catalogue: what is installed, and the files of --plugin.
+        tables: the recipe's tables, flags included once they are parsed.
+        offers: stage to the chosen implementation.
+        named: the stages that the user named, here or in a file.
+        params: the flags that the choices bring.
+        observers, observer_tables: what --observe names, and the options given to each.
+    """
+
+    catalogue: Catalogue
+    tables: Tables
+    offers: dict[str, Offer[Any]]
+    named: tuple[str, ...]
+    params: list[SpecOption] = field(default_factory=list)
+    observers: list[Offer[Any]] = field(default_factory=list)
+    observer_tables: Tables = field(default_factory=dict)
+
+    def options(self, stage: str) -> dict[str, Any]:
+        """Return the options of a stage as the layers give them, without its name."""
+        return {key: value for key, value in self.tables[stage].items() if key != "name"}
+
+
+class StageCommand(EngineCommand):
+    """A command that chooses implementations.
+
+    Args:
+        stages: the stages that it lets the user choose.
+        tables: name to options dataclass of the tables (data, training, generation) whose fields are flags, or the same as
+            a function, so that the module that holds them is imported only when the command is used.
+        needed: the stages whose options matter; all of `stages` unless the command decides by its arguments.
+    """
+
+    def __init__(self, *args: Any, stages: Sequence[str] = STAGES, tables: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.stages = tuple(stages)
+        self.tables = tuple(tables)
+        self.params += [_stage_option(stage) for stage in self.stages]
+        self.params.append(plugin_option())
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Find out what is chosen, make its flags, then parse."""
+        try:
+            ctx.obj = self._look(ctx, args)
+        except EngineError:
+            if not ctx.resilient_parsing:
+                raise
+        return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the declared flags and those of the chosen implementations."""
+        request = ctx.obj
+        return [*(request.params if isinstance(request, Request) else ()), *super().get_params(ctx)]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Lay the flags over the recipe, then call the command with what is left."""
+        request: Request = ctx.obj
+        flags: Tables = {}
+        for param in request.params:
+            value = ctx.params.pop(param.name or "")
+            if value not in (None, ()):
+                flags.setdefault(param.table, {})[param.spec.name] = param.checked(value)
+        request.tables = lay_over(request.tables, flags, request.catalogue)
+        request.observer_tables = {offer.name: request.tables.pop(offer.name, {}) for offer in request.observers}
+        for name in (*self.stages, "plugin"):
+            ctx.params.pop(name)
+        return super().invoke(ctx)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """Complete option names; the long spelling of a table's flag only when it is begun."""
+        aliases = {flag for param in self.get_params(ctx) for flag in param.opts[1:] if isinstance(param, SpecOption)}
+        found = super().shell_complete(ctx, incomplete)
+        return [item for item in found if item.value not in aliases or "." in incomplete]
+
+    def base_tables(self, args: Sequence[str], with_value: Sequence[str]) -> Tables:
+        """Return the lowest layer of the recipe."""
+        del args, with_value
+        return default_tables()
+
+    def _look(self, ctx: click.Context, args: Sequence[str]) -> Request:
+        values = [flag for param in self.params if isinstance(param, click.Option) and not param.is_flag for flag in param.opts]
+        given = look(args, values)
+        files = [Path(path) for path in given.get("--plugin", ())]
+        catalogue = Catalogue(plugin_files=files) if files else installed()
+        tables = self.base_tables(args, values)
+        if given.get("--config"):
+            from lm_engine.recipe import read_tables
+
+            config = read_tables(Path(given["--config"][-1]))
+            tables = lay_over(tables, config, catalogue)
+            named = {stage for stage in self.stages if stage in config}
+        else:
+            named = set()
+        chosen = {stage: {"name": given[f"--{stage}"][-1]} for stage in self.stages if f"--{stage}" in given}
+        tables = lay_over(tables, chosen, catalogue)
+        offers = {stage: catalogue.find(stage, str(tables[stage]["name"])) for stage in self.stages}
+        request = Request(
+            catalogue=catalogue,
+            tables=tables,
+            offers=offers,
+            named=tuple(stage for stage in self.stages if stage in named | set(chosen)),
+            observers=[catalogue.find("observer", name) for name in dict.fromkeys(given.get("--observe", ()))],
+        )
+        request.params = [
+            *(SpecOption(table, spec) for table in self.tables for spec in _table_specs(table)),
+            *(SpecOption(stage, spec) for stage, offer in offers.items() for spec in describe(offer.record.options)),
+            *(SpecOption(offer.name, spec) for offer in request.observers for spec in describe(offer.record.options)),
+        ]
+        return request
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the flags in groups; of the stages, those that the user named."""
+        request: Request | None = ctx.obj
+        own = [param for param in EngineCommand.get_params(self, ctx) if param.get_help_record(ctx)]
+        stages = [param for param in own if param.name in self.stages]
+        _write(formatter, ctx, "Stages", stages)
+        for table in self.tables if request else ():
+            assert request is not None
+            _write(formatter, ctx, table.capitalize(), [param for param in request.params if param.table == table])
+        for offer in request.observers if request else ():
+            assert request is not None
+            title = f"Options of the observer {offer.name}"
+            _write(formatter, ctx, title, [param for param in request.params if param.table == offer.name])
+        for stage in request.named if request else ():
+            assert request is not None
+            title = f"Options of the {stage} {request.offers[stage].name}"
+            _write(formatter, ctx, title, [param for param in request.params if param.table == stage])
+        _write(formatter, ctx, "Other", [param for param in own if param not in stages])
+        if request and not request.named:
+            stage = self.stages[min(2, len(self.stages) - 1)]
+            name = request.offers[stage].name
+            formatter.write_paragraph()
+            formatter.write_text(
+                f"Each implementation brings options of its own: {ctx.command_path} --{stage} {name} --help shows them."
+            )
+
+
+def look(args: Sequence[str], with_value: Sequence[str]) -> Mapping[str, list[str]]:
+    """Find the flags that take a value, without judging the others.
+
+    Args:
+        args: the command line.
+        with_value: flags whose value is the next argument, however that looks.
+    """
+    found: dict[str, list[str]] = {}
+    position = 0
+    while position < len(args) and args[position] != "--":
+        flag, equals, value = args[position].partition("=")
+        position += 1
+        if flag not in with_value:
+            continue
+        if not equals and position < len(args):
+            value, equals, position = args[position], "=", position + 1
+        if equals:
+            found.setdefault(flag, []).append(value)
+    return found
+
+
+def positional(args: Sequence[str], with_value: Sequence[str]) -> str | None:
+    """Return the first argument that is no flag and no flag's value; a stage's flag (`--sampler.k`) takes a value."""
+    position = 0
+    while position < len(args):
+        if not args[position].startswith("-"):
+            return args[position]
+        flag = args[position]
+        takes_value = flag in with_value or (flag.startswith("--") and "." in flag and "=" not in flag)
+        position += 2 if takes_value else 1
+    return None
+
+
+def _stage_option(stage: str) -> click.Option:
+    return click.Option([f"--{stage}"], metavar="NAME", shell_complete=offers_of(stage), help=_STAGE_HELP[stage])
+
+
+_STAGE_HELP = {
+    "tokenizer": "What cuts the text into tokens.",
+    "builder": "What makes examples of the tokens.",
+    "model": "What learns.",
+    "optimizer": "What moves the parameters.",
+    "sampler": "What picks the next token.",
+}
+
+
+def _table_specs(table: str) -> list[OptionSpec]:
+    from lm_engine import recipe
+
+    types = {"data": recipe.DataOptions, "training": recipe.TrainingOptions, "generation": recipe.GenerationOptions}
+    return describe(types[table])
+
+
+def _write(formatter: click.HelpFormatter, ctx: click.Context, title: str, params: Sequence[click.Parameter]) -> None:
+    records = [record for param in params if (record := _record(param, ctx))]
+    if records:
+        with formatter.section(title):
+            formatter.write_dl(records, col_max=34)
+
+
+def _record(param: click.Parameter, ctx: click.Context) -> tuple[str, str] | None:
+    record = param.get_help_record(ctx)
+    request = ctx.obj
+    if record and isinstance(request, Request) and param.name in request.offers:
+        names = ", ".join(offer.name for offer in request.catalogue.offers(param.name))
+        return record[0], f"{record[1]} [{names}; default {default_tables()[param.name]['name']}]"
+    return record

@@ -1,0 +1,92 @@
+"""Words and numbers as people read them, and text made safe for a terminal."""
+
+from __future__ import annotations
+
+import re
+
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 and C1 controls but tab and newline: they move the cursor, change colours and titles
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidirectional controls: they show text in another order
+    "\u2028\u2029\ud800-\udfff]"
+)
+
+
+def visible(text: str) -> str:
+    r"""Spell what a terminal would obey instead of show; tabs and newlines stay.
+
+    >>> visible("a\x1b[2Jb")
+    'a\\x1b[2Jb'
+    """
+    return _UNSAFE.sub(lambda match: _escape(match.group()), text)
+
+
+def visible_line(text: str) -> str:
+    r"""Spell tabs and newlines too, so that the text stays on its line.
+
+    >>> visible_line("one\ntwo")
+    'one\\ntwo'
+    """
+    return visible(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def visible_bytes(data: bytes) -> str:
+    r"""Spell a token's bytes on one line; bytes that are no whole character are written `\xe2`.
+
+    >>> visible_bytes(b" caf\xc3")
+    ' caf\\xc3'
+    """
+    return visible_line(data.decode("utf-8", errors="backslashreplace"))
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def count(number: float) -> str:
+    """Say a whole number with thousands marked: `1,204`."""
+    return f"{number:,.0f}"
+
+
+def short(number: float) -> str:
+    """Say a number in three digits and a unit.
+
+    >>> [short(n) for n in (7, 950, 1204, 12_400, 4_212_000, 2.1e15)]
+    ['7', '950', '1.20 k', '12.4 k', '4.21 M', '2.10 P']
+    """
+    for unit in ("", " k", " M", " G", " T", " P", " E"):
+        if abs(number) < 999.5 or unit == " E":
+            break
+        number /= 1000
+    if not unit:
+        return f"{number:.0f}"
+    return f"{number:.{2 if abs(number) < 9.995 else 1 if abs(number) < 99.95 else 0}f}{unit}"
+
+
+def size(n_bytes: float) -> str:
+    """Say an amount of bytes: `412 kB`."""
+    return f"{short(n_bytes)}B" if abs(n_bytes) >= 999.5 else f"{n_bytes:.0f} bytes"
+
+
+def duration(seconds: float) -> str:
+    """Say a time in its two largest units.
+
+    >>> [duration(s) for s in (0.42, 8, 151, 3725, 200_000)]
+    ['0.4 s', '8 s', '2 min 31 s', '1 h 02 min', '2 d 7 h']
+    """
+    if seconds < 1:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def plural(number: float, noun: str) -> str:
+    """Say how many: `1 step`, `2 steps`, `2 passes`."""
+    ending = "es" if noun.endswith(("s", "x", "ch")) else "s"
+    return f"{count(number)} {noun if number == 1 else noun + ending}"
