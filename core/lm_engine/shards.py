@@ -23,7 +23,7 @@ from lm_engine.errors import EngineError
 from lm_engine.options import to_dict
 from lm_engine.pieces import Piece, Pieces
 from lm_engine.split import Part, Split
-from lm_engine.tokenizer import Tokenizer
+from lm_engine.tokenizer import TokenIds, Tokenizer
 
 __all__ = [
     "TokenShard",
@@ -96,17 +96,13 @@ def tokenize_split(
 
 def _write(folder: Path, part: Part, tokenizer: Tokenizer, progress: Progress | None) -> None:
     dtype = np.dtype("<u2" if tokenizer.vocab_size <= 1 << 16 else "<u4")
-    end = np.array([tokenizer.end_of_text], dtype=dtype).tobytes()
     n_bytes = n_documents = 0
     total = part.n_bytes
     with (folder / "tokens.bin").open("wb") as file:
-        file.write(end)
+        _append(file, _end(tokenizer), dtype, tokenizer)
         for batch in _ahead(_batches(part)):
-            for piece, ids in zip(batch, tokenizer.encode_batch([piece.text for piece in batch]), strict=True):
-                _append(file, ids, dtype, tokenizer)
-                if piece.ends_document:
-                    file.write(end)
-                    n_documents += 1
+            _append(file, _encoded(batch, tokenizer), dtype, tokenizer)
+            n_documents += sum(piece.ends_document for piece in batch)
             n_bytes += sum(_utf8_size(piece.text) for piece in batch)
             if progress is not None:
                 progress(n_bytes, total)
@@ -114,11 +110,28 @@ def _write(folder: Path, part: Part, tokenizer: Tokenizer, progress: Progress | 
     (folder / "shard.json").write_text(json.dumps(facts))
 
 
-def _append(file: BinaryIO, ids: npt.NDArray[Any], dtype: np.dtype[Any], tokenizer: Tokenizer) -> None:
-    if ids.size and int(ids.max()) >= tokenizer.vocab_size:
-        message = f"A tokenizer must give ids below its vocab_size of {tokenizer.vocab_size}; found {int(ids.max())}."
+def _end(tokenizer: Tokenizer) -> TokenIds:
+    return np.array([tokenizer.end_of_text], dtype=np.uint32)
+
+
+def _encoded(batch: list[Piece], tokenizer: Tokenizer) -> TokenIds:
+    """Return the ids of the pieces, one after the other, with an end of text after each document."""
+    end = _end(tokenizer)
+    ids: list[TokenIds] = []
+    for piece, found in zip(batch, tokenizer.encode_batch([piece.text for piece in batch]), strict=True):
+        ids += (found, end) if piece.ends_document else (found,)
+    return np.concatenate(ids)
+
+
+def _append(file: BinaryIO, ids: TokenIds, dtype: np.dtype[Any], tokenizer: Tokenizer) -> None:
+    if not ids.size:
+        return
+    lowest, highest = int(ids.min()), int(ids.max())
+    if lowest < 0 or highest >= tokenizer.vocab_size:
+        found = lowest if lowest < 0 else highest
+        message = f"A tokenizer must give ids from 0 to below its vocab_size of {tokenizer.vocab_size}; found {found}."
         raise EngineError(message, "Report it to the tokenizer's author (engine plugins check shows more).")
-    file.write(np.ascontiguousarray(ids, dtype=dtype).data)
+    file.write(ids.astype(dtype, copy=False).data)
 
 
 def _utf8_size(text: str) -> int:

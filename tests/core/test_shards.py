@@ -104,7 +104,7 @@ def test_an_empty_part_is_one_end_of_text(tmp_path):
 
 
 def test_an_id_beyond_the_vocabulary_is_refused(tmp_path):
-    with pytest.raises(EngineError, match="below its vocab_size of 100; found 123"):
+    with pytest.raises(EngineError, match="from 0 to below its vocab_size of 100; found 123"):
         tokenize_split(train_part(["z"]), Bytes(ByteOptions(), 100), "bytes", tmp_path)
     assert not list((tmp_path / "shards").glob("*.part"))
 
