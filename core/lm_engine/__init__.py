@@ -26,8 +26,12 @@ if TYPE_CHECKING:
     from lm_engine.errors import EngineError, UsageError
     from lm_engine.examples import IGNORED, Batch, ExampleBuilder, pairs, segments_of
     from lm_engine.model import Model
+    from lm_engine.observer import RunObserver, RunResult
     from lm_engine.optimizer import NamedParameter, Optimization, ScheduleOptions, schedule
+    from lm_engine.pipeline import plan, resume, run
+    from lm_engine.recipe import Choice, Recipe
     from lm_engine.sampler import Sampler, tempered_softmax
+    from lm_engine.saved_run import SavedRun, open_run
     from lm_engine.shuffling import draw_below, random_words, shuffled
     from lm_engine.tokenizer import END_OF_TEXT, TokenIds, Tokenizer, utf8
 
@@ -54,6 +58,15 @@ _LAZY = {
     "TokenIds": "tokenizer",
     "Tokenizer": "tokenizer",
     "utf8": "tokenizer",
+    "Choice": "recipe",
+    "Recipe": "recipe",
+    "RunObserver": "observer",
+    "RunResult": "observer",
+    "run": "pipeline",
+    "resume": "pipeline",
+    "plan": "pipeline",
+    "open_run": "saved_run",
+    "SavedRun": "saved_run",
 }
 
 __version__ = "0.1.0"
@@ -65,6 +78,7 @@ __all__ = [
     "STAGES",
     "Batch",
     "Catalogue",
+    "Choice",
     "Command",
     "Corpus",
     "EngineError",
@@ -76,7 +90,11 @@ __all__ = [
     "Observer",
     "Optimization",
     "Reader",
+    "Recipe",
+    "RunObserver",
+    "RunResult",
     "Sampler",
+    "SavedRun",
     "ScheduleOptions",
     "Stage",
     "TokenIds",
@@ -84,9 +102,13 @@ __all__ = [
     "UsageError",
     "draw_below",
     "hookimpl",
+    "open_run",
     "option",
     "pairs",
+    "plan",
     "random_words",
+    "resume",
+    "run",
     "schedule",
     "segments_of",
     "shuffled",

@@ -50,7 +50,7 @@ class Budget:
             amount = 0.0
         if not match or match.group(2) not in _UNITS or not 0 < amount < 1e30:
             raise UsageError(
-                f"--budget expects a time (90s, 5m, 2h), an amount of arithmetic (2e15flops) or of text (50MB), found {text!r}.",
+                f"--budget expects a time (90s, 5m, 2h), arithmetic (2e15flops) or text (50MB), found {text!r}.",
                 "A number of steps goes to --steps.",
             )
         unit, scale = _UNITS[match.group(2)]

@@ -1,0 +1,108 @@
+"""What a training will cost on this machine, found out by doing a little of it on a copy of the model."""
+
+from __future__ import annotations
+
+import copy
+import statistics
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from lm_engine.examples import Batch, ExampleBuilder, Tokens
+from lm_engine.model import Model
+from lm_engine.objective import CHUNK_LOGITS, cross_entropy_backward
+from lm_engine.optimizer import Optimization
+from lm_engine.recipe import TrainingOptions
+from lm_engine.runtime import Machine, resident_bytes
+from lm_engine.training import Trainer, named_parameters
+
+LONGEST_TRIAL = 4.0
+"""Seconds after which no further trial step is begun."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """Costs of a training step.
+
+    Args:
+        flops_per_step: floating-point operations, forward and backward, by torch's counter.
+        seconds_per_step: median of a few steps.
+        memory_bytes: of the whole process at its largest.
+    """
+
+    flops_per_step: float
+    seconds_per_step: float
+    memory_bytes: int
+
+
+def estimate(
+    model: Model, make_optimization: object, builder: ExampleBuilder, tokens: Tokens, options: TrainingOptions, machine: Machine
+) -> Estimate:
+    """Measure a few steps on a copy of the model; the model itself stays as it is.
+
+    Args:
+        model: freshly initialised, on the machine's device.
+        make_optimization: makes an `Optimization` of named parameters, or None for a model without any.
+        builder, tokens, options, machine: as for `Trainer`.
+    """
+    twin = copy.deepcopy(model)
+    optimization: Optimization | None = make_optimization(named_parameters(twin)) if callable(make_optimization) else None
+    trainer = Trainer(twin, optimization, builder, tokens, options, machine)
+    flops, activations = _one_row(twin, builder, tokens, options, machine)
+    if machine.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(machine.device)
+    seconds = [trainer.step(0, 0.5).seconds]  # the first one allocates and warms up
+    while len(seconds) < 4 and sum(seconds) < LONGEST_TRIAL:
+        seconds.append(trainer.step(len(seconds), 0.5).seconds)
+    state = sum(
+        value.numel() * value.element_size()
+        for optimizer in (optimization.optimizers if optimization else ())
+        for entries in optimizer.state.values()
+        for value in entries.values()
+        if isinstance(value, torch.Tensor)
+    )
+    if machine.device.type == "cuda":
+        memory = torch.cuda.max_memory_allocated(machine.device)
+    else:
+        weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
+        rows = -(-options.batch_size // options.accumulation)
+        logits = 3 * 4 * min(CHUNK_LOGITS["cpu"], rows * options.context_length * model.vocab_size)
+        memory = _resident_at_start + 2 * weights + state + rows * activations + logits
+    return Estimate(
+        flops_per_step=flops * options.batch_size,
+        seconds_per_step=statistics.median(seconds[1:] or seconds),
+        memory_bytes=int(memory),
+    )
+
+
+_resident_at_start = resident_bytes()  # with torch imported, before any model is made
+
+
+def _one_row(
+    model: Model, builder: ExampleBuilder, tokens: Tokens, options: TrainingOptions, machine: Machine
+) -> tuple[float, int]:
+    """Return the operations of one example, forward and backward, and the bytes that its forward keeps for the backward."""
+    batch: Batch = builder.build(tokens, np.zeros(1, dtype=np.int64), options.seed)
+    inputs = torch.from_numpy(batch.inputs).to(machine.device)
+    targets = torch.from_numpy(batch.targets).to(machine.device)
+    segments = None if batch.segments is None else torch.from_numpy(batch.segments).to(machine.device)
+    own = {parameter.data_ptr() for parameter in model.parameters()}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.data_ptr() not in own:
+            storage = tensor.untyped_storage()
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    counter = FlopCounterMode(display=False)
+    hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
+    with counter, hooks:
+        if any(parameter.requires_grad for parameter in model.parameters()):
+            cross_entropy_backward(model, model, machine, inputs, targets, segments)
+        else:
+            model(inputs, None, segments)
+    model.zero_grad(set_to_none=True)
+    return float(counter.get_total_flops()), sum(kept.values())
