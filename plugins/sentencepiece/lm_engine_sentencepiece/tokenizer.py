@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 import sentencepiece
 
 from lm_engine import END_OF_TEXT, EngineError, TokenIds, Tokenizer, utf8
+from lm_engine_sentencepiece.cutting import chunks
 from lm_engine_sentencepiece.plugin import SentencePieceOptions
 
 _MODEL = "sentencepiece.model"
 _DESCRIPTION = "sentencepiece.json"
 
 _SPACE = "\u2581"  # sentencepiece writes a space so, and would give a space back for this character itself
-_CHUNK = 2000
-# No piece goes on over a space, so nothing changes when a text is cut before one; short texts are faster.
-_CUT = re.compile("[^ ](?= )")
 
 
 class SentencePiece(Tokenizer):
@@ -65,7 +62,7 @@ class SentencePiece(Tokenizer):
             if number:
                 parts.append(self._underline)
             # One by one: for a list sentencepiece starts a thread, which costs more than a short text.
-            parts.extend(processor.encode(chunk, return_type="numpy") for chunk in _chunks(part))
+            parts.extend(processor.encode(chunk, return_type="numpy") for chunk in chunks(part))
         return np.concatenate(parts).astype(np.uint32)
 
     def token_bytes(self, token: int) -> bytes:
@@ -124,14 +121,6 @@ def _bytes_of(processor: sentencepiece.SentencePieceProcessor, token: int) -> by
     if processor.is_byte(token):
         return bytes.fromhex(piece[3:5])  # <0x41>
     return piece.replace(_SPACE, " ").encode()
-
-
-def _chunks(text: str) -> Iterator[str]:
-    start = 0
-    while cut := _CUT.search(text, start + _CHUNK):
-        yield text[start : cut.end()]
-        start = cut.end()
-    yield text[start:]
 
 
 def _damaged(folder: Path) -> EngineError:

@@ -10,12 +10,9 @@ from typing import Any
 import sentencepiece
 
 from lm_engine import END_OF_TEXT, EngineError, UsageError, utf8
+from lm_engine_sentencepiece.cutting import short_parts
 from lm_engine_sentencepiece.plugin import SentencePieceOptions
 
-LONGEST_RUN = 1024
-"""Longer runs of spaces or of other characters are cut: unigram's training time is quadratic in them."""
-
-_RUN = re.compile(rf"(?<![^ ])[^ ]{{{LONGEST_RUN},}}|(?<! ) {{{LONGEST_RUN},}}")
 # The trainer leaves out each document that holds its own marks; it needs them for spaces, for unknowns and for the end.
 _RESERVED = re.compile("[\u2581\u2585\0]+")
 
@@ -95,17 +92,7 @@ def _sentences(texts: Iterable[str], most: int) -> Iterator[str]:
         if not text.isascii():
             utf8(text)
         for part in _RESERVED.split(text[:left]):
-            yield from _short_runs(part)
+            yield from short_parts(part)
         left -= len(text)
         if left <= 0:
             return
-
-
-def _short_runs(text: str) -> Iterator[str]:
-    start = 0
-    for run in _RUN.finditer(text):
-        for cut in range(run.start() + LONGEST_RUN, run.end(), LONGEST_RUN):
-            yield text[start:cut]
-            start = cut
-    if start < len(text):
-        yield text[start:]
