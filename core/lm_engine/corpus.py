@@ -19,7 +19,7 @@ from typing import Any
 from lm_engine.catalogue import Catalogue, Offer, one_line
 from lm_engine.errors import EngineError, UsageError, did_you_mean
 from lm_engine.pieces import PIECE_CHARACTERS, Piece, Pieces
-from lm_engine.readers import Readers, whole_documents
+from lm_engine.readers import Readers, install_advice, whole_documents
 
 __all__ = ["PIECE_CHARACTERS", "OpenCorpus", "Piece", "Pieces", "Source", "open_corpus"]
 
@@ -92,8 +92,11 @@ def _sources(argument: str, catalogue: Catalogue, readers: Readers) -> list[Sour
         return _matching(argument, readers)
     known = [offer.name for offer in catalogue.offers("corpus")]
     siblings = [str(path.parent / name) for name in _names_in(path.parent)]
-    advice = did_you_mean(argument, known) or did_you_mean(str(path), siblings) or _known_corpora(catalogue)
-    raise UsageError(f"--data expects a file, a folder, a glob or a corpus; found nothing named {argument!r}.", advice)
+    advice = install_advice(catalogue, "corpus", argument) or did_you_mean(argument, known) or did_you_mean(str(path), siblings)
+    raise UsageError(
+        f"--data expects a file, a folder, a glob or a corpus; found nothing named {argument!r}.",
+        advice or _known_corpora(catalogue),
+    )
 
 
 def _known_corpora(catalogue: Catalogue) -> str:

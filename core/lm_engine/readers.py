@@ -129,6 +129,19 @@ FORMATS: dict[str, ReadFormat] = {".txt": read_text, ".md": read_text, ".jsonl":
 DECOMPRESSORS: dict[str, Decompress] = {".gz": _open_gzip}
 
 
+_UNKNOWN_HINT = "Rename a plain text to .txt, or install a plugin that reads this format."
+
+
+def install_advice(catalogue: Catalogue, kind: str, name: str) -> str:
+    """Say which distribution to install or to mend for something that is not there; empty when nothing is known of it."""
+    try:
+        catalogue.find(kind, name)
+    except UsageError as error:
+        if "pip install" in error.hint or "broken" in error.hint:
+            return error.hint
+    return ""
+
+
 @dataclass(frozen=True)
 class Readers:
     """The formats and compressions of core and of the installed plugins; core's own come first."""
@@ -164,16 +177,11 @@ class Readers:
         if not self.knows(path):
             packed = ", ".join(self.known(decompressor=True))
             expected = f"expected a name that ends in one of {known} (each also with {packed})"
-            raise UsageError(f"--data {path}: {expected}; found {suffix or 'no suffix'}.", self._advice(suffix))
+            raise UsageError(
+                f"--data {path}: {expected}; found {suffix or 'no suffix'}.",
+                install_advice(self.catalogue, "reader", suffix) or _UNKNOWN_HINT,
+            )
         self._format(suffix)
-
-    def _advice(self, suffix: str) -> str:
-        try:
-            self.catalogue.find("reader", suffix)
-        except UsageError as error:
-            if "pip install" in error.hint or "broken" in error.hint:
-                return error.hint
-        return "Rename a plain text to .txt, or install a plugin that reads this format."
 
     def read(self, path: Path) -> Iterator[Piece]:
         """Stream a file's documents.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import importlib
 import json
 import os
 import subprocess
@@ -12,7 +11,7 @@ import sys
 import pytest
 
 from lm_engine import Corpus, EngineError, Reader, UsageError, hookimpl
-from lm_engine.catalogue import Catalogue
+from lm_engine.catalogue import KNOWN_DISTRIBUTIONS, Catalogue
 from lm_engine.corpus import open_corpus
 
 
@@ -169,10 +168,11 @@ def test_unknown_suffix(catalogue, tmp_path):
     assert "found no suffix" in refused(["README"], catalogue).message
 
 
-def test_unknown_suffix_says_what_to_install(catalogue, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("kind", "name", "data"), [("reader", ".parquet", "a.parquet"), ("corpus", "wiki", "wiki")])
+def test_what_is_missing_says_what_to_install(catalogue, tmp_path, monkeypatch, kind, name, data):
     (tmp_path / "a.parquet").write_bytes(b"PAR1")
-    monkeypatch.setitem(importlib.import_module("lm_engine.catalogue").KNOWN_DISTRIBUTIONS, ("reader", ".parquet"), "some-dist")
-    assert refused(["a.parquet"], catalogue).hint == "Install it with: pip install some-dist"
+    monkeypatch.setitem(KNOWN_DISTRIBUTIONS, (kind, name), "some-dist")
+    assert refused([data], catalogue).hint == "Install it with: pip install some-dist"
 
 
 def test_things_that_are_no_files(catalogue, tmp_path):
