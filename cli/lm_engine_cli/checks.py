@@ -54,7 +54,9 @@ def request_for(name: str) -> CheckRequest:
     found = [offer for offer in every if offer.distribution == name]
     broken = [problem for problem in catalogue.problems if problem.distribution == name]
     if broken:
-        raise UsageError(f"{name} {broken[0].version} is broken: {broken[0].cause}", "engine plugins --debug shows the traceback.")
+        raise UsageError(
+            f"{name} {broken[0].version} is broken: {broken[0].cause}", "engine plugins --debug shows the traceback."
+        )
     if not found:
         bare = {offer.name: offer.distribution for offer in every}
         near = f"Did you mean {bare[name]}?" if name in bare else did_you_mean(name, {offer.distribution for offer in every})
@@ -84,11 +86,13 @@ def _check(offer: Offer[Any], options: dict[str, Any], as_json: bool) -> list[di
     base = getattr(lm_engine.testing, _CLASSES[offer.kind])
     names = {spec.name for spec in describe(offer.record.options)}
     small = {"vocab_size": SMALL_VOCABULARY} if offer.kind == "tokenizer" and "vocab_size" in names else {}
-    subject = type(f"Check{offer.name}", (base,), {"implementation": offer.record, "options": {**small, **options}})
+    subject: Any = type(f"Check{offer.name}", (base,), {"implementation": offer.record, "options": {**small, **options}})
     results = []
     for check in subject.checks():
         result = subject().run(check)
-        results.append({"stage": offer.kind, "name": offer.name, "check": check, "outcome": result.outcome, "note": result.note})
+        results.append(
+            {"stage": offer.kind, "name": offer.name, "check": check, "outcome": result.outcome, "note": result.note}
+        )
         if not as_json:
             _say_check(check, result.outcome, result.note)
     return results

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem
 
+from lm_engine.catalogue import Catalogue
 from lm_engine.errors import UsageError, did_you_mean
 from lm_engine_cli.group import installed
 
@@ -21,6 +23,14 @@ class EngineCommand(click.Command):
         """Return the declared parameters, --debug and --help."""
         declared = super().get_params(ctx)
         return [*declared[:-1], debug_option(), *declared[-1:]]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse; a mistake is this command's, also where click does not say whose it is."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = ctx
+            raise
 
 
 class EngineSubgroup(click.Group):
@@ -36,9 +46,7 @@ class EngineSubgroup(click.Group):
         """
         if args[0] not in self.commands and not args[0].startswith("-") and not ctx.resilient_parsing:
             near = did_you_mean(args[0], self.commands)
-            raise UsageError(
-                f"{ctx.command_path} has no command {args[0]!r}.", near or f"It has: {', '.join(self.commands)}."
-            )
+            raise UsageError(f"{ctx.command_path} has no command {args[0]!r}.", near or f"It has: {', '.join(self.commands)}.")
         return super().resolve_command(ctx, args)
 
 
@@ -72,7 +80,8 @@ def offers_of(kind: str) -> Completer:
     """Return a completer of the names that are installed of a kind."""
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        offers = getattr(ctx.obj, "catalogue", installed()).offers(kind)
+        catalogue: Catalogue = getattr(ctx.obj, "catalogue", None) or installed()
+        offers = catalogue.offers(kind)
         return [CompletionItem(offer.name, help=offer.record.summary) for offer in offers if offer.name.startswith(incomplete)]
 
     return complete
@@ -95,11 +104,11 @@ def read_text(given: str | None, what: str) -> str:
     """
     if given is not None and given != "-":
         return given
-    stdin = click.get_binary_stream("stdin")
-    if given is None and stdin.isatty():
+    if given is None and sys.stdin.isatty():
         raise UsageError(f"{what} expects a text, found none.", 'Say it in quotes ("like this"), or - to read it from stdin.')
     try:
-        return stdin.read().decode("utf-8")
+        return sys.stdin.buffer.read().decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UsageError(f"The text on stdin must be UTF-8; byte {error.start} is not.", "Convert it, for example with iconv.") from None
-
+        raise UsageError(
+            f"The text on stdin must be UTF-8; byte {error.start} is not.", "Convert it, for example with iconv."
+        ) from None

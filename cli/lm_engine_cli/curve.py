@@ -16,6 +16,9 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
 _BRAILLE = 0x2800
 
+GUTTER = 8
+"""Columns of the axis, its labels and its line."""
+
 
 class Curve:
     """Points of a curve, thinned as they come so that a long run costs no more memory than a short one.
@@ -58,8 +61,7 @@ def draw(curve: Curve, marks: Sequence[Point], width: int, height: int, *, unico
     Returns:
         `height` lines, or none while there is nothing to draw.
     """
-    gutter = 7
-    across = max(8, width - gutter - 1)
+    across = max(8, width - GUTTER)
     points = curve.points(2 * across if unicode else across)
     values = [y for _, y in points] + [y for _, y in marks]
     if not values:
@@ -80,7 +82,10 @@ def draw(curve: Curve, marks: Sequence[Point], width: int, height: int, *, unico
     for x, y in marks:
         line, column = row(y) * height // rows, min(across - 1, int(x * across))
         lines[line][column] = "◆" if unicode else "o"
-    return [f"{label:>{gutter - 1}} {axis}{''.join(cells)}".rstrip() for (label, axis), cells in zip(_axis(low, high, height, unicode), lines, strict=True)]
+    return [
+        f"{label:>{GUTTER - 2}} {axis}{''.join(cells)}".rstrip()
+        for (label, axis), cells in zip(_axis(low, high, height, unicode), lines, strict=True)
+    ]
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from typing import Self, TextIO
 
 from lm_engine.catalogue import Catalogue
 from lm_engine.observer import Evaluation, Plan, Preparation, RunObserver, RunResult, Sample, Step
-from lm_engine_cli.output import is_terminal, paint
+from lm_engine_cli.output import fold, is_terminal, paint, terminal_width
 from lm_engine_cli.plan import plan_lines
 from lm_engine_cli.text import count, duration, plural, short, visible, visible_line
 
@@ -80,11 +80,11 @@ class PlainDisplay(Display):
         if not due and now - self._time < 30 and event.progress < 1:
             return
         self._share, self._time = event.progress, now
-        self.write(f"step {step_words(event, self.plan)}  {'  '.join(facts(event))}")
+        self.write("  ".join([step_words(event, self.plan), *facts(event)]))
 
     def on_evaluation(self, event: Evaluation) -> None:
         """Write the score."""
-        self.write(f"step {count(event.step)}  held-out {event.bits_per_byte:.3f} bits per byte  loss {event.loss:.3f}")
+        self.write(f"      step {count(event.step)}  held-out {event.bits_per_byte:.3f} bits per byte  loss {event.loss:.3f}")
 
 
 def display_for(stream: TextIO) -> Display:
@@ -97,23 +97,31 @@ def display_for(stream: TextIO) -> Display:
 
 
 def step_words(event: Step, plan: Plan | None) -> str:
-    """Say how far the run is: `120/1,200  10%`."""
-    total = f"/{count(max(plan.steps, event.step))}" if plan else ""
-    return f"{count(event.step)}{total}  {event.progress:4.0%}"
+    """Say how far the run is: ` 10%  step 120/1,200`; where a clock ends the run, ` 10%  step 120/~1,200`."""
+    words = f"{event.progress:4.0%}  step {count(event.step)}"
+    if plan is None:
+        return words
+    if plan.recipe.budget().unit != "seconds":
+        return f"{words}/{count(plan.steps)}"
+    expected = event.step / event.progress if event.progress > 0.02 else plan.steps
+    return words if event.progress >= 1 else f"{words}/~{count(expected)}"
 
 
 def facts(event: Step) -> list[str]:
     """Say the loss, the speed and the time left of a step."""
-    left = f"{duration(event.remaining)} left" if event.remaining >= 1 else "almost done"
+    left = f"{duration(event.remaining)} left" if event.progress < 1 else f"{duration(event.seconds)} in all"
     return [f"loss {event.loss:.3f}", f"{short(event.tokens_per_second)} tokens/s", left]
 
 
 def sample_lines(sample: Sample, stream: TextIO) -> list[str]:
-    """Return a sampled text, the prompt told apart from what was written to it."""
-    title = f"sampled at step {count(sample.step)}"
-    text = paint(visible(sample.prompt), "bold", stream) + visible(sample.text).rstrip()
-    bar = paint("▌", "magenta", stream) if takes_unicode(stream) else "|"
-    return [paint(title, "dim", stream), *(f"{bar} {line}" for line in text.split("\n")), ""]
+    """Return a sampled text behind a bar, the prompt told apart from what was written to it."""
+    prompt, text = visible(sample.prompt), visible(sample.text).rstrip()
+    folded = fold((prompt + text).expandtabs(4), terminal_width() - 4)
+    if prompt and prompt in folded[0]:
+        folded[0] = paint(prompt, "bold", stream) + folded[0].removeprefix(prompt)
+    bar = paint("▌" if takes_unicode(stream) else "|", "magenta", stream)
+    title = paint(f"  sampled at step {count(sample.step)}", "dim", stream)
+    return [title, *(f"  {bar} {line}" for line in folded), ""]
 
 
 def takes_unicode(stream: TextIO) -> bool:
@@ -126,18 +134,19 @@ def result_lines(result: RunResult, plan: Plan | None, catalogue: Catalogue, str
     lines = [""]
     if result.evaluation:
         score = paint(f"{result.evaluation.bits_per_byte:.3f} bits per byte", "bold green", stream)
+        lines.append(f"  {score} on the held-out text")
         detail = f"loss {result.evaluation.loss:.3f} nats per token, perplexity {result.evaluation.perplexity:.1f}"
-        lines.append(f"  {score} on the held-out text ({detail})")
-    done = f"{plural(result.step, 'step')}, {short(result.tokens)} tokens, {duration(result.seconds)}"
-    lines += [f"  {done}; the run lies in {paint(visible_line(str(result.folder)), 'bold', stream)}", ""]
+        lines.append(paint(f"  {detail}", "dim", stream))
+    done = f"{plural(result.step, 'step')}, {short(result.tokens)} tokens, {duration(result.seconds)} of training"
+    lines += [f"  {done}", f"  The run lies in {paint(visible_line(str(result.folder)), 'bold', stream)}", ""]
     lines.append("  Try next:")
-    return [*lines, *(f"    {command}" for command in next_commands(result, plan, catalogue)), ""]
+    return [*lines, *(f"    {paint(command, 'cyan', stream)}" for command in next_commands(result, plan, catalogue)), ""]
 
 
 def next_commands(result: RunResult, plan: Plan | None, catalogue: Catalogue) -> list[str]:
     """Return commands that work after a run."""
     folder = shlex.quote(str(result.folder))
-    commands = [f"engine generate {folder} --prompt {shlex.quote(_opening(result))}", f"engine evaluate {folder}"]
+    commands = [f'engine generate {folder} --prompt "{_opening(result)}"', f"engine evaluate {folder}"]
     model = plan.recipe.choice("model").name if plan else ""
     others = [offer.name for offer in catalogue.offers("model") if offer.name not in model.split(":")]
     if others:
@@ -150,5 +159,3 @@ def _opening(result: RunResult) -> str:
     text = result.samples[0].prompt or result.samples[0].text if result.samples else ""
     words = [word for word in visible_line(text.strip().split("\n")[0]).split() if word.isalpha()][:3]
     return " ".join(words) or "The"
-
-

@@ -43,11 +43,18 @@ def _from_click(error: click.ClickException) -> EngineError:
         known = [flag for param in context.command.get_params(context) for flag in param.opts] if context else []
         near = _near_flag(error.option_name, known)
         return UsageError(f"{command} has no option {error.option_name}.", near or f"{command} --help lists its options.")
-    message = error.format_message().strip()
-    if isinstance(error, click.MissingParameter) and error.param:
-        message = f"{command} expects {error.param.human_readable_name.upper()}, found nothing."
-    usage = context.command.collect_usage_pieces(context) if context else []
-    return UsageError(message, f"Usage: {' '.join([command, *usage])}; {command} --help says more.")
+    usage = f"Usage: {' '.join([command, *context.command.collect_usage_pieces(context)])}" if context else ""
+    more = f"{command} --help says more."
+    if isinstance(error, click.MissingParameter) and error.param and context:
+        return UsageError(f"{command} expects {error.param.make_metavar(context)}, found nothing.", f"{usage}; {more}")
+    if isinstance(error, click.BadOptionUsage) and "requires an argument" in error.message:
+        return UsageError(f"{error.option_name} expects a value, found nothing.", more)
+    if isinstance(error, click.BadParameter) and error.param:
+        return UsageError(f"{error.param.opts[0]}: {error.message}", getattr(error.param, "help", "") or more)
+    extra = re.fullmatch(r"Got unexpected extra arguments? \((.*)\)", error.message, re.DOTALL)
+    if extra:
+        return UsageError(f"{command} expects nothing more, found {extra[1]!r}.", f"{usage}; put several words in quotes.")
+    return UsageError(error.format_message().strip(), more)
 
 
 def _near_flag(flag: str, known: list[str]) -> str:
@@ -76,7 +83,12 @@ def show_warnings_in_one_line() -> None:
     """Show Python's warnings without their source line."""
 
     def show_one(
-        message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
     ) -> None:
         del filename, lineno, file, line
         if not issubclass(category, (DeprecationWarning, PendingDeprecationWarning, ResourceWarning)):

@@ -65,6 +65,11 @@ def plugin_commands() -> dict[str, Offer[Any]]:
 class EngineGroup(click.Group):
     """A group that imports a command only to call it."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Note whether --debug stands anywhere, for what is shown before its command is parsed."""
+        ctx.meta["lm_engine_cli.debug"] = "--debug" in args
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names: built-in ones in the order of work, then those of plugins."""
         return [*BUILT_IN, *plugin_commands()]
@@ -94,9 +99,7 @@ class EngineGroup(click.Group):
             )
         return command
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command that the first argument names.
 
         Raises:
@@ -114,9 +117,7 @@ class EngineGroup(click.Group):
         """List the commands with their summaries, importing none."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, command.summary) for name, command in BUILT_IN.items()])
-        added = [
-            (name, f"{offer.record.summary} ({offer.distribution})") for name, offer in plugin_commands().items()
-        ]
+        added = [(name, f"{offer.record.summary} ({offer.distribution})") for name, offer in plugin_commands().items()]
         if added:
             with formatter.section("Commands of plugins"):
                 formatter.write_dl(added)
@@ -144,7 +145,9 @@ engine = EngineGroup(
     help=_HELP,
     params=[
         click.Option(["--debug"], is_flag=True, expose_value=False, help="Show the traceback of a failure."),
-        click.Option(["--version"], is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version."),
+        click.Option(
+            ["--version"], is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version."
+        ),
     ],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

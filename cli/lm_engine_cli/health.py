@@ -56,8 +56,6 @@ def findings() -> Iterator[Finding]:
 
 def _python() -> Finding:
     what = f"{platform.python_implementation()} {platform.python_version()} on {platform.system()} {platform.machine()}"
-    if sys.version_info < (3, 11):
-        return Finding(topic="python", state="fail", what=what, hint="lm-engine needs Python 3.11 or newer.")
     return Finding(topic="python", state="ok", what=what)
 
 
@@ -123,14 +121,17 @@ def _compiler() -> Finding:
 
 
 def _memory() -> Finding:
-    try:
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError, AttributeError):
+    from lm_engine.pipeline import available_memory
+
+    free = available_memory()
+    if not free:
         return Finding(topic="memory", state="ok", what="this system does not tell")
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     what = f"{size(free)} of {size(total)} free"
     if total < 2 * LITTLE_SPACE:
-        return Finding(topic="memory", state="warn", what=what, hint="Choose small models: engine run --dry-run estimates a run.")
+        return Finding(
+            topic="memory", state="warn", what=what, hint="Choose small models: engine run --dry-run estimates a run."
+        )
     return Finding(topic="memory", state="ok", what=what)
 
 
@@ -138,9 +139,13 @@ def _disk() -> Finding:
     free = shutil.disk_usage(Path.cwd()).free
     what = f"{size(free)} free here, where runs/ goes"
     if not os.access(Path.cwd(), os.W_OK):
-        return Finding(topic="disk", state="warn", what=f"{Path.cwd()} is not writable", hint="Work elsewhere, or say --out DIR.")
+        return Finding(
+            topic="disk", state="warn", what=f"{Path.cwd()} is not writable", hint="Work elsewhere, or say --out DIR."
+        )
     if free < LITTLE_SPACE:
-        return Finding(topic="disk", state="warn", what=what, hint="Free some space: each checkpoint takes 12 bytes a parameter.")
+        return Finding(
+            topic="disk", state="warn", what=what, hint="Free some space: each checkpoint takes 12 bytes a parameter."
+        )
     return Finding(topic="disk", state="ok", what=what)
 
 
@@ -151,7 +156,9 @@ def _cache() -> Finding:
     used = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     what = f"{size(used)} in {folder}"
     if used > 20 * LITTLE_SPACE:
-        return Finding(topic="cache", state="warn", what=what, hint="It may be deleted at any time; runs make again what they need.")
+        return Finding(
+            topic="cache", state="warn", what=what, hint="It may be deleted at any time; runs make again what they need."
+        )
     return Finding(topic="cache", state="ok", what=what)
 
 
@@ -170,4 +177,6 @@ def _plugins() -> Finding:
     if not problems:
         return Finding(topic="plugins", state="ok", what="none is broken")
     causes = "; ".join(f"{problem.distribution} {problem.version}: {problem.cause}" for problem in problems)
-    return Finding(topic="plugins", state="warn", what=causes, hint="Update or uninstall them; engine plugins --debug shows more.")
+    return Finding(
+        topic="plugins", state="warn", what=causes, hint="Update or uninstall them; engine plugins --debug shows more."
+    )

@@ -8,11 +8,11 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from lm_engine.observer import Evaluation, Plan, Preparation, RunResult, Sample, Step
-from lm_engine_cli.curve import Curve, draw
-from lm_engine_cli.display import Display, facts, sample_lines, takes_unicode
+from lm_engine.observer import Evaluation, Plan, Preparation, RunResult, Step
+from lm_engine_cli.curve import GUTTER, Curve, draw
+from lm_engine_cli.display import Display, facts, step_words, takes_unicode
 from lm_engine_cli.output import has_colour, terminal_width
-from lm_engine_cli.text import count, visible_line
+from lm_engine_cli.text import visible_line
 
 CURVE_HEIGHT = 8
 
@@ -24,6 +24,7 @@ class LiveDisplay(Display):
         super().__init__(stream)
         self._unicode = takes_unicode(stream)
         self._curve, self._marks = Curve(), list[tuple[float, float]]()
+        self._training_began = False
         self._doing: Preparation | None = None
         self._step: Step | None = None
         self._evaluation: Evaluation | None = None
@@ -53,6 +54,11 @@ class LiveDisplay(Display):
         self._doing = None
         super().show_plan(plan)
 
+    def on_start(self, event: Plan) -> None:
+        """Write the plan and wait for the first step."""
+        super().on_start(event)
+        self._training_began = True
+
     def on_step(self, event: Step) -> None:
         """Add to the curve."""
         self._step = event
@@ -63,27 +69,22 @@ class LiveDisplay(Display):
         self._evaluation = event
         self._marks.append((self._step.progress if self._step else 0.0, event.loss))
 
-    def on_sample(self, event: Sample) -> None:
-        """Write the text above the region."""
-        for line in sample_lines(event, self.stream):
-            self.write(line)
-
     def on_end(self, event: RunResult) -> None:
         """Draw the last picture."""
         self._live.refresh()
 
     def _render(self) -> Group:
         width = terminal_width()
-        if self._step is None:
-            return Group(*([_preparation(self._doing, width, self._unicode)] if self._doing else []))
-        return Group(*self._training(self._step, width))
+        if self._step is not None:
+            return Group(*self._training(self._step, width))
+        doing = self._doing or (Preparation(what="Taking the first steps") if self.plan and self._training_began else None)
+        return Group(*([_preparation(doing, width, self._unicode)] if doing else []))
 
     def _training(self, step: Step, width: int) -> list[Text]:
-        lines = [Text(line, "green") for line in draw(self._curve, self._marks, width - 2, CURVE_HEIGHT, unicode=self._unicode)]
-        lines = [_coloured(line) for line in lines]
-        total = max(self.plan.steps if self.plan else step.step, step.step)
-        label = f"{step.progress:4.0%}  step {count(step.step)}/{count(total)}"
-        bar = _bar(step.progress, width - 4 - len(label), self._unicode)
+        drawn = draw(self._curve, self._marks, width - 2, CURVE_HEIGHT, unicode=self._unicode)
+        lines = [_coloured(line) for line in drawn]
+        label = step_words(step, self.plan)
+        bar = _bar(step.progress, width - 6 - len(label), self._unicode)
         lines.append(Text.assemble("  ", bar, "  ", (label, "bold")))
         figures = facts(step)
         if self._evaluation:
@@ -92,10 +93,10 @@ class LiveDisplay(Display):
         return lines
 
 
-def _coloured(line: Text) -> Text:
-    line.highlight_regex(r"◆", "bold yellow")
-    line.highlight_regex(r"^[ .\d]*[┤│|+]", "dim not green")
-    return line
+def _coloured(line: str) -> Text:
+    text = Text.assemble((line[:GUTTER], "dim"), (line[GUTTER:], "green"), no_wrap=True, overflow="crop")
+    text.highlight_regex(r"[◆o]", "bold yellow")
+    return text
 
 
 def _bar(share: float, width: int, unicode: bool) -> Text:

@@ -72,20 +72,33 @@ def cells(text: str) -> int:
     """Return the columns that a text takes: wide characters take two, combining ones none."""
     if text.isascii():
         return len(text)
-    return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
-    )
+    return sum(0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """Break a text at spaces into lines of at most `width` columns; a longer word has a line of its own."""
+    """Break a text at spaces, but not at no-break spaces, into lines of at most `width` columns; longer words stand alone."""
     lines: list[str] = []
-    for word in text.split():
+    for word in filter(None, text.split(" ")):
         if lines and cells(lines[-1]) + 1 + cells(word) <= width:
             lines[-1] += f" {word}"
         else:
             lines.append(word)
     return lines or [""]
+
+
+def fold(text: str, width: int) -> list[str]:
+    """Break a text into lines of at most `width` columns as a terminal does, keeping every space."""
+    lines = []
+    for line in text.split("\n"):
+        part, taken = "", 0
+        for character in line:
+            wide = cells(character)
+            if taken + wide > width:
+                lines.append(part)
+                part, taken = "", 0
+            part, taken = part + character, taken + wide
+        lines.append(part)
+    return lines
 
 
 def table(rows: Iterable[Sequence[str]], *, header: Sequence[str] = (), styles: Sequence[str] = (), indent: int = 2) -> str:

@@ -7,7 +7,7 @@ from typing import TextIO
 
 from lm_engine.observer import Plan
 from lm_engine_cli.output import paint, terminal_width, wrap
-from lm_engine_cli.text import count, duration, plural, short, size, visible, visible_line
+from lm_engine_cli.text import count, duration, plural, quantity, short, size, visible, visible_line
 
 
 def plan_lines(plan: Plan, stream: TextIO = sys.stdout) -> list[str]:
@@ -58,7 +58,11 @@ def _examples(plan: Plan) -> str:
 def _model(plan: Plan) -> str:
     total = sum(plan.parameters.values())
     parts = ", ".join(f"{role} {short(number)}" for role, number in plan.parameters.items() if number)
-    return f"{plan.recipe.choice('model').name}: {short(total)} parameters ({parts})" if total else f"{plan.recipe.choice('model').name}: no parameters"
+    return (
+        f"{plan.recipe.choice('model').name}: {short(total)} parameters ({parts})"
+        if total
+        else f"{plan.recipe.choice('model').name}: no parameters"
+    )
 
 
 def _training(plan: Plan) -> str:
@@ -73,10 +77,12 @@ def _training(plan: Plan) -> str:
 
 
 def _passes(epochs: float) -> str:
-    return f"{epochs:.1f} passes" if epochs < 10 else f"{count(epochs)} passes"
+    if epochs < 0.95:
+        return f"{epochs:.2g} of a pass"
+    return f"{epochs:.1f} passes" if epochs < 9.95 else f"{count(epochs)} passes"
 
 
 def _computing(plan: Plan) -> str:
     words = [plan.device, plan.precision, plural(plan.threads, "thread"), f"about {size(plan.memory_bytes)} of memory"]
-    words.append(f"{short(plan.flops_per_step)}FLOP a step")
+    words.append(f"{quantity(plan.flops_per_step, 'FLOP')} a step")
     return ", ".join([*words, "compiled"] if plan.compiled else words)

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from lm_engine.catalogue import Catalogue, Offer
-from lm_engine.errors import EngineError
+from lm_engine.errors import EngineError, UsageError
 from lm_engine.implementation import STAGES
 from lm_engine.options import OptionSpec, describe
 from lm_engine_cli.command import EngineCommand, offers_of, plugin_option, words
@@ -23,8 +23,6 @@ from lm_engine_cli.layers import Tables, default_tables, lay_over
 
 _FLAGS = {"data.sources": "data", "data.held_out_sources": "held-out-data"}
 """Flags that are not named as their field."""
-
-_LAST_WORD = ("steps", "budget")
 
 
 def long_flag(table: str, spec: OptionSpec) -> str:
@@ -113,9 +111,7 @@ class StageCommand(EngineCommand):
 
     Args:
         stages: the stages that it lets the user choose.
-        tables: name to options dataclass of the tables (data, training, generation) whose fields are flags, or the same as
-            a function, so that the module that holds them is imported only when the command is used.
-        needed: the stages whose options matter; all of `stages` unless the command decides by its arguments.
+        tables: the tables whose fields are flags (`training`), or single fields of them (`training.device`).
     """
 
     def __init__(self, *args: Any, stages: Sequence[str] = STAGES, tables: Sequence[str] = (), **kwargs: Any) -> None:
@@ -143,6 +139,7 @@ class StageCommand(EngineCommand):
         """Lay the flags over the recipe, then call the command with what is left."""
         request: Request = ctx.obj
         flags: Tables = {}
+        self._refuse_two_ends(ctx)
         for param in request.params:
             value = ctx.params.pop(param.name or "")
             if value not in (None, ()):
@@ -152,6 +149,10 @@ class StageCommand(EngineCommand):
         for name in (*self.stages, "plugin"):
             ctx.params.pop(name)
         return super().invoke(ctx)
+
+    def _refuse_two_ends(self, ctx: click.Context) -> None:
+        if ctx.params.get("training__steps") is not None and ctx.params.get("training__budget") is not None:
+            raise UsageError("A run ends by --steps or by --budget, found both.", "Say one of them.")
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
         """Complete option names; the long spelling of a table's flag only when it is begun."""
@@ -189,7 +190,7 @@ class StageCommand(EngineCommand):
             observers=[catalogue.find("observer", name) for name in dict.fromkeys(given.get("--observe", ()))],
         )
         request.params = [
-            *(SpecOption(table, spec) for table in self.tables for spec in _table_specs(table)),
+            *(SpecOption(table.partition(".")[0], spec) for table in self.tables for spec in _table_specs(table)),
             *(SpecOption(stage, spec) for stage, offer in offers.items() for spec in describe(offer.record.options)),
             *(SpecOption(offer.name, spec) for offer in request.observers for spec in describe(offer.record.options)),
         ]
@@ -201,7 +202,7 @@ class StageCommand(EngineCommand):
         own = [param for param in EngineCommand.get_params(self, ctx) if param.get_help_record(ctx)]
         stages = [param for param in own if param.name in self.stages]
         _write(formatter, ctx, "Stages", stages)
-        for table in self.tables if request else ():
+        for table in dict.fromkeys(table.partition(".")[0] for table in self.tables) if request else ():
             assert request is not None
             _write(formatter, ctx, table.capitalize(), [param for param in request.params if param.table == table])
         for offer in request.observers if request else ():
@@ -213,7 +214,7 @@ class StageCommand(EngineCommand):
             title = f"Options of the {stage} {request.offers[stage].name}"
             _write(formatter, ctx, title, [param for param in request.params if param.table == stage])
         _write(formatter, ctx, "Other", [param for param in own if param not in stages])
-        if request and not request.named:
+        if request and self.stages and not request.named:
             stage = self.stages[min(2, len(self.stages) - 1)]
             name = request.offers[stage].name
             formatter.write_paragraph()
@@ -272,7 +273,8 @@ def _table_specs(table: str) -> list[OptionSpec]:
     from lm_engine import recipe
 
     types = {"data": recipe.DataOptions, "training": recipe.TrainingOptions, "generation": recipe.GenerationOptions}
-    return describe(types[table])
+    name, _, field_name = table.partition(".")
+    return [spec for spec in describe(types[name]) if field_name in ("", spec.name)]
 
 
 def _write(formatter: click.HelpFormatter, ctx: click.Context, title: str, params: Sequence[click.Parameter]) -> None:

@@ -52,10 +52,10 @@ def short(number: float) -> str:
     """Say a number in three digits and a unit.
 
     >>> [short(n) for n in (7, 950, 1204, 12_400, 4_212_000, 2.1e15)]
-    ['7', '950', '1.20 k', '12.4 k', '4.21 M', '2.10 P']
+    ['7', '950', '1.20k', '12.4k', '4.21M', '2.10P']
     """
-    for unit in ("", " k", " M", " G", " T", " P", " E"):
-        if abs(number) < 999.5 or unit == " E":
+    for unit in ("", "k", "M", "G", "T", "P", "E"):
+        if abs(number) < 999.5 or unit == "E":
             break
         number /= 1000
     if not unit:
@@ -63,9 +63,23 @@ def short(number: float) -> str:
     return f"{number:.{2 if abs(number) < 9.995 else 1 if abs(number) < 99.95 else 0}f}{unit}"
 
 
+def quantity(number: float, unit: str) -> str:
+    """Say an amount of a unit.
+
+    >>> quantity(4.2e8, "FLOP")
+    '420 MFLOP'
+    """
+    words = short(number)
+    return f"{words[:-1]} {words[-1]}{unit}" if words[-1].isalpha() else f"{words} {unit}"
+
+
 def size(n_bytes: float) -> str:
-    """Say an amount of bytes: `412 kB`."""
-    return f"{short(n_bytes)}B" if abs(n_bytes) >= 999.5 else f"{n_bytes:.0f} bytes"
+    """Say an amount of bytes.
+
+    >>> [size(n) for n in (1, 999, 412_345, 2.5e9)]
+    ['1 byte', '999 bytes', '412 kB', '2.50 GB']
+    """
+    return plural(n_bytes, "byte") if abs(n_bytes) < 999.5 else quantity(n_bytes, "B")
 
 
 def duration(seconds: float) -> str:

@@ -164,6 +164,8 @@ class Catalogue:
                 )
             self._ask(plugin, distribution, version)
         except Exception as error:
+            if fatal and isinstance(error, UsageError):
+                raise
             if fatal or os.environ.get("LM_ENGINE_STRICT") == "1":
                 raise EngineError(
                     f"The plugin {distribution} {version} cannot be used: {one_line(error)}",

@@ -6,21 +6,23 @@ from pathlib import Path
 
 import click
 
-from lm_engine.catalogue import Catalogue
-from lm_engine_cli.command import EngineCommand, json_option, offers_of, plugin_option, run_argument
-from lm_engine_cli.group import installed
+from lm_engine.options import parse
+from lm_engine_cli.command import json_option, offers_of, run_argument
 from lm_engine_cli.output import paint, say, say_json
+from lm_engine_cli.stage_command import Request, StageCommand
 from lm_engine_cli.text import count, duration, plural, size, visible_line
 
 
-def _evaluate(run: Path, data: tuple[str, ...], device: str, plugin: tuple[Path, ...], as_json: bool) -> None:
+def _evaluate(run: Path, data: tuple[str, ...], as_json: bool) -> None:
+    request: Request = click.get_current_context().obj
+    from lm_engine.recipe import TrainingOptions
     from lm_engine.runtime import prepare_process
 
     prepare_process()
     from lm_engine.saved_run import open_run
 
-    catalogue = Catalogue(plugin_files=plugin) if plugin else installed()
-    saved = open_run(run, catalogue=catalogue, device=device)
+    training = parse(TrainingOptions, request.tables.get("training", {}), "training")
+    saved = open_run(run, catalogue=request.catalogue, device=training.device)
     score = saved.evaluate(list(data) or None)
     if as_json:
         say_json({"run": run, "data": data or None, **vars(score)})
@@ -32,9 +34,11 @@ def _evaluate(run: Path, data: tuple[str, ...], device: str, plugin: tuple[Path,
     say(paint(f"{scored}; step {count(score.step)}; {duration(score.seconds)}", "dim"))
 
 
-evaluate = EngineCommand(
+evaluate = StageCommand(
     "evaluate",
     callback=_evaluate,
+    stages=(),
+    tables=("training.device",),
     short_help="Score a trained model.",
     help="""Score a trained model on text, in bits per byte: lower is better, and it compares across tokenizers.
 
@@ -45,9 +49,13 @@ evaluate = EngineCommand(
       engine evaluate runs/NAME --data other.txt""",
     params=[
         run_argument(),
-        click.Option(["--data"], multiple=True, metavar="PATH|CORPUS", shell_complete=offers_of("corpus"), help="Text to score on. May be repeated."),
-        click.Option(["--device"], type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True, help="Where to compute."),
-        plugin_option(),
+        click.Option(
+            ["--data"],
+            multiple=True,
+            metavar="PATH|CORPUS",
+            shell_complete=offers_of("corpus"),
+            help="Text to score on. May be repeated.",
+        ),
         json_option(),
     ],
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lm_engine.errors import UsageError
 from lm_engine.options import parse
 from lm_engine_cli.command import json_option, read_text
 from lm_engine_cli.output import cells, is_terminal, paint, say, say_json, terminal_width
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
     from lm_engine.tokenizer import Tokenizer
 
 
-def _examples(text: str | None, context_length: int | None, limit: int, as_json: bool) -> None:
+def _examples(text: str | None, limit: int, as_json: bool) -> None:
     request: Request = click.get_current_context().obj
     text = read_text(text, "engine examples")
     from lm_engine_cli.tokenizing import tokenizer_for
 
     tokenizer = tokenizer_for(request)
-    batch, total = _build(request, tokenizer, text, context_length, limit)
+    batch, total = _build(request, tokenizer, text, limit)
     names = _Names(tokenizer)
     if as_json:
         say_json({"count": total, "examples": [_facts(batch, row, names) for row in range(len(batch.inputs))]})
@@ -37,7 +38,7 @@ def _examples(text: str | None, context_length: int | None, limit: int, as_json:
         say(paint(f"… and {plural(total - len(batch.inputs), 'more example')}: --limit {total} shows all", "dim"))
 
 
-def _build(request: Request, tokenizer: Tokenizer, text: str, context_length: int | None, limit: int) -> tuple[Batch, int]:
+def _build(request: Request, tokenizer: Tokenizer, text: str, limit: int) -> tuple[Batch, int]:
     import numpy as np
 
     end = np.array([tokenizer.end_of_text], dtype=np.uint32)
@@ -45,14 +46,12 @@ def _build(request: Request, tokenizer: Tokenizer, text: str, context_length: in
     offer = request.offers["builder"]
     builder = offer.resolve()(
         parse(offer.record.options, request.options("builder"), "builder"),
-        context_length=context_length or max(1, len(tokens) - 1),
+        context_length=request.tables.get("training", {}).get("context_length") or max(1, len(tokens) - 1),
         vocab_size=tokenizer.vocab_size,
         end_of_text=tokenizer.end_of_text,
     )
     total = builder.count(tokens)
     if not total:
-        from lm_engine.errors import UsageError
-
         raise UsageError(
             f"The text must give the builder {offer.name} at least one example; it has {plural(len(tokens), 'token')}.",
             "Give a longer text, or lower --context-length.",
@@ -116,7 +115,9 @@ def _lines(batch: Batch, row: int, names: _Names, limit: int) -> Iterator[str]:
     for token, target in shown:
         piece = names.of(token)
         left = f"{token:>{width}} {piece}{' ' * (room - cells(piece))}"
-        yield f"{left}  ->  {target:>{width}} {paint(names.of(target), 'green')}" if target != IGNORED else f"{left}   ·".rstrip()
+        yield (
+            f"{left}  ->  {target:>{width}} {paint(names.of(target), 'green')}" if target != IGNORED else f"{left}   ·".rstrip()
+        )
     if len(positions) > len(shown):
         yield paint(f"… and {plural(len(positions) - len(shown), 'more position')}: --limit {len(positions)} shows all", "dim")
 
@@ -154,20 +155,26 @@ examples = StageCommand(
     "examples",
     callback=_examples,
     stages=("tokenizer", "builder"),
-    tables=("data",),
+    tables=("data", "training.context_length"),
     short_help="Show what is learned from a text.",
     help="""Show the examples that a builder makes of a text, in the order of the text.
 
     An example with one target is shown as textbooks draw it, [1212, 318, 502] -> 3047; one with many as what is read and
-    what is learned at each position.
+    what is learned at each position. Without --context-length an example may hold the whole text.
 
     \b
       engine examples --builder prefix --tokenizer gpt2 "This is me training"
       engine examples --builder next-token "This is me training" """,
     params=[
         click.Argument(["text"], required=False, metavar="[TEXT|-]"),
-        click.Option(["--context-length"], type=click.IntRange(min=1), metavar="N", help="Tokens per example. [default: the whole text]"),
-        click.Option(["--limit"], type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="Most examples, and most positions of each, to show."),
+        click.Option(
+            ["--limit"],
+            type=click.IntRange(min=1),
+            default=20,
+            show_default=True,
+            metavar="N",
+            help="Most examples, and most positions of each, to show.",
+        ),
         json_option(),
     ],
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lm_engine.options import parse
 from lm_engine_cli.command import json_option, read_text, run_argument
 from lm_engine_cli.layers import Tables
 from lm_engine_cli.output import is_terminal, paint, say, say_json
@@ -20,36 +21,43 @@ if TYPE_CHECKING:
 
 
 class GenerateCommand(StageCommand):
-    """Starts from the run's own sampler instead of the default one."""
+    """Starts from what the run's recipe says about sampling."""
 
     def base_tables(self, args: Sequence[str], with_value: Sequence[str]) -> Tables:
-        """Return the run's recipe, so that `--sampler.k 5` alone changes the sampler that the run has."""
+        """Return the run's sampler and [generation], so that `--sampler.k 5` alone changes the sampler that the run has."""
         from lm_engine.recipe import read_tables
 
         folder = positional(args, with_value)
         tables = super().base_tables(args, with_value)
         recipe = Path(folder, "recipe.toml") if folder else None
         if recipe and recipe.is_file():
-            tables.update({name: table for name, table in read_tables(recipe).items() if name == "sampler"})
+            tables.update({name: table for name, table in read_tables(recipe).items() if name in ("sampler", "generation")})
         return tables
 
 
-def _generate(run: Path, prompt: str, max_tokens: int, samples: int, seed: int, device: str, as_json: bool) -> None:
+def _generate(run: Path, as_json: bool) -> None:
     request: Request = click.get_current_context().obj
+    from lm_engine.recipe import Choice, GenerationOptions, TrainingOptions
     from lm_engine.runtime import prepare_process
 
-    prompt = read_text(prompt, "--prompt") if prompt == "-" else prompt
+    wanted = parse(GenerationOptions, request.tables.get("generation", {}), "generation")
+    training = parse(TrainingOptions, request.tables.get("training", {}), "training")
+    prompt = read_text("-", "--prompt") if wanted.prompt == "-" else wanted.prompt
     prepare_process()
-    from lm_engine.recipe import Choice
     from lm_engine.saved_run import open_run
 
-    saved = open_run(run, catalogue=request.catalogue, device=device)
+    saved = open_run(run, catalogue=request.catalogue, device=training.device)
     sampler = Choice(request.tables["sampler"]["name"], **request.options("sampler"))
-    stream = samples == 1 and not as_json and is_terminal(sys.stdout)
+    stream = wanted.samples == 1 and not as_json and is_terminal(sys.stdout)
     if stream:
         print(paint(visible(prompt), "bold"), end="", flush=True)
     texts = saved.generate(
-        prompt, max_tokens=max_tokens, samples=samples, sampler=sampler, seed=seed, on_token=_show if stream else None
+        prompt,
+        max_tokens=wanted.max_tokens,
+        samples=wanted.samples,
+        sampler=sampler,
+        seed=training.seed,
+        on_token=_show if stream else None,
     )
     if stream:
         say()
@@ -77,10 +85,11 @@ generate = GenerateCommand(
     "generate",
     callback=_generate,
     stages=("sampler",),
+    tables=("generation", "training.seed", "training.device"),
     short_help="Write text with a trained model.",
     help="""Write text with a trained model.
 
-    The sampler is the run's own unless another one is named.
+    The sampler and the length are the run's own unless flags say otherwise; --prompt - reads stdin.
 
     \b
       engine generate runs/NAME --prompt "Once upon a time" --samples 3
@@ -89,11 +98,6 @@ generate = GenerateCommand(
       cat start.txt | engine generate runs/NAME --prompt -""",
     params=[
         run_argument(),
-        click.Option(["--prompt"], default="", metavar="TEXT", help="Text to go on from, - for stdin. [default: the start of a document]"),
-        click.Option(["--max-tokens"], type=click.IntRange(min=1), default=200, show_default=True, metavar="N", help="Most tokens to write."),
-        click.Option(["--samples"], type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="How many texts."),
-        click.Option(["--seed"], type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Decides every draw."),
-        click.Option(["--device"], type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True, help="Where to compute."),
         json_option(),
     ],
 )

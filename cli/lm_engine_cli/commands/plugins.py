@@ -14,7 +14,7 @@ from lm_engine.implementation import STAGES, Implementation, Observer
 from lm_engine.options import describe
 from lm_engine_cli.command import EngineCommand, EngineSubgroup, debug_option, json_option, plugin_option
 from lm_engine_cli.group import installed
-from lm_engine_cli.output import paint, say, say_json, table
+from lm_engine_cli.output import paint, say, say_json, table, terminal_width, wrap
 from lm_engine_cli.text import visible, visible_line
 
 TITLES = {
@@ -39,23 +39,25 @@ def _list(plugin: Sequence[Path], as_json: bool) -> None:
     if not every:
         say("Nothing is installed. pip install lm-engine brings the default plugins.")
     first = max((len(_called(offer, catalogue)) for offer in every), default=0)
-    second = max((len(f"{offer.distribution} {offer.version}") for offer in every), default=0)
     for kind, title in TITLES.items():
         offers = catalogue.offers(kind)
         if offers:
             say(paint(title, "bold"))
-            rows = [
-                (
-                    _called(offer, catalogue).ljust(first),
-                    f"{offer.distribution} {offer.version}".ljust(second),
-                    offer.record.summary,
-                )
-                for offer in offers
-            ]
-            say(table(rows, styles=["cyan", "dim"]) + "\n")
+            for offer in offers:
+                _say_offer(offer, _called(offer, catalogue), first)
+            say()
     _show_problems(catalogue)
     if every:
         say(paint("engine plugins show NAME lists the options of one of them.", "dim"))
+
+
+def _say_offer(offer: Offer[Any], name: str, width: int) -> None:
+    """Write a name, its summary and, dim, where it comes from."""
+    maker = visible_line(f"{offer.distribution}\N{NO-BREAK SPACE}{offer.version}")
+    lines = wrap(f"{visible_line(offer.record.summary)} {maker}", terminal_width() - width - 4)
+    text = f"\n{' ' * (width + 4)}".join(lines)
+    text = text.replace(maker, paint(maker.replace("\N{NO-BREAK SPACE}", " "), "dim"))
+    say(f"  {paint(name, 'cyan')}{' ' * (width - len(name))}  {text}")
 
 
 def _called(offer: Offer[Any], catalogue: Catalogue) -> str:
@@ -70,8 +72,7 @@ def _show_problems(catalogue: Catalogue) -> None:
     say(paint("Problems", "bold red"))
     rows = [(f"{problem.distribution} {problem.version}", problem.cause) for problem in catalogue.problems]
     say(table(rows, styles=["red"]) + "\n")
-    root = click.get_current_context().find_root()
-    if "--debug" in (root.meta.get("arguments") or ()):
+    if click.get_current_context().meta.get("lm_engine_cli.debug"):
         for problem in catalogue.problems:
             say(visible(problem.details), err=True)
 

@@ -7,17 +7,15 @@ from pathlib import Path
 
 import click
 
-from lm_engine.catalogue import Catalogue
-from lm_engine.errors import UsageError
-from lm_engine_cli.command import EngineCommand, json_option, plugin_option, run_argument
-from lm_engine_cli.group import installed
+from lm_engine_cli.command import json_option, run_argument
 from lm_engine_cli.output import say_json
+from lm_engine_cli.stage_command import Request, StageCommand
 
 
-def _resume(run: Path, steps: int | None, budget: str | None, plugin: tuple[Path, ...], as_json: bool) -> None:
-    if steps is not None and budget is not None:
-        raise UsageError("A run ends by --steps or by --budget, found both.", "Say one of them.")
-    catalogue = Catalogue(plugin_files=plugin) if plugin else installed()
+def _resume(run: Path, as_json: bool) -> None:
+    request: Request = click.get_current_context().obj
+    end = request.tables.get("training", {})
+    steps, budget = (None if end.get(word) in (None, "none") else end[word] for word in ("steps", "budget"))
     from lm_engine.runtime import prepare_process
     from lm_engine_cli.display import display_for
 
@@ -25,15 +23,17 @@ def _resume(run: Path, steps: int | None, budget: str | None, plugin: tuple[Path
     with display_for(sys.stderr if as_json else sys.stdout) as display:
         from lm_engine import pipeline
 
-        result = pipeline.resume(run, catalogue=catalogue, observers=[display], steps=steps, budget=budget)
+        result = pipeline.resume(run, catalogue=request.catalogue, observers=[display], steps=steps, budget=budget)
     if as_json:
         say_json(result)
-    display.show_result(result, catalogue)
+    display.show_result(result, request.catalogue)
 
 
-resume = EngineCommand(
+resume = StageCommand(
     "resume",
     callback=_resume,
+    stages=(),
+    tables=("training.steps", "training.budget"),
     short_help="Go on with a run.",
     help="""Go on with a run that was stopped, exactly where its newest checkpoint stands.
 
@@ -44,9 +44,6 @@ resume = EngineCommand(
       engine resume runs/NAME --budget 10m""",
     params=[
         run_argument(),
-        click.Option(["--steps"], type=click.IntRange(min=1), metavar="N", help="A new end: optimizer steps in all."),
-        click.Option(["--budget"], metavar="AMOUNT", help="A new end: 90s, 5m, 2h, 2e15flops or 50MB of text in all."),
-        plugin_option(),
         json_option(),
     ],
 )

@@ -15,7 +15,9 @@ from lm_engine_cli.output import say, say_json
 from lm_engine_cli.stage_command import Request, StageCommand
 
 
-def _run(config: Path | None, out: Path | None, observe: tuple[str, ...], dry_run: bool, print_config: bool, as_json: bool) -> None:
+def _run(
+    config: Path | None, out: Path | None, observe: tuple[str, ...], dry_run: bool, print_config: bool, as_json: bool
+) -> None:
     from lm_engine.recipe import Recipe, resolve
 
     request: Request = click.get_current_context().obj
@@ -70,10 +72,24 @@ run = StageCommand(
     short_help="Train a model on text.",
     params=[
         click.Option(
-            ["--config"], type=click.Path(path_type=Path), metavar="FILE", help="A recipe: the TOML file that --print-config writes."
+            ["--config"],
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="A recipe: the TOML file that --print-config writes.",
         ),
-        click.Option(["--out"], type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where the run lies; a new folder in runs/ unless given."),
-        click.Option(["--observe"], multiple=True, metavar="NAME", shell_complete=offers_of("observer"), help="Report the run to an observer (engine plugins lists them). May be repeated."),
+        click.Option(
+            ["--out"],
+            type=click.Path(path_type=Path, file_okay=False),
+            metavar="DIR",
+            help="Where the run lies; a new folder in runs/ unless given.",
+        ),
+        click.Option(
+            ["--observe"],
+            multiple=True,
+            metavar="NAME",
+            shell_complete=offers_of("observer"),
+            help="Report the run to an observer (engine plugins lists them). May be repeated.",
+        ),
         click.Option(["--dry-run"], is_flag=True, help="Say what would be done, and stop there."),
         click.Option(["--print-config"], is_flag=True, help="Write the whole recipe as TOML, and stop there."),
         json_option(),

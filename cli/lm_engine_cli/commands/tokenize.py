@@ -35,8 +35,9 @@ def _tokenize(text: str | None, run: Path | None, special: bool, as_json: bool) 
     if as_json:
         say_json(_facts(tokenizer, name, text, ids))
         return
-    say(" ".join(map(str, ids)))
-    say(_coloured(tokenizer, ids) if has_colour(sys.stdout) else "|".join(_piece(tokenizer, token) for token in ids))
+    if ids:
+        say(" ".join(map(str, ids)))
+        say(_coloured(tokenizer, ids) if has_colour(sys.stdout) else "|".join(_piece(tokenizer, token) for token in ids))
     say(paint(_summary(tokenizer, text, ids), "dim"))
 
 
@@ -93,7 +94,9 @@ tokenize = StageCommand(
       cat my.txt | engine tokenize --run runs/NAME --json""",
     params=[
         click.Argument(["text"], required=False, metavar="[TEXT|-]"),
-        click.Option(["--run"], type=click.Path(path_type=Path, file_okay=False), metavar="RUN", help="Take the tokenizer of this run."),
+        click.Option(
+            ["--run"], type=click.Path(path_type=Path, file_okay=False), metavar="RUN", help="Take the tokenizer of this run."
+        ),
         click.Option(["--special"], is_flag=True, help="Let spellings of special tokens in the text mean them."),
         json_option(),
     ],
