@@ -1,0 +1,45 @@
+# `make run` and `make test` need nothing but Python 3.11 or later: each sets up .venv by itself, once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PARTS := core cli $(sort $(wildcard plugins/*))
+PROJECTS := pyproject.toml $(addsuffix /pyproject.toml,$(PARTS))
+EDITABLE := $(addprefix --editable ./,$(PARTS))
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help run test lint bench docs clean
+
+help: ## Show the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+run: $(VENV)/.ready ## Train on the built-in corpus, score the model and sample from it
+	$(BIN)/engine run
+
+test: $(VENV)/.ready-dev ## Run the tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.ready-dev ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(PARTS)
+
+bench: $(VENV)/.ready-dev ## Measure speed on this machine
+	$(BIN)/python -m benchmarks
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, found " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 run")'
+	$(PYTHON) -m venv $(VENV)
+
+# One call of pip for everything, so that it finds versions that fit all parts.
+$(VENV)/.ready: $(PROJECTS) | $(VENV)/bin/python
+	@echo "Setting up $(VENV) (once; a few minutes, mostly torch)"
+	$(PIP) --editable . $(EDITABLE)
+	@touch $@
+
+$(VENV)/.ready-dev: $(PROJECTS) | $(VENV)/bin/python
+	@echo "Setting up $(VENV) for development (once; a few minutes, mostly torch)"
+	$(PIP) --editable '.[dev]' $(EDITABLE)
+	@touch $(VENV)/.ready $@
+
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis
