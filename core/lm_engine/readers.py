@@ -137,7 +137,7 @@ def install_advice(catalogue: Catalogue, kind: str, name: str) -> str:
     try:
         catalogue.find(kind, name)
     except UsageError as error:
-        if "pip install" in error.hint or "broken" in error.hint:
+        if "pip install" in error.hint or "is installed but broken" in error.hint:
             return error.hint
     return ""
 
