@@ -1,8 +1,7 @@
 """Folders that are made once and used again: whole or absent, checked before use, rebuilt when damaged.
 
-An entry is written beside its place, synced, given a digest of all its files, and renamed. A lock per entry lets several
-processes want the same one: the first makes it, the others wait and use it. What a killed process leaves behind has another
-name and is swept away by the next one that writes.
+A lock per entry lets several processes want the same one: the first makes it, the others wait and use it. What a killed
+process leaves behind has another name and is swept away by the next one that writes.
 """
 
 from __future__ import annotations
@@ -13,18 +12,14 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
+from lm_engine.durable import UNFINISHED, is_whole, locked, write_whole
 from lm_engine.errors import EngineError
 
-try:
-    import fcntl
-except ImportError:  # Windows: two processes may both make an entry; the second one's is thrown away.
-    fcntl = None  # type: ignore[assignment]
-
 _CONTENT = "content"
-_DIGEST = "digest"
+"""The entry's own files lie one folder deeper, so that none of them can be taken for the seal."""
 
 
 def cache_directory() -> Path:
@@ -66,88 +61,35 @@ def cached(place: Path, build: Callable[[Path], None]) -> Path:
     Raises:
         EngineError: the disk is full or the cache cannot be written; nothing half is left.
     """
+
+    def build_content(beside: Path) -> None:
+        content = beside / _CONTENT
+        content.mkdir()
+        build(content)
+
     try:
-        if not _is_whole(place):
+        if not is_whole(place):
             place.parent.mkdir(parents=True, exist_ok=True)
-            with _lock(place):
-                if not _is_whole(place):
+            with locked(_lock_of(place)):
+                if not is_whole(place):
                     _sweep(place.parent)
-                    _make(place, build)
+                    write_whole(place, build_content)
     except OSError as error:
         raise _cannot_write(place.parent, error) from error
     return place / _CONTENT
 
 
-def _is_whole(place: Path) -> bool:
-    try:
-        return (place / _DIGEST).read_text() == folder_fingerprint(place / _CONTENT)
-    except (OSError, UnicodeDecodeError):
-        return False
-
-
-def _make(place: Path, build: Callable[[Path], None]) -> None:
-    beside = Path(tempfile.mkdtemp(prefix=f"{place.name}.", suffix=".part", dir=place.parent))
-    try:
-        content = beside / _CONTENT
-        content.mkdir()
-        build(content)
-        (beside / _DIGEST).write_text(folder_fingerprint(content))
-        _sync(beside)
-        if place.exists() and not _is_whole(place):
-            shutil.rmtree(place)
-        if not place.exists():
-            beside.rename(place)
-            _sync_folder(place.parent)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-
-
-def _sync(folder: Path) -> None:
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb+") as file:
-                os.fsync(file.fileno())
-        else:
-            _sync_folder(path)
-    _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-@contextlib.contextmanager
-def _lock(place: Path, wait: bool = True) -> Iterator[None]:
-    """Hold the entry's lock; it is let go when the process ends, however it ends.
-
-    Raises:
-        BlockingIOError: another process holds it, and `wait` is false.
-    """
-    with place.with_name(f"{place.name}.lock").open("wb") as file:
-        if fcntl is not None:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                # Some network file systems have no locks: go on without, as on Windows.
-                if isinstance(error, BlockingIOError) or not wait:
-                    raise
-        yield
+def _lock_of(place: Path) -> Path:
+    return place.with_name(f"{place.name}.lock")
 
 
 def _sweep(folder: Path) -> None:
     """Remove what killed processes left: an unfinished entry whose lock nobody holds."""
-    if fcntl is None:
-        return
-    for left in folder.glob("*.part"):
+    for left in folder.glob(f"*{UNFINISHED}"):
         place = left.with_name(left.name.split(".")[0])
-        with contextlib.suppress(OSError), _lock(place, wait=False):
-            shutil.rmtree(left, ignore_errors=True)
+        with contextlib.suppress(OSError), locked(_lock_of(place), wait=False) as held:
+            if held:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _cannot_write(folder: Path, error: OSError) -> EngineError:

@@ -63,8 +63,8 @@ def test_an_entry_is_built_once(tmp_path):
         lambda place: (place / "content/a").write_text("y"),
         lambda place: (place / "content/sub/b").unlink(),
         lambda place: (place / "content/more").write_text(""),
-        lambda place: (place / "digest").write_bytes(b"\xff"),
-        lambda place: (place / "digest").unlink(),
+        lambda place: (place / "digest.json").write_bytes(b"\xff"),
+        lambda place: (place / "digest.json").unlink(),
     ],
 )
 def test_a_damaged_entry_is_rebuilt(tmp_path, damage):
@@ -132,7 +132,7 @@ def test_two_processes_build_once_between_them(tmp_path):
 
 
 def test_entries_can_be_made_where_there_are_no_locks(tmp_path, monkeypatch):
-    monkeypatch.setattr("lm_engine.cache.fcntl", None)
+    monkeypatch.setattr("lm_engine.durable.fcntl", None)
 
     def slow(folder):
         cached(tmp_path / "key", write("first"))
