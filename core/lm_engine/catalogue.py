@@ -11,11 +11,12 @@ import functools
 import importlib
 import importlib.metadata
 import importlib.util
+import itertools
 import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -51,6 +52,7 @@ KINDS: dict[str, tuple[str, type[Any]]] = {
 """What can be offered: the word for it, the hook that is asked, the record that must come back."""
 
 Record = TypeVar("Record")
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,11 +82,25 @@ class Offer(Generic[Record]):
         module_name, _, attribute = factory.partition(":")
         try:
             return getattr(importlib.import_module(module_name), attribute)  # type: ignore[no-any-return]
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise EngineError(
                 f"The {self.kind} {self.name} of {self.distribution} {self.version} cannot be loaded: {one_line(error)}",
                 f"Reinstall it (pip install --force-reinstall {self.distribution}), or use another {self.kind}.",
             ) from error
+
+    def make(self, contract: type[Made], *args: Any, **kwargs: Any) -> Made:
+        """Call the factory and make sure that what comes back is what the stage's contract names.
+
+        Raises:
+            EngineError: as for `resolve`, or the factory returns something else.
+        """
+        made = self.resolve()(*args, **kwargs)
+        if not isinstance(made, contract):
+            raise EngineError(
+                f"The {self.kind} {self.full_name} must return a {contract.__name__}; found {type(made).__name__}.",
+                f"engine plugins check {self.distribution} tells more; or use another {self.kind}.",
+            )
+        return made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,14 +160,14 @@ class Catalogue:
     def _advice(self, kind: str, name: str, offers: list[Offer[Any]]) -> str:
         names = [offer.name for offer in offers]
         installed = f"Installed: {', '.join(names) or 'none'}."
-        broken = [problem for problem in self.problems if re.split(r"[-_.]", problem.distribution)[-1] == name]
+        broken = [problem for problem in self.problems if f"-{_normal(problem.distribution)}".endswith(f"-{_normal(name)}")]
         if broken:
             return f"{broken[0].distribution} {broken[0].version} is installed but broken: {broken[0].cause}"
+        distribution = f"lm-engine-{_normal(name)}"
+        if distribution in bundled():
+            return f"Install it with: pip install {distribution}"
         near = did_you_mean(name, names)
-        if near:
-            return f"{near} {installed}"
-        known = KNOWN_DISTRIBUTIONS.get((kind, name))
-        return f"Install it with: pip install {known}" if known else installed
+        return f"{near} {installed}" if near else installed
 
     def _load(self, distribution: str, version: str, load: Callable[[], Any], fatal: bool = False) -> None:
         try:
@@ -163,7 +179,7 @@ class Catalogue:
                     "pip install --upgrade lm-engine-core",
                 )
             self._ask(plugin, distribution, version)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if fatal and isinstance(error, UsageError):
                 raise
             if fatal or os.environ.get("LM_ENGINE_STRICT") == "1":
@@ -183,24 +199,50 @@ class Catalogue:
             for implementation in getattr(manager.hook, hook).get_hookimpls():
                 hooked = True
                 try:
-                    # The checks run on all records before one is kept: a hook's answer counts whole or not at all.
-                    offers = [_offer(kind, record, record_type, distribution, version) for record in implementation.function()]
-                    self._offers[kind].extend(offers)
-                except Exception as error:
+                    self._keep(_offers(kind, implementation.function(), record_type, distribution, version))
+                except (Exception, SystemExit) as error:
                     if os.environ.get("LM_ENGINE_STRICT") == "1":
                         raise
                     self._note(distribution, version, error, f"{hook}: ")
         if not hooked:
             raise EngineError("it implements no hook (is @hookimpl missing?)")
 
-    def _note(self, distribution: str, version: str, error: Exception, where: str = "") -> None:
+    def _keep(self, offers: list[Offer[Any]]) -> None:
+        """Keep a hook's answer, whole or not at all."""
+        taken = {(offer.kind, offer.full_name) for offer in itertools.chain.from_iterable(self._offers.values())}
+        for offer in offers:
+            if (offer.kind, offer.full_name) in taken:
+                raise EngineError(f"it offers the {offer.kind} {offer.name} twice")
+            taken.add((offer.kind, offer.full_name))
+        for offer in offers:
+            self._offers[offer.kind].append(offer)
+
+    def _note(self, distribution: str, version: str, error: BaseException, where: str = "") -> None:
         details = "".join(traceback.format_exception(error))
         problem = Problem(distribution=distribution, version=version, cause=where + one_line(error), details=details)
         self.problems.append(problem)
 
 
-KNOWN_DISTRIBUTIONS: dict[tuple[str, str], str] = {}
-"""Where well-known implementations come from, for the `pip install` line; the bundle's plugin list fills it."""
+@functools.cache
+def bundled() -> frozenset[str]:
+    """Return the distributions that the bundle `lm-engine` is made of, as its metadata says; none where it is not installed."""
+    try:
+        required = importlib.metadata.requires("lm-engine") or []
+    except importlib.metadata.PackageNotFoundError:
+        return frozenset()
+    names = (re.match(r"[A-Za-z0-9._-]+", line) for line in required if "extra ==" not in line)
+    return frozenset(_normal(found.group()) for found in names if found)
+
+
+def _normal(name: str) -> str:
+    """Spell a name as distributions are compared: `.parquet` and `parquet`, `top_k` and `top-k` are the same."""
+    return re.sub(r"[-_.]+", "-", name).strip("-").lower()
+
+
+def _offers(kind: str, answer: Any, record_type: type[Any], distribution: str, version: str) -> list[Offer[Any]]:
+    if not isinstance(answer, Iterable) or isinstance(answer, (str, bytes, Mapping)):
+        raise EngineError(f"expected a list of {record_type.__name__} records, found {answer!r}")
+    return [_offer(kind, record, record_type, distribution, version) for record in answer]
 
 
 def _offer(kind: str, record: Any, record_type: type[Any], distribution: str, version: str) -> Offer[Any]:
@@ -209,6 +251,10 @@ def _offer(kind: str, record: Any, record_type: type[Any], distribution: str, ve
     name: str = record.suffix if isinstance(record, Reader) else record.name
     if not isinstance(record, Reader) and not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
         raise EngineError(f"a name is made of lower-case letters, digits and dashes, found {name!r}")
+    if isinstance(record, Reader) and not re.fullmatch(r"(\.[a-z0-9]+)+", name):
+        raise EngineError(f"a suffix is a dot and lower-case letters or digits, found {name!r}")
+    if not callable(record.factory) and not re.fullmatch(r"[\w.]+:\w+", record.factory):
+        raise EngineError(f"the factory of {name} must read module:Class or be callable, found {record.factory!r}")
     if isinstance(record, (Implementation, Observer)):
         describe(record.options)
     return Offer(kind=kind, name=name, record=record, distribution=distribution, version=version)
@@ -226,7 +272,7 @@ def load_file(path: Path) -> Any:
     loaded = sys.modules.get(name)
     if loaded is not None and getattr(loaded, "__file__", None) == str(path.resolve()):
         return loaded
-    if loaded is not None or importlib.util.find_spec(name) is not None:
+    if loaded is not None or ("." not in name and importlib.util.find_spec(name) is not None):
         raise UsageError(f"--plugin {path}: a module named {name} exists already.", "Rename the file.")
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     if spec is None or spec.loader is None:
@@ -256,4 +302,4 @@ def _version(entry_point: importlib.metadata.EntryPoint) -> str:
     return entry_point.dist.version if entry_point.dist else "unknown"
 
 
-__all__ = ["ENTRY_POINT_GROUP", "KINDS", "STAGES", "Catalogue", "Offer", "Problem", "load_file", "one_line"]
+__all__ = ["ENTRY_POINT_GROUP", "KINDS", "STAGES", "Catalogue", "Offer", "Problem", "bundled", "load_file", "one_line"]

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from lm_engine import Corpus, EngineError, Reader, UsageError, hookimpl
-from lm_engine.catalogue import KNOWN_DISTRIBUTIONS, Catalogue
+from lm_engine.catalogue import Catalogue
 from lm_engine.corpus import open_corpus
 
 
@@ -168,11 +168,12 @@ def test_unknown_suffix(catalogue, tmp_path):
     assert "found no suffix" in refused(["README"], catalogue).message
 
 
-@pytest.mark.parametrize(("kind", "name", "data"), [("reader", ".parquet", "a.parquet"), ("corpus", "wiki", "wiki")])
-def test_what_is_missing_says_what_to_install(catalogue, tmp_path, monkeypatch, kind, name, data):
+@pytest.mark.parametrize(("name", "data"), [(".parquet", "a.parquet"), ("wiki", "wiki")])
+def test_what_is_missing_says_what_to_install(catalogue, tmp_path, monkeypatch, name, data):
     (tmp_path / "a.parquet").write_bytes(b"PAR1")
-    monkeypatch.setitem(KNOWN_DISTRIBUTIONS, (kind, name), "some-dist")
-    assert refused([data], catalogue).hint == "Install it with: pip install some-dist"
+    distribution = f"lm-engine-{name.lstrip('.')}"
+    monkeypatch.setattr("lm_engine.catalogue.bundled", lambda: {distribution})
+    assert refused([data], catalogue).hint == f"Install it with: pip install {distribution}"
 
 
 def test_things_that_are_no_files(catalogue, tmp_path):
