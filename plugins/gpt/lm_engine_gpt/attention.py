@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lm_engine_gpt.layers import rms_norm, rotate
+from lm_engine_gpt.kernels import rms_norm, rotate
 from lm_engine_gpt.options import GPTOptions
 
 
@@ -47,7 +47,7 @@ class Setting:
     """What is the same for all layers of one call.
 
     Args:
-        rotation: cosines and sines (2, T, 1, Dh/2), or None without rotary positions.
+        rotation: cosines and sines (T, Dh/2, 2), or None without rotary positions.
         mask: (B or 1, 1, T, S) bool, true where a position may look; None when `causal` says it all.
         causal: whether position t sees positions up to t, and there is no mask.
         start: how many tokens the cache holds already.

@@ -1,4 +1,4 @@
-"""The parts of a block that are not attention: norms, rotary positions, activations."""
+"""The parts of a block that are not attention: norm and MLP."""
 
 from __future__ import annotations
 
@@ -8,15 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lm_engine_gpt.kernels import relu2, rms_norm
 from lm_engine_gpt.options import GPTOptions
 
-EPSILON = 1e-5
-"""GPT-2's; added to the mean square under the root."""
-
-
-def rms_norm(x: Tensor) -> Tensor:
-    """Scale the last dimension to a root mean square of 1 (Zhang and Sennrich, 2019), without a gain."""
-    return F.rms_norm(x, (x.shape[-1],), eps=EPSILON)
+LAYER_NORM_EPSILON = 1e-5
+"""GPT-2's."""
 
 
 class Norm(nn.Module):
@@ -32,35 +28,9 @@ class Norm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return x (…, D), normalised."""
         if not self.rms:
-            return F.layer_norm(x, (x.shape[-1],), self.weight, self.bias, EPSILON)
+            return F.layer_norm(x, (x.shape[-1],), self.weight, self.bias, LAYER_NORM_EPSILON)
         normed = rms_norm(x)
         return normed if self.weight is None else normed * self.weight.to(normed.dtype)
-
-
-def rotary_table(length: int, head_width: int, base: float) -> Tensor:
-    """Return cosines and sines (2, length, head_width / 2) of the angle of each pair of features at each position."""
-    frequencies = base ** (-torch.arange(0, head_width, 2, dtype=torch.float64) / head_width)
-    angles = torch.arange(length, dtype=torch.float64)[:, None] * frequencies  # (L, Dh/2)
-    return torch.stack((angles.cos(), angles.sin())).float()
-
-
-def rotate(x: Tensor, rotation: Tensor) -> Tensor:
-    """Turn each pair of features by the angle of its position (RoPE: Su et al., 2021).
-
-    Feature i is paired with i + Dh/2, which keeps both halves contiguous.
-
-    Args:
-        x: (B, T, H, Dh).
-        rotation: cosines and sines (2, T, 1, Dh/2).
-    """
-    cosine, sine = rotation.to(x.dtype)
-    first, second = x.chunk(2, dim=-1)  # (B, T, H, Dh/2) each
-    return torch.cat((first * cosine - second * sine, first * sine + second * cosine), dim=-1)
-
-
-def relu2(x: Tensor) -> Tensor:
-    """Square of the positive part (Primer: So et al., 2021)."""
-    return F.relu(x).square()
 
 
 def gelu_tanh(x: Tensor) -> Tensor:

@@ -14,7 +14,8 @@ from torch.nn import functional as F
 
 from lm_engine import EngineError, Model
 from lm_engine_gpt.attention import Attention, Cache, LayerCache, Setting, attention_mask
-from lm_engine_gpt.layers import MLP, Norm, rms_norm, rotary_table
+from lm_engine_gpt.kernels import rms_norm, rotary_table
+from lm_engine_gpt.layers import MLP, Norm
 from lm_engine_gpt.options import GPTOptions
 
 
@@ -139,7 +140,7 @@ class GPT(Model):
 
     def _setting(self, length: int, start: int, segments: Tensor | None, device: torch.device) -> Setting:
         mask = attention_mask(length, start, self.causal, segments, device)
-        rotation = self.rotation[:, start : start + length, None] if self.options.position == "rotary" else None
+        rotation = self.rotation[start : start + length] if self.options.position == "rotary" else None
         return Setting(rotation, mask, self.causal and mask is None and length > 1, start)
 
 

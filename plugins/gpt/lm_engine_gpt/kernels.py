@@ -1,0 +1,92 @@
+"""Elementwise parts of a block, each in the form that is fastest where it runs.
+
+A compiler and a GPU fuse the plain formula. On a CPU each operation is a pass over memory, so there training uses the forms
+below with fewer passes. Forward and backward together, one Zen 3 thread, 16 x 256 tokens of width 384, against the plain
+formula: rms_norm 4.9 ms for 9.7, relu2 (width 1536) 12.5 for 23.6, rotate 2.2 for 12.4.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+RMS_EPSILON = 1e-6
+"""Added to the mean square under the root: small against the mean square of embeddings at the start (0.0004)."""
+
+
+def rms_norm(x: Tensor) -> Tensor:
+    """Scale the last dimension to a root mean square of 1 (Zhang and Sennrich, 2019), without a gain."""
+    if _pass_bound(x) and x.requires_grad:
+        return _RMSNorm.apply(x)  # type: ignore[no-any-return]
+    return F.rms_norm(x, (x.shape[-1],), eps=RMS_EPSILON)
+
+
+def relu2(x: Tensor) -> Tensor:
+    """Square of the positive part (Primer: So et al., 2021)."""
+    if _pass_bound(x) and x.requires_grad:
+        return _ReLU2.apply(x)  # type: ignore[no-any-return]
+    return F.relu(x).square()
+
+
+def rotary_table(length: int, head_width: int, base: float) -> Tensor:
+    """Return (length, head_width / 2, 2): cosine and sine of the angle of each pair of features at each position."""
+    frequencies = base ** (-torch.arange(0, head_width, 2, dtype=torch.float64) / head_width)
+    angles = torch.arange(length, dtype=torch.float64)[:, None] * frequencies  # (L, Dh/2)
+    return torch.stack((angles.cos(), angles.sin()), dim=-1).float()
+
+
+def rotate(x: Tensor, rotation: Tensor) -> Tensor:
+    """Turn each pair of neighbouring features by the angle of its position (RoPE: Su et al., 2021).
+
+    Args:
+        x: (B, T, H, Dh).
+        rotation: (T, Dh/2, 2), rows of `rotary_table`.
+    """
+    pairs = x.unflatten(-1, (-1, 2))  # type: ignore[no-untyped-call]  # (B, T, H, Dh/2, 2)
+    rotation = rotation[:, None]  # (T, 1, Dh/2, 2)
+    if _pass_bound(x):  # a complex product is one pass
+        return torch.view_as_real(torch.view_as_complex(pairs) * torch.view_as_complex(rotation)).flatten(-2)
+    cosine, sine = rotation.to(x.dtype).unbind(-1)
+    first, second = pairs.unbind(-1)
+    return torch.stack((first * cosine - second * sine, first * sine + second * cosine), dim=-1).flatten(-2)
+
+
+def _pass_bound(x: Tensor) -> bool:
+    return x.dtype == torch.float32 and x.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
+class _RMSNorm(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+        scale = norm.square_().div_(x.shape[-1]).add_(RMS_EPSILON).rsqrt_()  # (…, 1)
+        y = x * scale
+        ctx.save_for_backward(y, scale)
+        return y
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        """Of y = s x with s = (mean x² + e)^-1/2: dx = s (g - y mean(g y))."""
+        y, scale = ctx.saved_tensors
+        mean = torch.linalg.vecdot(gradient, y).unsqueeze(-1).div_(-y.shape[-1])
+        return torch.addcmul(gradient, y, mean).mul_(scale)
+
+
+class _ReLU2(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        positive = x.clamp_min(0)
+        ctx.save_for_backward(positive)
+        return positive * positive
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (positive,) = ctx.saved_tensors
+        return torch.addcmul(gradient.new_zeros(()), gradient, positive, value=2)
