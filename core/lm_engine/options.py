@@ -102,7 +102,7 @@ class OptionSpec:
             raise UsageError(f"{where} expects {self.type_name}, found nothing.", f"{self.help}")
         try:
             converted = _CONVERTERS[self.type](value)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             raise UsageError(f"{where} expects {self.type_name}, found {value!r}.", self.help) from None
         self._check(converted, where)
         return converted
@@ -119,7 +119,7 @@ class OptionSpec:
             or (self.le is not None and value > self.le)
             or (self.lt is not None and value >= self.lt)
         )
-        if outside or not math.isfinite(value):
+        if outside or (isinstance(value, float) and not math.isfinite(value)):
             raise UsageError(f"{where} expects a value {self.bounds or 'that is finite'}, found {value}.", self.help)
 
 
@@ -147,12 +147,13 @@ def _to_float(value: Any) -> float:
 def _to_str(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError(value)
+    value.encode()  # a lone surrogate (a flag that is no UTF-8) fits in no recipe; UnicodeEncodeError is a ValueError
     return value
 
 
 def _to_tuple(value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
-        return tuple(part for part in value.split(",") if part)
+        return tuple(_to_str(part) for part in value.split(",") if part)
     return tuple(_to_str(part) for part in value)
 
 

@@ -225,6 +225,8 @@ def read_tables(path: Path) -> dict[str, dict[str, Any]]:
         raise UsageError(f"--config expects a recipe file, found none at {path}.", "Check the path.") from None
     except OSError as error:
         raise UsageError(f"--config {path} cannot be read: {error.strerror}.", "Check the path and its rights.") from None
+    except RecursionError:
+        raise UsageError(f"{path} is not a recipe: it is nested too deeply.", "engine run --print-config shows a valid one.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}.", "engine run --print-config shows a valid recipe.") from None
 
