@@ -62,8 +62,34 @@ def plugin_commands() -> dict[str, Offer[Any]]:
     return {offer.name if names.count(offer.name) == 1 else offer.full_name: offer for offer in offers}
 
 
+class ReaderGone(Exception):
+    """Nobody reads the output any more (`engine plugins | head -1`); said like this because click makes failure of it."""
+
+
 class EngineGroup(click.Group):
     """A group that imports a command only to call it."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Parse, which may write a help text.
+
+        Raises:
+            ReaderGone: the reader of the output has gone.
+        """
+        try:
+            return super().make_context(*args, **kwargs)
+        except BrokenPipeError:
+            raise ReaderGone from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call the command.
+
+        Raises:
+            ReaderGone: the reader of the output has gone.
+        """
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise ReaderGone from None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Note whether --debug stands anywhere, for what is shown before its command is parsed."""

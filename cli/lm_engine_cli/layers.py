@@ -24,12 +24,15 @@ def default_tables() -> Tables:
 
 
 def lay_over(lower: Mapping[str, Any], upper: Mapping[str, Any], catalogue: Catalogue) -> Tables:
-    """Return the tables of two layers as one; neither is changed."""
+    """Return the tables of two layers as one; neither is changed.
+
+    Raises:
+        UsageError: something in the upper layer is no table.
+    """
     merged = {name: dict(table) for name, table in lower.items()}
     for name, table in upper.items():
         if not isinstance(table, Mapping):
-            merged[name] = table  # Recipe.from_dict says what is wrong with it
-            continue
+            raise UsageError(f"A recipe holds tables, found {name} = {table!r}.", f"Write [{name}] and its keys below it.")
         below = merged.get(name, {})
         values = {key.replace("-", "_"): value for key, value in table.items()}
         if name in STAGES:
@@ -45,7 +48,7 @@ def _same(stage: str, lower: Any, upper: Any, catalogue: Catalogue) -> bool:
     if upper is None or upper == lower:
         return True
     try:
-        return catalogue.find(stage, lower).full_name == catalogue.find(stage, upper).full_name
+        return catalogue.find(stage, str(lower)).full_name == catalogue.find(stage, str(upper)).full_name
     except UsageError:
         return False
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from lm_engine_cli.errors import show, show_warnings_in_one_line, silence_broken_pipe
-from lm_engine_cli.group import engine
+from lm_engine_cli.group import ReaderGone, engine
 from lm_engine_cli.output import paint, say
 
 
@@ -39,7 +39,7 @@ def call(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         say(f"{paint('Stopped:', 'bold yellow', sys.stderr)} interrupted.", err=True)
         return 130
-    except BrokenPipeError:
+    except ReaderGone:
         silence_broken_pipe()
         return 0
     except Exception as error:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, TextIO
 
 from lm_engine_cli.text import visible
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "magenta": "35", "cyan": "36"}
+
+_NUMBERS = re.compile(r"\[\n\s+(-?[\d.e+-]+(?:,\n\s+-?[\d.e+-]+)*)\n\s*\]")
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -43,11 +45,15 @@ def say(text: str = "", *, err: bool = False) -> None:
 
 def say_json(value: Any) -> None:
     """Write a result for machines. Only ASCII, so that no control character is in it and any encoding carries it."""
-    say(json.dumps(plain(value), indent=2, allow_nan=False))
+    text = json.dumps(plain(value), indent=2, allow_nan=False)
+    # Lists of numbers (token ids) go on one line; a line break in JSON text never lies within a string.
+    say(_NUMBERS.sub(lambda match: f"[{', '.join(number.strip() for number in match[1].split(','))}]", text))
 
 
 def plain(value: Any) -> Any:
     """Return records, paths, tuples and infinite numbers as what JSON has."""
+    if hasattr(value, "to_dict"):
+        return plain(value.to_dict())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -58,9 +64,7 @@ def plain(value: Any) -> Any:
         return None
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
-    if isinstance(value, Path):
-        return str(value)
-    return plain(value.to_dict()) if hasattr(value, "to_dict") else str(value)
+    return str(value)
 
 
 def terminal_width(limit: int = 100) -> int:

@@ -24,6 +24,9 @@ from lm_engine_cli.layers import Tables, default_tables, lay_over
 _FLAGS = {"data.sources": "data", "data.held_out_sources": "held-out-data"}
 """Flags that are not named as their field."""
 
+TABLES = ("data", "training", "generation")
+"""The recipe's tables beside the stages."""
+
 
 def long_flag(table: str, spec: OptionSpec) -> str:
     """Return the flag that is always unambiguous: `--training.batch-size`."""
@@ -31,8 +34,8 @@ def long_flag(table: str, spec: OptionSpec) -> str:
 
 
 def short_flag(table: str, spec: OptionSpec) -> str:
-    """Return the flag as users type it: a stage's options keep the stage's name, those of the tables stand alone."""
-    if table in STAGES:
+    """Return the flag as users type it: those of the three tables stand alone, others keep their stage's name."""
+    if table not in TABLES:
         return long_flag(table, spec)
     return f"--{_FLAGS.get(f'{table}.{spec.name}', spec.flag)}"
 
@@ -75,7 +78,7 @@ class SpecOption(click.Option):
         Raises:
             UsageError: it is none of the field's values.
         """
-        if self.spec.type is tuple and len(value) == 1 and self.table in STAGES:
+        if self.spec.type is tuple and len(value) == 1 and self.table not in TABLES:
             value = value[0]  # `--model.layers a,b` is a list as well
         return self.spec.convert(value, self.opts[0])
 

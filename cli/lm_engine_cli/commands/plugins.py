@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,25 @@ def _facts(offer: Offer[Any]) -> dict[str, Any]:
     return facts
 
 
+def _new(name: str, stage: str, out: Path | None, as_json: bool) -> None:
+    from lm_engine_cli.scaffold import with_article, write_distribution
+
+    folder = out or Path(name)
+    files = write_distribution(name, stage, folder, installed())
+    if as_json:
+        say_json({"name": name, "stage": stage, "folder": folder, "files": files})
+        return
+    say(f"Wrote {visible_line(str(folder))}: {with_article(stage)} that works, for you to change.")
+    place = shlex.quote(str(folder))
+    steps = [
+        (f"pip install --editable {place}", "install it"),
+        (f"engine plugins check {name}", "see whether it keeps the contract"),
+        (f"python -m pytest {place}", "run its tests"),
+        (f"engine run --{stage} {name} --steps 100", "use it"),
+    ]
+    say(table(steps, styles=["cyan", "dim"]))
+
+
 def _check(ctx: click.Context, dist: str, as_json: bool) -> None:
     from lm_engine.runtime import prepare_process
 
@@ -236,6 +256,8 @@ plugins = EngineSubgroup(
     \b
       engine plugins                     everything, and what is broken
       engine plugins show gpt            its options
+      engine plugins new my-sampler --stage sampler
+                                         a plugin of your own, ready to install
       engine plugins check lm-engine-gpt whether it keeps its contract
       engine plugins check ./mine.py     the same for a single file""",
     params=[plugin_option(), json_option(), debug_option()],
@@ -256,6 +278,27 @@ plugins.add_command(
         short_help="Show the options of one of them.",
         help="Show what NAME is and which options it has: an implementation, a corpus, a whole distribution.",
         params=[click.Argument(["name"], metavar="NAME"), plugin_option(), json_option()],
+    )
+)
+plugins.add_command(
+    EngineCommand(
+        "new",
+        callback=_new,
+        short_help="Write a plugin distribution of your own.",
+        help="""Write a complete plugin distribution: packaging, options, a simple implementation that works, and tests.
+
+        It installs as it is, keeps the contract of its stage and is listed by `engine plugins`. Then make it yours.""",
+        params=[
+            click.Argument(["name"], metavar="NAME"),
+            click.Option(["--stage"], type=click.Choice(STAGES), required=True, help="What it does."),
+            click.Option(
+                ["--out"],
+                type=click.Path(path_type=Path, file_okay=False),
+                metavar="DIR",
+                help="Where it goes; a new folder NAME here unless given.",
+            ),
+            json_option(),
+        ],
     )
 )
 plugins.add_command(

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import Result
+
+Cli = Callable[..., Result]
+
+
+def test_text_goes_on_from_the_prompt(cli: Cli, trained: Path) -> None:
+    result = cli("generate", trained, "--prompt", "The n", "--max-tokens", "5", "--sampler", "greedy")
+    assert result.code == 0, result.err
+    assert result.out.startswith("The n")
+    assert (
+        result.out == cli("generate", trained, "--prompt", "-", "--max-tokens", "5", "--sampler", "greedy", stdin="The n").out
+    )
+
+
+def test_json_holds_every_sample(cli: Cli, trained: Path) -> None:
+    facts = json.loads(cli("generate", trained, "--samples", "3", "--max-tokens", "4", "--seed", "1", "--json").out)
+    assert facts["step"] == 6
+    assert [sample["index"] for sample in facts["samples"]] == [0, 1, 2]
+    assert all(len(sample["tokens"]) <= 4 for sample in facts["samples"])
+
+
+def test_the_seed_decides(cli: Cli, trained: Path) -> None:
+    first, same, other = (cli("generate", trained, "--max-tokens", "20", "--seed", seed).out for seed in ("1", "1", "2"))
+    assert first == same != other
+
+
+def test_an_option_alone_changes_the_runs_own_sampler(cli: Cli, trained: Path) -> None:
+    greedy = cli("generate", trained, "--max-tokens", "8", "--sampler", "greedy").out
+    assert cli("generate", trained, "--max-tokens", "8", "--sampler.k", "1").out == greedy
+    assert cli("generate", "--sampler.k", "1", "--max-tokens", "8", trained).out == greedy
+
+
+def test_several_samples_are_told_apart(cli: Cli, trained: Path) -> None:
+    out = cli("generate", trained, "--samples", "2", "--max-tokens", "3").out
+    assert "--- sample 1 of 2" in out
+    assert "--- sample 2 of 2" in out
+
+
+def test_a_terminal_gets_no_control_characters(cli: Cli, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An untrained model over bytes writes anything; the terminal sees it spelled, and characters whole."""
+    monkeypatch.setattr("lm_engine_cli.commands.generate.is_terminal", lambda stream: True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    out = cli("generate", trained, "--prompt", "é\x1b[2J", "--max-tokens", "200", "--sampler", "temperature").out
+    assert out.startswith("é\\x1b[2J")
+    assert "\x1b" not in out
+    assert all(character.isprintable() or character in "\n\t" or ord(character) > 0x9F for character in out)
+    assert sys.stdout is not None
+
+
+def test_evaluate(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    facts = json.loads(cli("evaluate", trained, "--json").out)
+    assert facts["step"] == 6
+    assert facts["n_bytes"] > 100
+    shown = cli("evaluate", trained)
+    assert shown.out.startswith(f"{facts['bits_per_byte']:.4f} bits per byte on the run's held-out text\n")
+    (tmp_path / "other.txt").write_text("zzz zzz zzz " * 20)
+    other = json.loads(cli("evaluate", trained, "--data", "other.txt", "--json").out)
+    assert other["n_bytes"] == 240
+    assert other["data"] == ["other.txt"]
+
+
+@pytest.mark.parametrize("name", ["generate", "evaluate", "resume"])
+def test_a_damaged_run_is_told_in_two_lines(name: str, cli: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "engine.json").write_text("{")
+    result = cli(name, folder)
+    assert result.code in (1, 2)
+    assert len(result.err.splitlines()) == 2
+    assert "Traceback" not in result.err

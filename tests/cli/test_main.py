@@ -1,0 +1,158 @@
+"""Failures are two lines and an exit code, never a traceback; results go to stdout and all else to stderr."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+
+from lm_engine.errors import EngineError, Interrupted
+from lm_engine_cli import group, main
+from lm_engine_cli.errors import as_engine_error, show
+
+from .conftest import Result, command, environment
+
+Cli = Callable[..., Result]
+
+WRONG = {
+    "rnu": "Did you mean run?",
+    "--foo": "engine --help",
+    "run --modle gpt": "Did you mean --model?",
+    "run --model gtp": "Did you mean gpt?",
+    "run --model.n-layr 3": "Did you mean --model.n-layer?",
+    "run --n-layer 3": "Did you mean --model.n-layer?",
+    "run --model.n-layer x": "Number of blocks.",
+    "run --model.n-layer 0": "Number of blocks.",
+    "run --model rnn --model.cell lsmt": "Did you mean lstm?",
+    "run --batch-size 0": "Examples per step",
+    "run --training.batch-size -1": "Examples per step",
+    "run --steps 5 --budget 5s": "Say one of them.",
+    "run --budget soon": "--steps",
+    "run --seed": "engine run --help",
+    "run extra": "put several words in quotes",
+    "run --config nope.toml": "Check the path.",
+    "run --plugin nope.py": "Check the path.",
+    "run --observe nobody": "Installed:",
+    "run --data nope.txt": "python-docs",
+    "resume": "Usage: engine resume [OPTIONS] RUN",
+    "resume nope": "engine run makes one",
+    "generate nope": "engine run makes one",
+    "generate nope --sampler gredy": "Did you mean greedy?",
+    "generate nope --sampler.kk 3": "Did you mean --sampler.k?",
+    "evaluate nope --jsn": "Did you mean --json?",
+    "examples --limit 0 text": "Most examples",
+    "tokenize --tokenizer gtp2 text": "Did you mean gpt2?",
+    "tokenize --tokenizer byte --run nope text": "Say one of them.",
+    "plugins lst": "Did you mean list?",
+    "plugins show gtp": "Did you mean gpt?",
+    "plugins check gpt": "Did you mean lm-engine-gpt?",
+}
+
+
+@pytest.mark.parametrize("line", WRONG)
+def test_wrong_use_is_two_lines_and_code_2(line: str, cli: Cli) -> None:
+    result = cli(*line.split())
+    assert result.code == 2, result
+    error, hint = result.err.splitlines()
+    assert error.startswith("Error: ")
+    assert hint.startswith("Hint: ")
+    assert WRONG[line] in hint
+
+
+def test_debug_shows_the_traceback(cli: Cli) -> None:
+    result = cli("run", "--debug", "--model", "gtp")
+    assert result.code == 2
+    assert "Traceback" in result.err
+    assert "Error: No model named 'gtp' is installed." in result.err
+
+
+def test_control_characters_of_a_message_are_spelled(capsys: pytest.CaptureFixture[str]) -> None:
+    assert show(EngineError("bad \x1b[2Jname\nsecond", "do \x9b this"), debug=False) == 1
+    err = capsys.readouterr().err
+    assert err == "Error: bad \\x1b[2Jname\\nsecond\nHint: do \\x9b this\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "The disk is full."),
+        (MemoryError(), "The memory is full."),
+        (PermissionError(errno.EACCES, "Permission denied", "runs"), "runs cannot be used"),
+        (ZeroDivisionError("division by zero"), "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_what_nobody_foresaw_is_told_in_two_sentences(error: Exception, words: str) -> None:
+    told = as_engine_error(error)
+    assert told.exit_code == 1
+    assert words in told.message
+    assert told.hint
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (KeyboardInterrupt(), 130, "Stopped: interrupted.\n"),
+        (Interrupted("Stopped at step 3.", "engine resume r"), 130, "Stopped: Stopped at step 3.\nHint: engine resume r\n"),
+        (RuntimeError("boom"), 1, "Error: Something unforeseen went wrong (RuntimeError: boom).\n"),
+    ],
+)
+def test_exit_codes(error: BaseException, code: int, words: str, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(group.EngineGroup, "get_command", lambda *_: click.Command("fail", callback=fail))
+    result = cli("fail")
+    assert result.code == code
+    assert result.err.lstrip().startswith(words)
+    assert "Traceback" not in result.err
+
+
+def test_warnings_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        from lm_engine_cli.errors import show_warnings_in_one_line
+
+        show_warnings_in_one_line()
+        warnings.warn("The observer \x1b raised.", stacklevel=1)
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+    assert capsys.readouterr().err == "Warning: The observer \\x1b raised.\n"
+
+
+def test_no_argument_shows_the_help(cli: Cli) -> None:
+    result = cli()
+    assert result.code == 2
+    assert "Commands:" in result.err
+
+
+def test_version(cli: Cli) -> None:
+    assert cli("--version").out.startswith("lm-engine ")
+
+
+@pytest.mark.parametrize("line", ["plugins show gpt", "run --help"])
+def test_a_broken_pipe_is_silent(line: str, tmp_path: Path, cache: Path) -> None:
+    process = subprocess.Popen(
+        command(*line.split()),
+        cwd=tmp_path,
+        env=environment(cache),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == 0
+
+
+def test_main_leaves_with_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(main, "call", lambda arguments: 7)
+    with pytest.raises(SystemExit) as stopped:
+        main.main(["run"])
+    assert stopped.value.code == 7

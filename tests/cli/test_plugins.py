@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lm_engine.catalogue import Catalogue, Problem
+
+from .conftest import Result
+
+Cli = Callable[..., Result]
+
+COIN = """
+from lm_engine import Implementation, Sampler, hookimpl, tempered_softmax
+
+
+class Good(Sampler):
+    def __init__(self, options): pass
+    def probabilities(self, logits, tokens): return tempered_softmax(logits)
+
+
+class Bad(Good):
+    def probabilities(self, logits, tokens): return tempered_softmax(logits) * 2
+
+
+@hookimpl
+def engine_samplers():
+    return [Implementation(name="CLASS", summary="Toss a \\x1b[31mcoin.", factory=CLASS_)]
+"""
+
+
+def test_the_list_names_everything_once(cli: Cli) -> None:
+    result = cli("plugins")
+    assert result.code == 0
+    assert result.out == cli("plugins", "list").out
+    for name in ("gpt", "rnn", "bpe", "muon", "top-k", "python-docs", ".parquet"):
+        assert sum(line.startswith(f"  {name} ") for line in result.out.splitlines()) == 1
+    assert "lm-engine-gpt 0.1.0" in result.out
+    assert all(len(line) <= 80 for line in result.out.splitlines())
+
+
+def test_the_list_as_json(cli: Cli) -> None:
+    facts = json.loads(cli("plugins", "--json").out)
+    assert {"kind", "name", "full_name", "distribution", "version", "summary"} == set(facts["offers"][0])
+    assert facts["problems"] == []
+
+
+def test_a_broken_plugin_is_listed_with_its_cause(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalogue = Catalogue()
+    catalogue.problems.append(
+        Problem(distribution="acme-gpt", version="3.1", cause="ImportError: no\x1b", details="Traceback: deep")
+    )
+    monkeypatch.setattr("lm_engine_cli.commands.plugins.installed", lambda: catalogue)
+    shown = cli("plugins")
+    assert shown.code == 0
+    assert "acme-gpt 3.1  ImportError: no\\x1b" in shown.out
+    assert "gpt " in shown.out
+    assert "deep" not in shown.err
+    assert "deep" in cli("plugins", "--debug").err
+    assert cli("plugins", "show", "acme-gpt").err.startswith("Error: acme-gpt 3.1 is installed but broken.\n")
+    assert json.loads(cli("plugins", "--json").out)["problems"][0]["distribution"] == "acme-gpt"
+
+
+def test_show_lists_the_options(cli: Cli) -> None:
+    out = cli("plugins", "show", "gpt").out
+    assert out.startswith("gpt  model of lm-engine-gpt 0.1.0\n")
+    words = " ".join(out.split())
+    assert "n-layer int 4 Number of blocks. [>= 1]" in words
+    assert "position rotary|learned|none rotary" in words
+    assert "engine run --model gpt --model.n-layer 4" in words
+
+
+def test_show_as_json(cli: Cli) -> None:
+    (facts,) = json.loads(cli("plugins", "show", "gpt", "--json").out)
+    option = facts["options"][0]
+    assert option == {
+        "name": "n_layer",
+        "flag": "--model.n-layer",
+        "type": "int",
+        "optional": False,
+        "default": 4,
+        "choices": None,
+        "bounds": {"ge": 1},
+        "help": "Number of blocks.",
+    }
+
+
+@pytest.mark.parametrize("name", ["lm-engine-gpt:gpt", "model:gpt", "lm-engine-gpt"])
+def test_show_by_other_names(name: str, cli: Cli) -> None:
+    assert cli("plugins", "show", name).out == cli("plugins", "show", "gpt").out
+
+
+def test_show_what_has_no_options(cli: Cli) -> None:
+    assert cli("plugins", "show", "byte").out.endswith("It has no options.\n")
+    assert cli("plugins", "show", "python-docs").out.startswith("python-docs  corpus of ")
+
+
+def coin(folder: Path, name: str) -> Path:
+    path = folder / f"coin_{name}_{folder.name.replace('-', '_')}.py"
+    path.write_text(COIN.replace("CLASS_", name.title()).replace("CLASS", name))
+    return path
+
+
+def test_check_passes_a_good_plugin(cli: Cli, tmp_path: Path) -> None:
+    path = coin(tmp_path, "good")
+    result = cli("plugins", "check", path)
+    assert result.code == 0, result.out
+    assert "passed   rows sum to one" in result.out
+    assert result.out.splitlines()[-1].endswith("all passed")
+    listed = cli("plugins", "--plugin", path).out
+    assert "Toss a \\x1b[31mcoin." in listed
+
+
+def test_check_fails_a_bad_one(cli: Cli, tmp_path: Path) -> None:
+    path = coin(tmp_path, "bad")
+    result = cli("plugins", "check", path)
+    assert result.code == 1
+    assert "failed   rows sum to one" in result.out
+    facts = json.loads(cli("plugins", "check", path, "--json").out)
+    assert facts["passed"] is False
+    assert {"stage", "name", "check", "outcome", "note"} == set(facts["checks"][0])
+
+
+def test_check_takes_options(cli: Cli) -> None:
+    assert cli("plugins", "check", "lm-engine-top-k", "--sampler.k", "3").code == 0
+    wrong = cli("plugins", "check", "lm-engine-top-k", "--sampler.k", "0")
+    assert wrong.code == 2
+    assert wrong.err.startswith("Error: --sampler.k expects a value >= 1, found 0.")

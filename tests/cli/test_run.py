@@ -1,0 +1,190 @@
+"""The main job through the command line, in small."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import TEXT, TINY, Result, command, environment
+
+Cli = Callable[..., Result]
+
+OBSERVER = """
+from dataclasses import dataclass
+from lm_engine import Observer, hookimpl, option
+from lm_engine.observer import RunObserver
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    place: str = option("", "Where to write.")
+
+
+class Diary(RunObserver):
+    def __init__(self, options):
+        self.place = options.place
+    def on_step(self, event):
+        with open(self.place, "a") as file:
+            print(event.step, file=file)
+
+
+@hookimpl
+def engine_observers():
+    return [Observer(name="diary", summary="Keeps a diary.", factory=Diary, options=Options)]
+"""
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+def test_a_run_from_an_empty_directory(engine: Cli, tmp_path: Path) -> None:
+    """Without --data the built-in corpus is used; the result is JSON on stdout, everything else goes to stderr."""
+    done = engine("run", "--steps", "2", "--json", *TINY, cwd=tmp_path)
+    assert done.code == 0, done.err
+    result = json.loads(done.out)
+    assert result["step"] == 2
+    assert result["evaluation"]["bits_per_byte"] > 1
+    assert len(result["samples"]) == 1
+    folder = tmp_path / result["folder"]
+    assert folder.parent == tmp_path / "runs"
+    assert {"recipe.toml", "engine.json", "tokenizer", "checkpoints", "metrics.jsonl", "samples.jsonl"} <= {
+        path.name for path in folder.iterdir()
+    }
+    assert "python-docs" in done.err
+    assert "bits per byte" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_plain_lines_say_plan_progress_and_end(cli: Cli, text: Path) -> None:
+    result = cli("run", "--data", text, "--steps", "4", "--out", "my run", *TINY)
+    assert result.code == 0, result.err
+    out = result.out
+    assert "\x1b" not in out
+    for words in ("gpt: ", "byte: 257 ids", "4 × 16 tokens a step", "4 steps", "cpu, fp32, 1 thread"):
+        assert words in out
+    assert "  25%  step 1/4" in out or " 25%  step 1/4" in out
+    assert "100%  step 4/4" in out
+    assert "sampled at step 4" in out
+    assert "bits per byte on the held-out text" in out
+    assert "The run lies in my run" in out
+    (generate,) = [line.strip() for line in out.splitlines() if line.strip().startswith("engine generate")]
+    assert generate.startswith("engine generate 'my run' --prompt \"")
+    again = cli("run", "--data", text, "--steps", "4", "--out", "my run", *TINY)
+    assert again.code == 2
+    assert "engine resume my run" in again.err
+
+
+def test_the_commands_that_the_end_names_work(cli: Cli, text: Path) -> None:
+    import shlex
+
+    out = cli("run", "--data", text, "--steps", "2", "--out", "r", *TINY).out
+    lines = [line.strip() for line in out.split("Try next:")[1].splitlines() if line.strip().startswith("engine ")]
+    assert len(lines) == 3
+    for line in lines[:2]:
+        done = cli(*shlex.split(line)[1:])
+        assert done.code == 0, done.err
+    assert lines[2] == "engine run --model rnn"
+
+
+def test_dry_run_stops_before_training(cli: Cli, text: Path, tmp_path: Path) -> None:
+    plan = json.loads(cli("run", "--data", text, "--steps", "7", "--dry-run", "--json", *TINY).out)
+    assert plan["steps"] == 7
+    assert plan["vocab_size"] == 257
+    assert sum(plan["parameters"].values()) > 1000
+    assert plan["recipe"]["model"]["n_embd"] == 16
+    assert not (tmp_path / "runs").exists()
+    shown = cli("run", "--data", text, "--steps", "7", "--dry-run", *TINY)
+    assert "This was a dry run" in shown.out
+
+
+def test_print_config_is_a_recipe_that_config_takes(cli: Cli, tmp_path: Path) -> None:
+    first = cli(
+        "run", "--print-config", "--steps", "3", "--model", "rnn", "--model.n-layer", "1", "--data", "a.txt", "--data", "b.txt"
+    )
+    recipe = tomllib.loads(first.out)
+    assert recipe["model"]["name"] == "rnn"
+    assert recipe["training"]["steps"] == 3
+    assert recipe["training"]["budget"] == "none"
+    assert recipe["data"]["sources"] == ["a.txt", "b.txt"]
+    (tmp_path / "recipe.toml").write_text(first.out)
+    assert cli("run", "--config", "recipe.toml", "--print-config").out == first.out
+    later = tomllib.loads(cli("run", "--config", "recipe.toml", "--model.n-layer", "2", "--budget", "9s", "--print-config").out)
+    assert later["model"]["n_layer"] == 2
+    assert later["model"]["n_hidden"] == recipe["model"]["n_hidden"]
+    assert (later["training"]["steps"], later["training"]["budget"]) == ("none", "9s")
+    other = tomllib.loads(cli("run", "--config", "recipe.toml", "--model", "gpt", "--print-config").out)
+    assert other["model"]["n_layer"] == 4
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        ("[modle]\nname = 'gpt'\n", "Did you mean model?"),
+        ("model = 5\n", "Write [model]"),
+        ("[training]\nbatch_sise = 5\n", "Did you mean batch_size?"),
+        ("[training]\nbatch_size = 0\n", "--training.batch-size expects a value >= 1"),
+        ("[model]\nname = 'gtp'\n", "Did you mean gpt?"),
+        ("[model]\nname = 5\n", "Installed"),
+        ("[model\n", "is not valid TOML"),
+    ],
+)
+def test_a_wrong_recipe_is_told_in_two_lines(recipe: str, words: str, cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text(recipe)
+    result = cli("run", "--config", "recipe.toml")
+    assert result.code == 2, result
+    assert len(result.err.splitlines()) == 2
+    assert words in result.err
+
+
+def test_an_observer_with_options_is_told(cli: Cli, text: Path, tmp_path: Path) -> None:
+    (tmp_path / "diary_plugin.py").write_text(OBSERVER)
+    arguments = ["--plugin", "diary_plugin.py", "--observe", "diary", "--diary.place", "diary.txt"]
+    done = cli("run", "--data", text, "--steps", "3", "--json", *arguments, *TINY)
+    assert done.code == 0, done.err
+    assert (tmp_path / "diary.txt").read_text().split() == ["1", "2", "3"]
+    assert "--diary.place STR" in cli("run", *arguments[:4], "--help").out
+
+
+def test_ctrl_c_saves_and_the_hint_goes_on(tmp_path: Path, cache: Path, engine: Cli, text: Path) -> None:
+    process = subprocess.Popen(
+        command(
+            "run", "--data", text, "--steps", "100000", "--out", "r", "--sample-every", "0", "--evaluate-every", "0", *TINY
+        ),
+        cwd=tmp_path,
+        env=environment(cache),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "step 1/" in line:
+            break
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    stopped, hint = err.strip().splitlines()
+    assert stopped.startswith("Stopped: ")
+    assert "engine resume r" in hint
+    step = max(int(path.name.removeprefix("step-")) for path in (tmp_path / "r" / "checkpoints").glob("step-*"))
+    done = engine("resume", "r", "--steps", str(step + 2), "--json", cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["step"] == step + 2
+
+
+def test_resume_says_when_a_run_is_done(cli: Cli, trained: Path) -> None:
+    result = cli("resume", trained)
+    assert result.code == 2
+    assert "--steps" in result.err.splitlines()[-1]

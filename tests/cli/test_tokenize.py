@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import TEXT, Result
+
+Cli = Callable[..., Result]
+
+SENTENCE = "This is me training a large language model, to learn the phrase large language model"
+IDS = "1212 318 502 3047 257 1588 3303 2746 11 284 2193 262 9546 1588 3303 2746"
+
+
+def test_the_worked_example(cli: Cli) -> None:
+    lines = cli("tokenize", "--tokenizer", "gpt2", SENTENCE).out.splitlines()
+    assert lines[0] == IDS
+    assert lines[1].startswith("This| is| me| training| a| large| language| model|,")
+    assert lines[2] == "16 tokens for 84 bytes, 5.25 bytes per token; 13 of 50,257 ids used"
+
+
+def test_json(cli: Cli) -> None:
+    facts = json.loads(cli("tokenize", "--tokenizer", "gpt2", SENTENCE, "--json").out)
+    assert facts["ids"] == [int(word) for word in IDS.split()]
+    assert facts["pieces"][:2] == ["This", " is"]
+    assert (facts["n_tokens"], facts["n_bytes"], facts["vocab_size"]) == (16, 84, 50257)
+
+
+@pytest.mark.parametrize("arguments", [[], ["-"]])
+def test_stdin(arguments: list[str], cli: Cli) -> None:
+    assert cli("tokenize", "--tokenizer", "byte", *arguments, stdin="hé").out.splitlines()[:2] == [
+        "104 195 169",
+        r"h|\xc3|\xa9",
+    ]
+
+
+def test_stdin_that_is_no_text(cli: Cli) -> None:
+    result = cli("tokenize", "--tokenizer", "byte", stdin=b"ab\xff")
+    assert result.code == 2
+    assert result.err.startswith("Error: The text on stdin must be UTF-8; byte 2 is not.\n")
+
+
+def test_a_text_with_control_characters_reaches_nobody_raw(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    out = cli("tokenize", "--tokenizer", "byte", "a\x1b]0;title\x07\nb").out
+    assert "\x1b]" not in out
+    assert "\\x1b" in out
+    assert "\\n\x1b[0m\n" in out
+
+
+def test_colours_alternate(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    out = cli("tokenize", "--tokenizer", "byte", "abc").out
+    assert "\x1b[97;48;5;24ma\x1b[0m\x1b[97;48;5;54mb\x1b[0m\x1b[97;48;5;24mc\x1b[0m" in out
+
+
+def test_special_tokens_only_where_they_are_asked_for(cli: Cli) -> None:
+    text = "a<|endoftext|>b"
+    assert len(cli("tokenize", "--tokenizer", "byte", text).out.split("\n")[0].split()) == 15
+    assert cli("tokenize", "--tokenizer", "byte", "--special", text).out.splitlines()[:2] == ["97 256 98", "a|<|endoftext|>|b"]
+
+
+def test_a_trainable_tokenizer_is_trained_once(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
+    arguments = [
+        "tokenize",
+        "--tokenizer",
+        "bpe",
+        "--tokenizer.vocab-size",
+        "300",
+        "--data",
+        "text.txt",
+        "The number 7",
+        "--json",
+    ]
+    first, second = cli(*arguments), cli(*arguments)
+    assert first.out == second.out
+    facts = json.loads(first.out)
+    assert facts["vocab_size"] == 300
+    assert len(facts["ids"]) < 12
+    assert "".join(facts["pieces"]) == "The number 7"
+
+
+def test_a_fixed_tokenizer_needs_no_data(cli: Cli) -> None:
+    assert cli("tokenize", "--tokenizer", "byte", "--data", "nope.txt", "a").code == 0
+    assert cli("tokenize", "--tokenizer", "bpe", "--data", "nope.txt", "a").code == 2
+
+
+def test_the_tokenizer_of_a_run(cli: Cli, trained: Path) -> None:
+    facts = json.loads(cli("tokenize", "--run", trained, "abc", "--json").out)
+    assert facts["ids"] == [97, 98, 99]
+    assert facts["tokenizer"] == f"that of {trained}"
+
+
+def test_an_empty_text(cli: Cli) -> None:
+    assert cli("tokenize", "--tokenizer", "byte", "").out == "0 tokens for 0 bytes; 0 of 257 ids used\n"
