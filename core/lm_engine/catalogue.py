@@ -19,7 +19,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import pluggy
 
@@ -88,19 +88,20 @@ class Offer(Generic[Record]):
                 f"Reinstall it (pip install --force-reinstall {self.distribution}), or use another {self.kind}.",
             ) from error
 
-    def make(self, contract: type[Made], *args: Any, **kwargs: Any) -> Made:
+    def make(self, contract: Callable[..., Made], *args: Any, **kwargs: Any) -> Made:
         """Call the factory and make sure that what comes back is what the stage's contract names.
 
         Raises:
             EngineError: as for `resolve`, or the factory returns something else.
         """
         made = self.resolve()(*args, **kwargs)
+        assert isinstance(contract, type)  # said as a callable, because type[Made] does not take abstract classes
         if not isinstance(made, contract):
             raise EngineError(
                 f"The {self.kind} {self.full_name} must return a {contract.__name__}; found {type(made).__name__}.",
                 f"engine plugins check {self.distribution} tells more; or use another {self.kind}.",
             )
-        return made
+        return cast(Made, made)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import json
 import re
+import reprlib
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,11 +21,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.optim import Optimizer
 
-from lm_engine.durable import check_whole, read_json, write_whole
+from lm_engine.durable import UNFINISHED, check_whole, read_json, write_whole
 from lm_engine.errors import EngineError
 from lm_engine.model import Model
 
 FORMAT = 1
+
+_KEY = re.compile(r"[0-9]{1,9}/[0-9]{1,9}/.+")
+"""Optimizer, parameter, name of the entry."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,30 +64,30 @@ def save_checkpoint(run: Path, state: TrainingState, model: Model, optimizers: S
         EngineError: the disk is full or not writable; earlier checkpoints are untouched.
     """
     place = checkpoint_path(run, state.step)
-    if place.exists() and _is_whole(place):
-        return place  # a step has one outcome; replacing it would leave a moment without
 
     def build(folder: Path) -> None:
         save_file(_unshared(model.state_dict()), folder / "model.safetensors")
         tensors, scalars = _flatten(optimizers)
         save_file(tensors, folder / "optimizer.safetensors")
-        (folder / "state.json").write_text(json.dumps({"format": FORMAT, **asdict(state), "optimizer": scalars}, indent=1))
+        facts = {"format": FORMAT, **asdict(state), "optimizer": scalars, "groups": _groups(optimizers)}
+        (folder / "state.json").write_text(json.dumps(facts, indent=1))
 
     try:
-        write_whole(place, build)
+        write_whole(place, build)  # a step has one outcome: where it is saved already, it stays
     except (OSError, SafetensorError) as error:
         raise _not_saved(run, place, error) from error
-    for step in list_checkpoints(run)[keep:]:
-        shutil.rmtree(checkpoint_path(run, step), ignore_errors=True)
+    _tidy(run, state.step, keep)
     return place
 
 
-def _is_whole(place: Path) -> bool:
-    try:
-        check_whole(place)
-    except EngineError:
-        return False
-    return True
+def _tidy(run: Path, newest: int, keep: int) -> None:
+    """Remove older checkpoints and what killed processes left. One of a later step is damaged, or the run had not gone on
+    from an earlier one; it is no reason to remove a whole one.
+    """
+    for step in [step for step in list_checkpoints(run) if step <= newest][keep:]:
+        shutil.rmtree(checkpoint_path(run, step), ignore_errors=True)
+    for left in (run / "checkpoints").glob(f"*{UNFINISHED}"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _not_saved(run: Path, place: Path, error: Exception) -> EngineError:
@@ -115,11 +119,58 @@ def load_checkpoint(run: Path, step: int) -> Checkpoint:
         raise EngineError(
             f"{place} must be of format {FORMAT}; found {raw.get('format')!r}.", "pip install --upgrade lm-engine-core"
         )
-    try:
-        fields = {name: raw[name] for name in TrainingState.__dataclass_fields__}
-        return Checkpoint(place, TrainingState(**fields), raw["optimizer"])
-    except (KeyError, TypeError) as error:
-        raise EngineError(f"{place / 'state.json'} is damaged: {error} is missing.", "Use an earlier checkpoint.") from None
+    return Checkpoint(place, _state(raw, step, place), _scalars(raw, place), _saved_groups(raw, place))
+
+
+_SCALARS = (int, float, bool, str, type(None))
+_FIELDS: dict[str, tuple[type, ...]] = {
+    "step": (int,),
+    "seconds": (int, float),
+    "tokens": (int,),
+    "steps": (int, type(None)),
+    "tokenizer": (str,),
+    "bits_per_byte": (int, float, type(None)),
+}
+
+
+def _state(raw: Mapping[str, Any], step: int, place: Path) -> TrainingState:
+    for name, kinds in _FIELDS.items():
+        value = raw.get(name, ...)
+        if type(value) not in kinds or (isinstance(value, (int, float)) and not 0 <= value < 2**63):
+            raise _damaged(place, f"{name} is {reprlib.repr(value)}")
+    if raw["step"] != step:
+        raise _damaged(place, f"it is of step {raw['step']}")
+    return TrainingState(**{name: raw[name] for name in _FIELDS})
+
+
+def _scalars(raw: Mapping[str, Any], place: Path) -> dict[str, Any]:
+    found = raw.get("optimizer")
+    if not isinstance(found, dict) or not all(_KEY.fullmatch(key) and type(found[key]) in _SCALARS for key in found):
+        raise _damaged(place, "optimizer holds something else than numbers and words")
+    return found
+
+
+def _saved_groups(raw: Mapping[str, Any], place: Path) -> list[list[dict[str, Any]]]:
+    found = raw.get("groups")
+    if not isinstance(found, list) or not all(_are_groups(groups) for groups in found):
+        raise _damaged(place, "groups holds something else than numbers and words")
+    return found
+
+
+def _are_groups(groups: object) -> bool:
+    return isinstance(groups, list) and all(
+        isinstance(group, dict) and "params" not in group and all(_is_plain(value) for value in group.values())
+        for group in groups
+    )
+
+
+def _is_plain(value: object) -> bool:
+    """Say whether a value is a number, a word, nothing, or a flat list of them."""
+    return type(value) in _SCALARS or (isinstance(value, (list, tuple)) and all(type(part) in _SCALARS for part in value))
+
+
+def _damaged(place: Path, found: str) -> EngineError:
+    return EngineError(f"{place / 'state.json'} is damaged: {found}.", "Use an earlier checkpoint.")
 
 
 @dataclass(frozen=True)
@@ -129,6 +180,7 @@ class Checkpoint:
     path: Path
     state: TrainingState
     scalars: Mapping[str, Any]
+    groups: Sequence[Sequence[Mapping[str, Any]]]
 
     def restore_model(self, model: Model) -> None:
         """Put the saved parameters and buffers into a model.
@@ -138,12 +190,12 @@ class Checkpoint:
         """
         tensors = _read_tensors(self.path / "model.safetensors")
         own = model.state_dict()
-        wanted = {name: tuple(tensor.shape) for name, tensor in _unshared(own).items()}
-        found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-        if wanted != found:
-            odd = sorted(set(wanted.items()) ^ set(found.items()))
+        wanted = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in _unshared(own).items()}
+        found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
+        odd = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+        if odd:
             raise EngineError(
-                f"{self.path} does not fit the model of its recipe: {odd[0][0]} differs (of {len(odd)}).",
+                f"{self.path} does not fit the model of its recipe: {odd[0]} differs (of {len(odd)}).",
                 "The recipe or the plugin's version has changed since the run was made; engine.json names the versions.",
             )
         model.load_state_dict(tensors, strict=False)
@@ -155,16 +207,21 @@ class Checkpoint:
             EngineError: the file does not fit the optimizers.
         """
         tensors = _read_tensors(self.path / "optimizer.safetensors")
-        for number, optimizer in enumerate(optimizers):
-            state: dict[int, dict[str, Any]] = {}
+        states: list[dict[int, dict[str, Any]]] = [{} for _ in optimizers]
+        try:
             for key, value in (*tensors.items(), *self.scalars.items()):
                 owner, index, name = key.split("/", 2)
-                if owner == str(number):
-                    state.setdefault(int(index), {})[name] = value
-            try:
-                optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-            except (ValueError, KeyError) as error:
-                raise EngineError(f"{self.path} does not fit its optimizer: {error}", "Use an earlier checkpoint.") from None
+                states[int(owner)].setdefault(int(index), {})[name] = value
+            for optimizer, state, saved in zip(optimizers, states, self.groups, strict=True):
+                groups = optimizer.state_dict()["param_groups"]
+                known = {index for group in groups for index in group["params"]}
+                if not state.keys() <= known:
+                    raise ValueError(f"it holds the state of {len(state)} parameters, expected {len(known)}")
+                for group, entries in zip(groups, saved, strict=True):
+                    group.update({key: tuple(value) if isinstance(value, list) else value for key, value in entries.items()})
+                optimizer.load_state_dict({"state": state, "param_groups": groups})
+        except (ValueError, KeyError, IndexError) as error:
+            raise EngineError(f"{self.path} does not fit its optimizer: {error}", "Use an earlier checkpoint.") from None
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:
@@ -183,15 +240,19 @@ def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if tensor.numel() and identity in seen:
             continue
         seen.add(identity)
-        kept[name] = tensor.detach().to("cpu").contiguous()
+        kept[name] = _plain(tensor)
     return kept
 
 
-def _flatten(optimizers: Sequence[Optimizer]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Turn optimizers' states into tensors and JSON values under the keys `optimizer/parameter/name`.
+def _plain(tensor: Tensor) -> Tensor:
+    """Return the tensor on the CPU in a storage of its own, as safetensors wants it; itself where it is so already."""
+    there = tensor.detach().to("cpu").contiguous()
+    alone = there.untyped_storage().nbytes() == there.numel() * there.element_size()
+    return there if alone else there.clone()
 
-    Learning rates and the like are not saved: they follow from the recipe and the step.
-    """
+
+def _flatten(optimizers: Sequence[Optimizer]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Turn optimizers' states into tensors and JSON values under the keys `optimizer/parameter/name`."""
     tensors: dict[str, Tensor] = {}
     scalars: dict[str, Any] = {}
     for number, optimizer in enumerate(optimizers):
@@ -199,7 +260,18 @@ def _flatten(optimizers: Sequence[Optimizer]) -> tuple[dict[str, Tensor], dict[s
             for name, value in entries.items():
                 key = f"{number}/{index}/{name}"
                 if isinstance(value, torch.Tensor):
-                    tensors[key] = value.detach().to("cpu").contiguous().clone()
+                    tensors[key] = _plain(value)
                 else:
                     scalars[key] = value
     return tensors, scalars
+
+
+def _groups(optimizers: Sequence[Optimizer]) -> list[list[dict[str, Any]]]:
+    """Return what each group holds beside its parameters: some optimizers (schedule-free ones) count in there."""
+    return [
+        [
+            {key: value for key, value in group.items() if key != "params" and _is_plain(value)}
+            for group in optimizer.param_groups
+        ]
+        for optimizer in optimizers
+    ]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,30 @@ class World:
             return
         bucket: list[Tensor] = []
         for tensor in tensors:
-            bucket.append(tensor)
-            if sum(member.numel() for member in bucket) >= 1 << 24:
+            if bucket and (tensor.dtype != bucket[0].dtype or sum(member.numel() for member in bucket) >= 1 << 24):
                 _sum_bucket(bucket)
                 bucket = []
+            bucket.append(tensor)
         if bucket:
             _sum_bucket(bucket)
+
+    def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Add up gradients. A process whose examples did not touch a parameter takes part with zeros; a parameter that no
+        process touched stays without a gradient, as in a single process.
+        """
+        if self.size == 1:
+            return
+        touched = torch.tensor([parameter.grad is not None for parameter in parameters], dtype=torch.int32)
+        everywhere = self.sum(touched).tolist()
+        shared = [parameter for parameter, count in zip(parameters, everywhere, strict=True) if count]
+        for parameter in shared:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        self.sum_all([parameter.grad for parameter in shared if parameter.grad is not None])
+
+    def mean(self, value: float) -> float:
+        """Return the mean of a number over all processes."""
+        return float(self.sum(torch.tensor([value], dtype=torch.float64))) / self.size
 
     def wait(self) -> None:
         """Wait until every process has come here."""
@@ -61,10 +79,16 @@ def _sum_bucket(tensors: list[Tensor]) -> None:
         offset += tensor.numel()
 
 
+def is_first_process() -> bool:
+    """Say whether this process will be the first of its world, before it has joined."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
 def join_world(device: torch.device) -> World:
     """Join the processes that torchrun started, or be alone."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return World()
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        # Sums of counts and clocks live on the CPU, those of gradients on the device.
+        dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     return World(dist.get_rank(), dist.get_world_size())

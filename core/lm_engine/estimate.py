@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import statistics
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from lm_engine.errors import EngineError
 from lm_engine.examples import Batch, ExampleBuilder, Tokens
 from lm_engine.model import Model
 from lm_engine.objective import CHUNK_LOGITS, cross_entropy_backward
@@ -54,8 +56,9 @@ def estimate(
     if machine.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(machine.device)
     seconds = [trainer.step(0, 0.5).seconds]  # the first one allocates and warms up
-    while len(seconds) < 4 and sum(seconds) < LONGEST_TRIAL:
-        seconds.append(trainer.step(len(seconds), 0.5).seconds)
+    with contextlib.suppress(EngineError):  # at its full rate, without warm-up, the twin may diverge where the run does not
+        while len(seconds) < 4 and sum(seconds) < LONGEST_TRIAL:
+            seconds.append(trainer.step(len(seconds), 0.5).seconds)
     state = sum(
         value.numel() * value.element_size()
         for optimizer in (optimization.optimizers if optimization else ())

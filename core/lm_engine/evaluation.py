@@ -58,6 +58,7 @@ def evaluate(
     rows = max(1, TOKENS_AT_ONCE // context_length)
     nats, n_tokens, n_bytes = 0.0, 0, 0
     lengths = None if whole else _token_lengths(tokenizer)
+    was_training = model.training
     model.eval()
     with torch.inference_mode():
         for first in range(0, len(starts), rows):
@@ -70,7 +71,7 @@ def evaluate(
             assert on_device[0] is not None
             assert on_device[1] is not None
             nats += negative_log_likelihood(model, machine, on_device[0], on_device[1], on_device[2])
-    model.train()
+    model.train(was_training)
     # The shard knows the text's bytes, also where a tokenizer is not lossless.
     n_bytes = shard.n_bytes if whole else n_bytes
     loss = nats / max(n_tokens, 1)

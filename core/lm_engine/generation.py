@@ -66,7 +66,9 @@ def generate_tokens(
         for _ in range(max_tokens):
             logits = window.next_logits()  # (B, V)
             logits[:, n_allowed:] = float("-inf")
-            drawn = _draw(sampler.probabilities(logits, window.tokens), generators)
+            probabilities = sampler.probabilities(logits, window.tokens)
+            _check_distribution(probabilities, logits, n_allowed)
+            drawn = _draw(probabilities, generators)
             window.append(drawn)
             for index, token in enumerate(drawn.tolist()):
                 alive[index] = alive[index] and token != end_of_text
@@ -124,19 +126,36 @@ class _Window:
         self._unread += 1
 
 
-def _draw(probabilities: Tensor, generators: list[np.random.Generator]) -> Tensor:
-    """Draw one id per row (B,) by inverting the cumulated probabilities (B, V), in double precision.
+def _check_distribution(probabilities: object, logits: Tensor, n_allowed: int) -> None:
+    """Make sure that each row is a distribution over the allowed ids.
 
     Raises:
-        EngineError: a row is no distribution.
+        EngineError: it is not; says what was found.
     """
+    found = ""
+    if not isinstance(probabilities, Tensor):
+        found = type(probabilities).__name__
+    elif probabilities.shape != logits.shape or not probabilities.is_floating_point():
+        found = f"{probabilities.dtype} of shape {tuple(probabilities.shape)} for {tuple(logits.shape)}"
+    else:
+        total, least = probabilities.sum(dim=-1), probabilities.amin()
+        forbidden = probabilities[:, n_allowed:].sum()
+        if bool(((total - 1).abs() < 1e-2).all() & (least >= 0) & (forbidden == 0)):
+            return
+        found = f"sums from {float(total.min()):.3g} to {float(total.max()):.3g}, the smallest {float(least):.3g}"
+        found += ", and some on ids that must not be drawn" if bool(forbidden > 0) else ""
+    raise EngineError(
+        f"The sampler must return a distribution over the ids in each row; found {found}.",
+        "Use another --sampler; the model may also have diverged (engine evaluate tells).",
+    )
+
+
+def _draw(probabilities: Tensor, generators: list[np.random.Generator]) -> Tensor:
+    """Draw one id per row (B,) by inverting the cumulated probabilities (B, V), in double precision."""
+    if probabilities.device.type == "mps":
+        probabilities = probabilities.cpu()  # mps has no double precision
     cumulated = probabilities.double().cumsum(dim=-1)
     total = cumulated[:, -1:]
-    if not bool(((total - 1).abs() < 1e-2).all()):
-        raise EngineError(
-            f"The sampler must return probabilities that sum to 1; found a sum of {float(total.flatten()[0])}.",
-            "Use another --sampler; the model may also have diverged (engine evaluate tells).",
-        )
     uniform = torch.tensor([generator.random() for generator in generators], dtype=torch.float64, device=cumulated.device)
     # The first id whose cumulated probability exceeds the draw; ids with probability 0 never do.
     drawn = torch.searchsorted(cumulated, uniform[:, None] * total, right=True).flatten()
@@ -183,6 +202,10 @@ def generate(
         seed=seed,
         on_token=tell if on_token is not None else None,
     )
+    if on_token is not None:
+        for index, decoder in enumerate(decoders):
+            if rest := decoder.decode(b"", final=True):
+                on_token(index, rest)  # a character that was cut off in its middle
     rate = sum(map(len, sequences)) / max(time.perf_counter() - began, 1e-9)
     return [
         Sample(step=step, index=index, prompt=prompt, text=tokenizer.decode(tokens), tokens=tokens, tokens_per_second=rate)

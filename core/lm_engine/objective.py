@@ -54,7 +54,8 @@ def cross_entropy_backward(
         total += loss.detach()
         assert leaf.grad is not None
         gradients.append(leaf.grad)
-    features.backward(torch.cat(gradients))
+    if features.requires_grad:  # not where all but the head is frozen
+        features.backward(torch.cat(gradients))
     return total
 
 
@@ -64,11 +65,9 @@ def negative_log_likelihood(model: Model, machine: Machine, inputs: Tensor, targ
         features, _ = model(inputs, None, segments)
     features, targets = _counted(features, targets)
     rows = _rows(model, machine)
-    losses = [
-        _summed_loss(model, machine, chunk, wanted).double()
-        for chunk, wanted in zip(features.split(rows), targets.split(rows), strict=True)
-    ]
-    return float(torch.stack(losses).sum()) if losses else 0.0
+    chunks = zip(features.split(rows), targets.split(rows), strict=True)
+    # Added up as Python's numbers, in double precision, which mps does not have.
+    return sum(float(_summed_loss(model, machine, chunk, wanted)) for chunk, wanted in chunks)
 
 
 def _counted(features: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

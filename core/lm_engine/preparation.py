@@ -8,7 +8,7 @@ from pathlib import Path
 from lm_engine.cache import cache_directory
 from lm_engine.catalogue import Catalogue
 from lm_engine.corpus import open_corpus
-from lm_engine.errors import UsageError
+from lm_engine.errors import EngineError, UsageError
 from lm_engine.examples import ExampleBuilder
 from lm_engine.observer import Preparation, RunObserver
 from lm_engine.recipe import Resolved
@@ -80,24 +80,50 @@ def prepare_tokenizer(
 
 def make_builder(resolved: Resolved, tokenizer: Tokenizer) -> ExampleBuilder:
     """Return the recipe's example builder for a tokenizer."""
-    builder = resolved.offers["builder"].resolve()(
+    return resolved.offers["builder"].make(
+        ExampleBuilder,
         resolved.options["builder"],
         context_length=resolved.recipe.training_options().context_length,
         vocab_size=tokenizer.vocab_size,
         end_of_text=tokenizer.end_of_text,
     )
-    assert isinstance(builder, ExampleBuilder)
-    return builder
 
 
-def prepare(resolved: Resolved, catalogue: Catalogue, observer: RunObserver | None = None) -> Prepared:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Kept:
+    """What a run keeps of its preparation, so that it goes on with the same: its tokenizer, and what its text was."""
+
+    tokenizer: Tokenizer
+    tokenizer_folder: Path
+    tokenizer_fingerprint: str
+    data_fingerprint: str
+
+
+def prepare(
+    resolved: Resolved, catalogue: Catalogue, observer: RunObserver | None = None, kept: Kept | None = None
+) -> Prepared:
     """Do all that comes before the model.
+
+    Args:
+        resolved, catalogue: every choice, and what is installed.
+        observer: told how far it is.
+        kept: of a run that goes on; None to train the tokenizer, or take it from the cache.
 
     Raises:
         UsageError: the text is too short for one example of the context length, or any of the errors of the parts.
+        EngineError: the text is not what it was.
     """
     observer = observer or RunObserver()
-    tokenizer, folder, fingerprint, split = prepare_tokenizer(resolved, catalogue, observer)
+    if kept is None:
+        tokenizer, folder, fingerprint, split = prepare_tokenizer(resolved, catalogue, observer)
+    else:
+        tokenizer, folder, fingerprint = kept.tokenizer, kept.tokenizer_folder, kept.tokenizer_fingerprint
+        split = open_split(resolved, catalogue, observer)
+        if split.fingerprint != kept.data_fingerprint:
+            raise EngineError(
+                "The text must be what it was when the run was started; it has changed.",
+                "Put it back as it was, or start a new run.",
+            )
 
     def shard(part: Part, name: str) -> TokenShard:
         def tell(done: int, total: int) -> None:

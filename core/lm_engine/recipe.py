@@ -226,7 +226,9 @@ def read_tables(path: Path) -> dict[str, dict[str, Any]]:
     except OSError as error:
         raise UsageError(f"--config {path} cannot be read: {error.strerror}.", "Check the path and its rights.") from None
     except RecursionError:
-        raise UsageError(f"{path} is not a recipe: it is nested too deeply.", "engine run --print-config shows a valid one.") from None
+        raise UsageError(
+            f"{path} is not a recipe: it is nested too deeply.", "engine run --print-config shows a valid one."
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}.", "engine run --print-config shows a valid recipe.") from None
 

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import errno
 import json
+import math
 import platform
+import reprlib
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lm_engine.cache import folder_fingerprint
-from lm_engine.catalogue import Catalogue
-from lm_engine.durable import read_json, write_atomically
+from lm_engine.catalogue import Catalogue, Offer
+from lm_engine.durable import locked, read_json, sync_folder, sync_tree, write_atomically
 from lm_engine.errors import EngineError, UsageError
 from lm_engine.implementation import STAGES
-from lm_engine.recipe import Recipe, Resolved, read_tables
-
-try:
-    import fcntl
-except ImportError:  # Windows has none; there two processes in one run are not kept apart
-    fcntl = None  # type: ignore[assignment]
+from lm_engine.recipe import Choice, Recipe, Resolved, read_tables, resolve
 
 FORMAT = 1
+
+UNPACKAGED = "unpackaged"
+"""The version of a plugin that is a single file."""
+
+Fact = TypeVar("Fact", str, int, float, bool)
 
 
 def new_run_path(model: str) -> Path:
@@ -56,20 +59,18 @@ class RunDirectory:
             UsageError: the folder exists and is not empty.
             EngineError: the disk is full or not writable.
         """
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise UsageError(
-                f"--out expects a new or empty folder; found something at {path}.",
-                f"Choose another folder, or go on with it: engine resume {path}",
-            )
+        refuse_used(path)
         run = cls(path)
         with run.writing():
             path.mkdir(parents=True, exist_ok=True)
             shutil.copytree(tokenizer_folder, path / "tokenizer")
+            sync_tree(path / "tokenizer")
             (path / "metrics.jsonl").touch()
             (path / "samples.jsonl").touch()
             run.write_recipe(resolved.recipe)
             # Written last: a folder without engine.json is no run.
             write_atomically(path / "engine.json", json.dumps(_engine_facts(resolved, facts), indent=1) + "\n")
+            sync_folder(path.parent)
         return run
 
     @classmethod
@@ -84,16 +85,32 @@ class RunDirectory:
             found = "no such folder" if not path.exists() else "a folder without engine.json"
             raise UsageError(f"{path} must be the folder of a run; found {found}.", "engine run makes one below runs/.")
         run = cls(path)
-        form = run.facts().get("format")
-        if not isinstance(form, int) or form > FORMAT:
+        form = run.fact(int, "format")
+        if form > FORMAT:
             raise EngineError(
-                f"{path} must be of run format {FORMAT} or older; found {form!r}.", "pip install --upgrade lm-engine-core"
+                f"{path} must be of run format {FORMAT} or older; found {form}.", "pip install --upgrade lm-engine-core"
             )
         return run
 
     def facts(self) -> dict[str, Any]:
         """Return what engine.json says."""
         return read_json(self.path / "engine.json")
+
+    def fact(self, kind: type[Fact], *keys: str) -> Fact:
+        """Return one entry of engine.json: `fact(str, "data", "fingerprint")`.
+
+        Raises:
+            EngineError: it is missing or of another type.
+        """
+        found: Any = self.facts()
+        for key in keys:
+            found = found.get(key) if isinstance(found, dict) else None
+        if kind is float and type(found) is int:
+            found = float(found)
+        if type(found) is not kind or (isinstance(found, float) and not math.isfinite(found)):
+            expected = f"expected {'.'.join(keys)} as {kind.__name__}, found {reprlib.repr(found)}"
+            raise EngineError(f"{self.path / 'engine.json'} is damaged: {expected}.", "Use a copy of the run.")
+        return found
 
     def recipe(self) -> Recipe:
         """Return the resolved recipe."""
@@ -103,25 +120,43 @@ class RunDirectory:
         """Replace the recipe."""
         write_atomically(self.path / "recipe.toml", recipe.to_toml())
 
-    def check_stages(self, catalogue: Catalogue) -> None:
-        """Make sure that what made the run is installed.
+    def resolve(self, catalogue: Catalogue) -> Resolved:
+        """Resolve the recipe by what made the run, also where another distribution offers the same name by now.
 
         Raises:
-            EngineError: a distribution is missing; says which, in which version, and what to install.
+            EngineError: a distribution is missing, or its version reads the recipe no more; says which distribution and
+                version made the run, and what to install.
         """
-        stages = self.facts().get("stages", {})
-        for stage in STAGES:
-            made = stages.get(stage, {})
-            distribution, version, name = (str(made.get(key)) for key in ("distribution", "version", "name"))
-            offers = [offer for offer in catalogue.offers(stage) if (offer.distribution, offer.name) == (distribution, name)]
-            if offers:
-                continue
-            broken = [problem.cause for problem in catalogue.problems if problem.distribution == distribution]
-            state = f"it is installed but broken: {broken[0]}" if broken else "it is not installed"
-            install = f"pip install {distribution}=={version}"
-            if version == "unpackaged":
-                install = f"Say --plugin {distribution}"
-            raise EngineError(f"The {stage} {name} of {self.path} was made by {distribution} {version}; {state}.", install)
+        recipe = self.recipe()
+        offers = {stage: self._maker(stage, catalogue) for stage in STAGES}
+        choices: dict[str, Any] = {
+            stage: Choice(offer.full_name, **recipe.choice(stage).options)
+            for stage, offer in offers.items()
+            if len([other for other in catalogue.offers(stage) if other.name == offer.name]) > 1
+        }
+        try:
+            return resolve(dataclasses.replace(recipe, **choices), catalogue)
+        except UsageError as error:
+            changed = [
+                f"{offer.distribution}=={made}"
+                for stage, offer in offers.items()
+                if offer.version != (made := self.fact(str, "stages", stage, "version"))
+            ]
+            hint = f"pip install {' '.join(changed)}" if changed else error.hint
+            raise EngineError(f"{self.path} does not fit what is installed: {error.message}", hint) from None
+
+    def _maker(self, stage: str, catalogue: Catalogue) -> Offer[Any]:
+        """Return the offer that made a stage of the run."""
+        distribution, version, name = (self.fact(str, "stages", stage, key) for key in ("distribution", "version", "name"))
+        for offer in catalogue.offers(stage):
+            # A file is known by its name alone: the run may have been moved, and so may the file.
+            same = Path(offer.distribution).name == Path(distribution).name if version == offer.version == UNPACKAGED else False
+            if offer.name == name and (offer.distribution == distribution or same):
+                return offer
+        broken = [problem.cause for problem in catalogue.problems if problem.distribution == distribution]
+        state = f"it is installed but broken: {broken[0]}" if broken else "it is not installed"
+        install = f"Say --plugin {distribution}" if version == UNPACKAGED else f"pip install {distribution}=={version}"
+        raise EngineError(f"The {stage} {name} of {self.path} was made by {distribution} {version}; {state}.", install)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -129,10 +164,13 @@ class RunDirectory:
         try:
             yield
         except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            cause = "the disk is full" if full else f"{error.strerror or error}"
-            hint = f"Make room, then: engine resume {self.path}" if full else "Check the folder's rights, or say --out DIR."
-            raise EngineError(f"{self.path} must be writable; found: {cause}.", hint) from error
+            raise self._not_written(error) from error
+
+    def _not_written(self, error: OSError) -> EngineError:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        cause = "the disk is full" if full else f"{error.strerror or error}"
+        hint = f"Make room, then: engine resume {self.path}" if full else "Check the folder's rights, or say --out DIR."
+        return EngineError(f"{self.path} must be writable; found: {cause}.", hint)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -141,25 +179,40 @@ class RunDirectory:
         Raises:
             EngineError: another process trains here.
         """
-        with self.writing(), (self.path / ".lock").open("wb") as file:
-            if fcntl is not None:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise EngineError(
-                        f"{self.path} is in use by another process that trains in it.", "Wait for it, or stop it."
-                    ) from None
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(locked(self.path / ".lock", wait=False))
+            except BlockingIOError:
+                raise EngineError(
+                    f"{self.path} is in use by another process that trains in it.", "Wait for it, or stop it."
+                ) from None
+            except OSError as error:
+                raise self._not_written(error) from error
             yield
 
-    def append(self, name: str, record: Mapping[str, Any]) -> None:
-        """Add one line to metrics.jsonl or samples.jsonl."""
+    def append(self, name: str, *records: Mapping[str, Any]) -> None:
+        """Add lines to metrics.jsonl or samples.jsonl, in one write."""
         with self.writing(), (self.path / name).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+            file.write("".join(json.dumps(record) + "\n" for record in records))
 
-    def cut_back(self, step: int) -> None:
-        """Drop the lines of steps after `step`, and a half line at the end: the run goes on from there."""
+    def is_scored(self, step: int) -> bool:
+        """Say whether the run ended at this step: its final texts are the last thing that it writes."""
+        return any(line.get("final") is True and line.get("step") == step for line in self.lines("samples.jsonl"))
+
+    def cut_back(self, step: int, *, keep_final: bool) -> None:
+        """Drop the lines of steps after `step`, and a half line at the end: the run goes on from there.
+
+        Args:
+            step: the last one that stays.
+            keep_final: whether the run ended at this step; a final score that it could not finish is dropped too.
+        """
+
+        def stays(line: dict[str, Any]) -> bool:
+            at = line.get("step")
+            return isinstance(at, int) and at <= step and (keep_final or at < step or line.get("final") is not True)
+
         for name in ("metrics.jsonl", "samples.jsonl"):
-            lines = [line for line in self.lines(name) if line.get("step", 0) <= step]
+            lines = [line for line in self.lines(name) if stays(line)]
             with self.writing():
                 write_atomically(self.path / name, "".join(json.dumps(line) + "\n" for line in lines))
 
@@ -170,6 +223,20 @@ class RunDirectory:
     def tokenizer_fingerprint(self) -> str:
         """Return the digest of the tokenizer's files."""
         return folder_fingerprint(self.path / "tokenizer")
+
+
+def refuse_used(path: Path) -> None:
+    """Make sure that a new run may lie there.
+
+    Raises:
+        UsageError: there is something.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        is_run = (path / "engine.json").is_file()
+        raise UsageError(
+            f"--out expects a new or empty folder; found something at {path}.",
+            f"Choose another folder{f', or go on with it: engine resume {path}' if is_run else ''}.",
+        )
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

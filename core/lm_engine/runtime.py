@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import shutil
@@ -77,14 +78,14 @@ def pick_machine(device: str, precision: str, threads: int | None) -> Machine:
     prepare_process()
     import torch
 
-    torch.set_num_threads(threads or int(os.environ.get("OMP_NUM_THREADS") or 0) or available_cores())
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    torch.set_num_threads(threads or (int(asked) if asked.isdecimal() else 0) or available_cores())
     place = _pick_device(device)
-    fast, reason = bf16_is_fast(place)
+    fast, _ = bf16_is_fast(place)
     if precision == "bf16" and place.type == "mps":
         raise UsageError("--precision bf16 is not supported on mps.", "Use --precision fp32.")
     if place.type == "cuda":
         torch.set_float32_matmul_precision("high")  # the few fp32 products run in TF32
-    del reason
     chosen = ("bf16" if fast else "fp32") if precision == "auto" else precision
     return Machine(device=place, precision=chosen, threads=torch.get_num_threads())
 
@@ -135,6 +136,15 @@ def compiler_for(device: torch.device) -> str | None:
 
         return "triton" if importlib.util.find_spec("triton") else None
     return None
+
+
+def available_memory() -> int:
+    """Return the bytes of memory that are free for this process, or 0 where the system does not tell."""
+    with contextlib.suppress(OSError, ValueError), open("/proc/meminfo") as file:
+        for line in file:
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return 0
 
 
 def resident_bytes() -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from lm_engine.cache import cache_directory, folder_fingerprint
+from lm_engine.cache import cache_directory
 from lm_engine.catalogue import Catalogue
 from lm_engine.checkpoint import Checkpoint, list_checkpoints, load_checkpoint
 from lm_engine.corpus import open_corpus
@@ -21,7 +21,7 @@ from lm_engine.model import Model
 from lm_engine.observer import Evaluation, RunObserver, Sample
 from lm_engine.options import parse
 from lm_engine.preparation import make_builder, open_split
-from lm_engine.recipe import Choice, Recipe, Resolved, resolve
+from lm_engine.recipe import Choice, Recipe, Resolved
 from lm_engine.run_directory import RunDirectory
 from lm_engine.runtime import Machine, pick_machine
 from lm_engine.sampler import Sampler
@@ -38,10 +38,9 @@ def make_model(resolved: Resolved, vocab_size: int, builder: ExampleBuilder, mac
     """
     training = resolved.recipe.training_options()
     torch.manual_seed(training.seed)
-    model = resolved.offers["model"].resolve()(
-        resolved.options["model"], vocab_size=vocab_size, context_length=training.context_length
+    model = resolved.offers["model"].make(
+        Model, resolved.options["model"], vocab_size=vocab_size, context_length=training.context_length
     )
-    assert isinstance(model, Model)
     if builder.attention not in model.attention:
         raise UsageError(
             f"The builder {resolved.offers['builder'].name} needs {builder.attention} attention; "
@@ -58,9 +57,7 @@ def make_sampler(resolved: Resolved, catalogue: Catalogue, choice: Choice | None
     if choice is not None:
         offer = catalogue.find("sampler", choice.name)
         options = parse(offer.record.options, choice.options, "sampler")
-    sampler = offer.resolve()(options)
-    assert isinstance(sampler, Sampler)
-    return sampler
+    return offer.make(Sampler, options)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -145,21 +142,21 @@ class SavedRun:
             )
         if not self.model.causal:
             raise UsageError("Bits per byte need a causal model; this one looks both ways.", "Train with another --builder.")
+        run = RunDirectory(self.path)
         if data:
             part = split_corpus(open_corpus(data, self.catalogue), 0.0).train
         else:
             split = open_split(self.resolved, self.catalogue, observer)
             part = split.held_out
-            trained_on = RunDirectory(self.path).facts().get("data", {}).get("fingerprint")
-            if trained_on != split.fingerprint:
+            if run.fact(str, "data", "fingerprint") != split.fingerprint:
                 raise EngineError(
                     f"The text of {self.path} has changed since it was trained: its held-out part is not the same.",
                     "Name the text to score with --data.",
                 )
             if not part.n_bytes:
                 raise UsageError("This run held no text out.", "Name a text to score with --data.")
-        fingerprint = folder_fingerprint(self.path / "tokenizer")
-        shard = tokenize_split(part, self.tokenizer, fingerprint, cache_directory())
+        # The fingerprint that training used, so that its shard of the held-out text is found in the cache.
+        shard = tokenize_split(part, self.tokenizer, run.fact(str, "tokenizer"), cache_directory())
         return evaluate(self.model, self.machine, self.tokenizer, shard, length, step=self.step)
 
 
@@ -187,12 +184,10 @@ def load_tokenizer(run: RunDirectory, resolved: Resolved) -> Tokenizer:
     Raises:
         EngineError: its files are not those that the run was trained with.
     """
-    expected = run.facts().get("tokenizer_files")
-    if run.tokenizer_fingerprint() != expected:
+    if run.tokenizer_fingerprint() != run.fact(str, "tokenizer_files"):
         raise EngineError(f"{run.path / 'tokenizer'} is not what the run was trained with.", "Use a copy of the run.")
-    tokenizer = resolved.offers["tokenizer"].resolve()(resolved.options["tokenizer"])
+    tokenizer = resolved.offers["tokenizer"].make(Tokenizer, resolved.options["tokenizer"])
     tokenizer.load(run.path / "tokenizer")
-    assert isinstance(tokenizer, Tokenizer)
     return tokenizer
 
 
@@ -211,8 +206,7 @@ def open_run(path: str | Path, *, catalogue: Catalogue | None = None, device: st
     path = Path(path)
     catalogue = catalogue or Catalogue()
     run = RunDirectory.open(path)
-    run.check_stages(catalogue)
-    resolved = resolve(run.recipe(), catalogue)
+    resolved = run.resolve(catalogue)
     checkpoint, _ = newest_checkpoint(path)
     if checkpoint is None:
         raise EngineError(f"{path} must have a checkpoint; found none yet.", f"engine resume {path}")

@@ -67,7 +67,7 @@ class Trainer:
         self.options = options
         self.machine = machine
         self.world = world or World()
-        self.forward: Forward = forward or model
+        self.forward: Forward = model if forward is None else forward  # a compiled model has no truth value
         self.objective = builder.objective()
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         for optimizer in optimization.optimizers if optimization else ():
@@ -120,6 +120,8 @@ class Trainer:
         if self.objective is not None:
             with self.machine.autocast():
                 loss, count = self.objective(self.model, inputs, targets, segments)
+            if not count:
+                return 0.0, 0.0  # such a loss may be no number, or hang on no parameter
             loss.backward()
             return float(loss.detach()), float(count)
         n_targets = int((batch.targets != IGNORED).sum())
@@ -148,8 +150,8 @@ class Trainer:
 
     def _update(self, number: int, rate: float, loss_sum: float, n_targets: float) -> float:
         assert self.optimization is not None
+        self.world.sum_gradients(self.parameters)
         gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
-        self.world.sum_all(gradients)
         norm = float(nn.utils.get_total_norm(gradients)) / n_targets
         if not np.isfinite(norm) or not np.isfinite(loss_sum):
             raise self._not_finite(number, loss_sum)
