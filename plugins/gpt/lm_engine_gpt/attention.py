@@ -98,10 +98,10 @@ class Attention(nn.Module):
             enable_gqa=self.grouped,
         )
         x = self.projection(mixed.transpose(1, 2).flatten(2))  # (B, T, D)
-        return F.dropout(x, self.dropout, self.training) if self.dropout else x
+        return F.dropout(x, self.dropout, self.training)
 
     def _heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (-1, self.head_width))
+        return x.view(*x.shape[:-1], -1, self.head_width)
 
 
 def attention_mask(length: int, start: int, causal: bool, segments: Tensor | None, device: torch.device) -> Tensor | None:

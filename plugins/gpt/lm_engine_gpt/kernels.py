@@ -22,14 +22,14 @@ RMS_EPSILON = 1e-6
 def rms_norm(x: Tensor) -> Tensor:
     """Scale the last dimension to a root mean square of 1 (Zhang and Sennrich, 2019), without a gain."""
     if _pass_bound(x) and x.requires_grad:
-        return _RMSNorm.apply(x)  # type: ignore[no-any-return]
+        return _RMSNorm.apply(x)  # type: ignore[no-any-return, no-untyped-call]
     return F.rms_norm(x, (x.shape[-1],), eps=RMS_EPSILON)
 
 
 def relu2(x: Tensor) -> Tensor:
     """Square of the positive part (Primer: So et al., 2021)."""
     if _pass_bound(x) and x.requires_grad:
-        return _ReLU2.apply(x)  # type: ignore[no-any-return]
+        return _ReLU2.apply(x)  # type: ignore[no-any-return, no-untyped-call]
     return F.relu(x).square()
 
 
@@ -47,7 +47,7 @@ def rotate(x: Tensor, rotation: Tensor) -> Tensor:
         x: (B, T, H, Dh).
         rotation: (T, Dh/2, 2), rows of `rotary_table`.
     """
-    pairs = x.unflatten(-1, (-1, 2))  # type: ignore[no-untyped-call]  # (B, T, H, Dh/2, 2)
+    pairs: Tensor = x.unflatten(-1, (-1, 2))  # (B, T, H, Dh/2, 2)
     rotation = rotation[:, None]  # (T, 1, Dh/2, 2)
     if _pass_bound(x):  # a complex product is one pass
         return torch.view_as_real(torch.view_as_complex(pairs) * torch.view_as_complex(rotation)).flatten(-2)
@@ -70,7 +70,7 @@ class _RMSNorm(Function):
         return y
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         """Of y = s x with s = (mean x² + e)^-1/2: dx = s (g - y mean(g y))."""
         y, scale = ctx.saved_tensors
@@ -86,7 +86,7 @@ class _ReLU2(Function):
         return positive * positive
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (positive,) = ctx.saved_tensors
         return torch.addcmul(gradient.new_zeros(()), gradient, positive, value=2)

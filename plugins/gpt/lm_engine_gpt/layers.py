@@ -68,4 +68,4 @@ class MLP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return x (B, T, D), transformed."""
         x = self.projection(self.activation(self.up(x)))
-        return F.dropout(x, self.dropout, self.training) if self.dropout else x
+        return F.dropout(x, self.dropout, self.training)

@@ -32,7 +32,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor, setting: Setting, cache: LayerCache | None) -> Tensor:
         """Return x (B, T, D) after this block."""
         x = x + self.attention(self.attention_norm(x), setting, cache)
-        return x + self.mlp(self.mlp_norm(x))
+        x = x + self.mlp(self.mlp_norm(x))
+        return x
 
 
 class GPT(Model):
@@ -45,6 +46,7 @@ class GPT(Model):
     """
 
     attention = frozenset({"causal", "bidirectional"})
+    rotation: Tensor
 
     def __init__(self, options: GPTOptions, vocab_size: int, context_length: int) -> None:
         super().__init__()
@@ -107,7 +109,7 @@ class GPT(Model):
         weight = self.embedding.weight if self.head is None else self.head.weight
         logits = F.linear(features, weight)[..., : self.vocab_size]
         cap = self.options.logit_softcap
-        return cap * torch.tanh(logits / cap) if cap else logits
+        return cap * torch.tanh(logits.float() / cap) if cap else logits
 
     def initial_state(self, batch_size: int, max_length: int) -> Cache:
         """Return an empty cache.
@@ -135,8 +137,7 @@ class GPT(Model):
             x = x + self.positions(_positions(inputs.shape[1], start, segments, inputs.device))
         if self.options.embedding_norm:
             x = rms_norm(x)
-        dropout = self.options.dropout
-        return F.dropout(x, dropout, self.training) if dropout else x
+        return F.dropout(x, self.options.dropout, self.training)
 
     def _setting(self, length: int, start: int, segments: Tensor | None, device: torch.device) -> Setting:
         mask = attention_mask(length, start, self.causal, segments, device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch.nn import functional as F
 from lm_engine import Model
 from lm_engine_rnn.options import RNNOptions
 
-CELLS: dict[str, type[nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
+CELLS: dict[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
 
 class RNN(Model):
@@ -40,7 +41,7 @@ class RNN(Model):
         x = F.dropout(self.embedding(inputs), self.options.dropout, self.training)
         if segments is not None:
             return self._features_of_documents(x, segments), None
-        features, after = self.cell(x, state)
+        features, after = self._run(x, state)
         return F.dropout(features, self.options.dropout, self.training), None if state is None else after
 
     def _features_of_documents(self, x: Tensor, segments: Tensor) -> Tensor:
@@ -48,10 +49,17 @@ class RNN(Model):
         starts = opens.flatten().nonzero()[:, 0]
         lengths = torch.diff(starts, append=starts.new_tensor([opens.numel()]))
         documents = x.flatten(0, 1).split(lengths.tolist())
-        features, _ = self.cell(nn.utils.rnn.pad_sequence(list(documents), batch_first=True))
+        features, _ = self._run(nn.utils.rnn.pad_sequence(list(documents), batch_first=True))
         inside = torch.arange(features.shape[1], device=x.device) < lengths[:, None]
         features = features[inside].view(*segments.shape, -1)
         return F.dropout(features, self.options.dropout, self.training)
+
+    def _run(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """Run the cell; in fp32 on a CPU, where oneDNN has bf16 cells for few processors only."""
+        if x.is_cpu:
+            with torch.autocast("cpu", enabled=False):
+                return self.cell(x.float(), state)  # type: ignore[no-any-return]
+        return self.cell(x, state)  # type: ignore[no-any-return]
 
     def logits(self, features: Tensor) -> Tensor:
         """Return logits (…, V) of features (…, D)."""

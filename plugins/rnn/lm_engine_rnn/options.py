@@ -31,9 +31,7 @@ class RNNOptions:
     def __post_init__(self) -> None:
         """Refuse what does not fit together."""
         if self.tie_embeddings and self.hidden != self.n_embd:
-            raise ValueError(
-                f"tie_embeddings needs the state as wide as the embedding, found n_hidden {self.hidden} and n_embd {self.n_embd}"
-            )
+            raise ValueError(f"tie_embeddings needs n_hidden equal to n_embd, found {self.hidden} and {self.n_embd}")
 
     @property
     def hidden(self) -> int:
