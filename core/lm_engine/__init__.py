@@ -24,9 +24,9 @@ from lm_engine.options import NoOptions, option
 if TYPE_CHECKING:
     from lm_engine.catalogue import Catalogue
     from lm_engine.errors import EngineError, UsageError
-    from lm_engine.examples import IGNORED, Batch, ExampleBuilder, pairs, segments_of
+    from lm_engine.examples import IGNORED, Batch, ExampleBuilder, Tokens, pairs, segments_of
     from lm_engine.model import Model
-    from lm_engine.observer import RunObserver, RunResult
+    from lm_engine.observer import Evaluation, Plan, Preparation, RunObserver, RunResult, Sample, Saved, Step
     from lm_engine.optimizer import NamedParameter, Optimization, ScheduleOptions, schedule
     from lm_engine.pipeline import plan, resume, run
     from lm_engine.recipe import Choice, Recipe
@@ -42,6 +42,7 @@ _LAZY = {
     "IGNORED": "examples",
     "Batch": "examples",
     "ExampleBuilder": "examples",
+    "Tokens": "examples",
     "pairs": "examples",
     "segments_of": "examples",
     "Model": "model",
@@ -60,8 +61,14 @@ _LAZY = {
     "utf8": "tokenizer",
     "Choice": "recipe",
     "Recipe": "recipe",
+    "Evaluation": "observer",
+    "Plan": "observer",
+    "Preparation": "observer",
     "RunObserver": "observer",
     "RunResult": "observer",
+    "Sample": "observer",
+    "Saved": "observer",
+    "Step": "observer",
     "run": "pipeline",
     "resume": "pipeline",
     "plan": "pipeline",
@@ -82,6 +89,7 @@ __all__ = [
     "Command",
     "Corpus",
     "EngineError",
+    "Evaluation",
     "ExampleBuilder",
     "Implementation",
     "Model",
@@ -89,16 +97,22 @@ __all__ = [
     "NoOptions",
     "Observer",
     "Optimization",
+    "Plan",
+    "Preparation",
     "Reader",
     "Recipe",
     "RunObserver",
     "RunResult",
+    "Sample",
     "Sampler",
+    "Saved",
     "SavedRun",
     "ScheduleOptions",
     "Stage",
+    "Step",
     "TokenIds",
     "Tokenizer",
+    "Tokens",
     "UsageError",
     "draw_below",
     "hookimpl",

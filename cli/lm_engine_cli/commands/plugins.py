@@ -12,7 +12,7 @@ import click
 from lm_engine.catalogue import KINDS, Catalogue, Offer
 from lm_engine.errors import UsageError, did_you_mean
 from lm_engine.implementation import STAGES, Implementation, Observer
-from lm_engine.options import describe
+from lm_engine.options import OptionSpec, describe
 from lm_engine_cli.command import EngineCommand, EngineSubgroup, debug_option, json_option, plugin_option
 from lm_engine_cli.group import installed
 from lm_engine_cli.output import paint, say, say_json, table, terminal_width, wrap
@@ -134,8 +134,8 @@ def _describe(offer: Offer[Any]) -> None:
         say("It has no options.")
         return
     say()
-    rows = [(spec.flag, spec.type_name, _default(spec.default), _help(spec.help, spec.bounds)) for spec in specs]
-    say(table(rows, header=("option", "type", "default", ""), styles=["cyan", "", "green"]))
+    rows = [(spec.flag, _default(spec.default), _help(spec)) for spec in specs]
+    say(table(rows, header=("option", "default", ""), styles=["cyan", "green"]))
     say()
     example = f"--{offer.kind} {offer.name} --{offer.kind}.{specs[0].flag} {_default(specs[0].default)}"
     if offer.kind in STAGES:
@@ -148,8 +148,9 @@ def _default(value: Any) -> str:
     return "none" if value is None else visible_line(str(value))
 
 
-def _help(text: str, bounds: str) -> str:
-    return f"{text} [{bounds}]" if bounds else text
+def _help(spec: OptionSpec) -> str:
+    facts = "; ".join(filter(None, (spec.type_name, spec.bounds)))
+    return f"{spec.help} [{facts}]"
 
 
 def _facts(offer: Offer[Any]) -> dict[str, Any]:
