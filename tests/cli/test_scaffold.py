@@ -1,0 +1,160 @@
+"""`engine plugins new`: for each stage the distribution installs, passes its tests and is listed at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lm_engine.implementation import STAGES
+
+Cli = Callable[..., Any]
+
+
+@dataclass
+class Scaffolds:
+    """The five distributions as written, and the environment in which they are installed."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+
+@pytest.fixture(scope="module")
+def scaffolds(tmp_path_factory: pytest.TempPathFactory, engine: Cli, cache: Path) -> Scaffolds:
+    folder = tmp_path_factory.mktemp("scaffolds")
+    for stage in STAGES:
+        done = engine("plugins", "new", f"my-{stage}", "--stage", stage, cwd=folder)
+        assert done.code == 0, done.err
+    site = folder / "site"
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", str(site)]
+    done = subprocess.run([*install, *(f"./my-{stage}" for stage in STAGES)], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(site),
+        "OMP_NUM_THREADS": "1",
+        "LM_ENGINE_CACHE": str(cache),
+        "COLUMNS": "100",
+    }
+    return Scaffolds(folder, environment)
+
+
+def test_all_five_pass_their_own_tests(scaffolds: Scaffolds) -> None:
+    # One process for all of them: importing torch is most of the time.
+    done = scaffolds.python(
+        *("-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib"), *(f"my-{stage}" for stage in STAGES)
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "skipped" not in done.stdout
+
+
+def test_all_five_are_listed_without_a_problem(scaffolds: Scaffolds) -> None:
+    done = scaffolds.python("-m", "lm_engine_cli", "plugins", "--json")
+    listing = json.loads(done.stdout)
+    offers = {(offer["kind"], offer["name"], offer["distribution"]) for offer in listing["offers"]}
+    assert {(stage, f"my-{stage}", f"my-{stage}") for stage in STAGES} <= offers
+    assert not [problem for problem in listing["problems"] if problem["distribution"].startswith("my-")]
+
+
+def test_all_five_make_a_run(scaffolds: Scaffolds) -> None:
+    (scaffolds.folder / "text.txt").write_text("".join(f"Line {n}: ä text of {n * n} words.\n" for n in range(300)))
+    chosen = [word for stage in STAGES for word in (f"--{stage}", f"my-{stage}")]
+    done = scaffolds.python(
+        *("-m", "lm_engine_cli", "run", *chosen, "--data", "text.txt", "--steps", "2", "--batch-size", "4", "--out", "run"),
+        *("--context-length", "16", "--max-tokens", "8", "--json"),
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["step"] == 2
+    assert result["evaluation"]["bits_per_byte"] > 0
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_is_written_is_clean(stage: str, scaffolds: Scaffolds) -> None:
+    folder, rules = scaffolds.folder / f"my-{stage}", ("--isolated", "--line-length", "128")
+    selected = ("--select", "E,F,W,I,UP,B,C4,SIM,D1,ANN", "--ignore", "ANN401,D107,D103", "--target-version", "py311")
+    for command in (("check", *rules, *selected), ("format", "--check", *rules)):
+        done = subprocess.run([sys.executable, "-m", "ruff", *command], cwd=folder, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_plugin_module_imports_nothing_heavy(stage: str, scaffolds: Scaffolds) -> None:
+    code = f"import sys, my_{stage}.plugin; print([name for name in ('torch', 'numpy', 'click') if name in sys.modules])"
+    assert scaffolds.python("-c", code).stdout == "[]\n"
+
+
+def test_the_next_steps_are_said(cli: Cli, tmp_path: Path) -> None:
+    done = cli("plugins", "new", "my-sampler", "--stage", "sampler")
+    assert done.code == 0
+    assert "Wrote my-sampler: a sampler that works" in done.out
+    assert "pip install --editable my-sampler" in done.out
+    assert "engine plugins check my-sampler" in done.out
+    project = tomllib.loads((tmp_path / "my-sampler" / "pyproject.toml").read_text())["project"]
+    assert project["entry-points"]["lm_engine"] == {"my-sampler": "my_sampler.plugin"}
+
+
+def test_another_folder_and_json(cli: Cli, tmp_path: Path) -> None:
+    done = cli("plugins", "new", "lion2", "--stage", "optimizer", "--out", "deep/er", "--json")
+    said = json.loads(done.out)
+    assert (said["name"], said["stage"], said["folder"]) == ("lion2", "optimizer", "deep/er")
+    assert all((tmp_path / file).is_file() for file in said["files"])
+    assert "class Lion2(torch.optim.Optimizer)" in (tmp_path / "deep/er/lion2/optimizer.py").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("My_Sampler", "NAME expects lower-case letters"),
+        ("-x", "No such option|has no option"),
+        ("3d", "NAME expects"),
+        ("../escape", "NAME expects"),
+        ("a--b", "NAME expects"),
+        ("lambda", "is a word of Python"),
+        ("sampler", "is a word of Python or of lm_engine"),
+        ("greedy", "The sampler greedy of lm-engine-greedy 0.1.0 is installed already"),
+        ("json", "A package named json is installed already"),
+        ("torch", "A package named torch"),
+        ("lm-engine-core", "lm_engine_core is installed already"),
+    ],
+)
+def test_bad_names_are_refused(name: str, why: str, cli: Cli, tmp_path: Path) -> None:
+    done = cli("plugins", "new", name, "--stage", "sampler")
+    assert done.code == 2
+    assert any(part in done.err for part in why.split("|")), done.err
+    assert [line.partition(":")[0] for line in done.err.splitlines()] == ["Error", "Hint"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_in_use_is_left_alone(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "my-sampler").mkdir()
+    (tmp_path / "my-sampler" / "thesis.txt").write_text("years of work")
+    done = cli("plugins", "new", "my-sampler", "--stage", "sampler")
+    assert done.code == 2
+    assert "--out expects a new or empty folder" in done.err
+    assert [path.name for path in (tmp_path / "my-sampler").iterdir()] == ["thesis.txt"]
+
+
+def test_an_unknown_stage_is_refused(cli: Cli) -> None:
+    done = cli("plugins", "new", "my-sampler", "--stage", "simpler")
+    assert done.code == 2
+    assert len(done.err.splitlines()) == 2
+    assert "sampler" in done.err
