@@ -77,7 +77,7 @@ class LiveDisplay(Display):
         width = terminal_width()
         if self._step is not None:
             return Group(*self._training(self._step, width))
-        doing = self._doing or (Preparation(what="Taking the first steps") if self.plan and self._training_began else None)
+        doing = self._doing or (Preparation(what=_waiting(self.plan)) if self.plan and self._training_began else None)
         return Group(*([_preparation(doing, width, self._unicode)] if doing else []))
 
     def _training(self, step: Step, width: int) -> list[Text]:
@@ -91,6 +91,10 @@ class LiveDisplay(Display):
             figures.append(f"held-out {self._evaluation.bits_per_byte:.3f} bits/byte")
         lines.append(Text("  " + " · ".join(figures), no_wrap=True, overflow="ellipsis"))
         return lines
+
+
+def _waiting(plan: Plan) -> str:
+    return "Compiling the model, which takes up to a few minutes" if plan.compiled else "Taking the first steps"
 
 
 def _coloured(line: str) -> Text:

@@ -67,8 +67,8 @@ def test_show_lists_the_options(cli: Cli) -> None:
     out = cli("plugins", "show", "gpt").out
     assert out.startswith("gpt  model of lm-engine-gpt 0.1.0\n")
     words = " ".join(out.split())
-    assert "n-layer int 4 Number of blocks. [>= 1]" in words
-    assert "position rotary|learned|none rotary" in words
+    assert "n-layer 4 Number of blocks. [int; >= 1]" in words
+    assert "rotary|learned|none]" in words
     assert "engine run --model gpt --model.n-layer 4" in words
 
 

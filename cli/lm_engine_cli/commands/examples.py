@@ -126,10 +126,10 @@ def _arrow(context: list[int], target: int, names: _Names) -> str:
     """Return `[1212, 318, 502, 3047] -> 257   This is me training ->  a`; in a terminal, shortened to one line."""
     ids, text = [str(token) for token in context], names.join(context)
     if is_terminal(sys.stdout):
-        room = (terminal_width() - 12) // 2
+        room = max(24, terminal_width() - 34)
         while cells(f"[{', '.join(ids)}] -> {target}") > room and len(ids) > 2:
             ids = ["…", *ids[2:]]
-        while cells(text) > room - cells(names.of(target)) and len(text) > 8:
+        while cells(text) > 28 - cells(names.of(target)) and len(text) > 8:
             text = "…" + text[2:]
         left = f"[{', '.join(ids)}] -> {target}"
         return f"{left}{' ' * (room + 4 - cells(left))}{text}{paint(names.of(target), 'bold green')}"
