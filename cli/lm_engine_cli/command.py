@@ -71,6 +71,18 @@ def plugin_option() -> click.Option:
     )
 
 
+def observe_option() -> click.Option:
+    """Declare --observe."""
+    return click.Option(
+        ["--observe"],
+        multiple=True,
+        expose_value=False,
+        metavar="NAME",
+        shell_complete=offers_of("observer"),
+        help="Report the run to an observer (engine plugins lists them). May be repeated.",
+    )
+
+
 def run_argument() -> click.Argument:
     """Declare RUN, the folder of a run."""
     return click.Argument(["run"], type=click.Path(path_type=Path, file_okay=False), metavar="RUN")

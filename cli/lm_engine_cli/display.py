@@ -5,12 +5,15 @@ A terminal gets one live region; anything else plain lines at sensible intervals
 
 from __future__ import annotations
 
+import io
+import os
 import shlex
 import time
 from typing import Self, TextIO
 
 from lm_engine.catalogue import Catalogue
 from lm_engine.observer import Evaluation, Plan, Preparation, RunObserver, RunResult, Sample, Step
+from lm_engine_cli.layers import default_tables
 from lm_engine_cli.output import fold, is_terminal, paint, terminal_width
 from lm_engine_cli.plan import plan_lines
 from lm_engine_cli.text import count, duration, plural, short, visible, visible_line
@@ -88,12 +91,19 @@ class PlainDisplay(Display):
 
 
 def display_for(stream: TextIO) -> Display:
-    """Return the display that suits a stream."""
+    """Return the display that suits a stream; under torchrun only the first process has one."""
+    if not is_first_process():
+        return Display(io.StringIO())
     if not is_terminal(stream):
         return PlainDisplay(stream)
     from lm_engine_cli.live import LiveDisplay
 
     return LiveDisplay(stream)
+
+
+def is_first_process() -> bool:
+    """Say whether this process speaks for the run: it is alone, or the first of torchrun's."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def step_words(event: Step, plan: Plan | None) -> str:
@@ -150,8 +160,16 @@ def next_commands(result: RunResult, plan: Plan | None, catalogue: Catalogue) ->
     model = plan.recipe.choice("model").name if plan else ""
     others = [offer.name for offer in catalogue.offers("model") if offer.name not in model.split(":")]
     if others:
-        commands.append(f"engine run --model {others[0]}")
+        commands.append(f"engine run --model {others[0]}{_data_flags(plan)}")
     return commands
+
+
+def _data_flags(plan: Plan | None) -> str:
+    """Return the flags for the same text, where it is not the default one."""
+    sources = list(plan.recipe.data_options().sources) if plan else []
+    if sources == default_tables()["data"]["sources"]:
+        return ""
+    return "".join(f" --data {shlex.quote(source)}" for source in sources)
 
 
 def _opening(result: RunResult) -> str:

@@ -16,7 +16,7 @@ import click
 from lm_engine.catalogue import Catalogue, Offer
 from lm_engine.errors import EngineError, UsageError
 from lm_engine.implementation import STAGES
-from lm_engine.options import OptionSpec, describe
+from lm_engine.options import OptionSpec, describe, parse
 from lm_engine_cli.command import EngineCommand, offers_of, plugin_option, words
 from lm_engine_cli.group import installed
 from lm_engine_cli.layers import Tables, default_tables, lay_over
@@ -107,6 +107,18 @@ class Request:
     def options(self, stage: str) -> dict[str, Any]:
         """Return the options of a stage as the layers give them, without its name."""
         return {key: value for key, value in self.tables[stage].items() if key != "name"}
+
+    def watchers(self) -> list[Any]:
+        """Make the observers that --observe names.
+
+        Raises:
+            EngineError: one cannot be imported.
+        """
+        made = []
+        for offer in self.observers:
+            options = parse(offer.record.options, self.observer_tables[offer.name], offer.name)
+            made.append(offer.resolve()(options))
+        return made
 
 
 class StageCommand(EngineCommand):

@@ -94,7 +94,7 @@ def test_the_commands_that_the_end_names_work(cli: Cli, text: Path) -> None:
     for line in lines[:2]:
         done = cli(*shlex.split(line)[1:])
         assert done.code == 0, done.err
-    assert lines[2] == "engine run --model rnn"
+    assert lines[2] == f"engine run --model rnn --data {text}"
 
 
 def test_dry_run_stops_before_training(cli: Cli, text: Path, tmp_path: Path) -> None:
@@ -153,6 +153,9 @@ def test_an_observer_with_options_is_told(cli: Cli, text: Path, tmp_path: Path) 
     done = cli("run", "--data", text, "--steps", "3", "--json", *arguments, *TINY)
     assert done.code == 0, done.err
     assert (tmp_path / "diary.txt").read_text().split() == ["1", "2", "3"]
+    again = cli("resume", json.loads(done.out)["folder"], "--steps", "5", "--json", *arguments)
+    assert again.code == 0, again.err
+    assert (tmp_path / "diary.txt").read_text().split() == ["1", "2", "3", "4", "5"]
     assert "--diary.place STR" in cli("run", *arguments[:4], "--help").out
 
 
@@ -182,6 +185,19 @@ def test_ctrl_c_saves_and_the_hint_goes_on(tmp_path: Path, cache: Path, engine: 
     done = engine("resume", "r", "--steps", str(step + 2), "--json", cwd=tmp_path)
     assert done.code == 0, done.err
     assert json.loads(done.out)["step"] == step + 2
+
+
+def test_only_the_first_process_of_several_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+
+    from lm_engine_cli.display import PlainDisplay, display_for
+
+    monkeypatch.setenv("RANK", "1")
+    stream = io.StringIO()
+    display = display_for(stream)
+    display.write("words")
+    assert not isinstance(display, PlainDisplay)
+    assert stream.getvalue() == ""
 
 
 def test_resume_says_when_a_run_is_done(cli: Cli, trained: Path) -> None:

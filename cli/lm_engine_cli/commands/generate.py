@@ -14,7 +14,7 @@ from lm_engine_cli.command import json_option, read_text, run_argument
 from lm_engine_cli.layers import Tables
 from lm_engine_cli.output import is_terminal, paint, say, say_json
 from lm_engine_cli.stage_command import Request, StageCommand, positional
-from lm_engine_cli.text import visible
+from lm_engine_cli.text import plural, short, visible
 
 if TYPE_CHECKING:
     from lm_engine.observer import Sample
@@ -60,7 +60,7 @@ def _generate(run: Path, as_json: bool) -> None:
         on_token=_show if stream else None,
     )
     if stream:
-        say()
+        say("\n" + paint(f"{plural(len(texts[0].tokens), 'token')}, {short(texts[0].tokens_per_second)} tokens/s", "dim"))
     elif as_json:
         say_json({"run": run, "step": saved.step, "samples": texts})
     else:

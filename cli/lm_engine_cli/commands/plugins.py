@@ -126,7 +126,7 @@ def _named(name: str, catalogue: Catalogue) -> list[Offer[Any]]:
 def _describe(offer: Offer[Any]) -> None:
     title = paint(offer.name, "bold cyan")
     say(f"{title}  {paint(f'{offer.kind} of {offer.distribution} {offer.version}', 'dim')}")
-    say(visible(offer.record.summary))
+    say("\n".join(wrap(visible_line(offer.record.summary), terminal_width())))
     if not isinstance(offer.record, (Implementation, Observer)):
         return
     specs = describe(offer.record.options)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from lm_engine_cli.command import json_option, run_argument
+from lm_engine_cli.command import json_option, observe_option, run_argument
 from lm_engine_cli.output import say_json
 from lm_engine_cli.stage_command import Request, StageCommand
 
@@ -16,14 +16,17 @@ def _resume(run: Path, as_json: bool) -> None:
     request: Request = click.get_current_context().obj
     end = request.tables.get("training", {})
     steps, budget = (None if end.get(word) in (None, "none") else end[word] for word in ("steps", "budget"))
+    watchers = request.watchers()
     from lm_engine.runtime import prepare_process
-    from lm_engine_cli.display import display_for
+    from lm_engine_cli.display import display_for, is_first_process
 
     prepare_process()
     with display_for(sys.stderr if as_json else sys.stdout) as display:
         from lm_engine import pipeline
 
-        result = pipeline.resume(run, catalogue=request.catalogue, observers=[display], steps=steps, budget=budget)
+        result = pipeline.resume(run, catalogue=request.catalogue, observers=[display, *watchers], steps=steps, budget=budget)
+    if not is_first_process():
+        return
     if as_json:
         say_json(result)
     display.show_result(result, request.catalogue)
@@ -44,6 +47,7 @@ resume = StageCommand(
       engine resume runs/NAME --budget 10m""",
     params=[
         run_argument(),
+        observe_option(),
         json_option(),
     ],
 )

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
-from lm_engine.catalogue import Offer
-from lm_engine.options import parse
-from lm_engine_cli.command import json_option, offers_of
+from lm_engine_cli.command import json_option, observe_option
 from lm_engine_cli.output import say, say_json
 from lm_engine_cli.stage_command import Request, StageCommand
 
 
-def _run(
-    config: Path | None, out: Path | None, observe: tuple[str, ...], dry_run: bool, print_config: bool, as_json: bool
-) -> None:
+def _run(config: Path | None, out: Path | None, dry_run: bool, print_config: bool, as_json: bool) -> None:
     from lm_engine.recipe import Recipe, resolve
 
     request: Request = click.get_current_context().obj
@@ -26,9 +21,9 @@ def _run(
     if print_config:
         say_json(resolved.recipe.to_dict()) if as_json else say(resolved.recipe.to_toml().rstrip())
         return
-    watchers = [_observer(offer, request) for offer in request.observers]
+    watchers = request.watchers()
 
-    from lm_engine_cli.display import display_for
+    from lm_engine_cli.display import display_for, is_first_process
 
     stream = sys.stderr if as_json else sys.stdout
     from lm_engine.runtime import prepare_process
@@ -42,17 +37,14 @@ def _run(
             display.show_plan(plan)
         else:
             result = pipeline.run(recipe, catalogue=request.catalogue, out=out, observers=[display, *watchers])
+    if not is_first_process():
+        return
     if dry_run:
         say_json(plan) if as_json else say("  This was a dry run: nothing was trained.")
         return
     if as_json:
         say_json(result)
     display.show_result(result, request.catalogue)
-
-
-def _observer(offer: Offer[Any], request: Request) -> Any:
-    options = parse(offer.record.options, request.observer_tables[offer.name], offer.name)
-    return offer.resolve()(options)
 
 
 run = StageCommand(
@@ -83,13 +75,7 @@ run = StageCommand(
             metavar="DIR",
             help="Where the run lies; a new folder in runs/ unless given.",
         ),
-        click.Option(
-            ["--observe"],
-            multiple=True,
-            metavar="NAME",
-            shell_complete=offers_of("observer"),
-            help="Report the run to an observer (engine plugins lists them). May be repeated.",
-        ),
+        observe_option(),
         click.Option(["--dry-run"], is_flag=True, help="Say what would be done, and stop there."),
         click.Option(["--print-config"], is_flag=True, help="Write the whole recipe as TOML, and stop there."),
         json_option(),
