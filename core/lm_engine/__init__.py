@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from lm_engine.sampler import Sampler, tempered_softmax
     from lm_engine.saved_run import SavedRun, open_run
     from lm_engine.shuffling import draw_below, random_words, shuffled
+    from lm_engine.stages import make
     from lm_engine.tokenizer import END_OF_TEXT, TokenIds, Tokenizer, utf8
+    from lm_engine.training import named_parameters
 
 _LAZY = {
     "Catalogue": "catalogue",
@@ -69,6 +71,8 @@ _LAZY = {
     "Sample": "observer",
     "Saved": "observer",
     "Step": "observer",
+    "make": "stages",
+    "named_parameters": "training",
     "run": "pipeline",
     "resume": "pipeline",
     "plan": "pipeline",
@@ -116,6 +120,8 @@ __all__ = [
     "UsageError",
     "draw_below",
     "hookimpl",
+    "make",
+    "named_parameters",
     "open_run",
     "option",
     "pairs",
