@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -56,7 +57,7 @@ def generate_tokens(
         The ids of each sequence, the prompt left out.
     """
     model.eval()
-    generators = [np.random.Generator(np.random.Philox(key=[seed % 2**64, index])) for index in range(samples)]
+    generators = [np.random.Generator(np.random.Philox(key=_key(seed, index))) for index in range(samples)]
     first = torch.tensor(np.asarray(prompt, dtype=np.int64), device=machine.device)
     tokens = first.repeat(samples, 1)  # (B, T)
     sequences: list[list[int]] = [[] for _ in range(samples)]
@@ -79,6 +80,10 @@ def generate_tokens(
             if not any(alive):
                 break
     return sequences
+
+
+def _key(seed: int, index: int) -> npt.NDArray[np.uint64]:
+    return np.array([seed % 2**64, index], dtype=np.uint64)  # a list of them would pass through floats
 
 
 class _Window:

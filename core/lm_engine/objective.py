@@ -67,7 +67,7 @@ def negative_log_likelihood(model: Model, machine: Machine, inputs: Tensor, targ
     rows = _rows(model, machine)
     chunks = zip(features.split(rows), targets.split(rows), strict=True)
     # Added up as Python's numbers, in double precision, which mps does not have.
-    return sum(float(_summed_loss(model, machine, chunk, wanted)) for chunk, wanted in chunks)
+    return sum(_summed_loss(model, machine, chunk, wanted).item() for chunk, wanted in chunks)
 
 
 def _counted(features: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -212,6 +212,9 @@ def test_a_file_that_is_no_plugin(tmp_path, name, source, error, message):
 
 
 def test_the_installed_plugins_are_sound_and_import_no_torch():
-    code = "import sys; from lm_engine import Catalogue; print([p.cause for p in Catalogue().problems], {'torch', 'numpy'} & {*sys.modules})"
+    code = (
+        "import sys; from lm_engine import Catalogue;"
+        "print([problem.cause for problem in Catalogue().problems], {'torch', 'numpy'} & {*sys.modules})"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[] set()\n"

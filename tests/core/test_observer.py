@@ -25,9 +25,7 @@ class Broken(Listener):
 def test_a_raising_observer_is_reported_once_and_left_out():
     before, broken, after = Listener(), Broken(), Listener()
     observers = Observers([before, broken, after])
-    with pytest.warns(
-        UserWarning, match="Broken raised in on_preparation and is left out from here on: RuntimeError: no network$"
-    ):
+    with pytest.warns(UserWarning, match="Broken raised in on_preparation and is left out .*: RuntimeError: no network$"):
         observers.on_preparation(Preparation(what="one"))
     observers.on_preparation(Preparation(what="two"))
     assert (before.heard, broken.heard, after.heard) == (["one", "two"], ["one"], ["one", "two"])

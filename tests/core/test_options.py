@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 import pytest
@@ -149,7 +148,4 @@ def test_options_survive_their_plain_form(shape):
 @given(shapes)
 def test_options_survive_the_text_of_flags(shape):
     values = {name: str(value) for name, value in to_dict(shape).items() if name != "parts"}
-    found = to_dict(parse(Shape, values, "model"))
-    assert all(
-        found[name] == value or math.isclose(found[name], value) for name, value in to_dict(shape).items() if name in values
-    )
+    assert {**to_dict(parse(Shape, values, "model")), "parts": ()} == {**to_dict(shape), "parts": ()}
