@@ -40,6 +40,6 @@ def engine_samplers() -> Sequence[Implementation]:
     """Offer the sampler; in a single file, the factory may be the class itself."""
     return [
         Implementation(
-            name="coin", summary="Toss a loaded coin between the two likeliest tokens.", factory=Coin, options=CoinOptions
+            name="coin", summary="The likeliest token or the second, by a loaded coin.", factory=Coin, options=CoinOptions
         )
     ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,16 +20,8 @@ from lm_engine import END_OF_TEXT, Choice, Recipe, make, named_parameters, open_
 def whole_run(folder: Path) -> None:
     """Train, score and sample, as `engine run` does."""
     model = Choice("gpt", n_layer=1, n_embd=64, n_head=2)
-    training = {"steps": 30, "batch_size": 8, "context_length": 64}
-    recipe = Recipe(
-        tokenizer="byte",
-        builder="next-token",
-        model=model,
-        optimizer="muon",
-        sampler="top-k",
-        data="python-docs",
-        training=training,
-    )
+    stages: dict[str, Any] = {"tokenizer": "byte", "builder": "next-token", "optimizer": "muon", "sampler": "top-k"}
+    recipe = Recipe(model=model, **stages, data="python-docs", training={"steps": 30, "batch_size": 8, "context_length": 64})
     result = run(recipe, out=folder)
     print(f"{result.bits_per_byte:.2f} bits per byte after {result.step} steps")
 
@@ -61,14 +54,14 @@ def stage_by_stage(text: str = "the cat sat on the mat. " * 40) -> float:
             optimizer.step()
             optimizer.zero_grad()
         if step % 10 == 0:
-            print(f"step {step}: {loss:.2f} nats per token")
+            print(f"step {step}: {float(loss.detach()):.2f} nats per token")
 
     sampler = make("sampler", Choice("top-p", p=0.9))
     seen, state = torch.from_numpy(tokenizer.encode("the").astype(np.int64))[None], model.initial_state(1, 64)
     features, state = model(seen, state)
     probabilities = sampler.probabilities(model.logits(features[:, -1]), seen)
     print("after 'the':", repr(tokenizer.decode([int(probabilities.argmax())])))
-    return float(loss)
+    return float(loss.detach())
 
 
 if __name__ == "__main__":

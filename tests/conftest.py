@@ -1,9 +1,97 @@
-"""One thread for every test: deterministic, and no slower at these sizes; tests that need more say so."""
+"""One thread for every test, and an environment in which the engine is installed from wheels, as users install it."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from dataclasses import dataclass
+from pathlib import Path
 
+import pytest
+
+# Deterministic, and no slower at these sizes; tests that need more say so.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+ROOT = Path(__file__).parents[1]
+
+_BUILD = """
+import importlib, os, sys, tomllib
+target, *projects = sys.argv[1:]
+for project in projects:
+    os.chdir(project)
+    with open("pyproject.toml", "rb") as file:
+        backend = tomllib.load(file)["build-system"]["build-backend"]
+    importlib.import_module(backend).build_wheel(target)
+"""
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build a wheel of every distribution, the bundle and the example's included."""
+    folder = tmp_path_factory.mktemp("wheels")
+    places = ("core", "cli", "plugins/*", "examples/*")
+    projects = [path.parent for place in places for path in ROOT.glob(f"{place}/pyproject.toml")]
+    # setuptools leaves its traces where it builds, so the bundle is built from a copy.
+    bundle = tmp_path_factory.mktemp("bundle")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, bundle)
+    command = [sys.executable, "-c", _BUILD, str(folder), *map(str, [*projects, bundle])]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@dataclass
+class Installation:
+    """A virtual environment of its own.
+
+    Args:
+        folder: where it lies.
+        wheels: what pip installs from, and nothing else.
+    """
+
+    folder: Path
+    wheels: Path
+
+    @property
+    def site(self) -> Path:
+        return Path(sysconfig.get_path("purelib", "venv", {"base": str(self.folder), "platbase": str(self.folder)}))
+
+    @property
+    def scripts(self) -> Path:
+        return Path(sysconfig.get_path("scripts", "venv", {"base": str(self.folder), "platbase": str(self.folder)}))
+
+    def run(self, program: str, *arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+        environment |= {"LM_ENGINE_CACHE": str(self.folder / "cache"), "COLUMNS": "100"}
+        command = [str(self.scripts / program), *map(str, arguments)]
+        return subprocess.run(command, cwd=cwd or self.folder, env=environment, capture_output=True, text=True, timeout=300)
+
+    def python(self, *arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        return self.run("python", *arguments, cwd=cwd)
+
+    def engine(self, *arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        return self.run("engine", *arguments, cwd=cwd)
+
+    def pip(self, *arguments: str) -> None:
+        offline = ("--quiet", "--no-index", "--find-links", self.wheels) if arguments[0] == "install" else ("--quiet", "--yes")
+        done = self.python("-m", "pip", arguments[0], "--disable-pip-version-check", *offline, *arguments[1:])
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def installation(tmp_path: Path, wheels: Path) -> Installation:
+    """Make a virtual environment that has torch and everything else that is large, and nothing of lm-engine."""
+    made = Installation(tmp_path / "environment", wheels)
+    venv.create(made.folder, with_pip=False, symlinks=True)
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        ours = path.name.lower().replace("-", "_").lstrip("_").startswith(("lm_engine", "editable__"))
+        if not ours and path.suffix != ".pth" and path.name != "__pycache__":
+            (made.site / path.name).symlink_to(path)
+    return made

@@ -13,8 +13,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from lm_engine import Batch, ExampleBuilder, NoOptions, draw_below, segments_of, shuffled
-from lm_engine.examples import Tokens
+from lm_engine import Batch, ExampleBuilder, NoOptions, Tokens, draw_below, segments_of, shuffled
 
 _OFFSET = 0x0FF5E7
 """Keeps the offset's random numbers apart from those of the order."""

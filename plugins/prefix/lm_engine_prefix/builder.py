@@ -18,8 +18,7 @@ import weakref
 import numpy as np
 import numpy.typing as npt
 
-from lm_engine import IGNORED, Batch, ExampleBuilder, shuffled
-from lm_engine.examples import Tokens
+from lm_engine import IGNORED, Batch, ExampleBuilder, Tokens, shuffled
 from lm_engine_prefix.plugin import PrefixOptions
 
 _Integers = npt.NDArray[np.int64]
