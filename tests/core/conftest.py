@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from lm_engine import IGNORED, Batch, ExampleBuilder, Model
+from lm_engine import IGNORED, Batch, Choice, ExampleBuilder, Model, Recipe
 from lm_engine.optimizer import Optimization
 from lm_engine.runtime import Machine
 
@@ -140,3 +140,37 @@ def cpu():
     """Return the machine of all tests: fp32 on one CPU thread."""
     torch.set_num_threads(1)
     return Machine(device=torch.device("cpu"), precision="fp32", threads=1)
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory):
+    """One cache for all runs of the tests, so that equal texts are cut and encoded once."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("LM_ENGINE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def tiny_recipe():
+    """Return a function that makes the recipe of a run of milliseconds: `tiny_recipe(text, steps, **changes)`."""
+
+    def make(text, steps=8, **changes):
+        training = {
+            "steps": steps,
+            "batch_size": 8,
+            "context_length": 16,
+            "accumulation": 2,
+            "device": "cpu",
+            "threads": 1,
+            "log_every": 3,
+            "evaluate_every": 0.3,
+            "sample_every": 0.5,
+            "keep_checkpoints": 3,
+            **changes.pop("training", {}),
+        }
+        model = Choice("gpt", n_layer=1, n_head=2, n_embd=8, dropout=0.2)
+        stages = {"tokenizer": "byte", "builder": "next-token", "model": model, "optimizer": "adamw", "sampler": "temperature"}
+        generation = {"max_tokens": 8, "samples": 2, "prompt": "1 c"}
+        return Recipe(**{**stages, **changes}, data=text, training=training, generation=generation)
+
+    return make
