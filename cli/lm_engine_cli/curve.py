@@ -7,7 +7,7 @@ curve just as much as the width demands.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 Point = tuple[float, float]
 
@@ -68,24 +68,25 @@ def draw(curve: Curve, marks: Sequence[Point], width: int, height: int, *, unico
         return []
     low, high = _range(values)
     canvas = _Canvas(across, height, unicode)
-    rows = canvas.rows
+    row = _rows(low, high, canvas.rows)
+    dots = [(int(x), row(y)) for x, y in points]
+    for start, end in zip([*dots[:1], *dots], dots, strict=False):
+        canvas.line(start, end)
+    lines = canvas.lines()
+    for x, y in marks:
+        lines[row(y) * height // canvas.rows][min(across - 1, int(x * across))] = "◆" if unicode else "o"
+    axis = _axis(low, high, height, unicode)
+    return [f"{label}{''.join(cells)}".rstrip() for label, cells in zip(axis, lines, strict=True)]
+
+
+def _rows(low: float, high: float, rows: int) -> Callable[[float], int]:
+    """Return what finds a value's row, counted from the top, on a logarithmic axis."""
 
     def row(y: float) -> int:
         share = math.log(high / max(y, low)) / math.log(high / low)
         return min(rows - 1, max(0, round(share * (rows - 1))))
 
-    previous: tuple[int, int] | None = None
-    for x, y in points:
-        canvas.line(previous or (int(x), row(y)), (int(x), row(y)))
-        previous = (int(x), row(y))
-    lines = canvas.lines()
-    for x, y in marks:
-        line, column = row(y) * height // rows, min(across - 1, int(x * across))
-        lines[line][column] = "◆" if unicode else "o"
-    return [
-        f"{label:>{GUTTER - 2}} {axis}{''.join(cells)}".rstrip()
-        for (label, axis), cells in zip(_axis(low, high, height, unicode), lines, strict=True)
-    ]
+    return row
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:
@@ -95,16 +96,14 @@ def _range(values: Sequence[float]) -> tuple[float, float]:
     return low, high
 
 
-def _axis(low: float, high: float, height: int, unicode: bool) -> list[tuple[str, str]]:
-    labelled = {0: high, height - 1: low} if height < 5 else {0: high, height // 2: None, height - 1: low}
+def _axis(low: float, high: float, height: int, unicode: bool) -> list[str]:
+    """Return the axis, line by line: the highest, the middle and the lowest value are labelled."""
+    tick, line = ("┤", "│") if unicode else ("+", "|")
+    labelled = {0, height - 1} if height < 5 else {0, height // 2, height - 1}
     axis = []
-    for line in range(height):
-        if line not in labelled:
-            axis.append(("", "│" if unicode else "|"))
-            continue
-        value = labelled[line]
-        value = high * (low / high) ** (line / (height - 1)) if value is None else value
-        axis.append((_short(value), "┤" if unicode else "+"))
+    for at in range(height):
+        value = high * (low / high) ** (at / max(height - 1, 1))
+        axis.append(f"{_short(value):>{GUTTER - 2}} {tick}" if at in labelled else f"{line:>{GUTTER}}")
     return axis
 
 

@@ -126,6 +126,7 @@ def facts(event: Step) -> list[str]:
 def sample_lines(sample: Sample, stream: TextIO) -> list[str]:
     """Return a sampled text behind a bar, the prompt told apart from what was written to it."""
     prompt, text = visible(sample.prompt), visible(sample.text).rstrip()
+    text = text if prompt else text.lstrip("\n")
     folded = fold((prompt + text).expandtabs(4), terminal_width() - 4)
     if prompt and prompt in folded[0]:
         folded[0] = paint(prompt, "bold", stream) + folded[0].removeprefix(prompt)

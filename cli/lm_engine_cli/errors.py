@@ -72,8 +72,10 @@ def show(error: BaseException, *, debug: bool) -> int:
     if debug:
         say("".join(traceback.format_exception(error)).rstrip(), err=True)
     told = as_engine_error(error)
-    label, style = ("Stopped:", "bold yellow") if told.exit_code == 130 else ("Error:", "bold red")
-    say(f"{paint(label, style, sys.stderr)} {visible_line(told.message)}", err=True)
+    stopped = told.exit_code == 130
+    label = paint("Stopped:" if stopped else "Error:", "bold yellow" if stopped else "bold red", sys.stderr)
+    message = visible_line(told.message)
+    say(message if stopped and message.startswith("Stopped") else f"{label} {message}", err=True)
     if told.hint:
         say(f"{paint('Hint:', 'bold cyan', sys.stderr)} {visible_line(told.hint)}", err=True)
     return told.exit_code

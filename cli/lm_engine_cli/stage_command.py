@@ -185,15 +185,8 @@ class StageCommand(EngineCommand):
         given = look(args, values)
         files = [Path(path) for path in given.get("--plugin", ())]
         catalogue = Catalogue(plugin_files=files) if files else installed()
-        tables = self.base_tables(args, values)
-        if given.get("--config"):
-            from lm_engine.recipe import read_tables
-
-            config = read_tables(Path(given["--config"][-1]))
-            tables = lay_over(tables, config, catalogue)
-            named = {stage for stage in self.stages if stage in config}
-        else:
-            named = set()
+        config = _config(given)
+        tables = lay_over(self.base_tables(args, values), config, catalogue)
         chosen = {stage: {"name": given[f"--{stage}"][-1]} for stage in self.stages if f"--{stage}" in given}
         tables = lay_over(tables, chosen, catalogue)
         offers = {stage: catalogue.find(stage, str(tables[stage]["name"])) for stage in self.stages}
@@ -201,15 +194,18 @@ class StageCommand(EngineCommand):
             catalogue=catalogue,
             tables=tables,
             offers=offers,
-            named=tuple(stage for stage in self.stages if stage in named | set(chosen)),
+            named=tuple(stage for stage in self.stages if stage in config or stage in chosen),
             observers=[catalogue.find("observer", name) for name in dict.fromkeys(given.get("--observe", ()))],
         )
-        request.params = [
-            *(SpecOption(table.partition(".")[0], spec) for table in self.tables for spec in _table_specs(table)),
-            *(SpecOption(stage, spec) for stage, offer in offers.items() for spec in describe(offer.record.options)),
-            *(SpecOption(offer.name, spec) for offer in request.observers for spec in describe(offer.record.options)),
-        ]
+        request.params = self._flags(request)
         return request
+
+    def _flags(self, request: Request) -> list[SpecOption]:
+        offers = [*request.offers.items(), *((offer.name, offer) for offer in request.observers)]
+        return [
+            *(SpecOption(table.partition(".")[0], spec) for table in self.tables for spec in _table_specs(table)),
+            *(SpecOption(name, spec) for name, offer in offers for spec in describe(offer.record.options)),
+        ]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the flags in groups; of the stages, those that the user named."""
@@ -236,6 +232,14 @@ class StageCommand(EngineCommand):
             formatter.write_text(
                 f"Each implementation brings options of its own: {ctx.command_path} --{stage} {name} --help shows them."
             )
+
+
+def _config(given: Mapping[str, list[str]]) -> Tables:
+    if "--config" not in given:
+        return {}
+    from lm_engine.recipe import read_tables
+
+    return read_tables(Path(given["--config"][-1]))
 
 
 def look(args: Sequence[str], with_value: Sequence[str]) -> Mapping[str, list[str]]:

@@ -96,7 +96,7 @@ def test_what_nobody_foresaw_is_told_in_two_sentences(error: Exception, words: s
     ("error", "code", "words"),
     [
         (KeyboardInterrupt(), 130, "Stopped: interrupted.\n"),
-        (Interrupted("Stopped at step 3.", "engine resume r"), 130, "Stopped: Stopped at step 3.\nHint: engine resume r\n"),
+        (Interrupted("Stopped at step 3.", "engine resume r"), 130, "Stopped at step 3.\nHint: engine resume r\n"),
         (RuntimeError("boom"), 1, "Error: Something unforeseen went wrong (RuntimeError: boom).\n"),
     ],
 )

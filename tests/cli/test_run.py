@@ -179,7 +179,7 @@ def test_ctrl_c_saves_and_the_hint_goes_on(tmp_path: Path, cache: Path, engine: 
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     stopped, hint = err.strip().splitlines()
-    assert stopped.startswith("Stopped: ")
+    assert stopped.startswith("Stopped at step ")
     assert "engine resume r" in hint
     step = max(int(path.name.removeprefix("step-")) for path in (tmp_path / "r" / "checkpoints").glob("step-*"))
     done = engine("resume", "r", "--steps", str(step + 2), "--json", cwd=tmp_path)

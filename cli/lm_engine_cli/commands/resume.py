@@ -16,11 +16,11 @@ def _resume(run: Path, as_json: bool) -> None:
     request: Request = click.get_current_context().obj
     end = request.tables.get("training", {})
     steps, budget = (None if end.get(word) in (None, "none") else end[word] for word in ("steps", "budget"))
-    watchers = request.watchers()
     from lm_engine.runtime import prepare_process
     from lm_engine_cli.display import display_for, is_first_process
 
-    prepare_process()
+    prepare_process()  # before an observer or the pipeline imports torch
+    watchers = request.watchers()
     with display_for(sys.stderr if as_json else sys.stdout) as display:
         from lm_engine import pipeline
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,9 +12,13 @@ from lm_engine_cli.command import json_option, observe_option
 from lm_engine_cli.output import say, say_json
 from lm_engine_cli.stage_command import Request, StageCommand
 
+if TYPE_CHECKING:
+    from lm_engine.recipe import Recipe
+
 
 def _run(config: Path | None, out: Path | None, dry_run: bool, print_config: bool, as_json: bool) -> None:
     from lm_engine.recipe import Recipe, resolve
+    from lm_engine.runtime import prepare_process
 
     request: Request = click.get_current_context().obj
     recipe = Recipe.from_dict(request.tables, f"--config {config}" if config else "The recipe")
@@ -21,26 +26,32 @@ def _run(config: Path | None, out: Path | None, dry_run: bool, print_config: boo
     if print_config:
         say_json(resolved.recipe.to_dict()) if as_json else say(resolved.recipe.to_toml().rstrip())
         return
-    watchers = request.watchers()
+    prepare_process()  # before an observer or the pipeline imports torch
+    carry_out = _plan if dry_run else _train
+    carry_out(recipe, request, out, as_json)
 
+
+def _plan(recipe: Recipe, request: Request, out: Path | None, as_json: bool) -> None:
     from lm_engine_cli.display import display_for, is_first_process
 
-    stream = sys.stderr if as_json else sys.stdout
-    from lm_engine.runtime import prepare_process
-
-    prepare_process()
-    with display_for(stream) as display:
+    with display_for(sys.stderr if as_json else sys.stdout) as display:
         from lm_engine import pipeline
 
-        if dry_run:
-            plan = pipeline.plan(recipe, catalogue=request.catalogue, out=out, observers=[display])
-            display.show_plan(plan)
-        else:
-            result = pipeline.run(recipe, catalogue=request.catalogue, out=out, observers=[display, *watchers])
-    if not is_first_process():
-        return
-    if dry_run:
+        plan = pipeline.plan(recipe, catalogue=request.catalogue, out=out, observers=[display])
+        display.show_plan(plan)
+    if is_first_process():
         say_json(plan) if as_json else say("  This was a dry run: nothing was trained.")
+
+
+def _train(recipe: Recipe, request: Request, out: Path | None, as_json: bool) -> None:
+    from lm_engine_cli.display import display_for, is_first_process
+
+    watchers = request.watchers()
+    with display_for(sys.stderr if as_json else sys.stdout) as display:
+        from lm_engine import pipeline
+
+        result = pipeline.run(recipe, catalogue=request.catalogue, out=out, observers=[display, *watchers])
+    if not is_first_process():
         return
     if as_json:
         say_json(result)
