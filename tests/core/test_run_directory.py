@@ -1,0 +1,97 @@
+"""A run's folder: its lines, its lock, and the names it takes."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+
+import pytest
+
+from lm_engine import EngineError, UsageError
+from lm_engine.run_directory import RunDirectory, new_run_path, read_lines, refuse_used
+
+
+@pytest.fixture
+def directory(tmp_path):
+    return RunDirectory(tmp_path)
+
+
+def test_lines_are_read_as_far_as_they_are_whole(directory):
+    directory.append("metrics.jsonl", {"step": 1, "text": "é\u2028\n"}, {"step": 2})
+    with (directory.path / "metrics.jsonl").open("ab") as file:
+        file.write(b'[1]\n\xff\n{"step": 3, "lo')
+    assert directory.lines("metrics.jsonl") == [{"step": 1, "text": "é\u2028\n"}, {"step": 2}]
+    assert read_lines(directory.path / "gone") == []
+
+
+def test_a_run_is_cut_back_to_a_step(directory):
+    steps = [{"step": step} for step in (1, 2, 3)]
+    odd = [{"step": "2"}, {"step": None}, {}]
+    directory.append("metrics.jsonl", *steps[:2], {"step": 2, "final": True}, *odd, steps[2])
+    directory.cut_back(2, keep_final=True)
+    assert directory.lines("metrics.jsonl") == [*steps[:2], {"step": 2, "final": True}]
+    directory.cut_back(2, keep_final=False)
+    assert directory.lines("metrics.jsonl") == steps[:2]
+    assert (directory.path / "samples.jsonl").read_text() == ""
+
+
+def test_the_end_of_a_run_is_known_by_its_final_texts(directory):
+    directory.append("samples.jsonl", {"step": 4, "final": False}, {"step": 8, "final": True})
+    assert directory.is_scored(8) and not directory.is_scored(4)
+
+
+def test_facts_have_their_types(directory):
+    facts = {"a": {"b": 1, "c": 1.5, "d": True, "e": "x"}, "inf": float("inf")}
+    (directory.path / "engine.json").write_text(json.dumps(facts))
+    assert directory.fact(int, "a", "b") == 1 and directory.fact(float, "a", "c") == 1.5 and directory.fact(bool, "a", "d")
+    assert type(directory.fact(float, "a", "b")) is float
+    for kind, keys in ((int, ("a", "d")), (int, ("a", "c")), (str, ("a",)), (str, ("a", "e", "f")), (float, ("inf",)), (str, ("z",))):
+        with pytest.raises(EngineError, match=rf"engine\.json is damaged: expected {'.'.join(keys)} as {kind.__name__}"):
+            directory.fact(kind, *keys)
+
+
+def test_one_lock_at_a_time(directory):
+    with directory.lock(), pytest.raises(EngineError, match="in use by another process"), directory.lock():
+        pass
+    with directory.lock():
+        pass
+
+
+def test_errors_inside_the_lock_are_not_taken_for_its_own(directory):
+    with pytest.raises(OSError, match="unrelated"), directory.lock():
+        raise OSError(errno.EIO, "unrelated")
+
+
+@pytest.mark.parametrize(("error", "message"), [(errno.ENOSPC, "the disk is full"), (errno.EACCES, "Permission denied")])
+def test_a_folder_that_cannot_be_written(directory, monkeypatch, error, message):
+    def fail(*args, **kwargs):
+        raise OSError(error, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", fail)
+    with pytest.raises(EngineError, match=f"must be writable; found: {message}"):
+        directory.append("metrics.jsonl", {})
+    with pytest.raises(EngineError, match=f"must be writable; found: {message}"), directory.lock():
+        pass
+
+
+def test_names_below_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(3):
+        new_run_path("lm-engine-gpt:gpt").mkdir(parents=True)
+    names = sorted(path.name for path in Path("runs").iterdir())
+    assert len(names) == 3 and all("gpt" in name and ":" not in name for name in names)
+
+
+def test_used_folders(tmp_path):
+    refuse_used(tmp_path / "new")
+    refuse_used(tmp_path)
+    (tmp_path / "x").write_text("")
+    for path in (tmp_path, tmp_path / "x"):
+        with pytest.raises(UsageError) as caught:
+            refuse_used(path)
+        assert "resume" not in caught.value.hint
+    (tmp_path / "engine.json").write_text("{}")
+    with pytest.raises(UsageError) as caught:
+        refuse_used(tmp_path)
+    assert f"engine resume {tmp_path}" in caught.value.hint
