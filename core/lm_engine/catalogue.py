@@ -73,13 +73,13 @@ class Offer(Generic[Record]):
         """The name that is always unambiguous: `lm-engine-gpt:gpt`."""
         return f"{self.distribution}:{self.name}"
 
-    def resolve(self) -> Callable[..., Any]:
-        """Import the factory.
+    def resolve(self, field: str = "factory") -> Callable[..., Any]:
+        """Import the factory, or what another field of the record names.
 
         Raises:
             EngineError: the module or the attribute cannot be imported; names the distribution and the cause.
         """
-        factory = self.record.factory  # type: ignore[attr-defined]
+        factory = getattr(self.record, field)
         if not isinstance(factory, str):
             return factory  # type: ignore[no-any-return]
         module_name, _, attribute = factory.partition(":")

@@ -188,7 +188,7 @@ class Checkpoint:
         Raises:
             EngineError: the file does not fit the model that the recipe describes.
         """
-        tensors = _read_tensors(self.path / "model.safetensors")
+        tensors = model.upgrade_state(_read_tensors(self.path / "model.safetensors"))
         own = model.state_dict()
         wanted = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in _unshared(own).items()}
         found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}

@@ -27,12 +27,18 @@ class Implementation:
         factory: `module:Class`, imported only when a user chooses this implementation. What it is called with and must
             return is the contract of its stage. A callable also works, for code that lives in one file or a notebook.
         options: a frozen keyword-only dataclass made of `lm_engine.options.option` fields.
+        upgrade: `module:function` (or a callable) that declares that this version opens the runs of other versions. It is
+            called as `upgrade(options, version)` with the options and the version in which the run was made, as plain names
+            and values, and returns options of this version with which the factory makes what reads the older state. The run
+            keeps what it says, so the function is called each time the run is opened. Parameters that were renamed are
+            `Model.upgrade_state`'s; files of a tokenizer are its `load`'s.
     """
 
     name: str
     summary: str
     factory: str | Callable[..., Any]
     options: type = field(default=NoOptions)
+    upgrade: str | Callable[[dict[str, Any], str], dict[str, Any]] = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -68,6 +68,13 @@ class Model(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} has no parameters and does not learn by counting either")
 
+    def upgrade_state(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return a checkpoint's tensors under the names and in the shapes of this version; the same unless overridden.
+
+        Called before they are compared with the model's own, for a plugin that has renamed a parameter since.
+        """
+        return tensors
+
     def roles(self) -> dict[str, Role]:
         """Say what each parameter is for, so that an optimizer can treat it accordingly.
 

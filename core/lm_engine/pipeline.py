@@ -24,7 +24,7 @@ from lm_engine.preparation import Kept
 from lm_engine.recipe import Recipe, Resolved, resolve
 from lm_engine.run_directory import RunDirectory, new_run_path, refuse_used
 from lm_engine.runtime import available_memory
-from lm_engine.saved_run import load_tokenizer, newest_checkpoint
+from lm_engine.saved_run import load_tokenizer, newest_checkpoint, restore_model
 
 __all__ = ["available_memory", "plan", "resume", "run"]
 
@@ -120,7 +120,8 @@ def resume(
                 f"To go further: engine resume {folder} --steps {2 * job.state.step}",
             )
         if job.run is not None:
-            job.run.write_recipe(job.resolved.recipe)
+            # The stages stay as engine.json says that they were made, also where their options were upgraded to be read.
+            job.run.write_recipe(dataclasses.replace(directory.recipe(), training=resolved.recipe.training))
             job.run.cut_back(job.state.step, keep_final=scored)
         return carry_out(job, folder)
 
@@ -158,6 +159,6 @@ def _restore(job: Job, directory: RunDirectory) -> None:
         return
     if checkpoint.state.tokenizer != job.prepared.tokenizer_fingerprint:
         raise EngineError(f"{checkpoint.path} was made with another tokenizer.", "Use a copy of the run.")
-    checkpoint.restore_model(job.model)
+    restore_model(directory, job.resolved, checkpoint, job.model)
     checkpoint.restore_optimizers(job.optimization.optimizers if job.optimization else ())
     job.state = dataclasses.replace(checkpoint.state, steps=job.steps)

@@ -21,11 +21,9 @@ from lm_engine.durable import locked, read_json, sync_folder, sync_tree, write_a
 from lm_engine.errors import EngineError, UsageError
 from lm_engine.implementation import STAGES
 from lm_engine.recipe import Choice, Recipe, Resolved, read_tables, resolve
+from lm_engine.upgrade import UNPACKAGED, Maker
 
 FORMAT = 1
-
-UNPACKAGED = "unpackaged"
-"""The version of a plugin that is a single file."""
 
 Fact = TypeVar("Fact", str, int, float, bool)
 
@@ -128,25 +126,32 @@ class RunDirectory:
                 version made the run, and what to install.
         """
         recipe = self.recipe()
-        offers = {stage: self._maker(stage, catalogue) for stage in STAGES}
-        choices: dict[str, Any] = {
-            stage: Choice(offer.full_name, **recipe.choice(stage).options)
-            for stage, offer in offers.items()
-            if len([other for other in catalogue.offers(stage) if other.name == offer.name]) > 1
-        }
+        makers = {stage: self.maker(stage, catalogue) for stage in STAGES}
+        choices: dict[str, Any] = {}
+        for stage, maker in makers.items():
+            shared = len([other for other in catalogue.offers(stage) if other.name == maker.offer.name]) > 1
+            name = maker.offer.full_name if shared else recipe.choice(stage).name
+            choices[stage] = Choice(name, **maker.upgraded(recipe.choice(stage).options))
         try:
-            return resolve(dataclasses.replace(recipe, **choices), catalogue)
+            resolved = resolve(dataclasses.replace(recipe, **choices), catalogue)
         except UsageError as error:
-            changed = [
-                f"{offer.distribution}=={made}"
-                for stage, offer in offers.items()
-                if offer.version != (made := self.fact(str, "stages", stage, "version"))
-            ]
+            changed = [maker.install for maker in makers.values() if maker.changed]
             hint = f"pip install {' '.join(changed)}" if changed else error.hint
             raise EngineError(f"{self.path} does not fit what is installed: {error.message}", hint) from None
+        for maker in makers.values():
+            maker.warn()
+        return resolved
 
-    def _maker(self, stage: str, catalogue: Catalogue) -> Offer[Any]:
-        """Return the offer that made a stage of the run."""
+    def maker(self, stage: str, catalogue: Catalogue) -> Maker:
+        """Return what made a stage of the run.
+
+        Raises:
+            EngineError: it is not installed or broken.
+        """
+        offer = self._offer(stage, catalogue)
+        return Maker(version=self.fact(str, "stages", stage, "version"), offer=offer)
+
+    def _offer(self, stage: str, catalogue: Catalogue) -> Offer[Any]:
         distribution, version, name = (self.fact(str, "stages", stage, key) for key in ("distribution", "version", "name"))
         for offer in catalogue.offers(stage):
             # A file is known by its name alone: the run may have been moved, and so may the file.

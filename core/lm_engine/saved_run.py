@@ -28,6 +28,7 @@ from lm_engine.sampler import Sampler
 from lm_engine.shards import tokenize_split
 from lm_engine.split import split_corpus
 from lm_engine.tokenizer import Tokenizer
+from lm_engine.upgrade import Maker
 
 
 def make_model(resolved: Resolved, vocab_size: int, builder: ExampleBuilder, machine: Machine) -> Model:
@@ -191,6 +192,21 @@ def load_tokenizer(run: RunDirectory, resolved: Resolved) -> Tokenizer:
     return tokenizer
 
 
+def restore_model(run: RunDirectory, resolved: Resolved, checkpoint: Checkpoint, model: Model) -> None:
+    """Put a checkpoint's parameters and buffers into the run's model.
+
+    Raises:
+        EngineError: they do not fit; says so when another version of the plugin made them.
+    """
+    try:
+        checkpoint.restore_model(model)
+    except EngineError as error:
+        maker = Maker(version=run.fact(str, "stages", "model", "version"), offer=resolved.offers["model"])
+        if not maker.changed:
+            raise
+        raise EngineError(f"{error.message} {maker}.", f"pip install {maker.install}") from None
+
+
 def open_run(path: str | Path, *, catalogue: Catalogue | None = None, device: str = "auto") -> SavedRun:
     """Open a run's newest checkpoint.
 
@@ -215,7 +231,7 @@ def open_run(path: str | Path, *, catalogue: Catalogue | None = None, device: st
     machine = pick_machine(device, "auto" if device != "auto" else training.precision, training.threads)
     builder = make_builder(resolved, tokenizer)
     model = make_model(resolved, tokenizer.vocab_size + builder.extra_tokens, builder, machine)
-    checkpoint.restore_model(model)
+    restore_model(run, resolved, checkpoint, model)
     return SavedRun(
         path=path,
         recipe=resolved.recipe,
