@@ -54,6 +54,9 @@ KINDS: dict[str, tuple[str, type[Any]]] = {
 
 _HOOKS = [hook for hook, _ in KINDS.values()]
 
+HOOK_ARGUMENTS: dict[str, Any] = {}
+"""What the hooks are called with, by the names of their arguments; a plugin names those that it wants. None so far."""
+
 Record = TypeVar("Record")
 Made = TypeVar("Made")
 
@@ -109,7 +112,7 @@ class Offer(Generic[Record]):
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """Why a plugin, or a part of it, is not available."""
+    """Why a plugin, or a part of it, is not available, or will not be for long."""
 
     distribution: str
     version: str
@@ -202,6 +205,8 @@ class Catalogue:
             self._manager.register(plugin)
             callers = {caller.name: caller for caller in self._manager.get_hookcallers(plugin) or ()}
             for name, caller in callers.items():
+                if caller.spec and caller.spec.warn_on_impl:
+                    self._note_deprecated(distribution, version, caller.spec.warn_on_impl)
                 if not caller.has_spec():
                     raise EngineError(f"it implements an unknown hook {name}. {did_you_mean(name, _HOOKS)}".rstrip())
             if not callers:
@@ -214,8 +219,10 @@ class Catalogue:
             if hook not in callers:
                 continue
             implementation = next(found for found in callers[hook].get_hookimpls() if found.plugin is plugin)
+            # A hook that has got an argument since is called without it by those who do not name it.
+            given = [HOOK_ARGUMENTS[name] for name in implementation.argnames]
             try:
-                self._keep(_offers(kind, implementation.function(), record_type, distribution, version))
+                self._keep(_offers(kind, implementation.function(*given), record_type, distribution, version))
             except (Exception, SystemExit) as error:
                 if os.environ.get("LM_ENGINE_STRICT") == "1":
                     raise
@@ -230,6 +237,12 @@ class Catalogue:
             taken.add((offer.kind, offer.full_name))
         for offer in offers:
             self._offers[offer.kind].append(offer)
+
+    def _note_deprecated(self, distribution: str, version: str, warning: Warning) -> None:
+        """Note that a hook will go; it is asked all the same. A hookspec says so: `@hookspec(warn_on_impl=…)`."""
+        if os.environ.get("LM_ENGINE_STRICT") == "1":
+            raise EngineError(str(warning))
+        self._note(distribution, version, EngineError(str(warning)))
 
     def _note(self, distribution: str, version: str, error: BaseException, where: str = "") -> None:
         details = "".join(traceback.format_exception(error))

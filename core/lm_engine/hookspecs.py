@@ -5,6 +5,9 @@ from lm_engine import Implementation, hookimpl
 @hookimpl
 def engine_samplers():
     return [Implementation(name="coin", summary="Toss a coin.", factory="my_package.coin:Coin")]
+
+A hook may get arguments (`catalogue.HOOK_ARGUMENTS`); what does not name them is called without. A hook that will go says what
+to use instead, `@hookspec(warn_on_impl=DeprecationWarning("…"))`, and `engine plugins` shows it beside those who implement it.
 """
 
 from __future__ import annotations
