@@ -208,7 +208,7 @@ def test_a_flipped_bit_in_any_file_falls_back(fakes, tmp_path):
 def test_when_all_are_damaged_it_says_so(fakes, tmp_path):
     model = fakes.Tiny()
     (save(tmp_path, model, trained(model)) / "state.json").unlink()
-    with pytest.raises(EngineError, match="No checkpoint of .* is whole"):
+    with pytest.raises(EngineError, match=r"No checkpoint of .* is whole"):
         newest_checkpoint(tmp_path)
     assert newest_checkpoint(tmp_path / "nothing") == (None, [])
 
@@ -256,7 +256,7 @@ def test_hostile_states_are_refused(fakes, tmp_path, change):
     (place / "state.json").write_text(json.dumps({**raw, **change}))
     forge(place)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    with pytest.raises(EngineError, match="damaged|does not fit"):
+    with pytest.raises(EngineError, match=r"damaged|does not fit"):
         load_checkpoint(tmp_path, 1).restore_optimizers([optimizer])
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 
@@ -302,9 +302,9 @@ def test_hostile_tensors_are_refused(fakes, tmp_path, data):
     (place / "optimizer.safetensors").write_bytes(data)
     forge(place)
     checkpoint = load_checkpoint(tmp_path, 1)
-    with pytest.raises(EngineError, match="damaged|does not fit"):
+    with pytest.raises(EngineError, match=r"damaged|does not fit"):
         checkpoint.restore_model(model)
-    with pytest.raises(EngineError, match="damaged|does not fit"):
+    with pytest.raises(EngineError, match=r"damaged|does not fit"):
         checkpoint.restore_optimizers([optimizer])
 
 
@@ -314,7 +314,7 @@ def test_a_model_of_another_shape_or_type_is_refused(fakes, tmp_path):
     checkpoint = load_checkpoint(tmp_path, 1)
     others = [fakes.Tiny(width=5), fakes.Tiny(tied=True), fakes.Tiny().double(), fakes.Counting(11)]
     for other in others:
-        with pytest.raises(EngineError, match="does not fit the model of its recipe: .* differs") as caught:
+        with pytest.raises(EngineError, match=r"does not fit the model of its recipe: .* differs") as caught:
             checkpoint.restore_model(other)
         assert "engine.json" in caught.value.hint
 

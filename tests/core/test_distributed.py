@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import tomllib
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from safetensors.torch import load_file
 
 from lm_engine import Choice, open_run, run
 from lm_engine.distributed import World, is_first_process
+from lm_engine.recipe import TrainingOptions
+from lm_engine.run_directory import read_lines
 from lm_engine.training import Trainer
 
 SCRIPT = textwrap.dedent("""
@@ -79,11 +82,10 @@ def folder(tmp_path_factory, cache, recipe):
     """Run the script in two processes, and the same recipe in this one."""
     folder = tmp_path_factory.mktemp("runs")
     (folder / "script.py").write_text(SCRIPT)
-    tables = {name: {key: "none" if value is None else value for key, value in table.items()} for name, table in recipe.to_dict().items()}
+    tables = json.dumps(tomllib.loads(recipe.to_toml()))
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(folder / "script.py")]
-    done = subprocess.run(
-        [*launch, str(folder), json.dumps(tables)], capture_output=True, text=True, timeout=240, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*launch, str(folder), tables], capture_output=True, text=True, timeout=240, env=one_thread)
     assert done.returncode == 0, done.stderr[-4000:]
     run(recipe, out=folder / "one")
     return folder
@@ -103,7 +105,7 @@ def test_two_processes_give_the_weights_of_one(folder):
         torch.testing.assert_close(two[name], one[name], rtol=1e-3, atol=1e-5)
     left, right = (open_run(folder / name).evaluate().bits_per_byte for name in ("one", "two"))
     assert right == pytest.approx(left, rel=1e-4) and facts(folder, 0)["bits"] == pytest.approx(right, rel=1e-6)
-    lines = [[json.loads(line) for line in (folder / name / "metrics.jsonl").read_text().splitlines()] for name in ("one", "two")]
+    lines = [read_lines(folder / name / "metrics.jsonl") for name in ("one", "two")]
     assert len(lines[0]) == len(lines[1])
     for first, second in zip(*lines, strict=True):
         assert (first["kind"], first["step"], first["tokens"]) == (second["kind"], second["step"], second["tokens"])
@@ -132,8 +134,6 @@ def test_sums_over_processes(folder):
 
 
 def test_every_example_falls_to_one_process(fakes, cpu):
-    from lm_engine.recipe import TrainingOptions
-
     options = TrainingOptions(batch_size=7, accumulation=3)
     builder, model = fakes.Given(np.zeros((4, 3))), fakes.Tiny()
     for size in (1, 2, 3, 9):

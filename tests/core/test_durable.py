@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import json
 import os
 import signal
@@ -52,7 +53,7 @@ def killed_at(count, work):
 
 def test_a_folder_is_whole_or_absent_whenever_it_is_killed(tmp_path):
     count = 1
-    while killed_at(count, lambda: write_whole(tmp_path / str(count), build("x"))):
+    while killed_at(count, functools.partial(write_whole, tmp_path / str(count), build("x"))):
         if (tmp_path / str(count)).exists():
             check_whole(tmp_path / str(count))
         count += 1

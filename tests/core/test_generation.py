@@ -135,7 +135,7 @@ def test_padding_is_never_drawn(fakes, cpu):
 def test_a_sampler_that_returns_garbage_is_refused(fakes, cpu, answer, found):
     model = model_of(fakes, "Uniform")
     if found.startswith("some on"):
-        with pytest.raises(EngineError, match="must return a distribution.*must not be drawn"):
+        with pytest.raises(EngineError, match=r"must return a distribution.*must not be drawn"):
             tokens_of(model, cpu, Returns(answer), n_allowed=V - 1)
         return
     finite = Returns(lambda logits: answer(torch.zeros_like(logits)))
@@ -156,12 +156,10 @@ def text_model(fakes, after=None):
 @pytest.mark.parametrize("text", ["héllo 😀!", "plain", "", "😀é"])
 def test_streamed_pieces_make_the_text(fakes, cpu, text):
     for data in (text.encode(), text.encode()[:-1], text.encode() + b"\xff\xc3"):
-        pieces = []
-        model = text_model(fakes, data)
-        (sample,) = generate(
-            model, cpu, fakes.ByteLike(), Draw(), "p", max_tokens=40, on_token=lambda _, piece: pieces.append(piece)
-        )
-        assert sample.text == data.decode(errors="replace") == "".join(pieces)
+        pieces: list[tuple[int, str]] = []
+        tell = lambda *heard, pieces=pieces: pieces.append(heard)  # noqa: E731
+        (sample,) = generate(text_model(fakes, data), cpu, fakes.ByteLike(), Draw(), "p", max_tokens=40, on_token=tell)
+        assert sample.text == data.decode(errors="replace") == "".join(piece for _, piece in pieces)
         assert list(sample.tokens) == list(data) and sample.prompt == "p"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -166,7 +167,7 @@ def test_a_time_budget_ends_in_time_with_its_schedule_run_down(text, tmp_path, t
     )
     assert 1.5 <= result.seconds < 6 and result.step > 10
     assert rates[-1][0] == 1 and rates[-1][1] < 0.15
-    assert all(first[0] <= second[0] for first, second in zip(rates, rates[1:], strict=False))
+    assert all(first[0] <= second[0] for first, second in itertools.pairwise(rates))
 
 
 @pytest.mark.parametrize(("budget", "steps"), [("1KB", 8), ("1b", 1)])
@@ -283,7 +284,7 @@ def test_a_text_that_changed_is_refused(text, tmp_path, tiny_recipe, change):
     with pytest.raises(Interrupted):
         run(tiny_recipe(text), out=tmp_path / "run", observers=[stop_at(2)])
     change(text)
-    with pytest.raises(EngineError, match="it has changed|found nothing named"):
+    with pytest.raises(EngineError, match=r"it has changed|found nothing named"):
         resume(tmp_path / "run")
     if text.exists():
         with pytest.raises(EngineError, match="has changed since it was trained") as caught:

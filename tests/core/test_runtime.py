@@ -28,13 +28,16 @@ def test_what_must_be_set_before_torch_is_set_without_torch():
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("OMP", "TOKENIZERS"))}
 
     def said(**more):
-        return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**environment, **more}).stdout
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**environment, **more})
+        return done.stdout
 
     assert said() == "PASSIVE true False\n"
     assert said(OMP_WAIT_POLICY="ACTIVE", TOKENIZERS_PARALLELISM="false") == "ACTIVE false False\n"
 
 
-@pytest.mark.parametrize(("asked", "environment", "expected"), [(3, "2", 3), (None, "2", 2), (None, "", None), (None, "4,2", None)])
+@pytest.mark.parametrize(
+    ("asked", "environment", "expected"), [(3, "2", 3), (None, "2", 2), (None, "", None), (None, "4,2", None)]
+)
 def test_threads(monkeypatch, asked, environment, expected):
     monkeypatch.setenv("OMP_NUM_THREADS", environment)
     assert pick_machine("cpu", "fp32", asked).threads == (expected or available_cores())

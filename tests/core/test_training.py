@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -11,7 +11,6 @@ import torch
 import torch.nn.functional as F
 
 from lm_engine import IGNORED, EngineError
-from lm_engine.estimate import estimate
 from lm_engine.recipe import TrainingOptions
 from lm_engine.training import Trainer, named_parameters
 
@@ -136,7 +135,7 @@ def test_a_counted_model_learns_without_an_optimizer(fakes, cpu):
     outcome = found.step(0, 0)
     expected = torch.full((V, V), 0.1)
     for row in table[:8]:
-        for first, second in zip(row[:-1], row[1:], strict=True):
+        for first, second in itertools.pairwise(row):
             expected[first, second] += 1
     torch.testing.assert_close(model.counts, expected)
     assert outcome.learning_rate == 0 and 0 < outcome.loss < 3
@@ -178,28 +177,3 @@ def test_roles_reach_the_optimizer(fakes):
 def test_the_step_says_whether_it_was_asked_to_stop(fakes, cpu):
     found = trainer(fakes, cpu, fakes.Tiny(), fakes.Given(rows()))
     assert found.step(0, 0, stop=True).stop and not found.step(1, 0).stop
-
-
-def test_an_estimate_leaves_the_model_as_it_is(fakes, cpu):
-    model = fakes.Summing(dropout=0.5)
-    before = weights(model)
-    found = estimate(model, lambda _: fakes.sgd(model), fakes.Given(rows()), TOKENS, options(), cpu)
-    assert_same(weights(model), before, rtol=0, atol=0)
-    assert all(parameter.grad is None for parameter in model.parameters())
-    # Forward, and the gradients of both sides: three products of 8 positions, width 4, vocabulary 11, for 8 examples.
-    assert found.flops_per_step == 3 * 2 * 8 * 4 * V * 8
-    assert found.seconds_per_step > 0 and found.memory_bytes > 0
-
-
-def test_an_estimate_survives_a_trial_that_diverges(fakes, cpu):
-    model = fakes.Tiny()
-
-    def explosive(parameters):
-        twin = type("Twin", (), {"parameters": lambda self: [each.parameter for each in parameters]})()
-        return fakes.sgd(twin, lr=1e38)
-
-    assert estimate(model, explosive, fakes.Given(rows()), TOKENS, options(), cpu).seconds_per_step > 0
-    with torch.no_grad():
-        model.head.bias[0] = float("nan")  # whereas the first step of the run itself would fail too
-    with pytest.raises(EngineError, match="Step 1 must give finite"):
-        estimate(model, explosive, fakes.Given(rows()), TOKENS, dataclasses.replace(options()), cpu)

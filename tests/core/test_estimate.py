@@ -1,0 +1,53 @@
+"""What a training will cost, found out without touching the model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from lm_engine import EngineError
+from lm_engine.estimate import estimate
+from lm_engine.recipe import TrainingOptions
+
+V = 11
+TOKENS = np.arange(4, dtype=np.uint16)
+
+
+def rows():
+    return np.random.default_rng(0).integers(0, V, (24, 9))
+
+
+def options():
+    return TrainingOptions(batch_size=8, context_length=8)
+
+
+def test_an_estimate_leaves_the_model_as_it_is(fakes, cpu):
+    model = fakes.Summing(dropout=0.5)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    found = estimate(model, lambda _: fakes.sgd(model), fakes.Given(rows()), TOKENS, options(), cpu)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+    # Forward, and the gradients of both sides: three products of 8 positions, width 4, vocabulary 11, for 8 examples.
+    assert found.flops_per_step == 3 * 2 * 8 * 4 * V * 8
+    assert found.seconds_per_step > 0 and found.memory_bytes > 0
+
+
+def test_an_estimate_survives_a_trial_that_diverges(fakes, cpu):
+    model = fakes.Tiny()
+
+    def explosive(parameters):
+        twin = type("Twin", (), {"parameters": lambda self: [each.parameter for each in parameters]})()
+        return fakes.sgd(twin, lr=1e38)
+
+    assert estimate(model, explosive, fakes.Given(rows()), TOKENS, options(), cpu).seconds_per_step > 0
+    with torch.no_grad():
+        model.head.bias[0] = float("nan")  # whereas the first step of the run itself would fail too
+    with pytest.raises(EngineError, match="Step 1 must give finite"):
+        estimate(model, explosive, fakes.Given(rows()), TOKENS, options(), cpu)
+
+
+def test_a_counted_model_costs_too(fakes, cpu):
+    model = fakes.Counting(V)
+    found = estimate(model, None, fakes.Given(rows()), TOKENS, options(), cpu)
+    assert found.seconds_per_step > 0 and float(model.counts.sum()) == pytest.approx(0.1 * V * V)
