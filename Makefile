@@ -3,8 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PARTS := core cli $(sort $(wildcard plugins/*))
+# TensorBoard's server is some 65 MB that a run does not need; `make test` installs it.
+OPTIONAL := plugins/tensorboard
 PROJECTS := pyproject.toml $(addsuffix /pyproject.toml,$(PARTS))
-EDITABLE := $(addprefix --editable ./,$(PARTS))
+EDITABLE := $(addprefix --editable ./,$(filter-out $(OPTIONAL),$(PARTS)))
+EDITABLE_DEV := $(addprefix --editable ./,$(PARTS))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help run test lint bench docs clean
@@ -21,7 +24,11 @@ test: $(VENV)/.ready-dev ## Run the tests
 lint: $(VENV)/.ready-dev ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(PARTS)
+	$(BIN)/mypy $(PARTS) examples/lm-engine-mingru/lm_engine_mingru $(wildcard examples/*.py)
+	$(BIN)/python docs/generate.py --check
+
+docs: $(VENV)/.ready-dev ## Write the pages that are made from the code
+	$(BIN)/python docs/generate.py
 
 bench: $(VENV)/.ready-dev ## Measure speed on this machine
 	$(BIN)/python -m benchmarks
@@ -38,7 +45,7 @@ $(VENV)/.ready: $(PROJECTS) | $(VENV)/bin/python
 
 $(VENV)/.ready-dev: $(PROJECTS) | $(VENV)/bin/python
 	@echo "Setting up $(VENV) for development (once; a few minutes, mostly torch)"
-	$(PIP) --editable '.[dev]' $(EDITABLE)
+	$(PIP) --editable '.[dev]' $(EDITABLE_DEV)
 	@touch $(VENV)/.ready $@
 
 clean: ## Remove what the other targets made

@@ -252,12 +252,12 @@ class Catalogue:
 
 @functools.cache
 def bundled() -> frozenset[str]:
-    """Return the distributions that the bundle `lm-engine` is made of, as its metadata says; none where it is not installed."""
+    """Return the distributions that the bundle `lm-engine` names, its extras too, by its metadata; none where it is not installed."""
     try:
         required = importlib.metadata.requires("lm-engine") or []
     except importlib.metadata.PackageNotFoundError:
         return frozenset()
-    names = (re.match(r"[A-Za-z0-9._-]+", line) for line in required if "extra ==" not in line)
+    names = (re.match(r"[A-Za-z0-9._-]+", line) for line in required)
     return frozenset(_normal(found.group()) for found in names if found)
 
 

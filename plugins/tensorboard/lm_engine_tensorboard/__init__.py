@@ -1,0 +1,1 @@
+"""Observer for lm-engine: a run's curves, texts and recipe in TensorBoard."""
