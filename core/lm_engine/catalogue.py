@@ -252,7 +252,7 @@ class Catalogue:
 
 @functools.cache
 def bundled() -> frozenset[str]:
-    """Return the distributions that the bundle `lm-engine` names, its extras too, by its metadata; none where it is not installed."""
+    """Return the distributions that the bundle `lm-engine` names, extras included; none where it is not installed."""
     try:
         required = importlib.metadata.requires("lm-engine") or []
     except importlib.metadata.PackageNotFoundError:

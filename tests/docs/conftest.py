@@ -1,0 +1,133 @@
+"""Runs what a page tells its readers to type.
+
+A page's ```console blocks hold commands (`$ …`) and their output; a ```python block whose first line is `# NAME.py` is a file of
+that name. They are taken in order, in one empty directory, with a cache of their own, as a reader would.
+
+To keep the tests quick, `engine run` and `engine resume` train for a few steps only where the page asks for more than
+`FEW_STEPS` (see `shortened`). Output is compared to the letter where it depends on nothing but the command: see `is_compared`;
+a line `…` stands for lines left out.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FEW_STEPS = 100
+
+_BLOCK = re.compile(r"^```(console|python)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A command, and the output that the page shows for it."""
+
+    command: str
+    shown: str
+
+
+def read_page(path: Path) -> list[Typed | tuple[str, str]]:
+    """Return commands and files (name, content) in the order of the page."""
+    found: list[Typed | tuple[str, str]] = []
+    for language, text in _BLOCK.findall(path.read_text(encoding="utf-8")):
+        if language == "python":
+            name = re.match(r"# (\w+\.py)\n", text)
+            found += [(name[1], text)] if name else []
+            continue
+        for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+            command, _, shown = part.partition("\n")
+            found.append(Typed(command, shown))
+    return found
+
+
+def shortened(command: str) -> str:
+    """Return the command with three small steps in place of a long training; resume goes three steps further."""
+    words = command.split()
+    steps = int(words[words.index("--steps") + 1]) if "--steps" in words else sys.maxsize
+    if words[:2] not in (["engine", "run"], ["engine", "resume"]) or steps <= FEW_STEPS or "--print-config" in words:
+        return command
+    command = re.sub(r" --(steps|budget) \S+", "", command)
+    if words[1] == "resume":
+        return f"{command} --steps 6"
+    return f"{command} --steps 3 --batch-size 2 --context-length 16 --max-tokens 8"
+
+
+def is_compared(command: str, was_shortened: bool) -> bool:
+    """Say whether the output depends on nothing but the command: no time, and no draw from a model that was cut short."""
+    start = tuple(command.split()[1:2])
+    exact = start in (("tokenize",), ("examples",), ("plugins",))
+    greedy = start == ("generate",) and not was_shortened and "--sampler" not in command
+    return command.startswith("engine ") and (exact or greedy) and "--run" not in command
+
+
+def matches(shown: str, output: str) -> bool:
+    """Compare line by line, blanks at the end left out; `…` stands for any lines."""
+    lines = [re.escape(line.rstrip()) + r"\n" for line in shown.strip().splitlines()]
+    pattern = "".join(r"(?:.*\n)*?" if line.startswith("…") else line for line in lines)
+    return re.fullmatch(pattern, "".join(f"{line.rstrip()}\n" for line in output.strip().splitlines())) is not None
+
+
+class Reader:
+    """Types a page."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "here").mkdir()
+        bin_folder = str(Path(sys.executable).parent)
+        self.environment = {key: value for key, value in os.environ.items() if not key.startswith(("LM_ENGINE", "COLUMNS"))}
+        self.environment |= {
+            "LM_ENGINE_CACHE": str(folder / "cache"),
+            "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
+            "OMP_NUM_THREADS": "1",
+        }
+
+    def read(self, page: Path) -> int:
+        """Do all that the page says, and return how many commands that was."""
+        was_shortened = False
+        count = 0
+        for item in read_page(page):
+            if isinstance(item, tuple):
+                (self.folder / "here" / item[0]).write_text(item[1], encoding="utf-8")
+                continue
+            if item.command.startswith(("make ", "pip ", "git ")):
+                continue  # set-up: CI does it
+            command = shortened(item.command)
+            was_shortened = was_shortened or command != item.command
+            done = self.type(command)
+            assert done.returncode == 0, f"$ {command}\n{done.stdout}{done.stderr}"
+            if is_compared(item.command, was_shortened):
+                assert matches(item.shown, done.stdout), f"$ {command}\n{done.stdout}\nbut {page.name} shows\n{item.shown}"
+            count += 1
+        return count
+
+    def type(self, command: str) -> subprocess.CompletedProcess[str]:
+        """Run one line in a shell, in the directory of the page."""
+        return subprocess.run(
+            command,
+            shell=True,
+            cwd=self.folder / "here",
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Reader:
+    """Return a reader in an empty directory."""
+    return Reader(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """Return the repository."""
+    return ROOT
