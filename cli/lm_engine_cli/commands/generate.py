@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lm_engine.catalogue import Catalogue
+from lm_engine.errors import UsageError
 from lm_engine.options import parse
 from lm_engine_cli.command import json_option, read_text, run_argument
 from lm_engine_cli.layers import Tables
 from lm_engine_cli.output import is_terminal, paint, say, say_json
-from lm_engine_cli.stage_command import Request, StageCommand, positional
+from lm_engine_cli.stage_command import Request, StageCommand, look, positional
 from lm_engine_cli.text import plural, short, visible
 
 if TYPE_CHECKING:
@@ -33,6 +35,20 @@ class GenerateCommand(StageCommand):
         if recipe and recipe.is_file():
             tables.update({name: table for name, table in read_tables(recipe).items() if name in ("sampler", "generation")})
         return tables
+
+    def _look(self, ctx: click.Context, args: Sequence[str]) -> Request:
+        """Look; when the run's own sampler is missing, say what made it and what to install."""
+        try:
+            return super()._look(ctx, args)
+        except UsageError:
+            given = look(args, ("--plugin", "--sampler"))
+            folder = positional(args, [flag for param in self.params for flag in param.opts])
+            if folder and "--sampler" not in given and Path(folder, "engine.json").is_file():
+                from lm_engine.run_directory import RunDirectory
+
+                files = [Path(path) for path in given.get("--plugin", ())]
+                RunDirectory.open(Path(folder)).maker("sampler", Catalogue(plugin_files=files))
+            raise
 
 
 def _generate(run: Path, as_json: bool) -> None:
