@@ -162,10 +162,10 @@ def _draw(probabilities: Tensor, generators: list[np.random.Generator]) -> Tenso
     cumulated = probabilities.double().cumsum(dim=-1)
     total = cumulated[:, -1:]
     uniform = torch.tensor([generator.random() for generator in generators], dtype=torch.float64, device=cumulated.device)
-    # The first id whose cumulated probability exceeds the draw; ids with probability 0 never do.
-    drawn = torch.searchsorted(cumulated, uniform[:, None] * total, right=True).flatten()
-    last = (probabilities > 0).long().cumsum(dim=-1).argmax(dim=-1)  # where rounding leads beyond the last possible id
-    return torch.minimum(drawn, last)
+    # The first id whose cumulated probability exceeds the draw: ids with probability 0 never do. Kept below the total, since
+    # rounding could lift the draw to it, which no id exceeds.
+    wanted = torch.minimum(uniform[:, None] * total, torch.nextafter(total, torch.zeros_like(total)))
+    return torch.searchsorted(cumulated, wanted, right=True).flatten()
 
 
 def generate(
