@@ -25,7 +25,7 @@ def rows(settings: Settings) -> Iterator[Row]:
         f"rnn lstm 2x{width}": stages.make_model("rnn", tokens + 1, n_layer=2, n_embd=width),
     }
     reference = bare.GPT2(layers, heads, width, tokens + 1, stages.VOCABULARY).eval()
-    for batch, rounds in ((1, 7), (32, 5)):
+    for batch, rounds in ((1, 5), (32, 3)):
         runs: dict[str, Callable[[], object]] = {
             f"{name}, batch {batch}": _engine(model, machine, batch, tokens) for name, model in models.items()
         }

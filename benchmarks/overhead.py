@@ -117,7 +117,7 @@ def _parts(shape: Shape, machine: Machine, rounds: int) -> Iterator[Row]:
     gradients = [torch.ones_like(parameter) for parameter in trainer.parameters]
     parts: dict[str, Callable[[], object]] = {
         "building the batch": lambda: trainer.builder.build(trainer.tokens, indices, 0),
-        "seeding torch": lambda: torch.manual_seed(1),
+        "seeding torch": lambda: machine.seed(1),
         "norm of all gradients (clipping needs it too)": lambda: float(nn.utils.get_total_norm(gradients)),
     }
     for name, part in parts.items():

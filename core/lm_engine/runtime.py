@@ -59,6 +59,19 @@ class Machine:
 
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16")
 
+    def seed(self, number: int) -> None:
+        """Seed torch's generators of the CPU and of the device.
+
+        `torch.manual_seed` also asks each kind of device that is not there, and keeps a stack trace for it: 0.2 to 0.6 ms.
+        """
+        import torch
+
+        torch.default_generator.manual_seed(number)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(number)
+        elif self.device.type == "mps":
+            torch.mps.manual_seed(number)
+
     def synchronize(self) -> None:
         """Wait until the device has done what was asked of it."""
         import torch

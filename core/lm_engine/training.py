@@ -86,7 +86,7 @@ class Trainer:
             EngineError: the loss or a gradient is not finite; nothing was updated.
         """
         began = time.perf_counter()
-        torch.manual_seed(_mix(self.options.seed, number, self.world.rank))
+        self.machine.seed(_mix(self.options.seed, number, self.world.rank))
         self.model.train()
         batches = [self._build(rows) for rows in self._micro_batches(number)]
         totals = torch.zeros(3, dtype=torch.float64)  # loss, targets, stop
