@@ -49,7 +49,9 @@ def request_for(name: str) -> CheckRequest:
     Raises:
         UsageError: there is no such distribution, it is broken, or it offers no stage.
     """
-    catalogue = Catalogue(plugin_files=[Path(name)]) if name.endswith(".py") else installed()
+    is_file = name.endswith(".py")
+    catalogue = Catalogue(plugin_files=[Path(name)]) if is_file else installed()
+    name = str(Path(name)) if is_file else name  # as the catalogue spells it: mine.py for ./mine.py
     every = [offer for stage in STAGES for offer in catalogue.offers(stage)]
     found = [offer for offer in every if offer.distribution == name]
     broken = [problem for problem in catalogue.problems if problem.distribution == name]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lm_engine import Catalogue, Choice, EngineError, Implementation, UsageError, hookimpl, open_run, resume, run
+from lm_engine import Catalogue, Choice, EngineError, Implementation, SavedRun, UsageError, hookimpl, open_run, resume, run
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,9 @@ def test_a_moved_run_generates_the_same(trained_run, tmp_path, monkeypatch):
     monkeypatch.setenv("LM_ENGINE_CACHE", str(tmp_path / "another machine's"))
     (tmp_path / "other").mkdir()
     monkeypatch.chdir(tmp_path / "other")
-    assert [sample.text for sample in open_run("../elsewhere").generate("a", max_tokens=8, samples=2)] == before
+    saved = open_run("../elsewhere")
+    assert isinstance(saved, SavedRun)
+    assert [sample.text for sample in saved.generate("a", max_tokens=8, samples=2)] == before
 
 
 def test_nothing_is_ever_unpickled(trained_run, monkeypatch):

@@ -1,7 +1,7 @@
 """Runs what a page tells its readers to type.
 
-A page's ```console blocks hold commands (`$ …`) and their output; a ```python block whose first line is `# NAME.py` is a file of
-that name. They are taken in order, in one empty directory, with a cache of their own, as a reader would.
+A page's ```console blocks hold commands (`$ …`) and their output; a ```python block whose first line is `# NAME.py` is a file
+of that name. They are taken in order, in one empty directory, with a cache of their own, as a reader would.
 
 To keep the tests quick, `engine run` and `engine resume` train for a few steps only where the page asks for more than
 `FEW_STEPS` (see `shortened`). Output is compared to the letter where it depends on nothing but the command: see `is_compared`;

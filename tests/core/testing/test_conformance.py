@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import unittest
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pytest
+
+from lm_engine import Implementation, option
+from lm_engine.testing import CheckResult, Conformance, require
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    size: int = option(1, "A size.")
+
+
+class Kit(Conformance):
+    kind: ClassVar[str] = "sampler"
+
+    def check_always(self) -> None:
+        """It holds."""
+        require(True, "never said")
+
+    def check_never(self) -> None:
+        """It does not hold."""
+        require(False, "change this")
+
+    def check_raises(self) -> None:
+        """It fails otherwise."""
+        raise ValueError("a bug\nin two lines")
+
+
+class Ours(Kit):
+    implementation = Implementation(name="ours", summary="", factory=dict, options=Options)
+    options: ClassVar[dict[str, Any]] = {"size": 3}
+
+
+class Excused(Ours):
+    expected_failures: ClassVar[dict[str, str]] = {"never": "no way", "always": "wrong"}
+
+
+def test_checks_are_listed_in_the_order_in_which_they_are_written():
+    assert Ours.checks() == ["options_survive_json", "always", "never", "raises"]
+
+
+@pytest.mark.parametrize(
+    ("kit", "result"),
+    [
+        (Ours, CheckResult(check="always", outcome="passed")),
+        (Ours, CheckResult(check="never", outcome="failed", note="never: change this")),
+        (Ours, CheckResult(check="raises", outcome="failed", note="raises: raised ValueError: a bug")),
+        (Excused, CheckResult(check="never", outcome="expected failure", note="no way")),
+    ],
+)
+def test_a_check_says_how_it_ended(kit, result):
+    assert kit().run(result.check) == result
+
+
+def test_an_excuse_that_is_not_needed_is_told():
+    assert Excused().run("always").outcome == "unexpected pass"
+
+
+def test_pytest_finds_a_test_for_each_check_once_something_is_named():
+    assert not [name for name in vars(Kit) if name.startswith("test_")]
+    Ours().test_always()
+    with pytest.raises(AssertionError, match="change this"):
+        Ours().test_never()
+    with pytest.raises(unittest.SkipTest, match="no way"):
+        Excused().test_never()
+
+
+def test_options_are_the_defaults_then_the_classes_then_the_calls():
+    assert Ours().parsed_options() == Options(size=3)
+    assert Ours().parsed_options(size=4) == Options(size=4)
+    assert Ours().factory() is dict
