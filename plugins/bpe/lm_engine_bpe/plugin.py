@@ -13,7 +13,7 @@ class BPEOptions:
     """Options of the byte-pair tokenizer."""
 
     vocab_size: int = option(
-        4096, "Number of ids in all: 256 bytes, the merged pairs and the end of text.", ge=257, le=1_000_000
+        1024, "Number of ids in all: 256 bytes, the merged pairs and the end of text.", ge=257, le=1_000_000
     )
     min_frequency: int = option(2, "How often a pair must stand in the training text to become a token.", ge=1)
     max_digits: int = option(3, "Most digits in one token.", ge=1, le=16)

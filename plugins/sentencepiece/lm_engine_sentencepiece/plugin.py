@@ -16,7 +16,7 @@ class SentencePieceOptions:
         "unigram", "How pieces are chosen: unigram is probabilistic, bpe merges.", choices=("unigram", "bpe")
     )
     vocab_size: int = option(
-        4096,
+        1024,
         "Number of ids in all: pieces, 256 bytes, the end of text and an unknown id that is never used.",
         ge=259,
         le=1_000_000,
