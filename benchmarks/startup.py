@@ -47,7 +47,15 @@ def rows(settings: Settings) -> Iterator[Row]:
 
 
 def _row(name: str, times: Times) -> Row:
-    return Row(bench="startup", name=name, value=1000 * times.wall, unit="ms", wall=times.wall, note="the mark is 300 ms")
+    return Row(
+        bench="startup",
+        name=name,
+        value=1000 * times.wall,
+        unit="ms",
+        wall=times.wall,
+        cpu=times.cpu,
+        note="" if name.startswith("python") else "the mark is 300 ms",
+    )
 
 
 def _start(site: Path, arguments: list[str]) -> Callable[[], object]:
