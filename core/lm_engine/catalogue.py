@@ -257,7 +257,7 @@ def bundled() -> frozenset[str]:
         required = importlib.metadata.requires("lm-engine") or []
     except importlib.metadata.PackageNotFoundError:
         return frozenset()
-    names = (re.match(r"[A-Za-z0-9._-]+", line) for line in required)
+    names = (re.match(r"lm[-_.]engine[A-Za-z0-9._-]*", line) for line in required)
     return frozenset(_normal(found.group()) for found in names if found)
 
 

@@ -135,10 +135,10 @@ def test_unknown_names_get_advice(installed, monkeypatch):
 
 
 def test_what_the_bundle_holds_is_read_from_its_metadata(monkeypatch):
-    lines = ["lm-engine-core>=0.1,<0.2", "lm_engine.gpt", "pytest>=8; extra == 'dev'"]
+    lines = ["lm-engine-core>=0.1,<0.2", "lm_engine.gpt", "pytest>=8; extra == 'dev'", "lm-engine-board>=1; extra == 'board'"]
     monkeypatch.setattr(importlib.metadata, "requires", lambda name: lines)
     bundled.cache_clear()
-    assert bundled() == {"lm-engine-core", "lm-engine-gpt"}
+    assert bundled() == {"lm-engine-core", "lm-engine-gpt", "lm-engine-board"}
     monkeypatch.setattr(importlib.metadata, "requires", lambda name: None)
     bundled.cache_clear()
     assert bundled() == frozenset()
