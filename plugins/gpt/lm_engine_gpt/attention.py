@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -26,17 +26,15 @@ class LayerCache:
         if self.keys is None or self.values is None:
             self.keys = keys.new_empty(batch, heads, self.max_length, width)
             self.values = keys.new_empty(batch, heads, self.max_length, width)
-        end = start + length
-        self.keys[:, :, start:end] = keys
-        self.values[:, :, start:end] = values
-        return self.keys[:, :, :end], self.values[:, :, :end]
+        self.keys.narrow(2, start, length).copy_(keys)
+        self.values.narrow(2, start, length).copy_(values)
+        return self.keys.narrow(2, 0, start + length), self.values.narrow(2, 0, start + length)
 
 
 @dataclass(eq=False)
 class Cache:
     """The state of a transformer: every layer's keys and values, and how many tokens they are of."""
 
-    batch_size: int
     max_length: int
     layers: list[LayerCache]
     length: int = 0
@@ -47,7 +45,7 @@ class Setting:
     """What is the same for all layers of one call.
 
     Args:
-        rotation: cosines and sines (T, Dh/2, 2), or None without rotary positions.
+        rotation: cosines and sines (T, 1, Dh/2, 2), or None without rotary positions.
         mask: (B or 1, 1, T, S) bool, true where a position may look; None when `causal` says it all.
         causal: whether position t sees positions up to t, and there is no mask.
         start: how many tokens the cache holds already.
@@ -57,7 +55,6 @@ class Setting:
     mask: Tensor | None = None
     causal: bool = True
     start: int = 0
-    caches: list[LayerCache] | None = field(default=None)
 
 
 class Attention(nn.Module):
@@ -81,10 +78,11 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, setting: Setting, cache: LayerCache | None) -> Tensor:
         """Return x (B, T, D), mixed over positions."""
         queries, keys, values = (self._heads(matrix(x)) for matrix in (self.query, self.key, self.value))  # (B, T, H, Dh)
-        if self.qk_norm:
-            queries, keys = rms_norm(queries), rms_norm(keys)
-        if setting.rotation is not None:
-            queries, keys = rotate(queries, setting.rotation), rotate(keys, setting.rotation)
+        if cache is None:
+            queries, keys = self._place(queries, setting), self._place(keys, setting)
+        else:  # few tokens, where one call for both is worth the copy
+            heads = (queries.shape[2], keys.shape[2])
+            queries, keys = self._place(torch.cat((queries, keys), dim=2), setting).split(heads, dim=2)
         queries, keys, values = queries.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2)  # (B, H, T, Dh)
         if cache is not None:
             keys, values = cache.extend(setting.start, keys, values)
@@ -99,6 +97,11 @@ class Attention(nn.Module):
         )
         x = self.projection(mixed.transpose(1, 2).flatten(2))  # (B, T, D)
         return F.dropout(x, self.dropout, self.training)
+
+    def _place(self, x: Tensor, setting: Setting) -> Tensor:
+        """Normalise and turn queries or keys (B, T, H, Dh)."""
+        x = rms_norm(x) if self.qk_norm else x
+        return x if setting.rotation is None else rotate(x, setting.rotation)
 
     def _heads(self, x: Tensor) -> Tensor:
         return x.view(*x.shape[:-1], -1, self.head_width)

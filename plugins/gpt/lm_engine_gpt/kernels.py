@@ -21,14 +21,14 @@ RMS_EPSILON = 1e-6
 
 def rms_norm(x: Tensor) -> Tensor:
     """Scale the last dimension to a root mean square of 1 (Zhang and Sennrich, 2019), without a gain."""
-    if _pass_bound(x) and x.requires_grad:
+    if x.requires_grad and _pass_bound(x):
         return _RMSNorm.apply(x)  # type: ignore[no-any-return, no-untyped-call]
     return F.rms_norm(x, (x.shape[-1],), eps=RMS_EPSILON)
 
 
 def relu2(x: Tensor) -> Tensor:
     """Square of the positive part (Primer: So et al., 2021)."""
-    if _pass_bound(x) and x.requires_grad:
+    if x.requires_grad and _pass_bound(x):
         return _ReLU2.apply(x)  # type: ignore[no-any-return, no-untyped-call]
     return F.relu(x).square()
 
@@ -45,10 +45,9 @@ def rotate(x: Tensor, rotation: Tensor) -> Tensor:
 
     Args:
         x: (B, T, H, Dh).
-        rotation: (T, Dh/2, 2), rows of `rotary_table`.
+        rotation: (T, 1, Dh/2, 2), rows of `rotary_table`.
     """
-    pairs: Tensor = x.unflatten(-1, (-1, 2))  # (B, T, H, Dh/2, 2)
-    rotation = rotation[:, None]  # (T, 1, Dh/2, 2)
+    pairs = x.view(*x.shape[:-1], -1, 2)  # (B, T, H, Dh/2, 2)
     if _pass_bound(x):  # a complex product is one pass
         return torch.view_as_real(torch.view_as_complex(pairs) * torch.view_as_complex(rotation)).flatten(-2)
     cosine, sine = rotation.to(x.dtype).unbind(-1)
@@ -74,8 +73,8 @@ class _RMSNorm(Function):
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         """Of y = s x with s = (mean x² + e)^-1/2: dx = s (g - y mean(g y))."""
         y, scale = ctx.saved_tensors
-        mean = torch.linalg.vecdot(gradient, y).unsqueeze(-1).div_(-y.shape[-1])
-        return torch.addcmul(gradient, y, mean).mul_(scale)
+        minus_mean: Tensor = torch.linalg.vecdot(gradient, y).unsqueeze(-1).div_(-y.shape[-1])
+        return torch.addcmul(gradient, y, minus_mean).mul_(scale)  # type: ignore[no-any-return]
 
 
 class _ReLU2(Function):

@@ -124,7 +124,7 @@ class GPT(Model):
             )
         if max_length > self.context_length:
             raise EngineError(*_too_long(self.context_length, max_length))
-        return Cache(batch_size, max_length, [LayerCache(max_length) for _ in self.blocks])
+        return Cache(max_length, [LayerCache(max_length) for _ in self.blocks])
 
     def _check_length(self, inputs: Tensor, start: int, state: Cache | None) -> None:
         most = self.context_length if state is None else state.max_length
@@ -141,7 +141,7 @@ class GPT(Model):
 
     def _setting(self, length: int, start: int, segments: Tensor | None, device: torch.device) -> Setting:
         mask = attention_mask(length, start, self.causal, segments, device)
-        rotation = self.rotation[start : start + length] if self.options.position == "rotary" else None
+        rotation = self.rotation[start : start + length, None] if self.options.position == "rotary" else None
         return Setting(rotation, mask, self.causal and mask is None and length > 1, start)
 
 

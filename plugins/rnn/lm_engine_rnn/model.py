@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 
 from lm_engine import Model
 from lm_engine_rnn.options import RNNOptions
+from lm_engine_rnn.recurrence import run_with_resets
 
 CELLS: dict[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
@@ -39,27 +41,16 @@ class RNN(Model):
     def forward(self, inputs: Tensor, state: Any = None, segments: Tensor | None = None) -> tuple[Tensor, Any]:
         """Return features (B, T, D) of inputs (B, T), and the state after them."""
         x = F.dropout(self.embedding(inputs), self.options.dropout, self.training)
-        if segments is not None:
-            return self._features_of_documents(x, segments), None
-        features, after = self._run(x, state)
+        features, after = self._run(x, state, segments)
         return F.dropout(features, self.options.dropout, self.training), None if state is None else after
 
-    def _features_of_documents(self, x: Tensor, segments: Tensor) -> Tensor:
-        opens = F.pad(segments[:, 1:] != segments[:, :-1], (1, 0), value=True)  # (B, T)
-        starts = opens.flatten().nonzero()[:, 0]
-        lengths = torch.diff(starts, append=starts.new_tensor([opens.numel()]))
-        documents = x.flatten(0, 1).split(lengths.tolist())
-        features, _ = self._run(nn.utils.rnn.pad_sequence(list(documents), batch_first=True))
-        inside = torch.arange(features.shape[1], device=x.device) < lengths[:, None]
-        features = features[inside].view(*segments.shape, -1)
-        return F.dropout(features, self.options.dropout, self.training)
-
-    def _run(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+    def _run(self, x: Tensor, state: Any, segments: Tensor | None) -> tuple[Tensor, Any]:
         """Run the cell; in fp32 on a CPU, where oneDNN has bf16 cells for few processors only."""
-        if x.is_cpu:
-            with torch.autocast("cpu", enabled=False):
-                return self.cell(x.float(), state)  # type: ignore[no-any-return]
-        return self.cell(x, state)  # type: ignore[no-any-return]
+        with torch.autocast(x.device.type, enabled=False) if x.is_cpu else nullcontext():
+            if segments is None:
+                return self.cell(x, state)  # type: ignore[no-any-return]
+            opens = F.pad(segments[:, 1:] != segments[:, :-1], (1, 0))  # (B, T)
+            return run_with_resets(self.cell, self.options.cell, x, opens), None
 
     def logits(self, features: Tensor) -> Tensor:
         """Return logits (…, V) of features (…, D)."""

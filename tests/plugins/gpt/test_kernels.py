@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from lm_engine_gpt.kernels import relu2, rms_norm, rotary_table, rotate
+
+
+def test_rms_norm_and_its_gradient_are_torchs() -> None:
+    x = torch.randn(3, 5, 8, requires_grad=True)
+    weights = torch.randn_like(x)
+    expected = F.rms_norm(x, (8,), eps=1e-6)
+    torch.testing.assert_close(rms_norm(x), expected)
+    (found,) = torch.autograd.grad((rms_norm(x) * weights).sum(), x)
+    torch.testing.assert_close(found, torch.autograd.grad((expected * weights).sum(), x)[0])
+
+
+def test_rms_norm_of_zeros_is_zero() -> None:
+    x = torch.zeros(2, 8, requires_grad=True)
+    rms_norm(x).sum().backward()
+    assert not rms_norm(x).any() and x.grad.isfinite().all()
+
+
+def test_relu2_and_its_gradient() -> None:
+    x = torch.tensor([-2.0, 0.0, 3.0], requires_grad=True)
+    relu2(x).sum().backward()
+    assert relu2(x).tolist() == [0, 0, 9] and x.grad.tolist() == [0, 0, 6]
+
+
+def turned(x: Tensor, position: int, base: float) -> list[float]:
+    """The textbook formula, pair by pair."""
+    out: list[float] = []
+    for pair in range(len(x) // 2):
+        angle = position * base ** (-2 * pair / len(x))
+        first, second = float(x[2 * pair]), float(x[2 * pair + 1])
+        out += [
+            first * math.cos(angle) - second * math.sin(angle),
+            first * math.sin(angle) + second * math.cos(angle),
+        ]
+    return out
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])  # two ways to the same
+def test_rotate_by_hand(dtype: torch.dtype) -> None:
+    x = torch.randn(2, 5, 3, 8, dtype=dtype)
+    found = rotate(x, rotary_table(9, 8, 100.0)[4:, None])
+    for position in range(5):
+        expected = torch.tensor(turned(x[1, position, 2], 4 + position, 100.0), dtype=dtype)
+        torch.testing.assert_close(found[1, position, 2], expected, atol=1e-6, rtol=1e-5)
+
+
+def test_products_of_rotated_vectors_depend_on_distance_only() -> None:
+    query, key, table = torch.randn(8), torch.randn(8), rotary_table(32, 8, 10_000.0)[:, None]
+    queries = rotate(query.expand(1, 32, 1, 8).contiguous(), table)[0, :, 0]
+    keys = rotate(key.expand(1, 32, 1, 8).contiguous(), table)[0, :, 0]
+    torch.testing.assert_close(queries[5] @ keys[2], queries[25] @ keys[22])

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from lm_engine import EngineError
+from lm_engine_gpt.model import GPT
+from lm_engine_gpt.options import GPTOptions
+
+GPT2 = {
+    "position": "learned",
+    "qk_norm": False,
+    "norm": "layernorm",
+    "norm_gain": True,
+    "embedding_norm": False,
+    "activation": "gelu-tanh",
+    "bias": True,
+    "tie_embeddings": True,
+    "zero_init_projections": False,
+    "logit_softcap": 0.0,
+    "init_std": 0.02,
+}
+
+
+def gpt(**options: object) -> GPT:
+    torch.manual_seed(0)
+    small = {"n_layer": 2, "n_head": 4, "n_embd": 32, "zero_init_projections": False}
+    return GPT(GPTOptions(**{**small, **options}), vocab_size=11, context_length=16)
+
+
+def ids(batch: int = 3, length: int = 16) -> Tensor:
+    return torch.randint(11, (batch, length), generator=torch.Generator().manual_seed(0))
+
+
+def logits(model: GPT, inputs: Tensor, **more: Tensor) -> Tensor:
+    return model.logits(model(inputs, **more)[0])
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[GPT, torch.nn.Module]:
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    config = transformers.GPT2Config(vocab_size=11, n_positions=16, n_embd=32, n_layer=2, n_head=4)
+    theirs = transformers.GPT2LMHeadModel(config).eval()
+    for parameter in theirs.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    ours = gpt(**GPT2).eval()
+    ours.load_state_dict(converted(theirs.state_dict()))
+    return ours, theirs
+
+
+class TestGPT2:
+    def test_logits(self, pair: tuple[GPT, torch.nn.Module]) -> None:
+        ours, theirs = pair
+        torch.testing.assert_close(logits(ours, ids()), theirs(ids()).logits, atol=1e-4, rtol=1e-4)
+
+    def test_cached_generation(self, pair: tuple[GPT, torch.nn.Module]) -> None:
+        ours, theirs = pair
+        tokens, state = ids(length=3), ours.initial_state(3, 16)
+        mask = torch.ones_like(tokens)  # else id 0 is taken for padding
+        expected = theirs.generate(
+            tokens, attention_mask=mask, max_length=16, do_sample=False, pad_token_id=0, eos_token_id=None
+        )
+        latest = tokens
+        while tokens.shape[1] < 16:
+            features, state = ours(latest, state)
+            latest = ours.logits(features[:, -1]).argmax(-1, keepdim=True)
+            tokens = torch.cat((tokens, latest), dim=1)
+        assert torch.equal(tokens, expected)
+
+
+def converted(theirs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Rename GPT-2's parameters; its matrices are stored (inputs, outputs), and queries, keys, values as one."""
+    ours = {
+        "embedding.weight": theirs["transformer.wte.weight"],
+        "positions.weight": theirs["transformer.wpe.weight"],
+        "norm.weight": theirs["transformer.ln_f.weight"],
+        "norm.bias": theirs["transformer.ln_f.bias"],
+    }
+    names = {
+        "ln_1": "attention_norm",
+        "ln_2": "mlp_norm",
+        "attn.c_proj": "attention.projection",
+        "mlp.c_fc": "mlp.up",
+        "mlp.c_proj": "mlp.projection",
+    }
+    for layer in range(2):
+        for old, new in names.items():
+            for part in ("weight", "bias"):
+                ours[f"blocks.{layer}.{new}.{part}"] = theirs[f"transformer.h.{layer}.{old}.{part}"].t()
+        for part in ("weight", "bias"):
+            stacked = theirs[f"transformer.h.{layer}.attn.c_attn.{part}"].t().chunk(3)
+            for name, piece in zip(("query", "key", "value"), stacked, strict=True):
+                ours[f"blocks.{layer}.attention.{name}.{part}"] = piece
+    return ours
+
+
+@pytest.mark.parametrize("activation", ["relu2", "gelu", "silu", "relu", "swiglu"])
+@pytest.mark.parametrize("position", ["rotary", "learned", "none"])
+def test_packed_documents_have_the_logits_that_they_have_alone(position: str, activation: str) -> None:
+    model = gpt(position=position, activation=activation).eval()
+    inputs, segments = ids(1), torch.tensor([[0] * 5 + [1] * 7 + [2] * 4])
+    packed = logits(model, inputs, segments=segments)[0]
+    for start, end in ((0, 5), (5, 12), (12, 16)):
+        torch.testing.assert_close(packed[start:end], logits(model, inputs[:, start:end])[0], atol=1e-5, rtol=1e-4)
+
+
+def test_grouped_heads_equal_repeated_ones() -> None:
+    grouped, full = gpt(n_kv_head=2), gpt()
+    weights = grouped.state_dict()
+    for layer in range(2):
+        for name in ("key", "value"):
+            key = f"blocks.{layer}.attention.{name}.weight"
+            weights[key] = weights[key].view(2, 8, 32).repeat_interleave(2, dim=0).reshape(32, 32)
+    full.load_state_dict(weights)
+    torch.testing.assert_close(logits(grouped, ids()), logits(full, ids()))
+
+
+def test_padded_ids_are_no_part_of_the_logits() -> None:
+    padded = gpt(pad_vocab_to=8)
+    assert padded.embedding.weight.shape == padded.head.weight.shape == (16, 32)
+    assert logits(padded, ids()).shape == (3, 16, 11)
+
+
+def test_logits_are_bounded_by_the_softcap() -> None:
+    model = gpt(logit_softcap=3.0)
+    torch.nn.init.normal_(model.head.weight, std=100)
+    assert logits(model, ids()).abs().max() <= 3
+
+
+def test_zero_projections_start_as_the_embedding_alone() -> None:
+    model = gpt(zero_init_projections=True)
+    x = F.rms_norm(model.embedding(ids()), (32,), eps=1e-6)
+    torch.testing.assert_close(model(ids())[0], F.rms_norm(x, (32,), eps=1e-6))
+
+
+def test_initial_size_of_the_matrices() -> None:
+    model = gpt(n_embd=64, bias=True)
+    block = model.blocks[0]
+    assert block.attention.query.weight.std().item() == pytest.approx(1 / 8, rel=0.1)
+    assert block.attention.projection.weight.std().item() == pytest.approx(1 / 8 / math.sqrt(4), rel=0.1)
+    assert block.mlp.projection.weight.std().item() == pytest.approx(1 / 16 / math.sqrt(4), rel=0.1)
+    assert not block.mlp.up.bias.any()
+
+
+@pytest.mark.parametrize("options", [{}, GPT2, {"activation": "swiglu", "n_kv_head": 2, "norm_gain": True}])
+@pytest.mark.parametrize("packed", [False, True])
+def test_compiles_as_one_graph_to_the_same_logits(options: dict[str, object], packed: bool) -> None:
+    model = gpt(**options)
+    segments = torch.arange(16).div(6, rounding_mode="floor").expand(3, -1) if packed else None
+    torch._dynamo.reset()
+    compiled = torch.compile(model, fullgraph=True, backend="eager")
+    found, expected = compiled(ids(), None, segments)[0], model(ids(), None, segments)[0]
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+    found.sum().backward()
+
+
+def test_the_cache_takes_the_precision_of_the_keys() -> None:
+    model = gpt().bfloat16()
+    state = model.initial_state(3, 16)
+    with torch.no_grad():
+        model(ids(), state)
+    assert state.layers[0].keys.dtype == torch.bfloat16
+
+
+def test_no_state_when_it_looks_both_ways() -> None:
+    model = gpt()
+    model.causal = False
+    with pytest.raises(EngineError, match="both ways"):
+        model.initial_state(1, 16)
+
+
+def test_no_state_beyond_the_context() -> None:
+    with pytest.raises(EngineError, match="at most 16 tokens in a row, found 17"):
+        gpt().initial_state(1, 17)

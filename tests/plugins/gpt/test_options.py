@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import pytest
+
+from lm_engine_gpt.options import GPTOptions
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_embd": 30, "n_head": 4}, "n_embd must be a multiple of n_head, found 30 and 4"),
+        ({"n_head": 4, "n_kv_head": 3}, "n_head must be a multiple of n_kv_head, found 4 and 3"),
+        ({"n_embd": 12, "n_head": 4}, "even head width"),
+        ({"norm": "layernorm", "bias": True}, "only with a gain"),
+    ],
+)
+def test_what_does_not_fit_is_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        GPTOptions(**options)
+
+
+def test_odd_heads_need_no_pairs_without_rotary() -> None:
+    assert GPTOptions(n_embd=12, n_head=4, position="learned").head_width == 3
+
+
+def test_hidden_width() -> None:
+    assert GPTOptions(n_embd=256).hidden == 1024
+    assert GPTOptions(n_embd=256, activation="swiglu").hidden == 680  # 8/3 of 256 is 682.7
+    assert GPTOptions(n_embd=256, n_hidden=300).hidden == 300
