@@ -21,7 +21,7 @@ from _cli_page import cli_page
 
 ROOT = Path(__file__).resolve().parent.parent
 
-RUN_OUTPUT = re.compile(r"(<!-- run-output -->\n```console\n\$ make run\n).*?(\n```)", re.DOTALL)
+RUN_OUTPUT = re.compile(r"(<!-- run-output -->\n```console\n\$ make run\n)(?:(?!```).*\n)*(?=```)")
 """Where the README shows the output of the main job."""
 
 
@@ -41,7 +41,7 @@ def fill_in_run() -> None:
         command = [sys.executable, "-m", "lm_engine_cli", "run"]
         output = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
     readme = ROOT / "README.md"
-    text, times = RUN_OUTPUT.subn(lambda match: match[1] + _shortened(output) + match[2], readme.read_text(encoding="utf-8"))
+    text, times = RUN_OUTPUT.subn(lambda match: f"{match[1]}{_shortened(output)}\n", readme.read_text(encoding="utf-8"))
     if times != 1:
         sys.exit("README.md must have one block after <!-- run-output -->.")
     readme.write_text(text, encoding="utf-8")
