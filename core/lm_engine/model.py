@@ -28,6 +28,9 @@ class Model(nn.Module):
     - One token at a time from a state gives the same logits as all tokens at once.
     - `segments` separate documents: a change in one leaves the logits of the others as they were.
     - Every parameter gets a gradient; rows of a batch do not touch each other.
+    - `state_dict` holds all that was learned, each tensor under one name: tie weights by using one parameter in two places (the
+      embedding's weight in `logits`), not by giving it two names.
+    - More tokens than `context_length` are refused with an `EngineError`, in `forward` and in `initial_state`.
     """
 
     attention: frozenset[Attention] = frozenset({"causal"})

@@ -63,7 +63,7 @@ class _RMSNorm(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-        scale = norm.square_().div_(x.shape[-1]).add_(RMS_EPSILON).rsqrt_()  # (…, 1)
+        scale: Tensor = norm.square_().div_(x.shape[-1]).add_(RMS_EPSILON).rsqrt_()  # (…, 1)
         y = x * scale
         ctx.save_for_backward(y, scale)
         return y
@@ -74,7 +74,7 @@ class _RMSNorm(Function):
         """Of y = s x with s = (mean x² + e)^-1/2: dx = s (g - y mean(g y))."""
         y, scale = ctx.saved_tensors
         minus_mean: Tensor = torch.linalg.vecdot(gradient, y).unsqueeze(-1).div_(-y.shape[-1])
-        return torch.addcmul(gradient, y, minus_mean).mul_(scale)  # type: ignore[no-any-return]
+        return torch.addcmul(gradient, y, minus_mean).mul_(scale)
 
 
 class _ReLU2(Function):
