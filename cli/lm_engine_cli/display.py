@@ -157,7 +157,9 @@ def result_lines(result: RunResult, plan: Plan | None, catalogue: Catalogue, str
 def next_commands(result: RunResult, plan: Plan | None, catalogue: Catalogue) -> list[str]:
     """Return commands that work after a run."""
     folder = shlex.quote(str(result.folder))
-    commands = [f'engine generate {folder} --prompt "{_opening(result)}"', f"engine evaluate {folder}"]
+    commands = [f'engine generate {folder} --prompt "{_opening(result)}"']
+    if result.evaluation is not None:  # else there is nothing of its own to score
+        commands.append(f"engine evaluate {folder}")
     model = plan.recipe.choice("model").name if plan else ""
     others = [offer.name for offer in catalogue.offers("model") if offer.name not in model.split(":")]
     if others:
