@@ -71,6 +71,8 @@ def save_checkpoint(run: Path, state: TrainingState, model: Model, optimizers: S
         save_file(tensors, folder / "optimizer.safetensors")
         facts = {"format": FORMAT, **asdict(state), "optimizer": scalars, "groups": _groups(optimizers)}
         (folder / "state.json").write_text(json.dumps(facts, indent=1))
+        for name in ("model.safetensors", "optimizer.safetensors"):  # safetensors lets only the owner read what it writes
+            (folder / name).chmod((folder / "state.json").stat().st_mode)
 
     try:
         write_whole(place, build)  # a step has one outcome: where it is saved already, it stays

@@ -84,7 +84,7 @@ class OptionSpec:
     def bounds(self) -> str:
         """The bounds in words: `>= 1`, `>= 0 and < 1`, or an empty string."""
         signs = ((">=", self.ge), (">", self.gt), ("<=", self.le), ("<", self.lt))
-        return " and ".join(f"{sign} {bound:g}" for sign, bound in signs if bound is not None)
+        return " and ".join(f"{sign} {_number(bound)}" for sign, bound in signs if bound is not None)
 
     def convert(self, value: Any, where: str) -> Any:
         """Check a value (a flag's text, a TOML value or a Python object) and return it in the field's type.
@@ -121,6 +121,11 @@ class OptionSpec:
         )
         if outside or (isinstance(value, float) and not math.isfinite(value)):
             raise UsageError(f"{where} expects a value {self.bounds or 'that is finite'}, found {value}.", self.help)
+
+
+def _number(bound: float) -> str:
+    """Spell a bound: whole numbers in full, others shortly."""
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"
 
 
 def _to_bool(value: Any) -> bool:

@@ -205,7 +205,7 @@ class Recipe:
         return cls(**arguments)
 
     def to_toml(self) -> str:
-        """Return the recipe as the text of a TOML file that `from_toml` reads. TOML has no null, so None is "none"."""
+        """Return the recipe as the text of a TOML file that `read_tables` reads. TOML has no null, so None is "none"."""
         tables = {
             name: {key: "none" if value is None else value for key, value in table.items()}
             for name, table in self.to_dict().items()
