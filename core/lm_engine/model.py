@@ -30,7 +30,7 @@ class Model(nn.Module):
     - Every parameter gets a gradient; rows of a batch do not touch each other.
     - `state_dict` holds all that was learned, each tensor under one name: tie weights by using one parameter in two places (the
       embedding's weight in `logits`), not by giving it two names.
-    - More tokens than `context_length` are refused with an `EngineError`, in `forward` and in `initial_state`.
+    - More tokens than `context_length` are refused with an `EngineError`, in one call and through a state.
     """
 
     attention: frozenset[Attention] = frozenset({"causal"})
