@@ -14,10 +14,10 @@ from lm_engine import Tokenizer
 
 CANDIDATES: dict[str, tuple[str, dict[str, Any]]] = {
     "byte": ("byte", {}),
-    "bpe": ("bpe", {}),
+    "bpe": ("bpe", {"vocab_size": 4096}),
     "gpt2": ("gpt2", {}),
-    "sentencepiece unigram": ("sentencepiece", {"model_type": "unigram"}),
-    "sentencepiece bpe": ("sentencepiece", {"model_type": "bpe"}),
+    "sentencepiece unigram": ("sentencepiece", {"model_type": "unigram", "vocab_size": 4096}),
+    "sentencepiece bpe": ("sentencepiece", {"model_type": "bpe", "vocab_size": 4096}),
 }
 
 SECONDS = 1.0
