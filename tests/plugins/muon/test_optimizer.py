@@ -95,9 +95,13 @@ def test_state_is_torchs():
     batched, reference = BatchedMuon(ours), torch.optim.Muon(theirs)
     batched.step()
     reference.step()
+    ours_state, theirs_state = batched.state_dict()["state"], reference.state_dict()["state"]
+    assert ours_state[0].keys() == theirs_state[0].keys()
     reference.load_state_dict(batched.state_dict())
     batched.load_state_dict(reference.state_dict())
+    before = ours[0].detach().clone()
     batched.step()
+    assert not torch.equal(ours[0], before)
 
 
 def test_stacks_stay_small(monkeypatch):
