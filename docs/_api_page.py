@@ -24,7 +24,7 @@ _CHAPTERS: dict[str, tuple[str, ...]] = {
     "Model": ("model",),
     "Optimizer": ("optimizer",),
     "Sampler": ("sampler",),
-    "Running": ("recipe", "pipeline", "saved_run", "observer"),
+    "Running": ("recipe", "pipeline", "saved_run", "observer", "executor"),
     "Stages one by one": ("stages", "training"),
     "What is installed": ("catalogue",),
     "Errors": ("errors",),

@@ -14,6 +14,7 @@ from lm_engine.implementation import (
     STAGES,
     Command,
     Corpus,
+    Executor,
     Implementation,
     Observer,
     Reader,
@@ -24,6 +25,7 @@ from lm_engine.options import NoOptions, option
 if TYPE_CHECKING:
     from lm_engine.catalogue import Catalogue
     from lm_engine.errors import EngineError, UsageError
+    from lm_engine.executor import Ended, Task, TaskExecutor
     from lm_engine.examples import IGNORED, Batch, ExampleBuilder, Tokens, pairs, segments_of
     from lm_engine.model import Model
     from lm_engine.observer import Evaluation, Plan, Preparation, RunObserver, RunResult, Sample, Saved, Step
@@ -47,6 +49,9 @@ _LAZY = {
     "Tokens": "examples",
     "pairs": "examples",
     "segments_of": "examples",
+    "Ended": "executor",
+    "Task": "executor",
+    "TaskExecutor": "executor",
     "Model": "model",
     "NamedParameter": "optimizer",
     "Optimization": "optimizer",
@@ -92,9 +97,11 @@ __all__ = [
     "Choice",
     "Command",
     "Corpus",
+    "Ended",
     "EngineError",
     "Evaluation",
     "ExampleBuilder",
+    "Executor",
     "Implementation",
     "Model",
     "NamedParameter",
@@ -114,6 +121,8 @@ __all__ = [
     "ScheduleOptions",
     "Stage",
     "Step",
+    "Task",
+    "TaskExecutor",
     "TokenIds",
     "Tokenizer",
     "Tokens",

@@ -31,6 +31,7 @@ from lm_engine.implementation import (
     STAGES,
     Command,
     Corpus,
+    Executor,
     Implementation,
     Observer,
     Reader,
@@ -49,6 +50,7 @@ KINDS: dict[str, tuple[str, type[Any]]] = {
     "reader": ("engine_readers", Reader),
     "observer": ("engine_observers", Observer),
     "command": ("engine_commands", Command),
+    "executor": ("engine_executors", Executor),
 }
 """What can be offered: the word for it, the hook that is asked, the record that must come back."""
 

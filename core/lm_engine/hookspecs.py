@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import pluggy
 
-from lm_engine.implementation import Command, Corpus, Implementation, Observer, Reader
+from lm_engine.implementation import Command, Corpus, Executor, Implementation, Observer, Reader
 
 hookspec = pluggy.HookspecMarker("lm_engine")
 hookimpl = pluggy.HookimplMarker("lm_engine")
@@ -73,4 +73,10 @@ def engine_observers() -> Sequence[Observer]:
 @hookspec
 def engine_commands() -> Sequence[Command]:
     """Return the commands that this plugin adds to `engine`."""
+    raise NotImplementedError
+
+
+@hookspec
+def engine_executors() -> Sequence[Executor]:
+    """Return the ways of carrying out many runs: on this machine, over a cluster."""
     raise NotImplementedError

@@ -104,3 +104,20 @@ class Observer:
     summary: str
     factory: str | Callable[..., Any]
     options: type = field(default=NoOptions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Executor:
+    """A way of carrying out many runs.
+
+    Args:
+        name: what users type: `--executor ray`.
+        summary: one line for listings.
+        factory: `module:Class`, called as `factory(options, jobs=…)`; returns a `lm_engine.TaskExecutor`.
+        options: as for `Implementation`.
+    """
+
+    name: str
+    summary: str
+    factory: str | Callable[..., Any]
+    options: type = field(default=NoOptions)

@@ -55,7 +55,9 @@ def open_split(resolved: Resolved, catalogue: Catalogue, observer: RunObserver) 
     observer.on_preparation(Preparation(what="Reading the text"))
     held_out = open_corpus(data.held_out_sources, catalogue) if data.held_out_sources else None
     corpus = open_corpus(data.sources, catalogue)
-    return split_corpus(corpus, data.held_out, held_out, drop_duplicates=data.drop_duplicates)
+    split = split_corpus(corpus, data.held_out, held_out, drop_duplicates=data.drop_duplicates)
+    # What is tuned on the held-out text would be judged on it too: validation is cut from what is left for training.
+    return split_corpus(split.train, data.validation) if data.validation else split
 
 
 def prepare_tokenizer(

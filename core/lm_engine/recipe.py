@@ -31,6 +31,9 @@ class DataOptions:
     sources: tuple[str, ...] = option((), "Names of corpora, files, folders or globs.")
     held_out: float = option(0.1, "Share of the text's bytes that is kept from training, to judge on.", ge=0, lt=1)
     held_out_sources: tuple[str, ...] = option((), "Text to judge on instead of a share of the sources.")
+    validation: float = option(
+        0.0, "Share of the training text to judge on in place of the held-out text, while settings are tuned.", ge=0, lt=1
+    )
     drop_duplicates: bool = option(False, "Leave out documents that repeat an earlier one to the letter.")
 
 

@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from lm_engine import Command, Corpus, Implementation, Observer, Reader, hookimpl, hookspecs
+from lm_engine import Command, Corpus, Executor, Implementation, Observer, Reader, hookimpl, hookspecs
 from lm_engine.catalogue import KINDS, Catalogue
 
 RECORDS = {
@@ -20,6 +20,7 @@ RECORDS = {
     "engine_readers": Reader(suffix=".acme", summary="", factory="never:imported"),
     "engine_observers": Observer(name="acme", summary="", factory="never:imported"),
     "engine_commands": Command(name="acme", summary="", factory="never:imported"),
+    "engine_executors": Executor(name="acme", summary="", factory="never:imported"),
 }
 
 
