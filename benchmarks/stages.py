@@ -44,7 +44,7 @@ def catalogue() -> Catalogue:
 def make(kind: str, name: str, *arguments: Any, options: dict[str, Any] | None = None, **keywords: Any) -> Any:
     """Return a stage: its factory, called with its options."""
     offer = catalogue().find(kind, name)
-    return offer.resolve()(parse(offer.record.options, options or {}, kind), *arguments, **keywords)
+    return offer.resolve()(parse(offer.options, options or {}, kind), *arguments, **keywords)
 
 
 def make_model(name: str, context_length: int, vocab_size: int = VOCABULARY, **options: Any) -> Model:

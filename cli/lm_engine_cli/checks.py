@@ -39,7 +39,7 @@ class CheckRequest:
     @property
     def params(self) -> list[SpecOption]:
         """Return a flag for each option of the offers."""
-        specs = {(offer.kind, spec.name): spec for offer in self.offers for spec in describe(offer.record.options)}
+        specs = {(offer.kind, spec.name): spec for offer in self.offers for spec in describe(offer.options)}
         return [SpecOption(kind, spec) for (kind, _), spec in specs.items()]
 
 
@@ -86,7 +86,7 @@ def _check(offer: Offer[Any], options: dict[str, Any], as_json: bool) -> list[di
     import lm_engine.testing
 
     base = getattr(lm_engine.testing, _CLASSES[offer.kind])
-    names = {spec.name for spec in describe(offer.record.options)}
+    names = {spec.name for spec in describe(offer.options)}
     small = {"vocab_size": SMALL_VOCABULARY} if offer.kind == "tokenizer" and "vocab_size" in names else {}
     subject: Any = type(f"Check{offer.name}", (base,), {"implementation": offer.record, "options": {**small, **options}})
     results = []

@@ -6,7 +6,6 @@ import errno
 import os
 import re
 import sys
-import traceback
 import warnings
 from typing import TextIO
 
@@ -70,6 +69,8 @@ def _near_flag(flag: str, known: list[str]) -> str:
 def show(error: BaseException, *, debug: bool) -> int:
     """Write a failure to stderr and return the exit code that goes with it."""
     if debug:
+        import traceback
+
         say("".join(traceback.format_exception(error)).rstrip(), err=True)
     told = as_engine_error(error)
     stopped = told.exit_code == 130

@@ -14,6 +14,7 @@ import click
 
 from lm_engine.catalogue import Catalogue, Offer
 from lm_engine.errors import EngineError, UsageError, did_you_mean
+from lm_engine_cli.output import terminal_width
 
 
 class BuiltIn(NamedTuple):
@@ -75,6 +76,8 @@ class EngineGroup(click.Group):
         Raises:
             ReaderGone: the reader of the output has gone.
         """
+        # As click itself would, but without importing shutil.
+        kwargs.setdefault("terminal_width", max(terminal_width(), 52) - 2)
         try:
             return super().make_context(*args, **kwargs)
         except BrokenPipeError:

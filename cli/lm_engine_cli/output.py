@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import re
-import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -45,6 +43,8 @@ def say(text: str = "", *, err: bool = False) -> None:
 
 def say_json(value: Any) -> None:
     """Write a result for machines. Only ASCII, so that no control character is in it and any encoding carries it."""
+    import json
+
     text = json.dumps(plain(value), indent=2, allow_nan=False)
     # Lists of numbers (token ids) go on one line; a line break in JSON text never lies within a string.
     say(_NUMBERS.sub(lambda match: f"[{', '.join(number.strip() for number in match[1].split(','))}]", text))
@@ -69,7 +69,18 @@ def plain(value: Any) -> Any:
 
 def terminal_width(limit: int = 100) -> int:
     """Return the columns to write in; 80 where there is no terminal."""
-    return min(limit, shutil.get_terminal_size((80, 24)).columns)
+    return min(limit, _columns())
+
+
+def _columns() -> int:
+    """Do what `shutil.get_terminal_size` does; importing shutil would bring five archive formats to every listing."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns)
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or 80  # type: ignore[union-attr]
+    except (AttributeError, ValueError, OSError):  # no stream, a closed one, or one that is no terminal
+        return 80
 
 
 def cells(text: str) -> int:

@@ -116,7 +116,7 @@ class Request:
         """
         made = []
         for offer in self.observers:
-            options = parse(offer.record.options, self.observer_tables[offer.name], offer.name)
+            options = parse(offer.options, self.observer_tables[offer.name], offer.name)
             made.append(offer.resolve()(options))
         return made
 
@@ -204,7 +204,7 @@ class StageCommand(EngineCommand):
         offers = [*request.offers.items(), *((offer.name, offer) for offer in request.observers)]
         return [
             *(SpecOption(table.partition(".")[0], spec) for table in self.tables for spec in _table_specs(table)),
-            *(SpecOption(name, spec) for name, offer in offers for spec in describe(offer.record.options)),
+            *(SpecOption(name, spec) for name, offer in offers for spec in describe(offer.options)),
         ]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -25,7 +25,7 @@ def tokenizer_for(request: Request) -> Tokenizer:
         UsageError: the text of --data cannot give the vocabulary, or cannot be read.
     """
     offer = request.offers["tokenizer"]
-    options = parse(offer.record.options, request.options("tokenizer"), "tokenizer")
+    options = parse(offer.options, request.options("tokenizer"), "tokenizer")
     return _fixed(offer.resolve()(options)) or _trained(request)
 
 
@@ -70,5 +70,5 @@ def _trained(request: Request) -> Tokenizer:
     corpus = open_corpus(data.sources, request.catalogue)
     split = split_corpus(corpus, data.held_out, held_out, drop_duplicates=data.drop_duplicates)
     offer = request.offers["tokenizer"]
-    options = parse(offer.record.options, request.options("tokenizer"), "tokenizer")
+    options = parse(offer.options, request.options("tokenizer"), "tokenizer")
     return trained_tokenizer(offer, options, split, cache_directory())[0]

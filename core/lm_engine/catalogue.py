@@ -9,22 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib
-import importlib.metadata
-import importlib.util
-import itertools
 import os
 import re
 import sys
-import traceback
+import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import pluggy
 
 from lm_engine import hookspecs
+from lm_engine.distributions import EntryPoint, entry_points_of
 from lm_engine.errors import EngineError, UsageError, did_you_mean
 from lm_engine.implementation import (
     HOOK_API_VERSION,
@@ -35,8 +31,12 @@ from lm_engine.implementation import (
     Implementation,
     Observer,
     Reader,
+    resolve,
 )
-from lm_engine.options import describe
+from lm_engine.options import NoOptions, describe
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ENTRY_POINT_GROUP = "lm_engine"
 
@@ -55,6 +55,8 @@ KINDS: dict[str, tuple[str, type[Any]]] = {
 """What can be offered: the word for it, the hook that is asked, the record that must come back."""
 
 _HOOKS = [hook for hook, _ in KINDS.values()]
+
+_HOOKABLE = (types.FunctionType, types.MethodType, staticmethod, classmethod)
 
 HOOK_ARGUMENTS: dict[str, Any] = {}
 """What the hooks are called with, by the names of their arguments; a plugin names those that it wants. None so far."""
@@ -78,23 +80,36 @@ class Offer(Generic[Record]):
         """The name that is always unambiguous: `lm-engine-gpt:gpt`."""
         return f"{self.distribution}:{self.name}"
 
+    @property
+    def options(self) -> type[Any]:
+        """The dataclass of its options, imported now where the record names the place.
+
+        Raises:
+            EngineError: it cannot be imported, or is no dataclass of options; names the distribution and the cause.
+        """
+        options = self.resolve("options") if hasattr(self.record, "options") else NoOptions
+        try:
+            describe(cast("type[Any]", options))
+        except Exception as error:
+            raise self._unusable(error) from error
+        return cast("type[Any]", options)
+
     def resolve(self, field: str = "factory") -> Callable[..., Any]:
         """Import the factory, or what another field of the record names.
 
         Raises:
             EngineError: the module or the attribute cannot be imported; names the distribution and the cause.
         """
-        factory = getattr(self.record, field)
-        if not isinstance(factory, str):
-            return factory  # type: ignore[no-any-return]
-        module_name, _, attribute = factory.partition(":")
         try:
-            return getattr(importlib.import_module(module_name), attribute)  # type: ignore[no-any-return]
+            return resolve(getattr(self.record, field))  # type: ignore[no-any-return]
         except (Exception, SystemExit) as error:
-            raise EngineError(
-                f"The {self.kind} {self.name} of {self.distribution} {self.version} cannot be loaded: {one_line(error)}",
-                f"Reinstall it (pip install --force-reinstall {self.distribution}), or use another {self.kind}.",
-            ) from error
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: BaseException) -> EngineError:
+        return EngineError(
+            f"The {self.kind} {self.name} of {self.distribution} {self.version} cannot be loaded: {one_line(error)}",
+            f"Reinstall it (pip install --force-reinstall {self.distribution}), or use another {self.kind}.",
+        )
 
     def make(self, contract: Callable[..., Made], *args: Any, **kwargs: Any) -> Made:
         """Call the factory and make sure that what comes back is what the stage's contract names.
@@ -122,6 +137,18 @@ class Problem:
     details: str
 
 
+class _Manager(pluggy.PluginManager):
+    """pluggy's, which asks `inspect` about every name of a plugin; of a module, only marked functions need that."""
+
+    def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:
+        """Return what the marker `@hookimpl` says of the hook of this name, or None where there is none."""
+        if isinstance(plugin, types.ModuleType):
+            value = vars(plugin).get(name)
+            if not isinstance(value, _HOOKABLE) or not hasattr(value, f"{ENTRY_POINT_GROUP}_impl"):
+                return None
+        return super().parse_hookimpl_opts(plugin, name)
+
+
 class Catalogue:
     """Everything that the installed plugins offer.
 
@@ -135,19 +162,17 @@ class Catalogue:
     def __init__(
         self,
         plugin_files: Sequence[str | Path] = (),
-        entry_points: Iterable[importlib.metadata.EntryPoint] | None = None,
+        entry_points: Iterable[EntryPoint] | None = None,
     ) -> None:
         self.problems: list[Problem] = []
         self._offers: dict[str, list[Offer[Any]]] = {kind: [] for kind in KINDS}
-        self._manager = pluggy.PluginManager(ENTRY_POINT_GROUP)
+        self._taken: set[tuple[str, str]] = set()
+        self._manager = _Manager(ENTRY_POINT_GROUP)
         self._manager.add_hookspecs(hookspecs)
-        if entry_points is None:
-            entry_points = importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
-        named = sorted(((*_made_by(entry_point), entry_point) for entry_point in entry_points), key=lambda found: found[:2])
-        for distribution, version, entry_point in named:
-            self._load(distribution, version, entry_point.load)
+        for entry_point in entry_points_of(ENTRY_POINT_GROUP) if entry_points is None else entry_points:
+            self._load(entry_point.distribution, entry_point.version, entry_point.load)
         for path in plugin_files:
-            self._load(str(path), "unpackaged", functools.partial(load_file, Path(path)), fatal=True)
+            self._load(str(path), "unpackaged", functools.partial(load_file, path), fatal=True)
 
     def offers(self, kind: str) -> list[Offer[Any]]:
         """List what is offered of a kind (a word of `KINDS`), by name and then by distribution."""
@@ -232,11 +257,11 @@ class Catalogue:
 
     def _keep(self, offers: list[Offer[Any]]) -> None:
         """Keep a hook's answer, whole or not at all."""
-        taken = {(offer.kind, offer.full_name) for offer in itertools.chain.from_iterable(self._offers.values())}
-        for offer in offers:
-            if (offer.kind, offer.full_name) in taken:
-                raise EngineError(f"it offers the {offer.kind} {offer.name} twice")
-            taken.add((offer.kind, offer.full_name))
+        names = [(offer.kind, offer.full_name) for offer in offers]
+        for number, name in enumerate(names):
+            if name in self._taken or name in names[:number]:
+                raise EngineError(f"it offers the {name[0]} {offers[number].name} twice")
+        self._taken.update(names)
         for offer in offers:
             self._offers[offer.kind].append(offer)
 
@@ -247,6 +272,8 @@ class Catalogue:
         self._note(distribution, version, EngineError(str(warning)))
 
     def _note(self, distribution: str, version: str, error: BaseException, where: str = "") -> None:
+        import traceback
+
         details = "".join(traceback.format_exception(error))
         problem = Problem(distribution=distribution, version=version, cause=where + one_line(error), details=details)
         self.problems.append(problem)
@@ -255,6 +282,8 @@ class Catalogue:
 @functools.cache
 def bundled() -> frozenset[str]:
     """Return the distributions that the bundle `lm-engine` names, extras included; none where it is not installed."""
+    import importlib.metadata
+
     try:
         required = importlib.metadata.requires("lm-engine") or []
     except importlib.metadata.PackageNotFoundError:
@@ -282,19 +311,30 @@ def _offer(kind: str, record: Any, record_type: type[Any], distribution: str, ve
         raise EngineError(f"a name is made of lower-case letters, digits and dashes, found {name!r}")
     if isinstance(record, Reader) and not re.fullmatch(r"(\.[a-z0-9]+)+", name):
         raise EngineError(f"a suffix is a dot and lower-case letters or digits, found {name!r}")
-    if not callable(record.factory) and not re.fullmatch(r"[\w.]+:\w+", record.factory):
+    if not callable(record.factory) and not _names_attribute(record.factory):
         raise EngineError(f"the factory of {name} must read module:Class or be callable, found {record.factory!r}")
-    if isinstance(record, (Implementation, Observer)):
-        describe(record.options)
+    options = getattr(record, "options", NoOptions)
+    if not isinstance(options, str):
+        describe(options)
+    elif not _names_attribute(options):
+        raise EngineError(f"the options of {name} must read module:Class or be a dataclass, found {options!r}")
     return Offer(kind=kind, name=name, record=record, distribution=distribution, version=version)
 
 
-def load_file(path: Path) -> Any:
+def _names_attribute(place: str) -> bool:
+    return re.fullmatch(r"[\w.]+:\w+", place) is not None
+
+
+def load_file(file: str | Path) -> Any:
     """Import a plugin that is a single file, under the name of the file.
 
     Raises:
         UsageError: there is no such file, or its name is that of a module that exists.
     """
+    import importlib.util
+    from pathlib import Path
+
+    path = Path(file)
     if not path.is_file():
         raise UsageError(f"--plugin expects a Python file, found no file at {path}.", "Check the path.")
     name = path.stem
@@ -321,13 +361,6 @@ def one_line(error: BaseException) -> str:
     text = str(error).strip().splitlines()
     first = text[0] if text else ""
     return first if isinstance(error, EngineError) else f"{type(error).__name__}: {first}".rstrip(": ")
-
-
-def _made_by(entry_point: importlib.metadata.EntryPoint) -> tuple[str, str]:
-    """Return distribution and version. Two lines are read off the metadata, as parsing all of it takes a millisecond each."""
-    text = (entry_point.dist.read_text("METADATA") or "") if entry_point.dist else ""
-    name, version = (re.search(rf"^{key}: *(\S+)", text, re.MULTILINE) for key in ("Name", "Version"))
-    return name[1] if name else entry_point.module, version[1] if version else "unknown"
 
 
 __all__ = ["ENTRY_POINT_GROUP", "KINDS", "STAGES", "Catalogue", "Offer", "Problem", "bundled", "load_file", "one_line"]

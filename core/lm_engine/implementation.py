@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from lm_engine.options import NoOptions
@@ -26,7 +27,8 @@ class Implementation:
         summary: one line for listings.
         factory: `module:Class`, imported only when a user chooses this implementation. What it is called with and must
             return is the contract of its stage. A callable also works, for code that lives in one file or a notebook.
-        options: a frozen keyword-only dataclass made of `lm_engine.options.option` fields.
+        options: a frozen keyword-only dataclass made of `lm_engine.options.option` fields; or `module:Class` of one, which is
+            imported only when the implementation is chosen or shown, so that listing it costs less.
         upgrade: `module:function` (or a callable) that declares that this version opens the runs of other versions. It is
             called as `upgrade(options, version)` with the options and the version in which the run was made, as plain names
             and values, and returns options of this version with which the factory makes what reads the older state. The run
@@ -37,7 +39,7 @@ class Implementation:
     name: str
     summary: str
     factory: str | Callable[..., Any]
-    options: type = field(default=NoOptions)
+    options: str | type = NoOptions
     upgrade: str | Callable[[dict[str, Any], str], dict[str, Any]] = ""
 
 
@@ -103,7 +105,7 @@ class Observer:
     name: str
     summary: str
     factory: str | Callable[..., Any]
-    options: type = field(default=NoOptions)
+    options: str | type = NoOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,4 +122,12 @@ class Executor:
     name: str
     summary: str
     factory: str | Callable[..., Any]
-    options: type = field(default=NoOptions)
+    options: str | type = NoOptions
+
+
+def resolve(place: Any) -> Any:
+    """Import what `module:attribute` names and return it; what is no text is returned as it is."""
+    if not isinstance(place, str):
+        return place
+    module, _, attribute = place.partition(":")
+    return getattr(importlib.import_module(module), attribute)

@@ -57,7 +57,7 @@ def make_sampler(resolved: Resolved, catalogue: Catalogue, choice: Choice | None
     offer, options = resolved.offers["sampler"], resolved.options["sampler"]
     if choice is not None:
         offer = catalogue.find("sampler", choice.name)
-        options = parse(offer.record.options, choice.options, "sampler")
+        options = parse(offer.options, choice.options, "sampler")
     return offer.make(Sampler, options)
 
 

@@ -44,7 +44,7 @@ def make(stage: str, choice: Choice | str, /, *arguments: Any, catalogue: Catalo
         raise UsageError(f"{stage!r} is no stage.", did_you_mean(stage, STAGES) or f"The stages are {', '.join(STAGES)}.")
     wanted = Choice(choice) if isinstance(choice, str) else choice
     offer = (catalogue or Catalogue()).find(stage, wanted.name)
-    options = parse(offer.record.options, wanted.options, stage)
+    options = parse(offer.options, wanted.options, stage)
     module, _, name = _CONTRACTS[stage].partition(":")
     contract = getattr(importlib.import_module(f"lm_engine.{module}"), name)
     return offer.make(contract, options, *arguments, **named)

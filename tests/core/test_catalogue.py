@@ -12,6 +12,7 @@ import pytest
 
 from lm_engine import HOOK_API_VERSION, Command, EngineError, Implementation, Observer, Reader, UsageError, hookimpl
 from lm_engine.catalogue import Catalogue, bundled
+from lm_engine.distributions import EntryPoint
 
 
 @pytest.fixture
@@ -28,8 +29,7 @@ def installed(tmp_path, monkeypatch):
         (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
         (facts / "entry_points.txt").write_text(f"[lm_engine]\n{entry} = {module}\n")
         importlib.invalidate_caches()
-        (point,) = importlib.metadata.Distribution.at(facts).entry_points
-        return point
+        return EntryPoint(distribution, version, module)
 
     return install
 

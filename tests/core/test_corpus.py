@@ -51,7 +51,7 @@ class Offers:
 
 
 class FakeEntryPoint:
-    name, module, dist = "fake", "fake_plugin", None
+    distribution, version = "fake", "1.0"
 
     def load(self):
         return Offers()
@@ -88,11 +88,11 @@ def refused(data, catalogue) -> UsageError:
 def test_a_named_corpus_streams_and_restarts(catalogue):
     corpus = open_corpus(["poems"], catalogue)
     assert list(corpus.pieces()) == list(corpus.pieces()) == [("a rose", True), ("is a \ufffd rose", True)]
-    assert texts(["fake_plugin:poems"], catalogue) == ["a rose", "is a \ufffd rose"]
+    assert texts(["fake:poems"], catalogue) == ["a rose", "is a \ufffd rose"]
 
 
 def test_the_pieces_of_a_corpus_end_where_the_factory_fails(catalogue):
-    with pytest.raises(EngineError, match="corpus broken of fake_plugin unknown cannot be read: RuntimeError: no network"):
+    with pytest.raises(EngineError, match=r"corpus broken of fake 1\.0 cannot be read: RuntimeError: no network"):
         texts(["broken"], catalogue)
     with pytest.raises(EngineError, match="must yield one str a document; found b'bytes'"):
         texts(["no-strings"], catalogue)
@@ -101,9 +101,9 @@ def test_the_pieces_of_a_corpus_end_where_the_factory_fails(catalogue):
 def test_a_name_that_is_also_a_path_is_refused(catalogue, tmp_path):
     (tmp_path / "poems").mkdir()
     (tmp_path / "poems/a.txt").write_text("mine")
-    assert refused(["poems"], catalogue).hint == "Say ./poems or fake_plugin:poems."
+    assert refused(["poems"], catalogue).hint == "Say ./poems or fake:poems."
     assert texts(["./poems"], catalogue) == ["mine"]
-    assert texts(["fake_plugin:poems"], catalogue) == ["a rose", "is a \ufffd rose"]
+    assert texts(["fake:poems"], catalogue) == ["a rose", "is a \ufffd rose"]
 
 
 def test_folders_are_read_sorted_below_without_hidden_and_unknown_files(catalogue, tmp_path):

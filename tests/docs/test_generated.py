@@ -57,7 +57,7 @@ def test_every_option_has_help():
     from lm_engine.catalogue import Catalogue
 
     offers = [offer for kind in KINDS for offer in Catalogue().offers(kind) if hasattr(offer.record, "options")]
-    silent = [f"{offer.name}.{spec.name}" for offer in offers for spec in describe(offer.record.options) if not spec.help]
+    silent = [f"{offer.name}.{spec.name}" for offer in offers for spec in describe(offer.options) if not spec.help]
     assert not silent
 
 

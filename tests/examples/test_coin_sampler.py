@@ -22,7 +22,7 @@ class TestCoin(SamplerConformance):
 
 
 def test_two_tokens_at_most_are_possible() -> None:
-    options = OFFER.record.options(bias=0.9)
+    options = OFFER.options(bias=0.9)
     found = OFFER.resolve()(options).probabilities(torch.tensor([[0.0, 3.0, 1.0, 2.0]]), torch.zeros(1, 0))
     assert torch.allclose(found, torch.tensor([[0.0, 0.9, 0.0, 0.1]]))
 

@@ -45,7 +45,7 @@ def _build(request: Request, tokenizer: Tokenizer, text: str, limit: int) -> tup
     tokens = np.concatenate([end, tokenizer.encode(text), end]) if text else end
     offer = request.offers["builder"]
     builder = offer.resolve()(
-        parse(offer.record.options, request.options("builder"), "builder"),
+        parse(offer.options, request.options("builder"), "builder"),
         context_length=request.tables.get("training", {}).get("context_length") or max(1, len(tokens) - 1),
         vocab_size=tokenizer.vocab_size,
         end_of_text=tokenizer.end_of_text,

@@ -129,7 +129,7 @@ def _describe(offer: Offer[Any]) -> None:
     say("\n".join(wrap(visible_line(offer.record.summary), terminal_width())))
     if not isinstance(offer.record, (Implementation, Observer)):
         return
-    specs = describe(offer.record.options)
+    specs = describe(offer.options)
     if not specs:
         say("It has no options.")
         return
@@ -173,7 +173,7 @@ def _facts(offer: Offer[Any]) -> dict[str, Any]:
                 "bounds": {bound: value for bound in ("ge", "gt", "le", "lt") if (value := getattr(spec, bound)) is not None},
                 "help": spec.help,
             }
-            for spec in describe(offer.record.options)
+            for spec in describe(offer.options)
         ]
     return facts
 

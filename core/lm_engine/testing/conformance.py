@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from lm_engine.catalogue import Catalogue, one_line
-from lm_engine.implementation import Implementation
+from lm_engine.implementation import Implementation, resolve
 from lm_engine.options import parse, to_dict
 
 
@@ -99,15 +99,11 @@ class Conformance:
 
     def factory(self) -> Any:
         """Import the factory of the record under test."""
-        record = self.record()
-        if not isinstance(record.factory, str):
-            return record.factory
-        module, _, attribute = record.factory.partition(":")
-        return getattr(__import__(module, fromlist=[attribute]), attribute)
+        return resolve(self.record().factory)
 
     def parsed_options(self, **more: Any) -> Any:
         """Return the options object: defaults, then `options`, then `more`."""
-        return parse(self.record().options, {**self.options, **more}, self.kind)
+        return parse(resolve(self.record().options), {**self.options, **more}, self.kind)
 
     def check_options_survive_json(self) -> None:
         """The options, written as JSON and read again, are the same: recipes and saved runs depend on it."""
@@ -117,6 +113,6 @@ class Conformance:
         except TypeError as error:
             raise AssertionError(f"an option is no JSON value ({error}); use int, float, bool, str or a tuple of str") from None
         require(
-            parse(self.record().options, json.loads(text), self.kind) == options,
+            parse(resolve(self.record().options), json.loads(text), self.kind) == options,
             "options change when they are written to JSON and read again; use int, float, bool, str or a tuple of str",
         )
