@@ -6,7 +6,6 @@ hint that says what to do next. The command line shows the two as `Error:` and `
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -32,6 +31,10 @@ class UsageError(EngineError):
     exit_code = 2
 
 
+class RunDone(UsageError):
+    """A run that shall go on is at its end already."""
+
+
 class Interrupted(EngineError):
     """The user stopped the run; everything up to the last finished step is saved."""
 
@@ -46,5 +49,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     >>> did_you_mean("zebra", ["gpt", "rnn"])
     ''
     """
+    import difflib
+
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"Did you mean {near[0]}?" if near else ""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from lm_engine.catalogue import Catalogue
 from lm_engine.distributed import is_first_process
-from lm_engine.errors import EngineError, UsageError
+from lm_engine.errors import EngineError, RunDone, UsageError
 from lm_engine.estimate import Estimate
 from lm_engine.job import Earlier, Job, assemble, facts_of, plan_of
 from lm_engine.loop import carry_out
@@ -100,7 +100,8 @@ def resume(
         steps, budget: a new end, for a run that is done or shall go further; the schedule is fitted to it.
 
     Raises:
-        UsageError: there is no run, or it is done and no new end is given.
+        UsageError: there is no run.
+        RunDone: it is done, and no new end is given.
         EngineError: the run is damaged or in use, or its text or a plugin is missing or has changed.
         Interrupted: as for `run`.
     """
@@ -115,7 +116,7 @@ def resume(
         _restore(job, directory)
         scored = directory.is_scored(job.state.step)
         if job.progress() >= 1 and (scored or not job.model.causal):
-            raise UsageError(
+            raise RunDone(
                 f"{folder} is done: {job.state.step} steps.",
                 f"To go further: engine resume {folder} --steps {2 * job.state.step}",
             )

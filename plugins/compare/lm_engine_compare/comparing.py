@@ -1,0 +1,204 @@
+"""Carries a study out: plans, runs, texts; then the records, the page and the table."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import lm_engine
+from lm_engine.durable import write_atomically
+from lm_engine.errors import EngineError
+from lm_engine.executor import Ended, Task, TaskExecutor
+from lm_engine.observer import RunObserver
+from lm_engine.preparation import open_split
+from lm_engine.recipe import resolve
+from lm_engine.split import Split
+from lm_engine_compare import collect
+from lm_engine_compare.arms import Arm
+from lm_engine_compare.groups import FAILED, LOOKS_BOTH_WAYS, NOT_LOSSLESS, group
+from lm_engine_compare.records import ArmResult, Candidate, Comparison, Data
+from lm_engine_compare.study import Study, processor
+from lm_engine_compare.work import OUTCOME, TEXTS
+
+Tell = Callable[[Ended], None]
+
+
+@dataclass
+class Watcher:
+    """Is told how a comparison goes; does nothing by default."""
+
+    def on_phase(self, what: str, tasks: Sequence[Task], reused: int) -> None:
+        """Tasks are about to start; `reused` more are done already."""
+
+    def on_end(self, ended: Ended) -> None:
+        """One is over."""
+
+    def on_note(self, note: str) -> None:
+        """Something that the user should know."""
+
+
+@dataclass
+class Found:
+    """What has been carried out so far: why things failed, and what was there before."""
+
+    failures: dict[Path, str] = field(default_factory=dict)
+    reused: set[Path] = field(default_factory=set)
+
+
+def carry_out(
+    tasks: Sequence[Task], what: str, is_done: Callable[[Task], bool], executor: TaskExecutor, watcher: Watcher, found: Found
+) -> None:
+    """Carry out those tasks that are not done, and note what failed."""
+    waiting = [task for task in tasks if not is_done(task)]
+    found.reused |= {task.folder for task in tasks if task not in waiting}
+    watcher.on_phase(what, waiting, len(tasks) - len(waiting))
+    for ended in executor.carry_out(waiting):
+        if ended.failure:
+            found.failures[ended.task.folder] = f"{ended.failure} {ended.hint}".strip()
+        watcher.on_end(ended)
+
+
+def plan_arms(study: Study, executor: TaskExecutor, watcher: Watcher, found: Found) -> None:
+    """Find out what every arm's runs cost; tokenizers and tokens are then in the cache."""
+    tasks = [study.plan_task(arm) for arm in study.arms]
+    carry_out(tasks, "Planning", lambda task: (task.folder / "plan.json").is_file(), executor, watcher, found)
+
+
+def failure_of_plan(study: Study, arm: Arm, found: Found) -> str:
+    """Return why an arm could not be planned; empty when it could."""
+    return found.failures.get(study.plan_task(arm).folder, "")
+
+
+def train_arms(study: Study, executor: TaskExecutor, watcher: Watcher, found: Found) -> None:
+    """Carry out every run of every arm that could be planned: all arms with the first seed, then with the next."""
+    arms = [arm for arm in study.arms if not failure_of_plan(study, arm, found)]
+    tasks = [study.train_task(arm, seed) for seed in study.seeds for arm in arms]
+    carry_out(tasks, "Training", lambda task: collect.is_trained(task.folder), executor, watcher, found)
+
+
+def write_texts(study: Study, executor: TaskExecutor, watcher: Watcher, found: Found) -> None:
+    """Let every model write, and measure what it writes."""
+    trained = [
+        (arm, seed) for seed in study.seeds for arm in study.arms if collect.is_trained(study.seed_folder(arm, seed))
+    ]
+    tasks = [study.texts_task(arm, seed) for arm, seed in trained if _is_causal(study.seed_folder(arm, seed))]
+
+    def is_done(task: Task) -> bool:
+        content = collect.read_if_whole(task.folder / TEXTS) or {}
+        asked = {key: task.argument[key] for key in ("samplers", "prompts", "max_tokens")}
+        return bool(content.get("asked") == asked)
+
+    failed = dict(found.failures)
+    carry_out(tasks, "Writing samples", is_done, executor, watcher, found)
+    for folder, cause in list(found.failures.items()):
+        if folder not in failed:  # a run whose texts failed is still a run
+            watcher.on_note(f"No samples from {folder}: {cause}")
+            del found.failures[folder]
+
+
+def _is_causal(folder: Path) -> bool:
+    outcome = collect.read_if_whole(folder / OUTCOME) or {}
+    return bool(outcome.get("causal", True))
+
+
+def text_of(arm: Arm, study_catalogue: lm_engine.Catalogue) -> Split:
+    """Open the text that every arm has, cut as every run cuts it."""
+    return open_split(resolve(arm.recipe, study_catalogue), study_catalogue, RunObserver())
+
+
+def summarize(
+    study: Study, split: Split, found: Found, candidates: Mapping[str, Sequence[Candidate]], notes: Sequence[str] = ()
+) -> Comparison:
+    """Make the records of a study from what lies in its folders."""
+    arms = [_arm(study, arm, found, candidates.get(arm.label, ())) for arm in study.arms]
+    recipe = study.arms[0].recipe
+    training = recipe.training_options()
+    human, human_texts = collect.human(study)
+    import torch
+
+    return Comparison(
+        name=study.name,
+        command=study.command,
+        made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        engine=lm_engine.__version__,
+        python=platform.python_version(),
+        torch=torch.__version__,
+        machine=_machine(arms),
+        budget=f"{training.steps} steps" if training.steps is not None else str(training.budget),
+        budget_unit=recipe.budget().unit,
+        seeds=study.seeds,
+        confidence=study.confidence,
+        detect=study.detect,
+        data=Data(
+            sources=recipe.data_options().sources,
+            fingerprint=split.fingerprint,
+            rule=split.rule,
+            train_bytes=split.train.n_bytes,
+            held_out_bytes=split.held_out.n_bytes,
+        ),
+        groups=group(arms, {arm.label: _kind(study, arm) for arm in arms}, study.baseline, study.confidence, study.detect),
+        arms=arms,
+        human=human,
+        human_texts=human_texts,
+        notes=[*notes, *_notes(study, arms)],
+    )
+
+
+def _arm(study: Study, arm: Arm, found: Found, candidates: Sequence[Candidate]) -> ArmResult:
+    failure = failure_of_plan(study, arm, found)
+    seeds = [] if failure else [_seed(study, arm, seed, found) for seed in study.seeds]
+    return collect.arm_result(study, arm, seeds, failure, candidates)
+
+
+def _seed(study: Study, arm: Arm, seed: int, found: Found) -> collect.SeedResult:
+    folder = study.train_task(arm, seed).folder
+    return collect.seed_result(study, arm, seed, found.failures.get(folder, ""), folder in found.reused)
+
+
+def _kind(study: Study, arm: ArmResult) -> str:
+    """Return why an arm stands apart from those that are scored in bits per byte."""
+    done = [each for each in arm.seeds if not each.failure]
+    if not done:
+        return FAILED
+    outcome = collect.read_if_whole(study.folder / done[0].folder / ".." / OUTCOME) or {}
+    if not outcome.get("causal", True):
+        return LOOKS_BOTH_WAYS
+    return "" if outcome.get("lossless", True) else NOT_LOSSLESS
+
+
+def _machine(arms: Sequence[ArmResult]) -> str:
+    done = [each for arm in arms for each in arm.seeds if not each.failure]
+    devices = sorted({f"{each.device}, {each.precision}, {each.threads} threads" for each in done})
+    return "; ".join([f"{processor()}, {platform.system()}", *devices])
+
+
+def _notes(study: Study, arms: Sequence[ArmResult]) -> list[str]:
+    found = []
+    if len(study.seeds) == 1:
+        found.append("One seed: what differs by chance cannot be told from what differs. Say --seeds 3 or more.")
+    failed = [arm.label for arm in arms if any(each.failure for each in arm.seeds) or arm.failure]
+    if failed:
+        found.append(f"Runs failed and are left out of the figures: {'; '.join(failed)}.")
+    if len({(each.device, each.precision, each.threads) for arm in arms for each in arm.seeds if not each.failure}) > 1:
+        found.append("The runs were computed in different ways (see the table), so times and memory do not compare.")
+    held_out = sum(1 for arm in arms for _ in arm.seeds)
+    return found if held_out else []
+
+
+def save(comparison: Comparison, folder: Path) -> None:
+    """Write comparison.json and report.html.
+
+    Raises:
+        EngineError: the folder cannot be written.
+    """
+    from lm_engine_compare.report import write_report
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / "comparison.json", comparison.to_json())
+        write_report(comparison, folder / "report.html")
+    except OSError as error:
+        raise EngineError(f"{folder} must be writable; found: {error.strerror}.", "Say --out DIR.") from error

@@ -1,0 +1,107 @@
+"""The executor `local`: this machine, a process for each task, one GPU each where there are several."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import multiprocessing.connection
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from lm_engine import Ended, NoOptions, Task, TaskExecutor
+from lm_engine.runtime import available_cores, prepare_process
+from lm_engine_compare.worker import failure_of, process
+
+
+class Local(TaskExecutor):
+    """Carries tasks out on this machine.
+
+    Args:
+        options: none.
+        jobs: tasks at once; None for one.
+    """
+
+    def __init__(self, options: NoOptions, *, jobs: int | None = None) -> None:
+        del options
+        self._jobs = jobs or 1
+        self._gpus = _gpus() if self._jobs > 1 else 0
+
+    @property
+    def concurrency(self) -> int:
+        """The jobs."""
+        return self._jobs
+
+    @property
+    def shares_devices(self) -> bool:
+        """True beyond one task a GPU, or one task in all on the CPU."""
+        return self._jobs > max(1, self._gpus)
+
+    @property
+    def threads(self) -> int | None:
+        """An equal share of the cores."""
+        return max(1, available_cores() // self._jobs) if self._jobs > 1 else None
+
+    def carry_out(self, tasks: Sequence[Task]) -> Iterator[Ended]:
+        """Carry tasks out in order, `jobs` at once."""
+        prepare_process()
+        context = _context()
+        waiting, running = list(tasks), dict[BaseProcess, tuple[Task, int]]()
+        try:
+            while waiting or running:
+                while waiting and len(running) < self._jobs:
+                    slot = min(set(range(self._jobs)) - {used for _, used in running.values()})
+                    task = waiting.pop(0)
+                    running[self._start(context, task, slot)] = (task, slot)
+                multiprocessing.connection.wait([each.sentinel for each in running])
+                for each in [each for each in running if not each.is_alive()]:
+                    task, _ = running.pop(each)
+                    yield _ended(task, each)
+        finally:
+            _stop(list(running))
+
+    def _start(self, context: Any, task: Task, slot: int) -> BaseProcess:
+        environment = {"CUDA_VISIBLE_DEVICES": str(slot % self._gpus)} if self._gpus > 1 else {}
+        started: BaseProcess = context.Process(
+            target=process, args=(task.work, dict(task.argument), task.folder, environment), name=task.name
+        )
+        started.start()
+        return started
+
+
+def _context() -> Any:
+    """Return how processes are started: forked from one that has torch imported, where forking is safe."""
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["lm_engine.pipeline", "lm_engine_compare.work"])
+    return context
+
+
+def _gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count()
+
+
+def _ended(task: Task, ended: BaseProcess) -> Ended:
+    ended.join()
+    code = ended.exitcode or 0
+    if code == 0:
+        return Ended(task=task)
+    failure, hint = failure_of(task.folder)
+    if code < 0:
+        name = signal.Signals(-code).name if -code in list(signal.Signals) else str(-code)
+        failure, hint = f"its process was killed by {name}", "The system may have run out of memory: lower --batch-size."
+    return Ended(task=task, failure=failure or f"its process ended with {code}", hint=hint)
+
+
+def _stop(processes: Sequence[BaseProcess]) -> None:
+    """Ask the processes to stop, and wait until they have saved; a second Ctrl-C is obeyed at once."""
+    for each in processes:
+        with contextlib.suppress(ProcessLookupError):
+            each.terminate()
+    for each in processes:
+        each.join()

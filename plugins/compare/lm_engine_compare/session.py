@@ -1,0 +1,224 @@
+"""One call of `engine compare`, from what was asked to the files and the table."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lm_engine.durable import locked
+from lm_engine.errors import EngineError, Interrupted, UsageError, did_you_mean
+from lm_engine.executor import TaskExecutor
+from lm_engine.recipe import read_tables
+from lm_engine_cli.layers import Tables, lay_over
+from lm_engine_cli.output import say_json
+from lm_engine_compare import collect, show
+from lm_engine_compare.arms import Arm, arm_of, distinct, product
+from lm_engine_compare.comparing import Found, plan_arms, save, summarize, text_of, train_arms, write_texts
+from lm_engine_compare.study import Study, slug
+from lm_engine_compare.tuning import Tuning, candidates_of, parse, tune
+
+if TYPE_CHECKING:
+    from lm_engine_compare.command import Request
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The flags of the command."""
+
+    request: Request
+    arm: Sequence[Path]
+    baseline: str | None
+    seeds: int
+    tune: Sequence[str]
+    tune_seeds: int
+    tune_budget: str
+    no_train: bool
+    prompts: int
+    max_tokens: int
+    confidence: float
+    detect: float
+    jobs: int | None
+    out: Path
+    name: str
+    dry_run: bool
+    as_json: bool
+
+    def executor(self) -> TaskExecutor:
+        """Make the executor."""
+        offer = self.request.executor
+        return offer.make(TaskExecutor, self.request.executor_options, jobs=self.jobs)
+
+
+def whole(asked: Asked) -> None:
+    """Train and compare.
+
+    Raises:
+        UsageError: the arms, the baseline, the budget or the text do not fit.
+        Interrupted: by Ctrl-C; what is finished stays.
+    """
+    study = study_of(asked)
+    tuning = tuning_of(asked, study)
+    executor = asked.executor()
+    refuse_shared_clock(study, executor)
+    screen = show.Screen(sys.stderr if asked.as_json else sys.stdout, study.folder)
+    found = Found()
+    with hold(study.folder), finding_back(study):
+        screen.intro(study, tuning, executor)
+        plan_arms(study, executor, screen, found)
+        screen.plan(study, tuning, executor, found)
+        if asked.dry_run:
+            say_json(show.plan_json(study, found)) if asked.as_json else screen.dry()
+            return
+        candidates = {}
+        if tuning is not None:
+            study, candidates = tune(study, tuning, executor, screen, found)
+        train_arms(study, executor, screen, found)
+        if study.prompts:
+            write_texts(study, executor, screen, found)
+        comparison = summarize(study, text_of(study.arms[0], study.catalogue), found, candidates)
+        save(comparison, study.report)
+        screen.result(comparison, study.report)
+        if asked.as_json:
+            say_json(comparison)
+    if all(arm.mean is None and arm.failure for arm in comparison.arms):
+        raise EngineError(f"No run came to an end: {comparison.arms[0].failure}", "The report shows every cause.")
+
+
+def study_of(asked: Asked) -> Study:
+    """Make the arms and where their runs lie.
+
+    Raises:
+        UsageError: something that was asked for is not there or does not fit together.
+    """
+    request = asked.request
+    arms = product(request.tables, request.names, request.axes, request.catalogue)
+    for path in asked.arm:
+        tables = _arm_tables(path, request)
+        arms.append(arm_of(path.stem, tables, arms[0].samplers, request.catalogue))
+    arms = distinct(arms)
+    labels = [arm.label for arm in arms]
+    baseline = asked.baseline or labels[0]
+    if baseline not in labels:
+        raise UsageError(
+            f"--baseline expects one of the arms, found {baseline!r}.",
+            did_you_mean(baseline, labels) or f"The arms are: {'; '.join(labels)}.",
+        )
+    first = arms[0].recipe.training_options().seed
+    text = text_of(arms[0], request.catalogue)
+    study = Study(
+        arms=arms,
+        seeds=list(range(first, first + asked.seeds)),
+        folder=asked.out,
+        name=asked.name or _name(arms),
+        text=text.fingerprint,
+        catalogue=request.catalogue,
+        plugins=request.plugins,
+        prompts=asked.prompts,
+        max_tokens=asked.max_tokens,
+        threads=None,
+        baseline=baseline,
+        confidence=asked.confidence,
+        detect=asked.detect,
+        command=shlex.join(["engine", *sys.argv[1:]]),
+    )
+    if text.held_out.n_bytes == 0:
+        raise UsageError("A comparison judges on held-out text; found --held-out 0.", "Leave --held-out out.")
+    return study
+
+
+def _arm_tables(path: Path, request: Request) -> Tables:
+    """Return a recipe file's tables with the comparison's text and end."""
+    tables = lay_over(request.tables, read_tables(path), request.catalogue)
+    tables["data"] = request.tables["data"]
+    ends = {key: request.tables["training"].get(key, "none") for key in ("steps", "budget", "seed") if key in request.tables["training"]}
+    tables["training"] = {**tables["training"], **ends}
+    return tables
+
+
+def _name(arms: Sequence[Arm]) -> str:
+    """Return a folder's name that the same comparison always gets, with more seeds too."""
+    varied = [*dict.fromkeys(key.partition(".")[2] or key for arm in arms for key in arm.settings)]
+    samplers = ["sampler"] if len(arms[0].samplers) > 1 else []
+    recipes = [[arm.label, arm.recipe.to_dict(), [each.label for each in arm.samplers]] for arm in arms]
+    for _, tables, _ in recipes:
+        tables["training"].pop("seed")  # type: ignore[index, union-attr, call-overload]
+    digest = hashlib.sha256(json.dumps(recipes, sort_keys=True, default=str).encode()).hexdigest()[:6]
+    return f"{slug('-'.join([*varied, *samplers]) or 'arm')}-{digest}"
+
+
+def tuning_of(asked: Asked, study: Study) -> Tuning | None:
+    """Return how arms are tuned, checked against every arm.
+
+    Raises:
+        UsageError: an option is no arm's, or its values are wrong.
+    """
+    if not asked.tune:
+        return None
+    tuning = Tuning(options=[parse(text) for text in asked.tune], seeds=asked.tune_seeds, budget=asked.tune_budget)
+    for arm in study.arms:
+        candidates_of(arm, tuning, study.catalogue)
+    return tuning
+
+
+def refuse_shared_clock(study: Study, executor: TaskExecutor) -> None:
+    """Make sure that a budget of time is measured by one run at a time on its processor.
+
+    Raises:
+        UsageError: several would share it.
+    """
+    if study.arms[0].recipe.budget().unit == "seconds" and executor.shares_devices:
+        raise UsageError(
+            f"A budget of time needs a processor for each run; {executor.concurrency} runs at once would slow each other.",
+            "Say --jobs 1, or a budget that sharing does not change: --steps, 50MB, 2e15flops.",
+        )
+
+
+@contextlib.contextmanager
+def hold(folder: Path) -> Iterator[None]:
+    """Keep a second comparison out of the folder.
+
+    Raises:
+        EngineError: one is at work there, or it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as held:
+            held.enter_context(locked(folder / ".lock", wait=False))
+            yield
+    except BlockingIOError:
+        raise EngineError(f"{folder} is in use by another comparison.", "Wait for it, or say another --out.") from None
+    except PermissionError as error:
+        raise EngineError(f"{folder} must be writable; found: {error.strerror}.", "Say another --out.") from error
+
+
+@contextlib.contextmanager
+def finding_back(study: Study) -> Iterator[None]:
+    """Turn Ctrl-C into the word that what is there stays.
+
+    Raises:
+        Interrupted: instead of KeyboardInterrupt.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        done = sum(collect.is_trained(study.seed_folder(arm, seed)) for arm in study.arms for seed in study.seeds)
+        raise Interrupted(
+            f"Stopped; {done} of {len(study.arms) * len(study.seeds)} runs are finished, and the one under way is saved.",
+            f"To go on: {study.command}",
+        ) from None
+
+
+def tokenizers_alone(asked: Asked) -> None:
+    """Compare tokenizers without training a model."""
+    raise NotImplementedError
+
+
+_ = dataclasses

@@ -1,0 +1,155 @@
+"""A study: the arms, the seeds, the budget and the text of a comparison, and where its runs lie.
+
+    DIR/runs/LABEL-KEY/plan/            what the arm's runs will cost
+    DIR/runs/LABEL-KEY/seed-N/run/      a run, as `engine run` makes it
+    DIR/runs/LABEL-KEY/seed-N/outcome.json, texts.json
+    DIR/NAME/comparison.json, report.html
+
+KEY is made from everything that decides an arm's result but the seed: its recipe, the text, the versions. So another
+comparison in the same DIR finds the runs that it shares with earlier ones, and nothing that has changed is taken for them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lm_engine
+from lm_engine.catalogue import Catalogue
+from lm_engine.executor import Task
+from lm_engine.recipe import Recipe
+from lm_engine_compare.arms import TRAINED, Arm
+
+INCIDENTAL = (
+    "seed", "threads", "log_every", "sample_every", "checkpoint_seconds", "keep_checkpoints",
+)  # fmt: skip
+"""Training options that do not change what an arm is; the seed has a folder of its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """What is compared.
+
+    Args:
+        arms: the ways of doing it; two of the same recipe are trained apart.
+        seeds: every arm's.
+        folder: where runs and reports lie.
+        name: of the report's folder.
+        text: fingerprint of the text, held-out part included.
+        catalogue: what is installed; plugins: files of --plugin.
+        prompts: how many prompts the samples are written for; max_tokens: the longest sample.
+        threads: CPU threads of a run, None for its own choice.
+        baseline: label of the arm that the others are compared with.
+        confidence, detect: as in `records.Comparison`.
+        command: the command line that repeats the study.
+    """
+
+    arms: Sequence[Arm]
+    seeds: Sequence[int]
+    folder: Path
+    name: str
+    text: str
+    catalogue: Catalogue
+    plugins: Sequence[Path]
+    prompts: int
+    max_tokens: int
+    threads: int | None
+    baseline: str
+    confidence: float
+    detect: float
+    command: str
+
+    @property
+    def report(self) -> Path:
+        """The folder of comparison.json and report.html."""
+        return self.folder / self.name
+
+    def arm_folder(self, arm: Arm) -> Path:
+        """Return where an arm's runs lie."""
+        same = [each for each in self.arms if each.recipe == arm.recipe]
+        place = next((number for number, each in enumerate(same) if each is arm), 0)
+        return self.folder / "runs" / f"{slug(arm.label)}-{self.key(arm.recipe, place)}"
+
+    def key(self, recipe: Recipe, place: int = 0) -> str:
+        """Return what tells an arm's results from any other's; `place` counts arms of one recipe."""
+        tables = recipe.to_dict()
+        tables["training"] = {name: value for name, value in tables["training"].items() if name not in INCIDENTAL}
+        decides: dict[str, Any] = {stage: [tables[stage], _version(stage, recipe, self.catalogue)] for stage in TRAINED}
+        decides |= {"training": tables["training"], "data": tables["data"], "text": self.text, "place": place}
+        decides["engine"] = lm_engine.__version__
+        if recipe.budget().unit == "seconds":
+            decides["machine"] = [platform.machine(), processor(), os.cpu_count()]  # another machine gets further in the time
+        text = json.dumps(decides, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    def seed_folder(self, arm: Arm, seed: int) -> Path:
+        """Return where a run of an arm lies."""
+        return self.arm_folder(arm) / f"seed-{seed}"
+
+    def argument(self, recipe: Recipe, **more: Any) -> dict[str, Any]:
+        """Return what every task needs: the recipe and how to resolve it, in plain values."""
+        tables = recipe.to_dict()
+        return {"recipe": tables, "plugins": [str(path) for path in self.plugins], "cwd": os.getcwd(), **more}
+
+    def plan_task(self, arm: Arm) -> Task:
+        """Return the task that finds out what an arm's run costs."""
+        recipe = run_recipe(arm.recipe, self.seeds[0], self.threads)
+        return self._task(f"{arm.label}, plan", "plan", self.argument(recipe), self.arm_folder(arm) / "plan")
+
+    def train_task(self, arm: Arm, seed: int) -> Task:
+        """Return the task that carries out one run."""
+        recipe = run_recipe(arm.recipe, seed, self.threads)
+        return self._task(f"{arm.label}, seed {seed}", "train", self.argument(recipe), self.seed_folder(arm, seed))
+
+    def texts_task(self, arm: Arm, seed: int) -> Task:
+        """Return the task that lets a trained model write, and measures what it wrote."""
+        samplers = [{"label": each.label, "name": each.choice.name, "options": each.choice.options} for each in arm.samplers]
+        argument = self.argument(
+            run_recipe(arm.recipe, seed, self.threads),
+            samplers=samplers,
+            prompts=self.prompts,
+            max_tokens=self.max_tokens,
+            seed=seed,
+        )
+        return self._task(f"{arm.label}, seed {seed}, texts", "write", argument, self.seed_folder(arm, seed))
+
+    def _task(self, name: str, work: str, argument: Mapping[str, Any], folder: Path) -> Task:
+        return Task(name=name, work=f"lm_engine_compare.work:{work}", argument=argument, folder=folder.absolute())
+
+
+def run_recipe(recipe: Recipe, seed: int, threads: int | None) -> Recipe:
+    """Return an arm's recipe for one run."""
+    training = recipe.training_options()
+    return dataclasses.replace(
+        recipe,
+        training=dataclasses.replace(
+            training, seed=seed, sample_every=0.0, keep_checkpoints=1, threads=training.threads or threads
+        ),
+    )
+
+
+def slug(label: str) -> str:
+    """Return a label as a folder's name."""
+    return re.sub(r"[^a-z0-9.]+", "-", label.lower()).strip("-.")[:60] or "arm"
+
+
+def _version(stage: str, recipe: Recipe, catalogue: Catalogue) -> str:
+    offer = catalogue.find(stage, recipe.choice(stage).name)
+    return f"{offer.distribution} {offer.version}"
+
+
+def processor() -> str:
+    """Return the processor's name, as far as the system tells."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return next(line.partition(":")[2].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,118 @@
+"""The tasks of a comparison, each carried out in a process of its own: plan an arm, train a run, write texts.
+
+A task that is begun again in the same folder goes on from what lies there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lm_engine import Catalogue, Recipe, RunObserver
+from lm_engine.durable import read_json, write_atomically
+from lm_engine.errors import RunDone
+from lm_engine.observer import Plan
+from lm_engine.preparation import make_builder
+from lm_engine.run_directory import RunDirectory
+from lm_engine.runtime import prepare_process
+
+OUTCOME, TEXTS = "outcome.json", "texts.json"
+
+
+def open_argument(argument: Mapping[str, Any]) -> tuple[Recipe, Catalogue]:
+    """Return the recipe of a task and what is installed, after moving to where the comparison was started."""
+    os.chdir(argument["cwd"])
+    prepare_process()
+    return Recipe.from_dict(argument["recipe"]), Catalogue(plugin_files=argument["plugins"])
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a result, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps(value, indent=1) + "\n")
+
+
+def plan(argument: Mapping[str, Any], folder: Path) -> None:
+    """Find out what a run costs, and leave its tokenizer and token shards in the cache: plan.json."""
+    recipe, catalogue = open_argument(argument)
+    from lm_engine import pipeline
+
+    write_json(folder / "plan.json", _facts(pipeline.plan(recipe, catalogue=catalogue)))
+
+
+def _facts(event: Plan) -> dict[str, Any]:
+    left_out = ("folder", "recipe")
+    return {field.name: getattr(event, field.name) for field in dataclasses.fields(event) if field.name not in left_out}
+
+
+class _Noted(RunObserver):
+    """Keeps the plan of a run."""
+
+    plan: Plan | None = None
+
+    def on_start(self, event: Plan) -> None:
+        """Keep it."""
+        self.plan = event
+
+
+def train(argument: Mapping[str, Any], folder: Path) -> None:
+    """Carry out one run, or what is left of it: run/ and outcome.json."""
+    began = time.perf_counter()
+    recipe, catalogue = open_argument(argument)
+    from lm_engine import pipeline
+
+    run = folder / "run"
+    noted = _Noted()
+    earlier = _seconds_before(folder)
+    try:
+        if (run / "engine.json").is_file():
+            pipeline.resume(run, catalogue=catalogue, observers=[noted])
+        else:
+            shutil.rmtree(run, ignore_errors=True)  # killed before it was a run
+            pipeline.run(recipe, catalogue=catalogue, out=run, observers=[noted])
+    except RunDone:
+        pass  # killed between its end and the next lines
+    finally:
+        wall = earlier + time.perf_counter() - began
+        write_json(folder / "clock.json", {"wall_seconds": wall, "peak_memory_bytes": _peak_memory()})
+    facts = _facts(noted.plan) if noted.plan else _facts(pipeline.plan(recipe, catalogue=catalogue))
+    outcome = {"wall_seconds": wall, "peak_memory_bytes": _peak_memory(), "plan": facts, **_meaning(run, catalogue)}
+    write_json(folder / OUTCOME, outcome)
+
+
+def _meaning(run: Path, catalogue: Catalogue) -> dict[str, bool]:
+    """Say what the run's score stands for: whether there is one, and whether it is of the text itself."""
+    from lm_engine.saved_run import load_tokenizer
+
+    directory = RunDirectory.open(run)
+    resolved = directory.resolve(catalogue)
+    tokenizer = load_tokenizer(directory, resolved)
+    builder = make_builder(resolved, tokenizer)
+    return {"causal": builder.attention == "causal", "lossless": tokenizer.lossless}
+
+
+def _seconds_before(folder: Path) -> float:
+    """Return the wall time of earlier attempts that could still say it."""
+    clock = folder / "clock.json"
+    return float(read_json(clock).get("wall_seconds", 0.0)) if clock.is_file() else 0.0
+
+
+def _peak_memory() -> int:
+    """Return the most memory that this process held: of the GPU where it computed there."""
+    import torch
+
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return torch.cuda.max_memory_allocated()
+    try:
+        import resource
+    except ImportError:
+        return 0  # Windows does not tell
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
