@@ -20,7 +20,7 @@ from lm_engine.options import OptionSpec, describe
 from lm_engine.recipe import Choice, Recipe, TrainingOptions, resolve
 from lm_engine_cli.layers import Tables, lay_over
 
-TRAINED = tuple(stage for stage in STAGES if stage != "sampler")
+TRAINED: tuple[str, ...] = tuple(stage for stage in STAGES if stage != "sampler")
 """The stages that decide what is trained."""
 
 
@@ -76,9 +76,7 @@ class Setting(NamedTuple):
     value: Any
 
 
-def product(
-    tables: Tables, names: Mapping[str, Sequence[str]], axes: Sequence[Axis], catalogue: Catalogue
-) -> list[Arm]:
+def product(tables: Tables, names: Mapping[str, Sequence[str]], axes: Sequence[Axis], catalogue: Catalogue) -> list[Arm]:
     """Make the arms.
 
     Args:
@@ -93,8 +91,8 @@ def product(
     _refuse_unknown(names, axes, catalogue)
     arms: list[Arm] = []
     for combination in itertools.product(*(names[stage] for stage in TRAINED)):
-        chosen = lay_over(tables, {stage: {"name": name} for stage, name in zip(TRAINED, combination, strict=True)}, catalogue)
         stage_names = dict(zip(TRAINED, combination, strict=True))
+        chosen = lay_over(tables, {stage: {"name": name} for stage, name in stage_names.items()}, catalogue)
         for settings in _settings(stage_names, axes, catalogue):
             layer: dict[str, dict[str, Any]] = {}
             for setting in settings:
@@ -139,9 +137,7 @@ def _refuse_unknown(names: Mapping[str, Sequence[str]], axes: Sequence[Axis], ca
             )
 
 
-def _settings(
-    stage_names: Mapping[str, str], axes: Sequence[Axis], catalogue: Catalogue
-) -> Iterator[tuple[Setting, ...]]:
+def _settings(stage_names: Mapping[str, str], axes: Sequence[Axis], catalogue: Catalogue) -> Iterator[tuple[Setting, ...]]:
     """Yield the combinations of the options that count for these implementations."""
     counting = []
     for axis in axes:

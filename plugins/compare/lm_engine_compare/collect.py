@@ -30,6 +30,11 @@ def is_trained(folder: Path) -> bool:
     return read_if_whole(folder / OUTCOME) is not None and (folder / "run" / "engine.json").is_file()
 
 
+def plan_facts(study: Study, arm: Arm) -> dict[str, Any] | None:
+    """Return what an arm's runs will cost, or None where it could not be found out."""
+    return read_if_whole(study.arm_folder(arm) / "plan" / "plan.json")
+
+
 def seed_result(study: Study, arm: Arm, seed: int, failure: str, reused: bool) -> SeedResult:
     """Return what one run gave."""
     folder = study.seed_folder(arm, seed)
@@ -43,7 +48,7 @@ def seed_result(study: Study, arm: Arm, seed: int, failure: str, reused: bool) -
     scores = [line for line in lines if line.get("kind") == "evaluation"]
     final = next((line for line in scores if line.get("final")), {})
     bytes_per_token = plan["train_bytes"] / max(1, plan["train_tokens"])
-    last = steps[-1] if steps else {"step": 0, "tokens": 0, "timing": {"seconds": 0.0}}
+    last: dict[str, Any] = steps[-1] if steps else {"step": 0, "tokens": 0, "timing": {"seconds": 0.0}}
     seconds = float(last["timing"]["seconds"])
     return SeedResult(
         seed=seed,
@@ -114,7 +119,7 @@ def _plan_of(study: Study, arm: Arm, done: Sequence[SeedResult]) -> dict[str, An
         outcome = read_if_whole(study.seed_folder(arm, done[0].seed) / OUTCOME)
         if outcome is not None:
             return dict(outcome["plan"])
-    return read_if_whole(study.arm_folder(arm) / "plan" / "plan.json") or {}
+    return plan_facts(study, arm) or {}
 
 
 def _samplers(study: Study, arm: Arm, done: Sequence[SeedResult]) -> list[SamplerFigures]:
@@ -122,7 +127,8 @@ def _samplers(study: Study, arm: Arm, done: Sequence[SeedResult]) -> list[Sample
     written = {each.seed: read_if_whole(study.seed_folder(arm, each.seed) / TEXTS) for each in done}
     found = []
     for sampler in arm.samplers:
-        by_seed, texts = {}, []
+        by_seed: dict[str, TextFigures] = {}
+        texts: list[records.Text] = []
         for seed, content in written.items():
             mine = (content or {}).get("samplers", {}).get(sampler.label)
             if mine is None:
@@ -131,7 +137,9 @@ def _samplers(study: Study, arm: Arm, done: Sequence[SeedResult]) -> list[Sample
             texts = texts or [records.from_dict(records.Text, each) for each in mine["texts"]]
         if by_seed:
             found.append(
-                SamplerFigures(sampler=sampler.label, figures=mean_figures(list(by_seed.values())), by_seed=by_seed, texts=texts)
+                SamplerFigures(
+                    sampler=sampler.label, figures=mean_figures(list(by_seed.values())), by_seed=by_seed, texts=texts
+                )
             )
     return found
 

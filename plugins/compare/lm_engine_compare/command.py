@@ -111,7 +111,7 @@ class CompareCommand(EngineCommand):
         tables = default_tables()
         if "--config" in given:
             tables = lay_over(tables, read_tables(Path(given["--config"][-1])), catalogue)
-        names = {
+        names: dict[str, Sequence[str]] = {
             stage: _split(given[f"--{stage}"], f"--{stage}") if f"--{stage}" in given else (str(tables[stage]["name"]),)
             for stage in STAGES
         }

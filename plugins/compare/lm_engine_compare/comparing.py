@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import importlib.metadata
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from lm_engine.split import Split
 from lm_engine_compare import collect
 from lm_engine_compare.arms import Arm
 from lm_engine_compare.groups import FAILED, LOOKS_BOTH_WAYS, NOT_LOSSLESS, group
-from lm_engine_compare.records import ArmResult, Candidate, Comparison, Data
+from lm_engine_compare.records import ArmResult, Candidate, Comparison, Data, SeedResult
 from lm_engine_compare.study import Study, processor
 from lm_engine_compare.work import OUTCOME, TEXTS
 
@@ -81,9 +82,7 @@ def train_arms(study: Study, executor: TaskExecutor, watcher: Watcher, found: Fo
 
 def write_texts(study: Study, executor: TaskExecutor, watcher: Watcher, found: Found) -> None:
     """Let every model write, and measure what it writes."""
-    trained = [
-        (arm, seed) for seed in study.seeds for arm in study.arms if collect.is_trained(study.seed_folder(arm, seed))
-    ]
+    trained = [(arm, seed) for seed in study.seeds for arm in study.arms if collect.is_trained(study.seed_folder(arm, seed))]
     tasks = [study.texts_task(arm, seed) for arm, seed in trained if _is_causal(study.seed_folder(arm, seed))]
 
     def is_done(task: Task) -> bool:
@@ -115,19 +114,16 @@ def summarize(
     """Make the records of a study from what lies in its folders."""
     arms = [_arm(study, arm, found, candidates.get(arm.label, ())) for arm in study.arms]
     recipe = study.arms[0].recipe
-    training = recipe.training_options()
     human, human_texts = collect.human(study)
-    import torch
-
     return Comparison(
         name=study.name,
         command=study.command,
         made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         engine=lm_engine.__version__,
         python=platform.python_version(),
-        torch=torch.__version__,
+        torch=importlib.metadata.version("torch"),
         machine=_machine(arms),
-        budget=f"{training.steps} steps" if training.steps is not None else str(training.budget),
+        budget=study.budget,
         budget_unit=recipe.budget().unit,
         seeds=study.seeds,
         confidence=study.confidence,
@@ -153,7 +149,7 @@ def _arm(study: Study, arm: Arm, found: Found, candidates: Sequence[Candidate]) 
     return collect.arm_result(study, arm, seeds, failure, candidates)
 
 
-def _seed(study: Study, arm: Arm, seed: int, found: Found) -> collect.SeedResult:
+def _seed(study: Study, arm: Arm, seed: int, found: Found) -> SeedResult:
     folder = study.train_task(arm, seed).folder
     return collect.seed_result(study, arm, seed, found.failures.get(folder, ""), folder in found.reused)
 
@@ -184,8 +180,7 @@ def _notes(study: Study, arms: Sequence[ArmResult]) -> list[str]:
         found.append(f"Runs failed and are left out of the figures: {'; '.join(failed)}.")
     if len({(each.device, each.precision, each.threads) for arm in arms for each in arm.seeds if not each.failure}) > 1:
         found.append("The runs were computed in different ways (see the table), so times and memory do not compare.")
-    held_out = sum(1 for arm in arms for _ in arm.seeds)
-    return found if held_out else []
+    return found
 
 
 def save(comparison: Comparison, folder: Path) -> None:

@@ -18,9 +18,7 @@ NOT_LOSSLESS = (
 FAILED = "No run of these came to an end, so there is nothing to compare."
 
 
-def group(
-    arms: Sequence[ArmResult], kinds: Mapping[str, str], baseline: str, confidence: float, detect: float
-) -> list[Group]:
+def group(arms: Sequence[ArmResult], kinds: Mapping[str, str], baseline: str, confidence: float, detect: float) -> list[Group]:
     """Sort the arms into groups, best first where they are scored, and compare each with its group's baseline.
 
     Args:

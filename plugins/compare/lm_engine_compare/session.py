@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 import json
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,9 +18,11 @@ from lm_engine.executor import TaskExecutor
 from lm_engine.recipe import read_tables
 from lm_engine_cli.layers import Tables, lay_over
 from lm_engine_cli.output import say_json
-from lm_engine_compare import collect, show
+from lm_engine_compare import collect
 from lm_engine_compare.arms import Arm, arm_of, distinct, product
 from lm_engine_compare.comparing import Found, plan_arms, save, summarize, text_of, train_arms, write_texts
+from lm_engine_compare.records import Candidate
+from lm_engine_compare.screen import Screen, plan_json
 from lm_engine_compare.study import Study, slug
 from lm_engine_compare.tuning import Tuning, candidates_of, parse, tune
 
@@ -68,16 +69,16 @@ def whole(asked: Asked) -> None:
     tuning = tuning_of(asked, study)
     executor = asked.executor()
     refuse_shared_clock(study, executor)
-    screen = show.Screen(sys.stderr if asked.as_json else sys.stdout, study.folder)
+    screen = Screen(sys.stderr if asked.as_json else sys.stdout)
     found = Found()
-    with hold(study.folder), finding_back(study):
-        screen.intro(study, tuning, executor)
+    with hold(study.folder), finding_back(study), contextlib.closing(screen):
+        screen.intro(study.budget, study, tuning.tries(study) if tuning else 0)
         plan_arms(study, executor, screen, found)
-        screen.plan(study, tuning, executor, found)
+        screen.plan(study, found, executor.concurrency)
         if asked.dry_run:
-            say_json(show.plan_json(study, found)) if asked.as_json else screen.dry()
+            say_json(plan_json(study, found)) if asked.as_json else screen.say("This was a dry run: nothing was trained.")
             return
-        candidates = {}
+        candidates: Mapping[str, Sequence[Candidate]] = {}
         if tuning is not None:
             study, candidates = tune(study, tuning, executor, screen, found)
         train_arms(study, executor, screen, found)
@@ -138,8 +139,9 @@ def _arm_tables(path: Path, request: Request) -> Tables:
     """Return a recipe file's tables with the comparison's text and end."""
     tables = lay_over(request.tables, read_tables(path), request.catalogue)
     tables["data"] = request.tables["data"]
-    ends = {key: request.tables["training"].get(key, "none") for key in ("steps", "budget", "seed") if key in request.tables["training"]}
-    tables["training"] = {**tables["training"], **ends}
+    ours = request.tables["training"]
+    ends = {key: ours.get(key, "none") for key in ("steps", "budget")}
+    tables["training"] = {**tables["training"], **ends, "seed": ours.get("seed", 0)}
     return tables
 
 
@@ -147,9 +149,11 @@ def _name(arms: Sequence[Arm]) -> str:
     """Return a folder's name that the same comparison always gets, with more seeds too."""
     varied = [*dict.fromkeys(key.partition(".")[2] or key for arm in arms for key in arm.settings)]
     samplers = ["sampler"] if len(arms[0].samplers) > 1 else []
-    recipes = [[arm.label, arm.recipe.to_dict(), [each.label for each in arm.samplers]] for arm in arms]
-    for _, tables, _ in recipes:
-        tables["training"].pop("seed")  # type: ignore[index, union-attr, call-overload]
+    recipes = []
+    for arm in arms:
+        tables = arm.recipe.to_dict()
+        del tables["training"]["seed"]
+        recipes.append([arm.label, tables, [each.label for each in arm.samplers]])
     digest = hashlib.sha256(json.dumps(recipes, sort_keys=True, default=str).encode()).hexdigest()[:6]
     return f"{slug('-'.join([*varied, *samplers]) or 'arm')}-{digest}"
 
@@ -219,6 +223,3 @@ def finding_back(study: Study) -> Iterator[None]:
 def tokenizers_alone(asked: Asked) -> None:
     """Compare tokenizers without training a model."""
     raise NotImplementedError
-
-
-_ = dataclasses

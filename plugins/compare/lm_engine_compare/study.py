@@ -72,6 +72,12 @@ class Study:
         """The folder of comparison.json and report.html."""
         return self.folder / self.name
 
+    @property
+    def budget(self) -> str:
+        """What each run gets, in words."""
+        training = self.arms[0].recipe.training_options()
+        return f"{training.steps} steps" if training.steps is not None else str(training.budget)
+
     def arm_folder(self, arm: Arm) -> Path:
         """Return where an arm's runs lie."""
         same = [each for each in self.arms if each.recipe == arm.recipe]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from lm_engine.errors import UsageError, did_you_mean
 from lm_engine.executor import TaskExecutor
 from lm_engine.implementation import STAGES
 from lm_engine.options import OptionSpec, describe
-from lm_engine.recipe import Choice, Recipe, TrainingOptions, resolve
+from lm_engine.recipe import Recipe, TrainingOptions, resolve
 from lm_engine_compare import collect
 from lm_engine_compare.arms import Arm
 from lm_engine_compare.comparing import Found, Watcher, carry_out
@@ -60,6 +61,10 @@ class Tuning:
     seeds: int
     budget: str
 
+    def tries(self, study: Study) -> int:
+        """Return how many runs it takes."""
+        return len(study.arms) * self.seeds * math.prod(len(option.values) for option in self.options)
+
 
 def parse(text: str) -> Tuned:
     """Read `optimizer.lr=3e-4,1e-3`.
@@ -95,6 +100,7 @@ def candidates_of(arm: Arm, tuning: Tuning, catalogue: Catalogue) -> list[tuple[
 
 
 def _with(arm: Arm, recipe: Recipe, option: Tuned, value: str, catalogue: Catalogue) -> tuple[Recipe, str]:
+    """Return a recipe with an option set, and its value as a text."""
     specs = _specs(recipe, option.table, catalogue)
     if option.name not in specs:
         raise UsageError(
@@ -102,26 +108,23 @@ def _with(arm: Arm, recipe: Recipe, option: Tuned, value: str, catalogue: Catalo
             did_you_mean(option.name, specs) or "Leave the option or the arm out.",
         )
     spec = specs[option.name]
-    now = getattr(recipe.training, option.name) if option.table == "training" else recipe.choice(option.table).options[option.name]
+    tables = recipe.to_dict()
+    now = tables[option.table][option.name]
     wanted: Any = value
     if value.startswith("x") and spec.type in (int, float) and now is not None:
-        wanted = spec.type(round(now * _factor(value, option)) if spec.type is int else now * _factor(value, option))
-    converted = spec.convert(wanted, f"--tune {option.key}")
-    if option.table == "training":
-        return dataclasses.replace(recipe, training=dataclasses.replace(recipe.training_options(), **{option.name: converted})), str(
-            converted
-        )
-    choice = recipe.choice(option.table)
-    changed = Choice(choice.name, **{**choice.options, option.name: converted})
-    stage: dict[str, Any] = {option.table: changed}
-    return dataclasses.replace(recipe, **stage), str(converted)
+        wanted = now * _factor(value, option)
+        wanted = round(wanted) if spec.type is int else float(f"{wanted:.6g}")
+    tables[option.table][option.name] = spec.convert(wanted, f"--tune {option.key}")
+    return Recipe.from_dict(tables), str(tables[option.table][option.name])
 
 
 def _factor(value: str, option: Tuned) -> float:
     try:
         return float(value[1:])
     except ValueError:
-        raise UsageError(f"--tune {option.key} expects a number after the x, found {value!r}.", "For example x0.3,x1,x3.") from None
+        raise UsageError(
+            f"--tune {option.key} expects a number after the x, found {value!r}.", "For example x0.3,x1,x3."
+        ) from None
 
 
 def _specs(recipe: Recipe, table: str, catalogue: Catalogue) -> Mapping[str, OptionSpec]:
