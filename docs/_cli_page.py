@@ -115,8 +115,7 @@ def _help(text: str, fenced: bool = False) -> str:
 
 def _offer(offer: Offer[Any]) -> str:
     parts = [f"### {offer.kind} {offer.name}", f"{offer.record.summary} ({offer.distribution})"]
-    options = getattr(offer.record, "options", None)
-    specs = describe(options) if options else []
+    specs = describe(offer.options)
     prefix = offer.kind if offer.kind in STAGES else offer.name
     if specs:
         parts.append(table(("flag", "type", "default", ""), [_option(prefix, spec) for spec in specs]))

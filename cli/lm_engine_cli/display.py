@@ -5,13 +5,16 @@ A terminal gets one live region; anything else plain lines at sensible intervals
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import re
 import shlex
 import time
 from typing import Self, TextIO
 
 from lm_engine.catalogue import Catalogue
+from lm_engine.errors import EngineError
 from lm_engine.observer import Evaluation, Plan, Preparation, RunObserver, RunResult, Sample, Step
 from lm_engine_cli.layers import default_tables
 from lm_engine_cli.output import fold, is_terminal, paint, terminal_width
@@ -157,7 +160,7 @@ def result_lines(result: RunResult, plan: Plan | None, catalogue: Catalogue, str
 def next_commands(result: RunResult, plan: Plan | None, catalogue: Catalogue) -> list[str]:
     """Return commands that work after a run."""
     folder = shlex.quote(str(result.folder))
-    commands = [f'engine generate {folder} --prompt "{_opening(result)}"']
+    commands = [f"engine generate {folder}{_prompt_flag(result, plan, catalogue)}"]
     if result.evaluation is not None:  # else there is nothing of its own to score
         commands.append(f"engine evaluate {folder}")
     model = plan.recipe.choice("model").name if plan else ""
@@ -175,8 +178,25 @@ def _data_flags(plan: Plan | None) -> str:
     return "".join(f" --data {shlex.quote(source)}" for source in sources)
 
 
-def _opening(result: RunResult) -> str:
-    """Return a prompt in the run's own language: the first words that it wrote."""
-    text = result.samples[0].prompt or result.samples[0].text if result.samples else ""
-    words = [word for word in visible_line(text.strip().split("\n")[0]).split() if word.isalpha()][:3]
-    return " ".join(words) or "The"
+def _prompt_flag(result: RunResult, plan: Plan | None, catalogue: Catalogue) -> str:
+    """Return the flag for a prompt that the run's language goes on from; nothing where there is no short one."""
+    given = result.samples[0].prompt if result.samples else ""
+    prompt = given or _opening(plan, catalogue)
+    return f" --prompt {_quoted(prompt)}" if prompt == visible_line(prompt) and 0 < len(prompt) <= 60 else ""
+
+
+def _quoted(text: str) -> str:
+    return shlex.quote(text) if re.search(r'["\\$`!]', text) else f'"{text}"'
+
+
+def _opening(plan: Plan | None, catalogue: Catalogue) -> str:
+    """Return the first three words that stand together in the run's text: what it writes itself may be no words at all."""
+    from lm_engine.corpus import open_corpus
+
+    if plan is None:
+        return ""
+    with contextlib.suppress(EngineError):
+        first = next(open_corpus(plan.recipe.data_options().sources, catalogue).pieces(), None)
+        found = re.search(r"\b[^\W\d_]+(?: [^\W\d_]+){2}\b", first.text[:2000]) if first else None
+        return found.group() if found else ""
+    return ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from lm_engine.catalogue import Catalogue
@@ -20,7 +20,8 @@ Tables = dict[str, dict[str, Any]]
 
 def default_tables() -> Tables:
     """Return what holds where the user says nothing."""
-    return tomllib.loads(resources.files("lm_engine_cli").joinpath("default.toml").read_text(encoding="utf-8"))
+    # importlib.resources would bring tempfile, random and zip files to every completion.
+    return tomllib.loads(Path(__file__).with_name("default.toml").read_text(encoding="utf-8"))
 
 
 def lay_over(lower: Mapping[str, Any], upper: Mapping[str, Any], catalogue: Catalogue) -> Tables:

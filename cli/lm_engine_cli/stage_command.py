@@ -46,11 +46,13 @@ class SpecOption(click.Option):
     Args:
         table: the stage or table that the field belongs to.
         spec: the field.
+        default_shown: whether the field's default holds where the flag is missing.
     """
 
-    def __init__(self, table: str, spec: OptionSpec) -> None:
+    def __init__(self, table: str, spec: OptionSpec, default_shown: bool = True) -> None:
         self.table = table
         self.spec = spec
+        self.default_shown = default_shown
         flags = list(dict.fromkeys((short_flag(table, spec), long_flag(table, spec))))
         choices = spec.choices or (("true", "false") if spec.type is bool else ())
         extra: dict[str, Any] = {"is_flag": False, "flag_value": "true"} if spec.type is bool else {}
@@ -67,7 +69,7 @@ class SpecOption(click.Option):
         """Return the flag with its type, and its help with default and bounds."""
         default = "none" if self.spec.default is None else self.spec.default
         default = str(default).lower() if isinstance(default, bool) else default
-        facts = [] if default in ("", ()) else [f"default {default}"]
+        facts = [] if default in ("", ()) or not self.default_shown else [f"default {default}"]
         facts += [self.spec.bounds] if self.spec.bounds else []
         facts += ["may be repeated"] if self.multiple else []
         return f"{self.opts[0]} {self.metavar}", f"{self.spec.help} [{'; '.join(facts)}]" if facts else self.spec.help
@@ -127,12 +129,21 @@ class StageCommand(EngineCommand):
     Args:
         stages: the stages that it lets the user choose.
         tables: the tables whose fields are flags (`training`), or single fields of them (`training.device`).
+        of_run: those of both for which a run's own values hold, not the defaults.
     """
 
-    def __init__(self, *args: Any, stages: Sequence[str] = STAGES, tables: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        stages: Sequence[str] = STAGES,
+        tables: Sequence[str] = (),
+        of_run: Sequence[str] = (),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.stages = tuple(stages)
         self.tables = tuple(tables)
+        self.of_run = tuple(of_run)
         self.params += [_stage_option(stage) for stage in self.stages]
         self.params.append(plugin_option())
 
@@ -203,7 +214,11 @@ class StageCommand(EngineCommand):
     def _flags(self, request: Request) -> list[SpecOption]:
         offers = [*request.offers.items(), *((offer.name, offer) for offer in request.observers)]
         return [
-            *(SpecOption(table.partition(".")[0], spec) for table in self.tables for spec in _table_specs(table)),
+            *(
+                SpecOption(table.partition(".")[0], spec, table not in self.of_run)
+                for table in self.tables
+                for spec in _table_specs(table)
+            ),
             *(SpecOption(name, spec) for name, offer in offers for spec in describe(offer.options)),
         ]
 
@@ -308,5 +323,7 @@ def _record(param: click.Parameter, ctx: click.Context) -> tuple[str, str] | Non
     request = ctx.obj
     if record and isinstance(request, Request) and param.name in request.offers:
         names = ", ".join(offer.name for offer in request.catalogue.offers(param.name))
-        return record[0], f"{record[1]} [{names}; default {default_tables()[param.name]['name']}]"
+        own = isinstance(ctx.command, StageCommand) and param.name in ctx.command.of_run
+        default = "" if own else f"; default {default_tables()[param.name]['name']}"
+        return record[0], f"{record[1]} [{names}{default}]"
     return record

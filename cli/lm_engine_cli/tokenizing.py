@@ -30,14 +30,14 @@ def tokenizer_for(request: Request) -> Tokenizer:
 
 
 def tokenizer_of_run(folder: Path, catalogue: Catalogue) -> Tokenizer:
-    """Return the tokenizer of a saved run."""
-    from lm_engine.runtime import prepare_process
+    """Return the tokenizer of a saved run; its model is not opened.
 
-    prepare_process()
-    from lm_engine.saved_run import open_run
+    Raises:
+        EngineError: there is no run, its tokenizer is damaged, or what made it is missing.
+    """
+    from lm_engine.run_directory import RunDirectory
 
-    tokenizer: Tokenizer = open_run(folder, catalogue=catalogue, device="cpu").tokenizer
-    return tokenizer
+    return RunDirectory.open(folder).tokenizer(catalogue)
 
 
 def _fixed(tokenizer: Tokenizer) -> Tokenizer | None:

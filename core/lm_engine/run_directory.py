@@ -11,7 +11,7 @@ import math
 import platform
 import reprlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,7 +20,9 @@ from lm_engine.catalogue import Catalogue, Offer
 from lm_engine.durable import locked, read_json, sync_folder, sync_tree, write_atomically
 from lm_engine.errors import EngineError, UsageError
 from lm_engine.implementation import STAGES
+from lm_engine.options import parse
 from lm_engine.recipe import Choice, Recipe, Resolved, read_tables, resolve
+from lm_engine.tokenizer import Tokenizer
 from lm_engine.upgrade import UNPACKAGED, Maker
 
 FORMAT = 1
@@ -132,15 +134,20 @@ class RunDirectory:
             shared = len([other for other in catalogue.offers(stage) if other.name == maker.offer.name]) > 1
             name = maker.offer.full_name if shared else recipe.choice(stage).name
             choices[stage] = Choice(name, **maker.upgraded(recipe.choice(stage).options))
+        with self._fitting(makers.values()):
+            return resolve(dataclasses.replace(recipe, **choices), catalogue)
+
+    @contextlib.contextmanager
+    def _fitting(self, makers: Iterable[Maker]) -> Iterator[None]:
+        """Turn options that are no longer read into an error that says what to install; then warn of other versions."""
         try:
-            resolved = resolve(dataclasses.replace(recipe, **choices), catalogue)
+            yield
         except UsageError as error:
-            changed = [maker.install for maker in makers.values() if maker.changed]
+            changed = [maker.install for maker in makers if maker.changed]
             hint = f"pip install {' '.join(changed)}" if changed else error.hint
             raise EngineError(f"{self.path} does not fit what is installed: {error.message}", hint) from None
-        for maker in makers.values():
+        for maker in makers:
             maker.warn()
-        return resolved
 
     def maker(self, stage: str, catalogue: Catalogue) -> Maker:
         """Return what made a stage of the run.
@@ -225,9 +232,30 @@ class RunDirectory:
         """Return the whole lines of metrics.jsonl or samples.jsonl."""
         return read_lines(self.path / name)
 
-    def tokenizer_fingerprint(self) -> str:
-        """Return the digest of the tokenizer's files."""
-        return folder_fingerprint(self.path / "tokenizer")
+    def tokenizer(self, catalogue: Catalogue) -> Tokenizer:
+        """Return the run's tokenizer; its other stages need not be installed.
+
+        Raises:
+            EngineError: as for `resolve` and `load_tokenizer`.
+        """
+        maker = self.maker("tokenizer", catalogue)
+        given = maker.upgraded(self.recipe().choice("tokenizer").options)
+        with self._fitting([maker]):
+            options = parse(maker.offer.options, given, "tokenizer")
+        return self.load_tokenizer(maker.offer, options)
+
+    def load_tokenizer(self, offer: Offer[Any], options: Any) -> Tokenizer:
+        """Return the run's tokenizer, as an implementation and its options make it.
+
+        Raises:
+            EngineError: its files are not those that the run was trained with.
+        """
+        folder = self.path / "tokenizer"
+        if folder_fingerprint(folder) != self.fact(str, "tokenizer_files"):
+            raise EngineError(f"{folder} is not what the run was trained with.", "Use a copy of the run.")
+        tokenizer = offer.make(Tokenizer, options)
+        tokenizer.load(folder)
+        return tokenizer
 
 
 def refuse_used(path: Path) -> None:

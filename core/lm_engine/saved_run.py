@@ -180,16 +180,8 @@ def newest_checkpoint(path: Path) -> tuple[Checkpoint | None, list[str]]:
 
 
 def load_tokenizer(run: RunDirectory, resolved: Resolved) -> Tokenizer:
-    """Return the run's own tokenizer.
-
-    Raises:
-        EngineError: its files are not those that the run was trained with.
-    """
-    if run.tokenizer_fingerprint() != run.fact(str, "tokenizer_files"):
-        raise EngineError(f"{run.path / 'tokenizer'} is not what the run was trained with.", "Use a copy of the run.")
-    tokenizer = resolved.offers["tokenizer"].make(Tokenizer, resolved.options["tokenizer"])
-    tokenizer.load(run.path / "tokenizer")
-    return tokenizer
+    """Return the run's own tokenizer; errors as for `RunDirectory.load_tokenizer`."""
+    return run.load_tokenizer(resolved.offers["tokenizer"], resolved.options["tokenizer"])
 
 
 def restore_model(run: RunDirectory, resolved: Resolved, checkpoint: Checkpoint, model: Model) -> None:

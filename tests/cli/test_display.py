@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from pathlib import Path
 
@@ -179,5 +180,32 @@ def test_the_display_suits_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_commands_to_go_on_with_are_quoted() -> None:
     commands = next_commands(RESULT, plan(), Catalogue())
-    assert commands[0] == "engine generate 'runs/it'\"'\"'s' --prompt \"The\""
+    assert commands[0] == "engine generate 'runs/it'\"'\"'s' --prompt \"The \""
     assert commands[2] == "engine run --model rnn"
+    bare = dataclasses.replace(RESULT, folder=Path("r"), samples=[])
+    assert next_commands(bare, plan(), Catalogue())[0] == 'engine generate r --prompt "Assert statements are"'
+
+
+@pytest.mark.parametrize(
+    ("prompt", "text", "flag"),
+    [
+        ("", '== 1. ==\nThe_x old, grey mare said "no".', ' --prompt "grey mare said"'),
+        ("", "Größe 是 ist alles hier", ' --prompt "Größe 是 ist"'),
+        ("", "f(x) = 3\n", ""),
+        ("", "", ""),
+        ("", None, ""),
+        ("1 c", "one two three", ' --prompt "1 c"'),
+        ("$HOME", "one two three", " --prompt '$HOME'"),
+        ("two\nlines", "one two three", ""),
+        ("a" * 61, "one two three", ""),
+    ],
+)
+def test_the_prompt_to_go_on_with_is_given_or_stands_in_the_text(
+    prompt: str, text: str | None, flag: str, tmp_path: Path
+) -> None:
+    if text is not None:
+        (tmp_path / "text.txt").write_text(text)
+    recipe = Recipe.from_dict({**default_tables(), "data": {"sources": [str(tmp_path / "text.txt")]}})
+    sample = Sample(step=1, index=0, prompt=prompt, text="Zzq wrom", tokens=(), tokens_per_second=1.0)
+    result = dataclasses.replace(RESULT, folder=Path("r"), samples=[sample])
+    assert next_commands(result, plan(recipe=recipe), Catalogue())[0] == f"engine generate r{flag}"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,6 +45,13 @@ def test_a_missing_value_is_left_to_the_strict_pass() -> None:
 )
 def test_the_run_is_found_wherever_it_stands(line: str) -> None:
     assert positional(line.split(), ["--seed", "--sampler"]) == "RUN"
+
+
+def test_a_runs_own_values_are_not_shown_as_defaults(cli: Cli) -> None:
+    for command, real in (("resume", ""), ("generate", "default 0, default auto")):
+        shown = " ".join(cli(command, "--help").out.split())
+        assert ", ".join(re.findall(r"default \w+", shown)) == real
+    assert "[default 150s]" in " ".join(cli("run", "--help").out.split())
 
 
 def test_help_shows_the_options_of_what_was_named(cli: Cli) -> None:

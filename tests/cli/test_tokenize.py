@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,6 +93,18 @@ def test_the_tokenizer_of_a_run(cli: Cli, trained: Path) -> None:
     facts = json.loads(cli("tokenize", "--run", trained, "abc", "--json").out)
     assert facts["ids"] == [97, 98, 99]
     assert facts["tokenizer"] == f"that of {trained}"
+
+
+def test_of_a_run_the_tokenizer_alone_is_opened(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(trained, tmp_path / "copy")
+    shutil.rmtree(run / "checkpoints")
+    facts = json.loads((run / "engine.json").read_text())
+    facts["stages"]["model"]["distribution"] = "acme-gone"
+    (run / "engine.json").write_text(json.dumps(facts))
+    assert cli("tokenize", "--run", run, "abc").out.startswith("97 98 99\n")
+    (run / "tokenizer" / "more").write_text("")
+    damaged = cli("tokenize", "--run", run, "abc")
+    assert (damaged.code, "is not what the run was trained with" in damaged.err) == (1, True)
 
 
 def test_an_empty_text(cli: Cli) -> None:

@@ -102,6 +102,7 @@ generate = GenerateCommand(
     callback=_generate,
     stages=("sampler",),
     tables=("generation", "training.seed", "training.device"),
+    of_run=("generation", "sampler"),
     short_help="Write text with a trained model.",
     help="""Write text with a trained model.
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lm_engine_cli.command import json_option, observe_option
 from lm_engine_cli.output import say, say_json
 from lm_engine_cli.stage_command import Request, StageCommand
+from lm_engine_cli.training import train, train_options
 
 if TYPE_CHECKING:
+    from lm_engine.observer import RunObserver, RunResult
     from lm_engine.recipe import Recipe
 
 
 def _run(config: Path | None, out: Path | None, dry_run: bool, print_config: bool, as_json: bool) -> None:
     from lm_engine.recipe import Recipe, resolve
-    from lm_engine.runtime import prepare_process
 
     request: Request = click.get_current_context().obj
     recipe = Recipe.from_dict(request.tables, f"--config {config}" if config else "The recipe")
@@ -26,14 +26,15 @@ def _run(config: Path | None, out: Path | None, dry_run: bool, print_config: boo
     if print_config:
         say_json(resolved.recipe.to_dict()) if as_json else say(resolved.recipe.to_toml().rstrip())
         return
-    prepare_process()  # before an observer or the pipeline imports torch
     carry_out = _plan if dry_run else _train
     carry_out(recipe, request, out, as_json)
 
 
 def _plan(recipe: Recipe, request: Request, out: Path | None, as_json: bool) -> None:
+    from lm_engine.runtime import prepare_process
     from lm_engine_cli.display import display_for, is_first_process
 
+    prepare_process()  # before the pipeline imports torch
     with display_for(sys.stderr if as_json else sys.stdout) as display:
         from lm_engine import pipeline
 
@@ -44,18 +45,12 @@ def _plan(recipe: Recipe, request: Request, out: Path | None, as_json: bool) -> 
 
 
 def _train(recipe: Recipe, request: Request, out: Path | None, as_json: bool) -> None:
-    from lm_engine_cli.display import display_for, is_first_process
-
-    watchers = request.watchers()
-    with display_for(sys.stderr if as_json else sys.stdout) as display:
+    def run_it(observers: list[RunObserver]) -> RunResult:
         from lm_engine import pipeline
 
-        result = pipeline.run(recipe, catalogue=request.catalogue, out=out, observers=[display, *watchers])
-    if not is_first_process():
-        return
-    if as_json:
-        say_json(result)
-    display.show_result(result, request.catalogue)
+        return pipeline.run(recipe, catalogue=request.catalogue, out=out, observers=observers)
+
+    train(run_it, request, as_json)
 
 
 run = StageCommand(
@@ -86,9 +81,8 @@ run = StageCommand(
             metavar="DIR",
             help="Where the run lies; a new folder in runs/ unless given.",
         ),
-        observe_option(),
         click.Option(["--dry-run"], is_flag=True, help="Say what would be done, and stop there."),
         click.Option(["--print-config"], is_flag=True, help="Write the whole recipe as TOML, and stop there."),
-        json_option(),
+        *train_options(),
     ],
 )
