@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import types
 
 import numpy as np
@@ -133,6 +135,42 @@ def fakes():
     return types.SimpleNamespace(
         Tiny=Tiny, Summing=Summing, Uniform=Uniform, Counting=Counting, Given=Given, ByteLike=ByteLike, sgd=sgd
     )
+
+
+_WRITES = ("fsync", "rename", "replace", "mkdir", "unlink", "rmdir", "open")
+
+
+@pytest.fixture(scope="session")
+def killed_at():
+    """Return a function that works in a process that kills itself at its count-th write, and says whether it got so far."""
+
+    def run(count, work):
+        child = os.fork()
+        if child == 0:
+            try:
+                _count_down(count)
+                work()
+            finally:
+                os._exit(0)
+        return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+    return run
+
+
+def _count_down(count):
+    left = [count]
+
+    def counted(real):
+        def call(*args, **kwargs):
+            left[0] -= 1
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*args, **kwargs)
+
+        return call
+
+    for name in _WRITES:
+        setattr(os, name, counted(getattr(os, name)))
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import json
 import math
 import os
 import shutil
-import signal
 import struct
 
 import pytest
@@ -110,30 +109,7 @@ def test_old_checkpoints_go_and_damaged_newer_ones_never_cost_a_whole_one(fakes,
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["step-30", "step-4"]
 
 
-def kill_at(count, work):
-    child = os.fork()
-    if child == 0:
-        left = [count]
-
-        def counted(real):
-            def call(*args, **kwargs):
-                left[0] -= 1
-                if left[0] == 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return real(*args, **kwargs)
-
-            return call
-
-        try:
-            for name in ("fsync", "rename", "replace", "mkdir", "unlink", "rmdir", "open"):
-                setattr(os, name, counted(getattr(os, name)))
-            work()
-        finally:
-            os._exit(0)
-    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
-
-
-def test_killed_at_every_write_the_newest_complete_one_loads(fakes, tmp_path):
+def test_killed_at_every_write_the_newest_complete_one_loads(fakes, tmp_path, killed_at):
     model = fakes.Tiny()
     optimizer = trained(model)
     start = tmp_path / "start"
@@ -142,7 +118,7 @@ def test_killed_at_every_write_the_newest_complete_one_loads(fakes, tmp_path):
     found, count = set(), 1
     while True:
         run = shutil.copytree(start, tmp_path / str(count))
-        killed = kill_at(count, lambda run=run: save(run, model, optimizer, 3, keep=2))
+        killed = killed_at(count, lambda run=run: save(run, model, optimizer, 3, keep=2))
         checkpoint, problems = newest_checkpoint(run)
         found.add(checkpoint.state.step)
         assert checkpoint.state.step in (2, 3) and not problems

@@ -24,34 +24,7 @@ def build(text):
     return write
 
 
-WRITES = ("fsync", "rename", "replace", "open")
-
-
-def killed_at(count, work):
-    """Run `work` in a process that kills itself at its count-th write; return whether it got so far."""
-    child = os.fork()
-    if child == 0:
-        left = [count]
-
-        def counted(real):
-            def call(*args, **kwargs):
-                left[0] -= 1
-                if left[0] == 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return real(*args, **kwargs)
-
-            return call
-
-        try:
-            for name in WRITES:
-                setattr(os, name, counted(getattr(os, name)))
-            work()
-        finally:
-            os._exit(0)
-    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
-
-
-def test_a_folder_is_whole_or_absent_whenever_it_is_killed(tmp_path):
+def test_a_folder_is_whole_or_absent_whenever_it_is_killed(tmp_path, killed_at):
     count = 1
     while killed_at(count, functools.partial(write_whole, tmp_path / str(count), build("x"))):
         if (tmp_path / str(count)).exists():
@@ -61,7 +34,7 @@ def test_a_folder_is_whole_or_absent_whenever_it_is_killed(tmp_path):
     assert count > 5  # the files, the folders, the rename
 
 
-def test_a_file_is_old_or_new_whenever_it_is_killed(tmp_path):
+def test_a_file_is_old_or_new_whenever_it_is_killed(tmp_path, killed_at):
     path = tmp_path / "recipe.toml"
     path.write_text("old")
     count = 1
