@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lm_engine import Implementation, hookimpl
-from lm_engine_gpt.options import GPTOptions
 
 
 @hookimpl
@@ -15,6 +14,6 @@ def engine_models() -> Sequence[Implementation]:
             name="gpt",
             summary="Transformer: each token attends to those before it. GPT-2 is one setting, the defaults are a modern one.",
             factory="lm_engine_gpt.model:GPT",
-            options=GPTOptions,
+            options="lm_engine_gpt.options:GPTOptions",
         )
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lm_engine import Implementation, hookimpl
-from lm_engine_rnn.options import RNNOptions
 
 
 @hookimpl
@@ -15,6 +14,6 @@ def engine_models() -> Sequence[Implementation]:
             name="rnn",
             summary="Recurrent network: reads token by token and carries a state of fixed size. LSTM, GRU or plain cell.",
             factory="lm_engine_rnn.model:RNN",
-            options=RNNOptions,
+            options="lm_engine_rnn.options:RNNOptions",
         )
     ]
