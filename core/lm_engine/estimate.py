@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import statistics
 from dataclasses import dataclass
 
@@ -20,8 +21,18 @@ from lm_engine.recipe import TrainingOptions
 from lm_engine.runtime import Machine, resident_bytes
 from lm_engine.training import Trainer, named_parameters
 
-LONGEST_TRIAL = 4.0
-"""Seconds after which no further trial step is begun."""
+TRIAL_STEPS = 5
+"""Most steps that are timed: a slow one among them does not move their median."""
+
+TRIAL_SECONDS = 1.5
+"""Seconds of timed steps after which no further one is begun."""
+
+WARM_UP_SHARE = 8
+"""Warming up takes this part of a step's examples: memory, kernels and the optimizer's state need no more."""
+
+
+START = 0.001
+"""Progress that the schedule is told: where rates rise at the start, they are small here, so that the twin does not diverge."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +41,7 @@ class Estimate:
 
     Args:
         flops_per_step: floating-point operations, forward and backward, by torch's counter.
-        seconds_per_step: median of a few steps.
+        seconds_per_step: median of a few steps, after a smaller one that warms up.
         memory_bytes: of the whole process at its largest.
     """
 
@@ -51,14 +62,17 @@ def estimate(
     """
     twin = copy.deepcopy(model)
     optimization: Optimization | None = make_optimization(named_parameters(twin)) if callable(make_optimization) else None
-    trainer = Trainer(twin, optimization, builder, tokens, options, machine)
     flops, activations = _one_row(twin, builder, tokens, options, machine)
     if machine.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(machine.device)
-    seconds = [trainer.step(0, 0.5).seconds]  # the first one allocates and warms up
-    with contextlib.suppress(EngineError):  # at its full rate, without warm-up, the twin may diverge where the run does not
-        while len(seconds) < 4 and sum(seconds) < LONGEST_TRIAL:
-            seconds.append(trainer.step(len(seconds), 0.5).seconds)
+    few = max(1, options.batch_size // WARM_UP_SHARE)
+    warming = dataclasses.replace(options, batch_size=few, accumulation=1)
+    warm_up = Trainer(twin, optimization, builder, tokens, warming, machine).step(0, START).seconds
+    trainer = Trainer(twin, optimization, builder, tokens, options, machine)
+    seconds: list[float] = []
+    with contextlib.suppress(EngineError):  # what cannot be timed can still be tried: the run itself will say what is wrong
+        while len(seconds) < TRIAL_STEPS and sum(seconds) < TRIAL_SECONDS:
+            seconds.append(trainer.step(len(seconds), START).seconds)
     state = sum(
         value.numel() * value.element_size()
         for optimizer in (optimization.optimizers if optimization else ())
@@ -75,7 +89,7 @@ def estimate(
         memory = _resident_at_start + 2 * weights + state + rows * activations + logits
     return Estimate(
         flops_per_step=flops * options.batch_size,
-        seconds_per_step=statistics.median(seconds[1:] or seconds),
+        seconds_per_step=statistics.median(seconds or [warm_up * options.batch_size / few]),
         memory_bytes=int(memory),
     )
 

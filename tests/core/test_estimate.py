@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -51,3 +53,26 @@ def test_a_counted_model_costs_too(fakes, cpu):
     model = fakes.Counting(V)
     found = estimate(model, None, fakes.Given(rows()), TOKENS, options(), cpu)
     assert found.seconds_per_step > 0 and float(model.counts.sum()) == pytest.approx(0.1 * V * V)
+
+
+@pytest.mark.parametrize("slow", [(0, 1), (2,), (3, 5)], ids=str)
+def test_slow_steps_among_the_first_do_not_move_an_estimate(fakes, cpu, slow):
+    """The first batch is the one row that is counted, the second warms up, five are timed."""
+    calls = []
+
+    class Stumbling(fakes.Given):
+        def build(self, tokens, indices, seed):
+            calls.append(len(indices))
+            time.sleep(0.2 if len(calls) - 1 in slow else 0)
+            return super().build(tokens, indices, seed)
+
+    model = fakes.Tiny()
+    found = estimate(model, lambda _: fakes.sgd(model), Stumbling(rows()), TOKENS, options(), cpu)
+    assert found.seconds_per_step < 0.1
+    assert calls == [1, 1, 8, 8, 8, 8, 8]
+
+
+def test_where_no_step_can_be_timed_the_warm_up_counts(fakes, cpu, monkeypatch):
+    monkeypatch.setattr("lm_engine.estimate.TRIAL_SECONDS", 0.0)
+    model = fakes.Tiny()
+    assert estimate(model, lambda _: fakes.sgd(model), fakes.Given(rows()), TOKENS, options(), cpu).seconds_per_step > 0
