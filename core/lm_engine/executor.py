@@ -6,11 +6,27 @@ executor sees fit). Importing this module imports no torch.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import json
+import os
+import signal
+import sys
+import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from lm_engine.durable import read_json, write_atomically
+from lm_engine.errors import EngineError, Interrupted
+
+FAILURE, LOG = "failure.json", "log.txt"
+"""Files of a task's folder: why it failed, and what its process printed."""
+
+DONE, FAILED, STOPPED = 0, 1, 130
+"""How a task's process ends: its exit codes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,3 +94,75 @@ class TaskExecutor(ABC):
     @abstractmethod
     def carry_out(self, tasks: Sequence[Task]) -> Iterator[Ended]:
         """Carry tasks out, and return each when it is over, whatever came of it."""
+
+
+def call_work(work: str, argument: Mapping[str, Any], folder: Path) -> None:
+    """Call a task's function in this process.
+
+    Raises:
+        Exception: whatever it raises.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    module, _, name = work.partition(":")
+    getattr(importlib.import_module(module), name)(argument, folder)
+
+
+def cause_of(error: BaseException, folder: Path) -> tuple[str, str]:
+    """Return a task's failure in one line, and a hint."""
+    from lm_engine.catalogue import one_line
+
+    if isinstance(error, EngineError):
+        return error.message, error.hint
+    return one_line(error), f"{folder / LOG} has the traceback."
+
+
+def be_task_process(work: str, argument: Mapping[str, Any], folder: Path) -> int:
+    """Carry a task out in a process that an executor started for it.
+
+    What is printed goes to log.txt in the task's folder; the cause of a failure stands in failure.json, for `outcome_of`.
+
+    Returns:
+        What the process shall end with: DONE, FAILED, or STOPPED after Ctrl-C or SIGTERM.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / FAILURE).unlink(missing_ok=True)
+    with (folder / LOG).open("a", encoding="utf-8", buffering=1) as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        sys.stdout = sys.stderr = log
+        try:
+            call_work(work, argument, folder)
+        except (Interrupted, KeyboardInterrupt):
+            return STOPPED
+        except BaseException as error:
+            traceback.print_exc()
+            failure, hint = cause_of(error, folder)
+            with contextlib.suppress(OSError):  # a full disk is the failure, and no reason for another
+                write_atomically(folder / FAILURE, json.dumps({"failure": failure, "hint": hint}) + "\n")
+            return FAILED
+        finally:
+            sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+    return DONE
+
+
+def outcome_of(code: int, folder: Path) -> tuple[str, str]:
+    """Say how a task's process went.
+
+    Args:
+        code: what it ended with, negative for the signal that killed it.
+        folder: the task's.
+
+    Returns:
+        The failure in one line, empty for none, and what to do about it.
+    """
+    if code == DONE:
+        return "", ""
+    if code == STOPPED:
+        return "it was stopped", "Called again, it goes on from what is saved."
+    if code < 0:
+        name = signal.Signals(-code).name if -code in list(signal.Signals) else str(-code)
+        return f"its process was killed by {name}", "The system may have run out of memory: lower --batch-size."
+    with contextlib.suppress(EngineError, OSError):
+        said = read_json(folder / FAILURE)
+        return str(said.get("failure", "")), str(said.get("hint", ""))
+    return f"its process ended with {code}", f"{folder / LOG} has what it printed."

@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import multiprocessing.connection
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from lm_engine import Ended, NoOptions, Task, TaskExecutor
+from lm_engine.executor import outcome_of
 from lm_engine.runtime import available_cores, prepare_process
-from lm_engine_compare.worker import failure_of, process
+from lm_engine_compare.worker import process
 
 
 class Local(TaskExecutor):
@@ -88,14 +88,8 @@ def _gpus() -> int:
 
 def _ended(task: Task, ended: BaseProcess) -> Ended:
     ended.join()
-    code = ended.exitcode or 0
-    if code == 0:
-        return Ended(task=task)
-    failure, hint = failure_of(task.folder)
-    if code < 0:
-        name = signal.Signals(-code).name if -code in list(signal.Signals) else str(-code)
-        failure, hint = f"its process was killed by {name}", "The system may have run out of memory: lower --batch-size."
-    return Ended(task=task, failure=failure or f"its process ended with {code}", hint=hint)
+    failure, hint = outcome_of(ended.exitcode or 0, task.folder)
+    return Ended(task=task, failure=failure, hint=hint)
 
 
 def _stop(processes: Sequence[BaseProcess]) -> None:

@@ -1,75 +1,26 @@
-"""A process that carries out one task, and leaves word in the task's folder where it fails."""
+"""A process of the executor `local` that carries out one task, and does not outlive the one who waits for it."""
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import multiprocessing
 import os
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lm_engine.catalogue import one_line
-from lm_engine.durable import read_json
-from lm_engine.errors import EngineError, Interrupted
-
-FAILURE, LOG = "failure.json", "log.txt"
-
-
-def carry_out(work: str, argument: Mapping[str, Any], folder: Path) -> None:
-    """Call a task's function.
-
-    Raises:
-        Exception: whatever it raises; failure.json then says it in one line.
-    """
-    from lm_engine_compare.work import write_json
-
-    (folder / FAILURE).unlink(missing_ok=True)
-    module, _, name = work.partition(":")
-    try:
-        getattr(importlib.import_module(module), name)(argument, folder)
-    except Interrupted:
-        raise
-    except EngineError as error:
-        write_json(folder / FAILURE, {"failure": error.message, "hint": error.hint})
-        raise
-    except Exception as error:
-        hint = f"{folder / LOG} has the traceback."
-        write_json(folder / FAILURE, {"failure": one_line(error), "hint": hint})
-        raise
-
-
-def failure_of(folder: Path) -> tuple[str, str]:
-    """Return what failure.json says: the cause and a hint; empty where it is missing or unreadable."""
-    with contextlib.suppress(EngineError, OSError):
-        said = read_json(folder / FAILURE)
-        return str(said.get("failure", "")), str(said.get("hint", ""))
-    return "", ""
+from lm_engine.executor import be_task_process
 
 
 def process(work: str, argument: Mapping[str, Any], folder: Path, environment: Mapping[str, str]) -> None:
-    """Be a task's process: what it prints goes to log.txt, and its end says how it went (0, 1, 130)."""
+    """Be a task's process, to its end."""
     os.environ.update(environment)
     if hasattr(os, "setpgrp"):
         os.setpgrp()  # Ctrl-C reaches the one who waits; it asks the tasks to stop, once
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOG).open("a", encoding="utf-8", buffering=1) as log:
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
-        sys.stdout = sys.stderr = log
-        try:
-            carry_out(work, argument, folder)
-        except (Interrupted, KeyboardInterrupt):
-            sys.exit(130)
-        except BaseException:
-            traceback.print_exc()
-            sys.exit(1)
+    sys.exit(be_task_process(work, argument, folder))
 
 
 def _end_with_parent() -> None:
