@@ -233,7 +233,7 @@ def trained(tmp_path_factory):
             builder="next-token",
             sampler="greedy",
             data=folder / "text.txt",
-            training={  # fmt: skip
+            training={
                 "steps": 60,
                 "batch_size": 8,
                 "context_length": 32,
