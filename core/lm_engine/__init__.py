@@ -25,8 +25,8 @@ from lm_engine.options import NoOptions, option
 if TYPE_CHECKING:
     from lm_engine.catalogue import Catalogue
     from lm_engine.errors import EngineError, UsageError
-    from lm_engine.executor import Ended, Task, TaskExecutor
     from lm_engine.examples import IGNORED, Batch, ExampleBuilder, Tokens, pairs, segments_of
+    from lm_engine.executor import Ended, Task, TaskExecutor
     from lm_engine.model import Model
     from lm_engine.observer import Evaluation, Plan, Preparation, RunObserver, RunResult, Sample, Saved, Step
     from lm_engine.optimizer import NamedParameter, Optimization, ScheduleOptions, schedule

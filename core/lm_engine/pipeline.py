@@ -15,7 +15,7 @@ from pathlib import Path
 
 from lm_engine.catalogue import Catalogue
 from lm_engine.distributed import is_first_process
-from lm_engine.errors import EngineError, RunDone, UsageError
+from lm_engine.errors import EngineError, RunDone
 from lm_engine.estimate import Estimate
 from lm_engine.job import Earlier, Job, assemble, facts_of, plan_of
 from lm_engine.loop import carry_out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -167,11 +168,16 @@ def mean_figures(figures: Sequence[TextFigures]) -> TextFigures:
 
 
 def human(study: Study) -> tuple[TextFigures | None, list[records.Text]]:
-    """Return the figures of the held-out text that stands in the place of the samples, with the texts."""
-    for arm in study.arms:
-        for seed in study.seeds:
-            content = read_if_whole(study.seed_folder(arm, seed) / TEXTS)
-            if content is not None and content.get("human"):
-                texts = [records.from_dict(records.Text, each) for each in content["human"]["texts"]]
-                return records.from_dict(TextFigures, content["human"]["figures"]), texts
-    return None, []
+    """Return the figures of the held-out text that stands in the place of the samples, with the texts.
+
+    Its surprise is a model's, so it is left out where several arms have models.
+    """
+    folders = [study.seed_folder(arm, seed) for arm in study.arms for seed in study.seeds]
+    found = [content["human"] for folder in folders if (content := read_if_whole(folder / TEXTS))]
+    if not found:
+        return None, []
+    figures = mean_figures([records.from_dict(TextFigures, each["figures"]) for each in found])
+    if len(study.arms) > 1:
+        figures = dataclasses.replace(figures, bits_per_byte=None)
+    figures = dataclasses.replace(figures, n_texts=len(found[0]["texts"]))
+    return figures, [records.from_dict(records.Text, each) for each in found[0]["texts"]]

@@ -64,6 +64,7 @@ class Request:
     params: list[SpecOption] = field(default_factory=list)
     axes: list[Axis] = field(default_factory=list)
     executor_options: Any = None
+    arguments: Sequence[str] = ()
 
 
 class CompareCommand(EngineCommand):
@@ -121,7 +122,7 @@ class CompareCommand(EngineCommand):
         named = tuple(stage for stage in STAGES if f"--{stage}" in given)
         executor = catalogue.find("executor", given.get("--executor", ["local"])[-1])
         request = Request(catalogue=catalogue, plugins=files, tables=tables, names=names, named=named, executor=executor)
-        request.params = _flags(request)
+        request.params, request.arguments = _flags(request), list(args)
         return request
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -232,18 +233,16 @@ compare = CompareCommand(
         click.Option(
             ["--prompts"],
             type=click.IntRange(0, 1000),
-            default=4,
-            show_default=True,
             metavar="N",
-            help="Beginnings of held-out text that every model goes on from.",
+            help="Beginnings of held-out text that every model goes on from.  [default: 4; 16 to compare samplers]",
         ),
         click.Option(
-            ["--max-tokens"],
+            ["--text-bytes"],
             type=click.IntRange(1, 100_000),
-            default=120,
+            default=512,
             show_default=True,
             metavar="N",
-            help="Most tokens of each text.",
+            help="Length of the texts that are written, the same for every tokenizer.",
         ),
         click.Option(
             ["--confidence"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import importlib.metadata
 import platform
@@ -20,9 +21,9 @@ from lm_engine.split import Split
 from lm_engine_compare import collect
 from lm_engine_compare.arms import Arm
 from lm_engine_compare.groups import FAILED, LOOKS_BOTH_WAYS, NOT_LOSSLESS, group
-from lm_engine_compare.records import ArmResult, Candidate, Comparison, Data, SeedResult
+from lm_engine_compare.records import ArmResult, Candidate, Comparison, Data, SeedResult, TokenizerFigures, from_dict
 from lm_engine_compare.study import Study, processor
-from lm_engine_compare.work import OUTCOME, TEXTS
+from lm_engine_compare.work import ASKED, FIGURES, OUTCOME, TEXTS
 
 Tell = Callable[[Ended], None]
 
@@ -87,7 +88,7 @@ def write_texts(study: Study, executor: TaskExecutor, watcher: Watcher, found: F
 
     def is_done(task: Task) -> bool:
         content = collect.read_if_whole(task.folder / TEXTS) or {}
-        asked = {key: task.argument[key] for key in ("samplers", "prompts", "max_tokens")}
+        asked = {key: task.argument[key] for key in ASKED}
         return bool(content.get("asked") == asked)
 
     failed = dict(found.failures)
@@ -103,13 +104,28 @@ def _is_causal(folder: Path) -> bool:
     return bool(outcome.get("causal", True))
 
 
+def measure_tokenizers(study: Study, executor: TaskExecutor, watcher: Watcher, found: Found) -> list[TokenizerFigures]:
+    """Train and measure every arm's tokenizer."""
+    tasks = [study.tokenizer_task(arm) for arm in study.arms]
+    carry_out(tasks, "Tokenizers", lambda task: (task.folder / FIGURES).is_file(), executor, watcher, found)
+    figures = []
+    for arm, task in zip(study.arms, tasks, strict=True):
+        content = collect.read_if_whole(task.folder / FIGURES)
+        if content is None:
+            failure = found.failures.get(task.folder, "it was not carried out")
+            figures.append(TokenizerFigures(label=arm.label, recipe=task.argument["recipe"]["tokenizer"], failure=failure))
+        else:
+            figures.append(dataclasses.replace(from_dict(TokenizerFigures, content), label=arm.label))
+    return figures
+
+
 def text_of(arm: Arm, study_catalogue: lm_engine.Catalogue) -> Split:
     """Open the text that every arm has, cut as every run cuts it."""
     return open_split(resolve(arm.recipe, study_catalogue), study_catalogue, RunObserver())
 
 
 def summarize(
-    study: Study, split: Split, found: Found, candidates: Mapping[str, Sequence[Candidate]], notes: Sequence[str] = ()
+    study: Study, found: Found, candidates: Mapping[str, Sequence[Candidate]], notes: Sequence[str] = ()
 ) -> Comparison:
     """Make the records of a study from what lies in its folders."""
     arms = [_arm(study, arm, found, candidates.get(arm.label, ())) for arm in study.arms]
@@ -130,10 +146,10 @@ def summarize(
         detect=study.detect,
         data=Data(
             sources=recipe.data_options().sources,
-            fingerprint=split.fingerprint,
-            rule=split.rule,
-            train_bytes=split.train.n_bytes,
-            held_out_bytes=split.held_out.n_bytes,
+            fingerprint=study.split.fingerprint,
+            rule=study.split.rule,
+            train_bytes=study.split.train.n_bytes,
+            held_out_bytes=study.split.held_out.n_bytes,
         ),
         groups=group(arms, {arm.label: _kind(study, arm) for arm in arms}, study.baseline, study.confidence, study.detect),
         arms=arms,

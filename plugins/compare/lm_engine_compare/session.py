@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import shlex
@@ -15,12 +16,22 @@ from typing import TYPE_CHECKING
 from lm_engine.durable import locked
 from lm_engine.errors import EngineError, Interrupted, UsageError, did_you_mean
 from lm_engine.executor import TaskExecutor
+from lm_engine.implementation import STAGES
 from lm_engine.recipe import read_tables
 from lm_engine_cli.layers import Tables, lay_over
 from lm_engine_cli.output import say_json
 from lm_engine_compare import collect
 from lm_engine_compare.arms import Arm, arm_of, distinct, product
-from lm_engine_compare.comparing import Found, plan_arms, save, summarize, text_of, train_arms, write_texts
+from lm_engine_compare.comparing import (
+    Found,
+    measure_tokenizers,
+    plan_arms,
+    save,
+    summarize,
+    text_of,
+    train_arms,
+    write_texts,
+)
 from lm_engine_compare.records import Candidate
 from lm_engine_compare.screen import Screen, plan_json
 from lm_engine_compare.study import Study, slug
@@ -28,6 +39,10 @@ from lm_engine_compare.tuning import Tuning, candidates_of, parse, tune
 
 if TYPE_CHECKING:
     from lm_engine_compare.command import Request
+
+
+PROMPTS = (4, 16)
+"""How many prompts, to look at samples and to compare samplers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +57,8 @@ class Asked:
     tune_seeds: int
     tune_budget: str
     no_train: bool
-    prompts: int
-    max_tokens: int
+    prompts: int | None
+    text_bytes: int
     confidence: float
     detect: float
     jobs: int | None
@@ -84,7 +99,7 @@ def whole(asked: Asked) -> None:
         train_arms(study, executor, screen, found)
         if study.prompts:
             write_texts(study, executor, screen, found)
-        comparison = summarize(study, text_of(study.arms[0], study.catalogue), found, candidates)
+        comparison = summarize(study, found, candidates)
         save(comparison, study.report)
         screen.result(comparison, study.report)
         if asked.as_json:
@@ -119,16 +134,16 @@ def study_of(asked: Asked) -> Study:
         seeds=list(range(first, first + asked.seeds)),
         folder=asked.out,
         name=asked.name or _name(arms),
-        text=text.fingerprint,
+        split=text,
         catalogue=request.catalogue,
         plugins=request.plugins,
-        prompts=asked.prompts,
-        max_tokens=asked.max_tokens,
+        prompts=asked.prompts if asked.prompts is not None else PROMPTS[len(arms[0].samplers) > 1],
+        text_bytes=asked.text_bytes,
         threads=None,
         baseline=baseline,
         confidence=asked.confidence,
         detect=asked.detect,
-        command=shlex.join(["engine", *sys.argv[1:]]),
+        command=shlex.join(["engine", "compare", *request.arguments]),
     )
     if text.held_out.n_bytes == 0:
         raise UsageError("A comparison judges on held-out text; found --held-out 0.", "Leave --held-out out.")
@@ -221,5 +236,29 @@ def finding_back(study: Study) -> Iterator[None]:
 
 
 def tokenizers_alone(asked: Asked) -> None:
-    """Compare tokenizers without training a model."""
-    raise NotImplementedError
+    """Compare tokenizers without training a model.
+
+    Raises:
+        UsageError: something else than tokenizers varies, or the text is missing.
+    """
+    request = asked.request
+    others: list[str] = [stage for stage in STAGES[1:] if len(request.names[stage]) > 1]
+    others += [axis.key for axis in request.axes if axis.table != "tokenizer" and len(axis.values) > 1]
+    if others or asked.arm or asked.tune:
+        said = others[0] if others else "arm" if asked.arm else "tune"
+        raise UsageError(f"--no-train compares tokenizers alone; found --{said}.", "Leave one of the two out.")
+    study = study_of(asked)
+    screen = Screen(sys.stderr if asked.as_json else sys.stdout)
+    found = Found()
+    with hold(study.folder), finding_back(study), contextlib.closing(screen):
+        figures = [] if asked.dry_run else measure_tokenizers(study, asked.executor(), screen, found)
+        if asked.dry_run:
+            labels = [arm.label for arm in study.arms]
+            screen.say(f"Would train and measure: {'; '.join(labels)}.")
+            say_json({"name": study.name, "tokenizers": labels}) if asked.as_json else None
+            return
+        comparison = dataclasses.replace(summarize(study, found, {}), arms=(), groups=(), tokenizers=figures)
+        save(comparison, study.report)
+        screen.tokenizers(figures, study.report)
+        if asked.as_json:
+            say_json(comparison)

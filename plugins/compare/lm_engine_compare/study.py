@@ -1,8 +1,8 @@
 """A study: the arms, the seeds, the budget and the text of a comparison, and where its runs lie.
 
-    DIR/runs/LABEL-KEY/plan/            what the arm's runs will cost
-    DIR/runs/LABEL-KEY/seed-N/run/      a run, as `engine run` makes it
-    DIR/runs/LABEL-KEY/seed-N/outcome.json, texts.json
+    DIR/runs/bpe-gpt-muon-KEY/plan/         what the arm's runs will cost
+    DIR/runs/bpe-gpt-muon-KEY/seed-N/run/   a run, as `engine run` makes it
+    DIR/runs/bpe-gpt-muon-KEY/seed-N/outcome.json, texts.json
     DIR/NAME/comparison.json, report.html
 
 KEY is made from everything that decides an arm's result but the seed: its recipe, the text, the versions. So another
@@ -26,6 +26,7 @@ import lm_engine
 from lm_engine.catalogue import Catalogue
 from lm_engine.executor import Task
 from lm_engine.recipe import Recipe
+from lm_engine.split import Split
 from lm_engine_compare.arms import TRAINED, Arm
 
 INCIDENTAL = (
@@ -43,9 +44,9 @@ class Study:
         seeds: every arm's.
         folder: where runs and reports lie.
         name: of the report's folder.
-        text: fingerprint of the text, held-out part included.
+        split: the text, cut as every run cuts it.
         catalogue: what is installed; plugins: files of --plugin.
-        prompts: how many prompts the samples are written for; max_tokens: the longest sample.
+        prompts: how many prompts the samples are written for; text_bytes: how long a sample is.
         threads: CPU threads of a run, None for its own choice.
         baseline: label of the arm that the others are compared with.
         confidence, detect: as in `records.Comparison`.
@@ -56,11 +57,11 @@ class Study:
     seeds: Sequence[int]
     folder: Path
     name: str
-    text: str
+    split: Split
     catalogue: Catalogue
     plugins: Sequence[Path]
     prompts: int
-    max_tokens: int
+    text_bytes: int
     threads: int | None
     baseline: str
     confidence: float
@@ -82,14 +83,16 @@ class Study:
         """Return where an arm's runs lie."""
         same = [each for each in self.arms if each.recipe == arm.recipe]
         place = next((number for number, each in enumerate(same) if each is arm), 0)
-        return self.folder / "runs" / f"{slug(arm.label)}-{self.key(arm.recipe, place)}"
+        # Not by its label, which says what varies in this comparison: in another one the same arm has another label.
+        name = slug("-".join(arm.recipe.choice(stage).name.rpartition(":")[2] for stage in ("tokenizer", "model", "optimizer")))
+        return self.folder / "runs" / f"{name}-{self.key(arm.recipe, place)}"
 
     def key(self, recipe: Recipe, place: int = 0) -> str:
         """Return what tells an arm's results from any other's; `place` counts arms of one recipe."""
         tables = recipe.to_dict()
         tables["training"] = {name: value for name, value in tables["training"].items() if name not in INCIDENTAL}
         decides: dict[str, Any] = {stage: [tables[stage], _version(stage, recipe, self.catalogue)] for stage in TRAINED}
-        decides |= {"training": tables["training"], "data": tables["data"], "text": self.text, "place": place}
+        decides |= {"training": tables["training"], "data": tables["data"], "text": self.split.fingerprint, "place": place}
         decides["engine"] = lm_engine.__version__
         if recipe.budget().unit == "seconds":
             decides["machine"] = [platform.machine(), processor(), os.cpu_count()]  # another machine gets further in the time
@@ -122,10 +125,18 @@ class Study:
             run_recipe(arm.recipe, seed, self.threads),
             samplers=samplers,
             prompts=self.prompts,
-            max_tokens=self.max_tokens,
+            text_bytes=self.text_bytes,
             seed=seed,
         )
         return self._task(f"{arm.label}, seed {seed}, texts", "write", argument, self.seed_folder(arm, seed))
+
+    def tokenizer_task(self, arm: Arm) -> Task:
+        """Return the task that measures an arm's tokenizer alone."""
+        digest = hashlib.sha256(json.dumps([arm.recipe.to_dict()["tokenizer"], self.split.fingerprint]).encode()).hexdigest()[
+            :8
+        ]
+        folder = self.folder / "tokenizers" / f"{slug(arm.label)}-{digest}"
+        return self._task(arm.label, "tokenize", self.argument(arm.recipe, label=arm.label), folder)
 
     def _task(self, name: str, work: str, argument: Mapping[str, Any], folder: Path) -> Task:
         return Task(name=name, work=f"lm_engine_compare.work:{work}", argument=argument, folder=folder.absolute())

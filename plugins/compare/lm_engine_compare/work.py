@@ -11,19 +11,24 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lm_engine import Catalogue, Recipe, RunObserver
+from lm_engine import Catalogue, Choice, Recipe, RunObserver
 from lm_engine.durable import read_json, write_atomically
 from lm_engine.errors import RunDone
 from lm_engine.observer import Plan
-from lm_engine.preparation import make_builder
+from lm_engine.preparation import make_builder, open_split, prepare_tokenizer
+from lm_engine.recipe import resolve
 from lm_engine.run_directory import RunDirectory
 from lm_engine.runtime import prepare_process
+from lm_engine_compare.records import Text
 
-OUTCOME, TEXTS = "outcome.json", "texts.json"
+OUTCOME, TEXTS, FIGURES = "outcome.json", "texts.json", "figures.json"
+
+ASKED = ("samplers", "prompts", "text_bytes")
+"""What decides the texts of a trained model."""
 
 
 def open_argument(argument: Mapping[str, Any]) -> tuple[Recipe, Catalogue]:
@@ -116,3 +121,39 @@ def _peak_memory() -> int:
         return 0  # Windows does not tell
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def write(argument: Mapping[str, Any], folder: Path) -> None:
+    """Let a trained model go on from held-out prompts, and measure what it writes: texts.json."""
+    _, catalogue = open_argument(argument)
+    from lm_engine import open_run
+    from lm_engine_compare.texts import figures, prompts_from, surprise, write_texts
+    from lm_engine_compare.verbatim import Memory
+
+    run = open_run(folder / "run", catalogue=catalogue)
+    split = open_split(run.resolved, catalogue, RunObserver())
+    n_bytes = argument["text_bytes"]
+    human = prompts_from(split.held_out, argument["prompts"], text_bytes=n_bytes)
+    memory, reason = Memory.of(split.train.pieces())
+
+    def measured(texts: Sequence[Text]) -> dict[str, Any]:
+        found = figures([each.text for each in texts], surprises=surprise(run, texts), memory=memory, n_bytes=n_bytes)
+        return {"figures": dataclasses.asdict(found), "texts": [dataclasses.asdict(each) for each in texts]}
+
+    choices = [Choice(each["name"], **each["options"]) for each in argument["samplers"]]
+    prompts = [each.prompt for each in human]
+    # A token is a byte at the least, so the limit in tokens is never reached before the limit in bytes.
+    written = write_texts(run, choices, prompts, max_tokens=n_bytes, seed=argument["seed"], n_bytes=n_bytes)
+    samplers = {each["label"]: measured(texts) for each, texts in zip(argument["samplers"], written, strict=True)}
+    asked = {key: argument[key] for key in ASKED}
+    write_json(folder / TEXTS, {"asked": asked, "samplers": samplers, "human": measured(human), "note": reason})
+
+
+def tokenize(argument: Mapping[str, Any], folder: Path) -> None:
+    """Train a tokenizer and measure it on held-out text: figures.json."""
+    recipe, catalogue = open_argument(argument)
+    from lm_engine_compare.tokenizers import measure
+
+    tokenizer, _, _, split = prepare_tokenizer(resolve(recipe, catalogue), catalogue)
+    found = measure(argument["label"], recipe.to_dict()["tokenizer"], tokenizer, split.held_out.pieces())
+    write_json(folder / FIGURES, dataclasses.asdict(found))

@@ -1,0 +1,144 @@
+"""A small text, a tiny recipe below every comparison, and an executor that needs no process."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PLUGIN = '''
+"""An executor in this very process, and a builder whose arms cannot be ranked with the others."""
+
+import importlib
+
+import numpy as np
+
+from lm_engine import IGNORED, Batch, Ended, Executor, ExampleBuilder, Implementation, TaskExecutor, hookimpl
+from lm_engine.errors import EngineError
+
+
+class Inline(TaskExecutor):
+    concurrency, shares_devices, threads = 1, False, None
+
+    def __init__(self, options, *, jobs=None):
+        self.jobs = jobs
+
+    def carry_out(self, tasks):
+        for task in tasks:
+            module, _, name = task.work.partition(":")
+            try:
+                getattr(importlib.import_module(module), name)(task.argument, task.folder)
+                yield Ended(task=task)
+            except EngineError as error:
+                yield Ended(task=task, failure=error.message, hint=error.hint)
+
+
+class Masked(ExampleBuilder):
+    """Hides every third token."""
+
+    attention, extra_tokens = "bidirectional", 1
+
+    def __init__(self, options, *, context_length, vocab_size, end_of_text):
+        self.context_length, self.end_of_text, self.mask = context_length, end_of_text, vocab_size
+
+    def count(self, tokens):
+        return len(tokens) // self.context_length
+
+    def build(self, tokens, indices, seed):
+        starts = indices % self.count(tokens) * self.context_length
+        inputs = np.asarray(tokens)[starts[:, None] + np.arange(self.context_length)].astype(np.int64)
+        targets = np.full_like(inputs, IGNORED)
+        targets[:, ::3] = inputs[:, ::3]
+        inputs[:, ::3] = self.mask
+        return Batch(inputs=inputs, targets=targets)
+
+
+@hookimpl
+def engine_executors():
+    return [Executor(name="inline", summary="In this process.", factory=Inline)]
+
+
+@hookimpl
+def engine_example_builders():
+    return [Implementation(name="hidden-third", summary="Hide tokens.", factory=Masked)]
+'''
+
+WORDS = ["the", "cat", "sat", "on", "a", "mat", "and", "saw", "two", "dogs", "run", "by", "her", "red", "house", "in", "town"]
+
+TINY = """
+[tokenizer]
+name = "byte"
+[model]
+name = "gpt"
+n_layer = 1
+n_head = 2
+n_embd = 16
+[optimizer]
+name = "adamw"
+[training]
+steps = 12
+batch_size = 4
+context_length = 16
+evaluate_every = 0.5
+threads = 1
+"""
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory) -> Path:
+    """A folder with text.txt, tiny.toml and here.py."""
+    folder = tmp_path_factory.mktemp("compare")
+    draw = random.Random(0)
+    lines = [" ".join(draw.choices(WORDS, k=9)) + ".\n" for _ in range(150)]
+    (folder / "text.txt").write_text("".join(lines))
+    (folder / "tiny.toml").write_text(TINY)
+    (folder / "here.py").write_text(PLUGIN)
+    return folder
+
+
+@pytest.fixture
+def compare(place, monkeypatch, capsys, tmp_path):
+    """Calls `engine compare` in this process, with runs in this process too, and returns comparison.json."""
+    from lm_engine_cli.main import call
+
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("LM_ENGINE_CACHE", str(place / "cache"))
+
+    def run(*arguments, out=None, code=0):
+        out = out or tmp_path / "out"
+        fixed = [
+            "--config",
+            "tiny.toml",
+            "--data",
+            "text.txt",
+            "--plugin",
+            "here.py",
+            "--executor",
+            "inline",
+            "--out",
+            str(out),
+        ]
+        found = call(["compare", *map(str, arguments), *fixed])
+        said = capsys.readouterr()
+        assert found == code, said.err
+        reports = sorted(out.glob("*/comparison.json"), key=lambda path: path.stat().st_mtime_ns)
+        return (json.loads(reports[-1].read_text()) if reports else None), said
+
+    return run
+
+
+@pytest.fixture
+def engine(place, monkeypatch):
+    """Starts `engine` as a process of its own."""
+    monkeypatch.setenv("LM_ENGINE_CACHE", str(place / "cache"))
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def start(*arguments, **more):
+        command = [sys.executable, "-m", "lm_engine_cli", *map(str, arguments)]
+        return subprocess.Popen(command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
+
+    return start

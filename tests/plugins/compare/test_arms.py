@@ -1,0 +1,74 @@
+"""Comma lists become arms."""
+
+from __future__ import annotations
+
+import pytest
+
+from lm_engine import Catalogue, UsageError
+from lm_engine_cli.layers import default_tables
+from lm_engine_compare.arms import Axis, distinct, product
+
+
+def axis(key, *values):
+    table, _, name = key.partition(".")
+    return Axis(table=table, name=name, values=values)
+
+
+def arms(*axes, **names):
+    tables = default_tables()
+    stages = ("tokenizer", "builder", "model", "optimizer", "sampler")
+    chosen = {stage: names.get(stage, (tables[stage]["name"],)) for stage in stages}
+    return product(tables, chosen, axes, Catalogue())
+
+
+def test_arms_are_the_product_of_all_lists():
+    found = arms(axis("model.n_layer", "2", "3"), tokenizer=("bpe", "byte"), model=("gpt", "rnn"))
+    assert [arm.label for arm in found] == [
+        f"{tokenizer}, {model}, n_layer {n}" for tokenizer in ("bpe", "byte") for model in ("gpt", "rnn") for n in (2, 3)
+    ]
+    assert [arm.recipe.choice("model").options["n_layer"] for arm in found] == [2, 3] * 4
+    assert found[-1].settings == {"tokenizer": "byte", "model": "rnn", "model.n_layer": "3"}
+
+
+def test_an_option_counts_for_the_implementations_that_have_it():
+    found = arms(axis("model.n_head", "1", "2"), axis("model.n_hidden", "32"), model=("gpt", "rnn"))
+    assert [arm.label for arm in found] == ["gpt, n_head 1", "gpt, n_head 2", "rnn"]
+    assert found[2].recipe.choice("model").options["n_hidden"] == 32
+
+
+def test_training_options_vary_too():
+    found = arms(axis("training.batch_size", "8", "16"))
+    assert [(arm.label, arm.recipe.training_options().batch_size) for arm in found] == [
+        ("batch_size 8", 8),
+        ("batch_size 16", 16),
+    ]
+
+
+def test_samplers_make_no_arms():
+    found = arms(axis("sampler.k", "5", "50"), sampler=("greedy", "top-k"))
+    assert len(found) == 1
+    assert [each.label for each in found[0].samplers] == ["greedy", "top-k, k 5", "top-k, k 50"]
+    assert found[0].samplers[1].choice.options["k"] == 5
+    assert found[0].recipe.choice("sampler") == found[0].samplers[0].choice
+
+
+def test_one_way_of_doing_it_is_called_after_its_model():
+    assert [arm.label for arm in arms()] == ["gpt"]
+
+
+def test_equal_labels_get_numbers():
+    assert [arm.label for arm in distinct([*arms(), *arms()])] == ["gpt", "gpt (2)"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message", "hint"),
+    [
+        (axis("model.n_layers", "2"), "--model.n-layers is no option of gpt", "Did you mean n_layer?"),
+        (axis("model.n_layer", "2", "x"), "--model.n-layer expects int, found 'x'", ""),
+        (axis("model.n_layer", "0"), "--model.n-layer expects a value >= 1, found 0", ""),
+    ],
+)
+def test_what_no_implementation_has_or_takes_is_refused(wrong, message, hint):
+    with pytest.raises(UsageError, match=message) as caught:
+        arms(wrong)
+    assert hint in caught.value.hint

@@ -1,0 +1,333 @@
+"""Whole comparisons through the command line: what is found, what is used again, what fails."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import signal
+import time
+
+import pytest
+from safetensors.numpy import load_file
+
+from lm_engine_compare import records
+
+SHORT = ("--text-bytes", "60")
+
+
+def weights(run):
+    newest = max((run / "checkpoints").iterdir(), key=lambda path: int(path.name.removeprefix("step-")))
+    return load_file(newest / "model.safetensors")
+
+
+def same_weights(one, other):
+    return one.keys() == other.keys() and all((one[name] == other[name]).all() for name in one)
+
+
+def test_a_comparison_from_lists_to_verdicts(compare, tmp_path, place):
+    found, said = compare(
+        "--model", "gpt,rnn", "--model.n-hidden", "16", "--seeds", "2", "--baseline", "rnn", "--prompts", "2", *SHORT
+    )
+    arms = {arm["label"]: arm for arm in found["arms"]}
+    assert list(arms) == ["gpt", "rnn"]
+    assert found["seeds"] == [0, 1]
+    assert found["budget"] == "12 steps"
+    for arm in arms.values():
+        scores = [seed["bits_per_byte"] for seed in arm["seeds"]]
+        assert len(scores) == 2
+        assert scores[0] != scores[1]
+        assert arm["mean"] == pytest.approx(sum(scores) / 2)
+        assert arm["bytes_per_token"] == pytest.approx(1, abs=0.01)
+        for seed in arm["seeds"]:
+            assert (seed["steps"], seed["tokens"]) == (12, 12 * 4 * 16)
+            assert seed["flops"] == 12 * arm["flops_per_step"] > 0
+            assert [point["final"] for point in seed["curve"]] == [False, True]
+            assert seed["curve"][-1]["bits_per_byte"] == seed["bits_per_byte"]
+            run = tmp_path / "out" / seed["folder"]
+            assert json.loads((run / "engine.json").read_text())["data"]["held_out_bytes"] == found["data"]["held_out_bytes"]
+        assert sum(len(sampler["texts"]) for sampler in arm["samplers"]) == 2
+    (group,) = found["groups"]
+    assert group["baseline"] == "rnn"
+    assert sorted(group["arms"], key=lambda label: arms[label]["mean"]) == group["arms"]
+    (difference,) = group["differences"]
+    paired = [a["bits_per_byte"] - b["bits_per_byte"] for a, b in zip(arms["gpt"]["seeds"], arms["rnn"]["seeds"], strict=True)]
+    assert difference["mean"] == pytest.approx(sum(paired) / 2)
+    assert difference["low"] < difference["mean"] < difference["high"]
+    assert difference["words"] in said.out
+    assert (tmp_path / "out" / found["name"] / "report.html").read_text().startswith("<!doctype html>")
+    assert records.from_dict(records.Comparison, found).to_json() == (
+        tmp_path / "out" / found["name"] / "comparison.json"
+    ).read_text(encoding="utf-8")
+
+
+def test_the_command_that_reproduces_an_arm_does(compare, place, tmp_path, engine):
+    found, _ = compare("--seeds", "1", "--prompts", "0")
+    command = found["arms"][0]["reproduce"].split()
+    assert command[0] == "engine"
+    again = engine(*command[1:], "--out", tmp_path / "again")
+    assert again.wait() == 0, again.stderr.read()
+    assert same_weights(weights(tmp_path / "again"), weights(tmp_path / "out" / found["arms"][0]["seeds"][0]["folder"]))
+
+
+def test_what_is_there_is_used_again_and_more_seeds_and_arms_add_to_it(compare, tmp_path):
+    first, _ = compare("--seeds", "1", "--model.n-layer", "1", "--prompts", "0")
+    run = tmp_path / "out" / first["arms"][0]["seeds"][0]["folder"]
+    written = (run / "metrics.jsonl").stat().st_mtime_ns
+    second, said = compare("--seeds", "2", "--model.n-layer", "1,2", "--prompts", "0")
+    by_label = {arm["label"]: arm for arm in second["arms"]}
+    assert [seed["reused"] for seed in by_label["n_layer 1"]["seeds"]] == [True, False]
+    third, said = compare("--seeds", "2", "--model.n-layer", "1,2", "--prompts", "0")
+    assert all(seed["reused"] for arm in third["arms"] for seed in arm["seeds"])
+    assert "4 runs found from before" in said.out
+    assert (run / "metrics.jsonl").stat().st_mtime_ns == written
+    assert by_label["n_layer 1"]["seeds"][0]["folder"] == first["arms"][0]["seeds"][0]["folder"]
+
+
+def test_another_text_or_recipe_is_another_run(compare, place, tmp_path):
+    first, _ = compare("--seeds", "1", "--prompts", "0")
+    other, _ = compare("--seeds", "1", "--prompts", "0", "--batch-size", "5")
+    text = (place / "text.txt").read_text()
+    try:
+        (place / "text.txt").write_text(text + "one more line.\n")
+        third, _ = compare("--seeds", "1", "--prompts", "0")
+    finally:
+        (place / "text.txt").write_text(text)
+    folders = {found["arms"][0]["seeds"][0]["folder"] for found in (first, other, third)}
+    assert len(folders) == 3
+    assert not any(found["arms"][0]["seeds"][0]["reused"] for found in (first, other, third))
+
+
+def test_the_same_recipe_twice_shows_no_difference(compare, place, tmp_path):
+    """The null test: both arms are trained, each by itself."""
+    shutil.copy(place / "tiny.toml", tmp_path / "twin.toml")
+    found, said = compare("--arm", tmp_path / "twin.toml", "--seeds", "3", "--prompts", "0")
+    assert [arm["label"] for arm in found["arms"]] == ["gpt", "twin"]
+    folders = [seed["folder"] for arm in found["arms"] for seed in arm["seeds"]]
+    assert len(set(folders)) == 6
+    (difference,) = found["groups"][0]["differences"]
+    assert difference["verdict"] == "none"
+    assert difference["mean"] == 0
+    assert "no difference" in said.out
+
+
+def test_a_recipe_that_is_known_to_be_better_wins(compare):
+    """The power test: one optimizer hardly moves."""
+    found, _said = compare("--optimizer.lr", "0.01,0.000001", "--seeds", "3", "--prompts", "0")
+    assert found["groups"][0]["arms"] == ["lr 0.01", "lr 0.000001"]
+    (difference,) = found["groups"][0]["differences"]
+    assert difference["verdict"] == "worse"
+    assert 0 < difference["low"] < difference["high"]
+
+
+def test_arms_that_fail_are_shown_and_the_others_go_on(compare):
+    found, said = compare("--optimizer.lr", "0.01,1e30", "--seeds", "2", "--prompts", "0")
+    good, bad = found["arms"]
+    assert good["mean"] is not None
+    assert bad["mean"] is None
+    assert "not finite" in bad["failure"]
+    assert [seed["failure"] != "" for seed in bad["seeds"]] == [True, True]
+    assert found["groups"][1]["reason"].startswith("No run of these came to an end")
+    assert found["groups"][0]["differences"] == []
+    assert any("lr 1e30" in note for note in found["notes"])
+    assert "failed" in said.out
+
+
+def test_arms_that_look_both_ways_stand_apart(compare):
+    found, said = compare("--builder", "next-token,hidden-third", "--seeds", "1", "--prompts", "0")
+    ranked, apart = found["groups"]
+    assert (ranked["arms"], ranked["reason"]) == (["next-token"], "")
+    assert apart["arms"] == ["hidden-third"]
+    assert "both sides" in apart["reason"]
+    assert apart["differences"] == []
+    assert "Apart:" in said.out
+
+
+def test_bytes_of_text_are_equal_across_tokenizers(compare):
+    found, _ = compare(
+        "--tokenizer", "byte,bpe", "--tokenizer.vocab-size", "300", "--seeds", "1", "--budget", "3kB", "--prompts", "0"
+    )
+    byte, bpe = (arm["seeds"][0] for arm in found["arms"])
+    assert found["arms"][1]["bytes_per_token"] > 1.3
+    assert byte["bytes"] == pytest.approx(3000, rel=0.08)
+    assert bpe["bytes"] == pytest.approx(3000, rel=0.08)
+    assert byte["tokens"] > 1.2 * bpe["tokens"]
+
+
+def test_flops_are_equal_across_models(compare):
+    found, _ = compare("--model.n-embd", "16,64", "--seeds", "1", "--budget", "2e8flops", "--prompts", "0")
+    small, large = (arm["seeds"][0] for arm in found["arms"])
+    assert small["flops"] == pytest.approx(2e8, rel=0.1)
+    assert large["flops"] == pytest.approx(2e8, rel=0.3)
+    assert small["steps"] > 2 * large["steps"]
+
+
+def test_time_is_equal_and_not_shared(compare):
+    found, _ = compare("--model.n-embd", "16,64", "--seeds", "1", "--budget", "0.4s", "--prompts", "0")
+    for arm in found["arms"]:
+        assert 0.4 <= arm["seeds"][0]["training_seconds"] < 2
+
+
+def test_a_budget_of_time_is_refused_where_runs_share_a_processor(engine, tmp_path):
+    started = engine(
+        "compare", "--config", "tiny.toml", "--data", "text.txt", "--budget", "1s", "--jobs", "2", "--out", tmp_path
+    )
+    _, err = started.communicate(timeout=60)
+    assert started.returncode == 2
+    assert "2 runs at once would slow each other" in err
+    assert "--jobs 1" in err
+
+
+def test_a_dry_run_trains_nothing(compare, tmp_path):
+    found, said = compare("--model.n-layer", "1,2", "--dry-run")
+    assert found is None
+    assert "2 arms with 3 seeds: 6 runs of 12 steps" in said.out
+    assert "nothing was trained" in said.out
+    assert not list((tmp_path / "out").glob("runs/*/seed-*"))
+    _, said = compare("--model.n-layer", "1,2", "--dry-run", "--json")
+    planned = json.loads(said.out)
+    assert [arm["label"] for arm in planned["arms"]] == ["n_layer 1", "n_layer 2"]
+    assert all(arm["plan"]["steps"] == 12 for arm in planned["arms"])
+
+
+def test_json_goes_to_stdout_and_all_else_to_stderr(compare):
+    found, said = compare("--seeds", "1", "--prompts", "0", "--json")
+    assert json.loads(said.out)["name"] == found["name"]
+    assert "Comparing" in said.err
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message", "hint"),
+    [
+        (["--model", "gpt,rn"], "rn", "Did you mean rnn?"),
+        (["--model.n-layerz", "1,2"], "engine compare has no option --model.n-layerz", "--model.n-layer"),
+        (["--baseline", "gtp"], "--baseline expects one of the arms, found 'gtp'", "Did you mean gpt?"),
+        (["--tune", "optimizer.lr"], "--tune expects STAGE.OPTION=VALUE,VALUE", "optimizer.lr=3e-4"),
+        (["--tune", "optimizer.lrr=1,2"], "no such option", "Did you mean lr?"),
+        (["--tune", "sampler.k=1,2"], "--tune cannot tune 'sampler'", ""),
+        (["--steps", "5", "--budget", "3s"], "--steps or by --budget", "one of them"),
+        (["--held-out", "0"], "judges on held-out text", ""),
+        (["--arm", "nowhere.toml"], "nowhere.toml", ""),
+        (["--seeds", "0"], "--seeds", ""),
+        (["--model", ","], "--model expects a name", ""),
+    ],
+)
+def test_what_is_wrong_is_said_in_two_lines(compare, wrong, message, hint):
+    found, said = compare(*wrong, code=2)
+    assert found is None
+    assert message in said.err
+    assert hint in said.err
+    assert "Traceback" not in said.err
+    assert len(said.err.strip().splitlines()) <= 6
+
+
+def test_tuning_gives_every_arm_its_best_on_other_seeds_and_other_text(compare, tmp_path):
+    found, _said = compare(
+        "--optimizer",
+        "adamw,muon",
+        "--tune",
+        "optimizer.lr=x0.001,x1",
+        "--tune-budget",
+        "0.5kB",
+        "--seeds",
+        "1",
+        "--prompts",
+        "0",
+    )
+    for arm in found["arms"]:
+        assert len(arm["candidates"]) == 2
+        assert [candidate["chosen"] for candidate in arm["candidates"]] == [False, True]
+        tried = [float(candidate["options"]["optimizer.lr"]) for candidate in arm["candidates"]]
+        assert arm["recipe"]["optimizer"]["lr"] == pytest.approx(tried[1]) == pytest.approx(1000 * tried[0])
+        assert arm["recipe"]["data"]["validation"] == 0
+    runs = [json.loads(path.read_text()) for path in (tmp_path / "out").glob("runs/*/seed-*/run/engine.json")]
+    assert len(runs) == 2 * 2 + 2
+    held_out = {run["data"]["held_out_bytes"] for run in runs}
+    assert len(held_out) == 2
+    seeds = {path.name for path in (tmp_path / "out").glob("runs/*/seed-*")}
+    assert seeds == {"seed-0", "seed-1000003"}
+
+
+def test_killed_in_the_middle_it_goes_on_and_ends_as_if_nothing_had_been(engine, place, tmp_path):
+    def arguments(out):
+        return (
+            "compare", "--config", "tiny.toml", "--data", "text.txt", "--seeds", "2", "--steps", "400", "--out", out,
+            "--checkpoint-seconds", "0.05", "--prompts", "0", "--json",
+        )  # fmt: skip
+
+    calm = engine(*arguments(tmp_path / "calm"))
+    out, err = calm.communicate(timeout=200)
+    assert calm.returncode == 0, err
+    expected = json.loads(out)
+    killed = engine(*arguments(tmp_path / "killed"))
+    deadline = time.monotonic() + 100
+    while not list((tmp_path / "killed").glob("runs/*/seed-1/run/checkpoints/step-*")):
+        assert time.monotonic() < deadline
+        assert killed.poll() is None
+        time.sleep(0.01)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    while True:  # the run under way saves and ends by itself; until then the folder of the run is in use
+        again = engine(*arguments(tmp_path / "killed"))
+        out, err = again.communicate(timeout=200)
+        if again.returncode == 0 and not json.loads(out)["arms"][0]["seeds"][1]["failure"]:
+            break
+        assert time.monotonic() < deadline + 100, err
+    found = json.loads(out)
+    first, second = found["arms"][0]["seeds"]
+    assert first["reused"]
+    for ours, theirs in zip((first, second), expected["arms"][0]["seeds"], strict=True):
+        assert ours["bits_per_byte"] == theirs["bits_per_byte"]
+        assert same_weights(weights(tmp_path / "killed" / ours["folder"]), weights(tmp_path / "calm" / theirs["folder"]))
+    assert math.isfinite(found["arms"][0]["mean"])
+
+
+def test_ctrl_c_says_how_to_go_on(engine, tmp_path):
+    text = ("--config", "tiny.toml", "--data", "text.txt")
+    started = engine("compare", *text, "--seeds", "1", "--steps", "100000", "--out", tmp_path / "out")
+    deadline = time.monotonic() + 100
+    while not list((tmp_path / "out").glob("runs/*/seed-0/run/metrics.jsonl")):
+        assert time.monotonic() < deadline
+        assert started.poll() is None, started.communicate()
+        time.sleep(0.02)
+    time.sleep(0.5)
+    started.send_signal(signal.SIGINT)
+    _out, err = started.communicate(timeout=100)
+    assert started.returncode == 130, err
+    assert "0 of 1 runs are finished" in err
+    assert "To go on: engine compare --config tiny.toml" in err
+    assert list((tmp_path / "out").glob("runs/*/seed-0/run/checkpoints/step-*"))
+
+
+def test_samplers_train_once_and_are_compared_by_their_texts(compare, tmp_path):
+    found, said = compare("--sampler", "greedy,temperature", "--seeds", "2", "--prompts", "3", *SHORT)
+    (arm,) = found["arms"]
+    assert len(list((tmp_path / "out").glob("runs/*/seed-*/run"))) == 2
+    greedy, drawn = arm["samplers"]
+    assert [greedy["sampler"], drawn["sampler"]] == ["greedy", "temperature"]
+    assert greedy["figures"]["repetition"] > drawn["figures"]["repetition"]
+    assert greedy["figures"]["bits_per_byte"] < drawn["figures"]["bits_per_byte"]
+    prompts = [text["prompt"] for text in found["human_texts"]]
+    for sampler in (greedy, drawn):
+        assert list(sampler["by_seed"]) == ["0", "1"]
+        assert [text["prompt"] for text in sampler["texts"]] == prompts
+        assert all(len(text["text"].encode()) <= 60 for text in sampler["texts"])
+    assert found["human"]["bits_per_byte"] is not None
+    assert "held-out text" in said.out
+    again, _ = compare("--sampler", "greedy", "--seeds", "2", "--prompts", "3", *SHORT)
+    assert all(seed["reused"] for seed in again["arms"][0]["seeds"])
+    assert again["arms"][0]["samplers"][0]["figures"] == greedy["figures"]
+
+
+def test_tokenizers_alone(compare, tmp_path):
+    found, said = compare("--tokenizer", "byte,bpe", "--tokenizer.vocab-size", "280,300,9000", "--no-train")
+    byte, *bpe = found["tokenizers"]
+    assert [each["label"] for each in found["tokenizers"]] == ["byte", *(f"bpe, vocab_size {n}" for n in (280, 300, 9000))]
+    assert (byte["bytes_per_token"], byte["round_trip_failures"]) == (1, 0)
+    assert 1 < bpe[0]["bytes_per_token"] < bpe[1]["bytes_per_token"]
+    assert "vocab" in bpe[2]["failure"]
+    assert sum(bpe[0]["lengths"].values()) == bpe[0]["n_tokens"]
+    assert "bpe, vocab_size 300" in said.out
+    assert not (tmp_path / "out" / "runs").exists()
+    _, said = compare("--tokenizer", "byte,bpe", "--model", "gpt,rnn", "--no-train", code=2)
+    assert "--no-train compares tokenizers alone; found --model" in said.err
