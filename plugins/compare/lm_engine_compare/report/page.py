@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from lm_engine.durable import write_atomically
-from lm_engine_cli.text import visible
 from markupsafe import Markup
 
+from lm_engine.durable import write_atomically
+from lm_engine_cli.text import visible
 from lm_engine_compare.records import Comparison
 from lm_engine_compare.report import sections
 from lm_engine_compare.report.sections.parts import swatch
@@ -41,6 +42,7 @@ def render(comparison: Comparison) -> str:
     )
 
 
+@functools.cache
 def environment() -> jinja2.Environment:
     """Return what renders the templates: every value that is no markup is made visible, then escaped."""
     made = jinja2.Environment(

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 
 import pytest
+
 from lm_engine_compare.records import (
     ArmResult,
     Candidate,
@@ -23,7 +24,23 @@ from lm_engine_compare.records import (
 )
 
 PROMPTS = ("The", "A function is", "In the morning, when the")
-WORDS = "the a function returns object of type value and is called with list to be raised if name not found in module".split()
+WORDS = (
+    "the",
+    "a",
+    "function",
+    "returns",
+    "object",
+    "of",
+    "type",
+    "value",
+    "and",
+    "is",
+    "called",
+    "with",
+    "if",
+    "not",
+    "found",
+)
 
 
 def written(prompt: str, seed: int, n_words: int = 70) -> str:
@@ -132,7 +149,7 @@ def arm(
             "data": {"sources": ["my.txt"], "held_out": 0.05},
             "training": {"batch_size": 16, "budget": "60s", "seed": 1},
         },
-        "reproduce": f"engine run --config comparisons/mine/{'-'.join(settings.values())}/recipe.toml --seed 1 --out runs/again",
+        "reproduce": f"engine run --config mine/arms/{'-'.join(settings.values())}/recipe.toml --seed 1 --out runs/again",
         "parameters": {"embedding": embedding, "matrix": matrix, "vector": 2_304},
         "vocab_size": embedding // 128,
         "bytes_per_token": 3.21,

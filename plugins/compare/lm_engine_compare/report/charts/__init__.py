@@ -1,1 +1,1 @@
-"""Charts as inline SVG, drawn in two sizes: wide for screens and paper, narrow for telephones, with letters of the same size."""
+"""Charts as inline SVG in two sizes: wide for screens and paper, narrow for telephones, with letters of the same size."""

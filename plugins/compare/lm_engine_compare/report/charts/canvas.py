@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from markupsafe import Markup
 
 from lm_engine_compare.report.charts.markup import element, number
-from lm_engine_compare.report.charts.scale import Scale, spare_ticks, tick_words
+from lm_engine_compare.report.charts.scale import Scale, roomy_ticks, tick_words
 from lm_engine_compare.report.charts.text import LINE
 from lm_engine_compare.report.look import Look
 
@@ -76,12 +76,11 @@ class Canvas:
         self, scale: Scale, y: float, strips: Sequence[tuple[float, float]], title: str, unit: float = 1.0, most: int = 6
     ) -> None:
         """Draw an axis under a plot: lines through the strips (top, bottom) of it, numbers in units, and its title below."""
-        ticks = scale.ticks(most)
-        words = tick_words([tick / unit for tick in ticks])
-        for index in spare_ticks(ticks, words, scale):
+        scale = Scale(scale.low / unit, scale.high / unit, scale.start, scale.end, scale.log)
+        for tick, words in roomy_ticks(scale, most):
             for top, bottom in strips:
-                self.line(scale(ticks[index]), top, scale(ticks[index]), bottom, "grid")
-            self.text(scale(ticks[index]), y + 13, words[index], "tick", "middle")
+                self.line(scale(tick), top, scale(tick), bottom, "grid")
+            self.text(scale(tick), y + 13, words, "tick", "middle")
         self.text((scale.start + scale.end) / 2, y + 32, title, "axis", "middle")
 
     def axis_left(self, scale: Scale, x: float, right: float, title: str, most: int = 5) -> None:
@@ -146,8 +145,10 @@ def figure(slug: str, title: str, subtitle: str, draw: Callable[[float], Canvas]
     """
     wide, narrow = draw(WIDE), draw(NARROW)
     shown = legend if wide.letters or narrow.letters else ()
-    drawn = [_svg(canvas, f"{slug}-{name}", name, title, subtitle) for canvas, name in ((wide, "wide"), (narrow, "narrow"))]
-    return Figure(title, subtitle, *drawn, shown, wide.letters)
+    drawn = {
+        name: _svg(canvas, f"{slug}-{name}", name, title, subtitle) for canvas, name in ((wide, "wide"), (narrow, "narrow"))
+    }
+    return Figure(title, subtitle, drawn["wide"], drawn["narrow"], shown, wide.letters)
 
 
 def _svg(canvas: Canvas, slug: str, css: str, title: str, subtitle: str) -> Markup:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from lm_engine_compare.records import ArmResult, Point
 from lm_engine_compare.report.charts.canvas import Canvas
 from lm_engine_compare.report.charts.markup import element, number
+from lm_engine_compare.report.charts.place import Box, place_labels
 from lm_engine_compare.report.charts.scale import Scale, padded, prefix
 from lm_engine_compare.report.charts.spread import end_labels, label_room
 from lm_engine_compare.report.look import Look
@@ -106,10 +107,10 @@ def draw_curves(
         clip: a name that is unique on the page.
     """
     canvas = Canvas(size)
-    room = label_room(canvas, [each.look for each in curves])
+    shown = domain(curves)
+    room = 16 if shown.log else label_room(canvas, [each.look for each in curves])
     top, left, right = 30, 46, size - room
     bottom = max(top + (240 if canvas.narrow else 330), top + 20 * len(curves))
-    shown = domain(curves)
     across, down = Scale(*shown.x, left, right, shown.log), Scale(*shown.y, bottom, top)
     sign, factor = unit or prefix(shown.x[1])
     canvas.axis_left(down, left, right, "bits per byte (lower is better)", 5)
@@ -124,7 +125,11 @@ def draw_curves(
         if each.end:
             hint = f"{each.look.label}, final: {bits(each.end[1], 3)}"
             canvas.mark(across(each.end[0]), down(each.end[1]), each.look, 5, hint)
-    end_labels(canvas, [(each.look, *_tip(each, across, down)) for each in curves], right, top, bottom)
+    tips = [(each.look, *_tip(each, across, down)) for each in curves]
+    if shown.log:  # The ends lie far apart: a label beside each, not one at the margin.
+        place_labels(canvas, tips, Box(left, top - 8, size, bottom))
+    else:
+        end_labels(canvas, tips, right, top, bottom)
     canvas.height = bottom + 44
     return canvas
 

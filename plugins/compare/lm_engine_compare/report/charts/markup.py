@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from lm_engine_cli.text import visible_line
 from markupsafe import Markup, escape
+
+from lm_engine_cli.text import visible_line
 
 
 def element(name: str, *children: Markup | str, **attributes: str | float | None) -> Markup:

@@ -17,7 +17,7 @@ VERDICTS = {"better": ("better", "good"), "worse": ("worse", "bad"), "none": ("n
 
 UNKNOWN = ("no interval", "open")
 
-_WIDEST = 6.0
+_WIDEST = 2.0
 """An interval is cut with arrows where it is wider than this many times the span of the means: two seeds give huge ones."""
 
 

@@ -6,8 +6,9 @@ labels, 1990).
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lm_engine_compare.report.charts.text import width
@@ -59,21 +60,22 @@ def nice_step(wanted: float) -> float:
 def _log_ticks(low: float, high: float, most: int) -> list[float]:
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for times in ((1, 2, 5), (1, 3), (1,)):
-        found = [each * 10.0**power for power in powers for each in times]
+        found = [float(f"{each}e{power}") for power in powers for each in times]
         found = [value for value in found if low * (1 - 1e-9) <= value <= high * (1 + 1e-9)]
         if len(found) <= most + 2:
             return found
     return found[:: math.ceil(len(found) / most)]
 
 
-def spare_ticks(ticks: Sequence[float], words: Sequence[str], scale: Callable[[float], float]) -> list[int]:
-    """Return the indices of ticks whose words do not touch the ones before."""
-    kept: list[int] = []
-    for index, tick in enumerate(ticks):
-        half = width(words[index]) / 2 + 4
-        if not kept or scale(tick) - half > scale(ticks[kept[-1]]) + width(words[kept[-1]]) / 2 + 4:
-            kept.append(index)
-    return kept
+def roomy_ticks(scale: Scale, most: int) -> list[tuple[float, str]]:
+    """Return ticks and their words: as many up to about `most` as stand clear of each other."""
+    for wanted in range(most, 0, -1):
+        ticks = scale.ticks(wanted)
+        words = tick_words(ticks)
+        ends = [(scale(tick) - width(word) / 2, scale(tick) + width(word) / 2) for tick, word in zip(ticks, words, strict=True)]
+        if all(before[1] + 8 <= after[0] for before, after in itertools.pairwise(ends)):
+            break
+    return [*zip(ticks, words, strict=True)]
 
 
 def tick_words(ticks: Sequence[float]) -> list[str]:

@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lm_engine_compare.report.charts.canvas import Canvas
+from lm_engine_compare.report.charts.place import Box, place_labels
 from lm_engine_compare.report.charts.scale import Scale, padded, prefix
-from lm_engine_compare.report.charts.text import LINE, fit, width
 from lm_engine_compare.report.look import Look
 
 _LOG_FROM = 20.0
-_MOST_LABEL = 200
 
 
 @dataclass(frozen=True)
@@ -23,20 +22,6 @@ class Spot:
     score: float
     low: float
     high: float
-
-
-@dataclass(frozen=True)
-class Box:
-    """A place that is taken."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    def touches(self, other: Box) -> bool:
-        """Say whether two boxes share a pixel."""
-        return self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
 
 
 def draw_scatter(size: float, spots: Sequence[Spot], title: Callable[[str], str], unit: tuple[str, float] | None) -> Canvas:
@@ -57,7 +42,9 @@ def draw_scatter(size: float, spots: Sequence[Spot], title: Callable[[str], str]
     for spot in spots:
         canvas.line(across(spot.cost), down(spot.low), across(spot.cost), down(spot.high), f"range {spot.look.colour}")
         canvas.mark(across(spot.cost), down(spot.score), spot.look, 6, spot.look.label)
-    _labels(canvas, [(spot.look, across(spot.cost), down(spot.score)) for spot in spots], Box(left, top - 8, size, bottom))
+    ranges = [Box(across(spot.cost) - 4, down(spot.high), across(spot.cost) + 4, down(spot.low)) for spot in spots]
+    marks = [(spot.look, across(spot.cost), down(spot.score)) for spot in spots]
+    place_labels(canvas, marks, Box(left, top - 8, size, bottom), ranges)
     canvas.height = bottom + 44
     return canvas
 
@@ -66,35 +53,3 @@ def _from_zero(costs: Sequence[float]) -> tuple[float, float]:
     """Return bounds that begin at zero, unless that would press the marks into a corner."""
     low, high = padded(costs, 0.15)
     return (low, high) if low > 0.6 * high else (0.0, high)
-
-
-def _labels(canvas: Canvas, marks: Sequence[tuple[Look, float, float]], frame: Box) -> None:
-    """Write labels where nothing stands yet: the whole label, else the letter; all letters where most would be."""
-    taken = [Box(x - 8, y - 8, x + 8, y + 8) for _, x, y in marks]
-    found = [_place(canvas, look.label, x, y, taken, frame) for look, x, y in marks]
-    if sum(box is None for box in found) > len(marks) / 3:
-        taken, found = taken[: len(marks)], [None] * len(marks)
-    for (look, x, y), box in zip(marks, found, strict=True):
-        name = look.label if box else look.letter
-        place = box or _place(canvas, name, x, y, taken, frame)
-        canvas.letters |= box is None
-        if place:
-            canvas.text(place.left, (place.top + place.bottom) / 2, fit(name, _MOST_LABEL), "label halo", hint=look.label)
-
-
-def _place(canvas: Canvas, name: str, x: float, y: float, taken: list[Box], frame: Box) -> Box | None:
-    """Take the first free place around a mark; None where there is none."""
-    long = width(fit(name, _MOST_LABEL if not canvas.narrow else 130))
-    if canvas.narrow and long < width(name):
-        return None
-    for across, down in ((0, 0), (-1, 0), (0, -1), (0, 1), (0.5, -1), (0.5, 1), (-0.5, -1), (-0.5, 1)):
-        start = (
-            x + 11 if (across, down) == (0, 0) else x - 11 - long if (across, down) == (-1, 0) else x - long / 2 + across * long
-        )
-        middle = y + down * (LINE + 1)
-        box = Box(start, middle - LINE / 2, start + long, middle + LINE / 2)
-        inside = box.left >= frame.left and box.right <= frame.right and box.top >= frame.top and box.bottom <= frame.bottom
-        if inside and not any(box.touches(other) for other in taken):
-            taken.append(box)
-            return box
-    return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lm_engine_compare.report.charts.canvas import Canvas
-from lm_engine_compare.report.charts.text import LINE, width, wrap
+from lm_engine_compare.report.charts.text import LINE, fit, width, wrap
 from lm_engine_compare.report.look import Look
 
 _LEAD = 22
@@ -16,7 +16,8 @@ def label_room(canvas: Canvas, looks: Sequence[Look]) -> float:
     """Return the room right of a plot for labels or, where they are too long, for letters, and remember which."""
     widest = max(width(look.label) for look in looks)
     most = _MOST_NARROW if canvas.narrow else _MOST_WIDE
-    canvas.letters = canvas.narrow and widest > most
+    cut = [fit(look.label, most) for look in looks]
+    canvas.letters = widest > most and (canvas.narrow or len(set(cut)) < len(cut))
     if canvas.letters:
         widest = max(width(look.letter) for look in looks)
     return _LEAD + min(widest, most) + 2

@@ -19,8 +19,8 @@ def curves(comparison: Comparison) -> Section | None:
         if figures:
             blocks.append(Block(group_title(comparison, group), figures=figures))
     words = (
-        "Lines: mean of the seeds, scored on the way on a part of the held-out text; shaded: lowest to highest seed. Marks: the final "
-        "score on all of it. The first steps are cut off."
+        "Lines: mean of the seeds, scored on the way on a part of the held-out text; shaded: lowest to highest seed. "
+        "Marks: the final score on all of it. The first steps are cut off."
     )
     return Section("curves", "Learning curves", words, blocks) if blocks else None
 

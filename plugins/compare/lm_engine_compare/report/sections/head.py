@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lm_engine_cli.text import plural, size
-
 from lm_engine_compare.records import ArmResult, Comparison, Difference, Group
 from lm_engine_compare.report.charts.ranking import UNKNOWN, VERDICTS
 from lm_engine_compare.report.numbers import bits, digits, listing
@@ -130,7 +129,7 @@ def _facts(comparison: Comparison) -> list[tuple[str, str, str]]:
     data = comparison.data
     found = [
         ("Budget", comparison.budget, _BUDGETS.get(comparison.budget_unit, "")) if comparison.arms else ("", "", ""),
-        ("Seeds", ", ".join(map(str, comparison.seeds)), "the same for every arm"),
+        ("Seeds", ", ".join(map(str, comparison.seeds)) if comparison.arms else "", "the same for every arm"),
         ("Text", listing(data.sources), f"fingerprint {data.fingerprint[:12]}" if data.fingerprint else ""),
         ("Trained on", size(data.train_bytes), ""),
         ("Held out", size(data.held_out_bytes), data.rule),

@@ -11,6 +11,7 @@ from lm_engine_compare.records import Comparison, Group
 from lm_engine_compare.report.charts.canvas import Figure, shape
 from lm_engine_compare.report.charts.markup import element
 from lm_engine_compare.report.look import Look, looks
+from lm_engine_compare.report.numbers import listing
 
 
 @dataclass(frozen=True)
@@ -91,4 +92,4 @@ def group_title(comparison: Comparison, group: Group) -> str:
     """Name a group where there are several."""
     if len(comparison.groups) < 2:
         return ""
-    return "Stands apart: " + ", ".join(group.arms) if group.reason else "Compared"
+    return ("Stands apart: " if group.reason else "Compared: ") + listing(group.arms)

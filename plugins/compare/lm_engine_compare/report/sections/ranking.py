@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from lm_engine_cli.text import count, duration, plural, quantity, short, size
-
 from lm_engine_compare.records import ArmResult, Comparison, Difference, Group, SeedResult
 from lm_engine_compare.report.charts.canvas import Figure, figure
 from lm_engine_compare.report.charts.ranking import UNKNOWN, VERDICTS, draw_differences, draw_scores
@@ -41,7 +40,7 @@ def _figures(group: Group, arms: list[ArmResult], known: dict[str, Look], decima
     found = [(known[each.arm], each) for each in group.differences if each.mean is not None]
     if found:
         title = f"Difference to {group.baseline}"
-        words = "Dots: mean of the differences seed by seed; lines: interval. Better and worse are shown only where the line misses zero."
+        words = "Dots: mean difference, seed by seed; lines: its interval. Only a line that misses zero shows a difference."
         made.append(figure(f"differences-{index}", title, words, lambda width: draw_differences(width, found, decimals)))
     return made
 
@@ -50,7 +49,7 @@ def _quality(comparison: Comparison, group: Group, arms: list[ArmResult], known:
     """Return the table of scores."""
     found = {each.arm: each for each in group.differences}
     decimals = digits(comparison)
-    columns = ["Arm", "Bits per byte", "Each seed", f"Difference to {group.baseline}", "Seeds"]
+    columns = ["Arm", "Bits per byte", "Each seed", "Difference to the baseline", "Seeds"]
     if not found:
         columns = ["Arm", "Bits per byte", "Each seed", "Loss per token", "Seeds"]
     rows = []

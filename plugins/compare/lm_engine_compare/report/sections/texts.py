@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lm_engine_cli.text import size
-
 from lm_engine_compare.records import Comparison, SamplerFigures, Text, TextFigures
 from lm_engine_compare.report.charts.canvas import Figure, figure
 from lm_engine_compare.report.charts.panels import Panel, draw_panels

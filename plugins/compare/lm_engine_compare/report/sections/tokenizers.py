@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from lm_engine_cli.text import count, size
-
 from lm_engine_compare.records import Comparison, TokenizerFigures
 from lm_engine_compare.report.charts.bars import draw_bars
 from lm_engine_compare.report.charts.canvas import Figure, figure
@@ -28,8 +27,8 @@ def tokenizers(comparison: Comparison) -> Section | None:
 
 
 _WORDS = (
-    "More bytes per token is not better by itself: a larger vocabulary makes a larger and slower model. Only bits per byte after "
-    "training tells which tokenizer serves a model best."
+    "More bytes per token is not better by itself: a larger vocabulary makes a larger and slower model. "
+    "Only bits per byte after training tells which tokenizer serves a model best."
 )
 
 
@@ -49,7 +48,7 @@ def _lengths(done: list[TokenizerFigures], known: dict[str, Look]) -> list[Figur
     found = [_shares(each, known[each.label]) for each in done if sum(each.lengths.values())]
     if not found:
         return []
-    words = "Share of the tokens in held-out text by their length in bytes; all panels have the same scale."
+    words = "Share of the tokens in held-out text by their length in bytes, in one scale; a bar with a gap is cut."
     return [figure("lengths", "How long the tokens are", words, lambda width: draw_lengths(width, found))]
 
 

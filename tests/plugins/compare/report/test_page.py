@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import dataclasses
+import html.parser
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from lm_engine_cli.text import visible
+from lm_engine_compare.records import Comparison, from_dict
+from lm_engine_compare.report import render, write_report
+
+TAGS = {
+    *(
+        "html",
+        "head",
+        "meta",
+        "title",
+        "style",
+        "body",
+        "header",
+        "main",
+        "footer",
+        "section",
+        "nav",
+        "aside",
+        "figure",
+        "figcaption",
+    ),
+    *(
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "p",
+        "a",
+        "ul",
+        "li",
+        "dl",
+        "dt",
+        "dd",
+        "div",
+        "span",
+        "strong",
+        "small",
+        "b",
+        "bdi",
+        "pre",
+        "code",
+    ),
+    *("table", "caption", "thead", "tbody", "tr", "th", "td", "details", "summary"),
+    *("svg", "desc", "text", "line", "path", "circle", "rect", "clippath"),
+}
+ATTRIBUTES = {
+    *(
+        "lang",
+        "charset",
+        "http-equiv",
+        "content",
+        "name",
+        "id",
+        "class",
+        "href",
+        "dir",
+        "tabindex",
+        "open",
+        "role",
+        "scope",
+        "data-name",
+    ),
+    *("aria-label", "aria-labelledby", "aria-describedby", "aria-hidden", "viewbox", "text-anchor", "clip-path"),
+    *("x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "r", "d", "width", "height"),
+}
+EMPTY = {"meta"}
+
+NASTY = [
+    "</svg></text><script>alert(1)</script>",
+    "\" onload='alert(1)' x=\"",
+    "<!-- ]]> --> <img src=x onerror=alert(1)>",
+    "&lt;b&gt; &amp;#60; {{ 7 * 7 }} {% raw %}",
+    "</style></title></pre><iframe>",
+    "\u202egnp.exe\u2066\x00\x1b[2J\ud800\u2028\r\n\ufffe",
+]
+
+
+class Page(html.parser.HTMLParser):
+    """What a page is made of."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.written: list[str] = []
+        self.text = ""
+        self._depth = 0
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in EMPTY:
+            self.open.append(tag)
+        if ("class", "written") in attrs:
+            self._depth = len(self.open)
+            self.written.append("")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open.pop() == tag
+        if len(self.open) < self._depth:
+            self._depth = 0
+
+    def handle_comment(self, data: str) -> None:
+        raise AssertionError(f"a comment: {data}")
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if self._depth:
+            self.written[-1] += data
+
+
+def marked(value: Any, ending: str, key: str = "") -> Any:
+    """Append a text to every text of a record; `key` is the field it stands in."""
+    if isinstance(value, str):
+        return value + ending
+    if isinstance(value, (list, tuple)):
+        return [marked(each, ending, key) for each in value]
+    if not isinstance(value, Mapping):
+        return value
+    # These fields are mappings whose keys are texts too; all other mappings are records.
+    free = key in ("settings", "recipe", "options", "by_seed", "inside")
+    inner = {"recipe": "inside", "by_seed": "figures"}.get(key)
+    return {name + ending * free: marked(each, ending, inner or name) for name, each in value.items()}
+
+
+def hostile(comparison: Comparison, ending: str) -> Comparison:
+    return from_dict(Comparison, marked(dataclasses.asdict(comparison), ending))
+
+
+texts = st.text(st.characters(exclude_categories=()), max_size=40) | st.sampled_from(NASTY)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ending=texts, name=st.sampled_from(["apart", "tokenizers", "samplers"]))
+@example(ending=NASTY[0], name="usual")
+@example(ending=NASTY[1], name="usual")
+@example(ending=NASTY[5], name="many")
+def test_no_text_becomes_markup(cases: Mapping[str, Comparison], ending: str, name: str) -> None:
+    comparison = hostile(cases[name], ending)
+    page = render(comparison)
+    page.encode()  # no lone surrogate is left
+    found = Page(page)
+    assert set(found.tags) <= TAGS
+    assert {key for key, _ in found.attributes} <= ATTRIBUTES
+    assert all(value and value.startswith("#") for key, value in found.attributes if key == "href")
+    assert not found.open
+    assert found.tags.count("style") == 1
+    expected = {visible(text.prompt + text.text) for arm in comparison.arms for each in arm.samplers for text in each.texts}
+    assert expected <= {visible(text) for text in found.written}
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", page)
+    for shown in [comparison.command, *comparison.notes, *(arm.reproduce for arm in comparison.arms)]:
+        assert visible(shown) in found.text
+
+
+def test_every_kind_of_comparison_is_rendered(each_case: Comparison) -> None:
+    found = Page(render(each_case))
+    assert set(found.tags) <= TAGS
+    assert not found.open
+    names = [value for key, value in found.attributes if key == "id"]
+    assert len(names) == len(set(names))
+    links = [str(value)[1:] for key, value in found.attributes if key == "href"]
+    assert set(links) <= set(names)
+
+
+def test_a_comparison_that_was_read_back_gives_the_same_page(each_case: Comparison) -> None:
+    again = from_dict(Comparison, json.loads(each_case.to_json()))
+    assert render(again) == render(each_case)
+
+
+def test_the_policy_allows_this_style_and_nothing_else(cases: Mapping[str, Comparison]) -> None:
+    page = render(cases["usual"])
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)
+    assert policy
+    assert policy.group(1).startswith("default-src &#39;none&#39;; style-src &#39;sha256-")
+    assert "script-src" not in policy.group(1)
+    assert not re.search(r"https?://|url\((?!#)|@import|src=|style=", page)
+
+
+def test_sections_without_data_are_left_out(cases: Mapping[str, Comparison]) -> None:
+    def titles(name: str) -> list[str]:
+        return re.findall(r"<h2>([^<]+)</h2>", render(cases[name]))
+
+    assert titles("tokenizers") == ["Tokenizers", "Repeat it", "How to read this"]
+    assert titles("nothing") == ["Scores", "Repeat it", "How to read this"]
+    assert titles("apart") == ["Ranking", "Learning curves", "Repeat it", "How to read this"]
+    assert titles("usual") == [
+        "Before you read the figures",
+        "Ranking",
+        "Learning curves",
+        "Cost against quality",
+        "Generated text in figures",
+        "Samples side by side",
+        "Tuning",
+        "Repeat it",
+        "How to read this",
+    ]
+
+
+def test_what_failed_is_shown_with_its_cause(cases: Mapping[str, Comparison]) -> None:
+    text = Page(render(cases["usual"])).text
+    assert "RuntimeError: out of memory: tried to get 512 MB" in text
+    assert "The loss was not finite at step 12" in text
+    assert "2 of 3" in text
+
+
+def test_a_group_that_stands_apart_is_in_no_ranking(cases: Mapping[str, Comparison]) -> None:
+    page = render(cases["apart"])
+    apart = page.index("Stands apart: gpt, masked")
+    assert "that gives no probability of a text" in page[apart:]
+    assert page.index('id="scores-0-wide-title"') < apart
+    assert 'id="scores-1-wide-title"' not in page
+
+
+def test_the_verdicts_are_words(cases: Mapping[str, Comparison]) -> None:
+    text = Page(render(cases["usual"])).text
+    assert "bpe, gpt has the lowest mean: 1.9" in text
+    assert "no difference shown; about 6 more seeds would be needed to show 0.01" in text
+    assert "2 shown to be worse and 1 without a shown difference" in text
+
+
+def test_the_recipe_is_shown_as_toml(cases: Mapping[str, Comparison]) -> None:
+    text = Page(render(cases["usual"])).text
+    assert '[model]\nname = "gpt"\nn_layer = 4' in text
+    assert 'rope_base = "none"' in text
+
+
+def test_the_file_is_replaced_whole(cases: Mapping[str, Comparison], tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("before")
+    write_report(cases["apart"], path)
+    assert path.read_text(encoding="utf-8") == render(cases["apart"])
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(OSError, match="report"):
+        write_report(cases["apart"], tmp_path / "missing" / "report.html")
