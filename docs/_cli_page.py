@@ -40,6 +40,7 @@ _PLURALS = {
     "observer": "Observers",
     "corpus": "Corpora",
     "reader": "File formats",
+    "executor": "Executors",
 }
 
 
@@ -116,7 +117,7 @@ def _help(text: str, fenced: bool = False) -> str:
 def _offer(offer: Offer[Any]) -> str:
     parts = [f"### {offer.kind} {offer.name}", f"{offer.record.summary} ({offer.distribution})"]
     specs = describe(offer.options)
-    prefix = offer.kind if offer.kind in STAGES else offer.name
+    prefix = offer.kind if offer.kind in (*STAGES, "executor") else offer.name
     if specs:
         parts.append(table(("flag", "type", "default", ""), [_option(prefix, spec) for spec in specs]))
     return "\n\n".join(parts)

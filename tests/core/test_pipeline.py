@@ -15,6 +15,7 @@ import traceback
 import types
 
 import pytest
+import torch
 
 from lm_engine import (
     Catalogue,
@@ -31,6 +32,7 @@ from lm_engine import (
 )
 from lm_engine.checkpoint import list_checkpoints
 from lm_engine.errors import Interrupted
+from lm_engine.runtime import compiler_for
 
 GPT = Choice("gpt", n_layer=1, n_head=2, n_embd=8, dropout=0.2)
 RNN = Choice("rnn", n_layer=2, n_embd=8, cell="gru", dropout=0.2)
@@ -208,6 +210,29 @@ def test_resume_is_exact(text, tmp_path, tiny_recipe, model, optimizer, builder)
     assert forked(lambda: run(saving, out=tmp_path / "saving", observers=[stop_at(20, signal.SIGKILL)])) == -signal.SIGKILL
     assert forked(lambda: resume(tmp_path / "saving")) == 0
     assert_same_run(whole, tmp_path / "saving")
+
+
+@pytest.mark.skipif(compiler_for(torch.device("cpu")) is None, reason="torch.compile needs a C++ compiler")
+def test_a_compiled_run_is_resumed_exactly(text, tmp_path, tiny_recipe, monkeypatch):
+    """Some 20 seconds of g++: what is compiled for the first run is found again by the others."""
+    import torch._dynamo.utils
+    import torch._inductor.config
+
+    # Scalar code, and no precompiled headers: they take longer than they save here.
+    monkeypatch.setattr(torch._inductor.config.cpp, "simdlen", 1)
+    monkeypatch.setattr(torch._inductor.config, "cpp_cache_precompile_headers", False)
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
+    choice = tiny_recipe(text, steps=6, training={"compile": "on", "accumulation": 1})
+    graphs = torch._dynamo.utils.counters["stats"]
+    before = graphs["unique_graphs"]
+    run(choice, out=tmp_path / "whole")
+    assert graphs["unique_graphs"] > before
+    with pytest.raises(Interrupted):
+        run(choice, out=tmp_path / "cut", observers=[stop_at(2)])
+    torch._dynamo.reset()
+    resume(tmp_path / "cut")
+    assert_same_run(tmp_path / "whole", tmp_path / "cut")
+    assert json.loads((tmp_path / "cut" / "engine.json").read_text())["compiled"] is True
 
 
 def test_killed_before_the_first_checkpoint_it_starts_anew(text, tmp_path, tiny_recipe):

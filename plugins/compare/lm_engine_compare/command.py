@@ -199,6 +199,9 @@ compare = CompareCommand(
     the same held-out bytes, the same seeds and the same budget: training time (60s), arithmetic (2e15flops), text (50MB), or
     --steps. Samplers train once and are compared by the text that they write. Called again, it goes on from what is there.
 
+    The options of engine run and of every implementation are flags here too: what is said once holds for all arms, a list
+    makes arms.
+
     \b
       engine compare --model gpt,rnn --seeds 3 --budget 60s --data my.txt
       engine compare --model gpt --model.n-layer 2,4,8 --budget 1e13flops
