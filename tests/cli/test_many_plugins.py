@@ -27,12 +27,22 @@ def {hook}():
     return [Implementation(name="fake-{number}", summary="Fake.", factory="fake_{number}_heavy:Made", options=Options)]
 """
 
+# Odd ones name their options, even ones bring them.
+_NAMING = """from lm_engine import Implementation, hookimpl
+
+@hookimpl
+def {hook}():
+    options = "fake_{number}_options:Options"
+    return [Implementation(name="fake-{number}", summary="Fake.", factory="fake_{number}_heavy:Made", options=options)]
+"""
+
 _PROBE = """
 import sys
 from lm_engine_cli.main import call
 code = call(sys.argv[1:])
 heavy = [name for name in sys.modules if name in ("torch", "numpy", "rich", "safetensors") or name.endswith("_heavy")]
 print("HEAVY", heavy, file=sys.stderr)
+print("OPTIONS", [name for name in sys.modules if name.startswith("fake_") and name.endswith("_options")], file=sys.stderr)
 sys.exit(code)
 """
 
@@ -45,7 +55,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: fake-{number}\nVersion: 1.{number}\n")
         (info / "entry_points.txt").write_text(f"[lm_engine]\nfake-{number} = fake_{number}_plugin\n")
-        (folder / f"fake_{number}_plugin.py").write_text(_PLUGIN.format(number=number, hook=HOOKS[number % len(HOOKS)]))
+        source = _PLUGIN.format(number=number, hook=HOOKS[number % len(HOOKS)])
+        if number % 2:
+            (folder / f"fake_{number}_options.py").write_text(source)
+            source = _NAMING.format(number=number, hook=HOOKS[number % len(HOOKS)])
+        (folder / f"fake_{number}_plugin.py").write_text(source)
         (folder / f"fake_{number}_heavy.py").write_text("import torch\nraise RuntimeError('imported without being chosen')\n")
     return folder
 
@@ -72,6 +86,14 @@ def test_nothing_heavy_is_imported(arguments: list[str], site: Path) -> None:
     done = probe(site, *arguments)
     assert done.returncode == 0, done.stderr
     assert "HEAVY []" in done.stderr
+
+
+def test_named_options_are_imported_where_they_are_shown(site: Path) -> None:
+    assert "OPTIONS []" in probe(site, "plugins").stderr
+    shown = probe(site, "plugins", "show", "fake-7")
+    assert "OPTIONS ['fake_7_options']" in shown.stderr
+    assert "How much of it. [>= 0]" in " ".join(shown.stdout.split())
+    assert "--model.size" in probe(site, "run", "--model", "fake-7", "--help").stdout
 
 
 def test_completion_imports_nothing_heavy(site: Path) -> None:

@@ -10,8 +10,8 @@ import types
 
 import pytest
 
-from lm_engine import HOOK_API_VERSION, Command, EngineError, Implementation, Observer, Reader, UsageError, hookimpl
-from lm_engine.catalogue import Catalogue, bundled
+from lm_engine import HOOK_API_VERSION, Command, EngineError, Implementation, NoOptions, Observer, Reader, UsageError, hookimpl
+from lm_engine.catalogue import Catalogue, Offer, bundled
 from lm_engine.distributions import EntryPoint
 
 
@@ -68,6 +68,10 @@ BROKEN = {
     "options": (
         HEAD + "    return [Implementation(name='x', summary='', factory='a:b', options=int)]",
         "options must be a dataclass",
+    ),
+    "named-options": (
+        HEAD + "    return [Implementation(name='x', summary='', factory='a:b', options='a.b')]",
+        "the options of x must read module:Class or be a dataclass, found 'a.b'",
     ),
     "twice": (
         HEAD + "    return [Implementation(name='x', summary='', factory='a:b')] * 2",
@@ -150,6 +154,42 @@ def test_factories_resolve_only_when_asked(installed):
     with pytest.raises(EngineError, match=r"The sampler coin of acme 1\.0 cannot be loaded: ModuleNotFoundError") as caught:
         found.find("sampler", "coin").resolve()
     assert "pip install --force-reinstall acme" in caught.value.hint
+
+
+NAMED = HEAD + "    return [Implementation(name='coin', summary='s', factory='a:b', options='{options}')]"
+
+
+def test_options_may_be_named_and_are_imported_when_they_are_asked_for(installed, tmp_path):
+    (tmp_path / "coin_options.py").write_text(
+        "from dataclasses import dataclass\nfrom lm_engine import option\n"
+        "@dataclass(frozen=True, kw_only=True)\nclass Coin:\n    bias: float = option(0.5, 'How unfair.')\n"
+        "@dataclass(frozen=True, kw_only=True)\nclass Wrong:\n    bias: set = option(None, 'No type of an option.')\n"
+    )
+    offer = Catalogue(entry_points=[installed("acme", NAMED.format(options="coin_options:Coin"))]).find("sampler", "coin")
+    assert "coin_options" not in sys.modules
+    assert offer.options(bias=0.25).bias == 0.25
+    assert sys.modules.pop("coin_options")
+
+
+@pytest.mark.parametrize(
+    ("options", "cause"),
+    [
+        ("coin_gone:Coin", "ModuleNotFoundError: No module named 'coin_gone'"),
+        ("json:Coin", "AttributeError: module 'json' has no attribute 'Coin'"),
+        ("json:JSONDecoder", "TypeError: options must be a dataclass"),
+    ],
+)
+def test_named_options_that_are_none_say_who_named_them(installed, options, cause):
+    offer = Catalogue(entry_points=[installed("acme", NAMED.format(options=options))]).find("sampler", "coin")
+    with pytest.raises(EngineError, match=rf"^The sampler coin of acme 1\.0 cannot be loaded: {cause}"):
+        _ = offer.options
+
+
+def test_what_has_no_options_has_none():
+    offer = Offer(
+        kind="reader", name=".x", record=Reader(suffix=".x", summary="", factory="a:b"), distribution="a", version="1"
+    )
+    assert offer.options is NoOptions
 
 
 def test_what_a_factory_returns_is_checked():
