@@ -92,7 +92,7 @@ def test_named_options_are_imported_where_they_are_shown(site: Path) -> None:
     assert "OPTIONS []" in probe(site, "plugins").stderr
     shown = probe(site, "plugins", "show", "fake-7")
     assert "OPTIONS ['fake_7_options']" in shown.stderr
-    assert "How much of it. [>= 0]" in " ".join(shown.stdout.split())
+    assert "How much of it. [int; >= 0]" in " ".join(shown.stdout.split())
     assert "--model.size" in probe(site, "run", "--model", "fake-7", "--help").stdout
 
 

@@ -163,7 +163,6 @@ def test_options_may_be_named_and_are_imported_when_they_are_asked_for(installed
     (tmp_path / "coin_options.py").write_text(
         "from dataclasses import dataclass\nfrom lm_engine import option\n"
         "@dataclass(frozen=True, kw_only=True)\nclass Coin:\n    bias: float = option(0.5, 'How unfair.')\n"
-        "@dataclass(frozen=True, kw_only=True)\nclass Wrong:\n    bias: set = option(None, 'No type of an option.')\n"
     )
     offer = Catalogue(entry_points=[installed("acme", NAMED.format(options="coin_options:Coin"))]).find("sampler", "coin")
     assert "coin_options" not in sys.modules
