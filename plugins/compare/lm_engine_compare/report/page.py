@@ -16,6 +16,7 @@ from lm_engine.durable import write_atomically
 from lm_engine_cli.text import visible
 from lm_engine_compare.records import Comparison
 from lm_engine_compare.report import sections
+from lm_engine_compare.report.finite import finite
 from lm_engine_compare.report.sections.parts import swatch
 
 _PACKAGE = "lm_engine_compare.report"
@@ -34,6 +35,7 @@ def render(comparison: Comparison) -> str:
     """Return the report as one HTML document."""
     style = resources.files(_PACKAGE).joinpath("style.css").read_text(encoding="utf-8")
     page = environment().get_template("page.html")
+    comparison = finite(comparison)
     return page.render(
         head=sections.head(comparison),
         sections=sections.all_of(comparison),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -21,6 +23,7 @@ from lm_engine_compare.records import (
     Text,
     TextFigures,
     TokenizerFigures,
+    from_dict,
 )
 
 PROMPTS = ("The", "A function is", "In the morning, when the")
@@ -352,3 +355,27 @@ def cases() -> dict[str, Comparison]:
 @pytest.fixture(params=sorted(CASES))
 def each_case(request: pytest.FixtureRequest) -> Comparison:
     return CASES[request.param]()
+
+
+def marked(value: Any, ending: str, key: str = "") -> Any:
+    """Append a text to every text of a record; `key` is the field it stands in."""
+    if isinstance(value, str):
+        return value + ending if value and key not in ("verdict", "budget_unit") else value
+    if isinstance(value, (list, tuple)):
+        return [marked(each, ending, key) for each in value]
+    if not isinstance(value, Mapping):
+        return value
+    # These fields are mappings whose keys are texts too; all other mappings are records.
+    free = key in ("settings", "recipe", "options", "by_seed", "inside")
+    inner = {"recipe": "inside", "by_seed": "figures"}.get(key)
+    return {name + ending * free: marked(each, ending, inner or name) for name, each in value.items()}
+
+
+def spoiled(comparison: Comparison, ending: str) -> Comparison:
+    return from_dict(Comparison, marked(dataclasses.asdict(comparison), ending))
+
+
+@pytest.fixture(scope="session")
+def spoil() -> Callable[[Comparison, str], Comparison]:
+    """Append a text to every text of a comparison."""
+    return spoiled

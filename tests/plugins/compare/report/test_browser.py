@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,13 @@ from lm_engine_compare.records import Comparison
 from lm_engine_compare.report import render
 
 WIDTHS = (360, 1200)
+
+ENDINGS = {
+    "hostile": "</svg><script>alert(1)</script>\u202e",
+    "long": "/a/path/without/any/space" * 6,
+    "wide": " 日本語のテキスト مرحبا" * 3,
+}
+"""What every text of some comparisons ends in."""
 
 PROBE = """<script>
 const found = {errors: [], clipped: [], touching: [], charts: []};
@@ -69,12 +76,16 @@ def browser() -> str:
 
 @pytest.fixture(scope="module")
 def measured(
-    browser: str, cases: Mapping[str, Comparison], tmp_path_factory: pytest.TempPathFactory
+    browser: str,
+    cases: Mapping[str, Comparison],
+    spoil: Callable[[Comparison, str], Comparison],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[dict[str, Any], str]:
     """Open every page in a frame of each width, in one start of the browser; return what was measured, and its log."""
     folder = tmp_path_factory.mktemp("pages")
     frames = FRAMES
-    for name, comparison in cases.items():
+    spoiled = {kind: spoil(cases["usual"], ending) for kind, ending in ENDINGS.items()}
+    for name, comparison in {**cases, **spoiled}.items():
         for width in WIDTHS:
             # The measuring script needs leave of the policy; all else of it stays in force.
             page = render(comparison).replace(
@@ -97,7 +108,7 @@ def start(browser: str, folder: Path, *arguments: str) -> subprocess.CompletedPr
 
 
 def test_every_page_was_opened(measured: tuple[dict[str, Any], str], cases: Mapping[str, Comparison]) -> None:
-    assert set(measured[0]) == {f"{name}-{width}" for name in cases for width in WIDTHS}
+    assert len(measured[0]) == (len(cases) + len(ENDINGS)) * len(WIDTHS)
     assert {found["width"] for found in measured[0].values()} == set(WIDTHS)
 
 

@@ -144,7 +144,7 @@ def figure(slug: str, title: str, subtitle: str, draw: Callable[[float], Canvas]
         legend: arms that the narrow drawing, or both, name by their letters.
     """
     wide, narrow = draw(WIDE), draw(NARROW)
-    shown = legend if wide.letters or narrow.letters else ()
+    shown = sorted(legend, key=lambda look: look.index) if wide.letters or narrow.letters else ()
     drawn = {
         name: _svg(canvas, f"{slug}-{name}", name, title, subtitle) for canvas, name in ((wide, "wide"), (narrow, "narrow"))
     }

@@ -135,7 +135,7 @@ def _failures(comparison: Comparison) -> Block | None:
     """Return what failed, with its cause."""
     known = all_looks(comparison)
     rows = [
-        [Cell(arm.label, look=known[arm.label]), Cell(seeds), Cell(cause, css="cause")]
+        [Cell(arm.label, look=known[arm.label]), Cell(seeds), Cell(cause, css="long")]
         for arm in comparison.arms
         for cause, seeds in _causes(arm).items()
     ]

@@ -67,7 +67,7 @@ def _table(comparison: Comparison, known: dict[str, Look]) -> Table:
 
 def _row(found: TokenizerFigures, look: Look) -> list[Cell]:
     if found.failure:
-        return [Cell(found.label, look=look), Cell("failed", found.failure, "bad"), *[Cell("–")] * 5]
+        return [Cell(found.label, look=look), Cell("failed", found.failure, "bad long"), *[Cell("–")] * 5]
     lost = found.round_trip_failures
     return [
         Cell(found.label, look=look),

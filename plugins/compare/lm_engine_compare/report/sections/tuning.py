@@ -28,4 +28,9 @@ def _cells(arm: ArmResult, candidate: Candidate, decimals: int) -> list[Cell]:
     each = "  ".join("failed" if score is None else bits(score, decimals) for score in candidate.bits_per_byte)
     css = "good" if candidate.chosen else ""
     score = Cell(bits(mean(done), decimals), css=css) if done else Cell("failed", css="bad")
-    return [Cell(setting, css=css), score, Cell(each, css="figures"), Cell("chosen" if candidate.chosen else "–", css=css)]
+    return [
+        Cell(setting, css=f"long {css}".strip()),
+        score,
+        Cell(each, css="figures"),
+        Cell("chosen" if candidate.chosen else "–", css=css),
+    ]

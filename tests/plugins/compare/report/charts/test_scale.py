@@ -21,7 +21,7 @@ def test_a_log_axis_without_a_decade_has_ticks_all_the_same() -> None:
 
 
 @given(
-    low=st.floats(-1e15, 1e15),
+    low=st.floats(-1e9, 1e9),
     span=st.floats(1e-3, 1e15),
     most=st.integers(2, 8),
 )
