@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -44,6 +45,8 @@ class Screen(Watcher):
         self._during = contextlib.ExitStack()
         self._pulse: Pulse | None = None
         self._seconds: dict[Path, float] = {}
+        self._beside: list[float] = []
+        self._concurrency = 1
         self._total = self._over = 0
 
     def say(self, text: str = "", style: str = "") -> None:
@@ -70,9 +73,9 @@ class Screen(Watcher):
             return
         self.say(what, "bold")
         if self._live:
-            status = self._during.enter_context(self.console.status(Text("starting", style="dim")))
+            status = self._during.enter_context(self.console.status(_in_one_line("starting", 20)))
             self._pulse = self._during.enter_context(
-                Pulse(tasks, lambda line: status.update(Text(f"{line}{self._left()}", style="dim")))
+                Pulse(tasks, lambda line: status.update(_in_one_line(f"{line}{self._left()}", self.console.width - 4)))
             )
 
     def on_end(self, ended: Ended) -> None:
@@ -80,11 +83,14 @@ class Screen(Watcher):
         self._over += 1
         if self._pulse is not None:
             self._pulse.tasks = [task for task in self._pulse.tasks if task.folder != ended.task.folder]
+        outcome = collect.read_if_whole(ended.task.folder / OUTCOME) if ended.task.work.endswith(":train") else None
+        if outcome is not None and ended.task.folder in self._seconds:
+            self._beside.append(max(0.0, outcome["wall_seconds"] - self._seconds[ended.task.folder]))
         place = f"  [{self._over}/{self._total}] {visible(ended.task.name)}"
         if ended.failure:
             self.say(f"{place}: failed: {visible(ended.failure)}", "red")
         else:
-            self.say(f"{place}{_gave(ended.task)}")
+            self.say(f"{place}{_gave(ended.task, outcome) if outcome else ''}")
 
     def on_note(self, note: str) -> None:
         """Pass it on."""
@@ -95,11 +101,11 @@ class Screen(Watcher):
         self._during.close()
 
     def _left(self) -> str:
-        """Return the estimated time of the runs that are not over."""
-        waiting = [
-            self._seconds[task.folder] for task in (self._pulse.tasks if self._pulse else ()) if task.folder in self._seconds
-        ]
-        return f"   about {duration(sum(waiting))} for {count(len(waiting), 'run')}" if waiting else ""
+        """Return the estimated time of the runs that are not over: training as planned, all else as finished runs had it."""
+        waiting = [each.folder for each in (self._pulse.tasks if self._pulse else ()) if each.folder in self._seconds]
+        beside = statistics.median(self._beside) if self._beside else 0.0
+        seconds = sum(self._seconds[folder] + beside for folder in waiting) / self._concurrency
+        return f"   about {duration(seconds)} for {count(len(waiting), 'run')}" if waiting else ""
 
     def plan(self, study: Study, found: Found, concurrency: int) -> None:
         """Say what every arm is and what the whole will take."""
@@ -120,7 +126,8 @@ class Screen(Watcher):
         self.console.print(made)
         for failure in failures:
             self.say(visible(failure), "red")
-        total = sum(self._seconds.values()) / max(1, concurrency)
+        self._concurrency = max(1, concurrency)
+        total = sum(self._seconds.values()) / self._concurrency
         runs = len(study.arms) * len(study.seeds)
         reused = runs - len(self._seconds) - len(failures) * len(study.seeds)
         known = f"; {count(reused, 'run')} found from before" if reused else ""
@@ -160,11 +167,15 @@ class Screen(Watcher):
         self.say(f"All figures: {folder / 'comparison.json'}", "dim")
 
 
-def _gave(task: Task) -> str:
+def _in_one_line(text: str, width: int) -> Text:
+    """Return a text that does not wrap, which would leave lines behind."""
+    made = Text(visible(text), style="dim", no_wrap=True)
+    made.truncate(width, overflow="ellipsis")
+    return made
+
+
+def _gave(task: Task, outcome: Mapping[str, Any]) -> str:
     """Return what a finished run gave, in a few words."""
-    outcome: Mapping[str, Any] | None = collect.read_if_whole(task.folder / OUTCOME)
-    if outcome is None or not task.work.endswith(":train"):
-        return ""
     scores = [line for line in read_lines(task.folder / "run" / "metrics.jsonl") if line.get("final")]
     score = f"{scores[-1]['bits_per_byte']:.3f} bits per byte in " if scores and "bits_per_byte" in scores[-1] else ""
     return f": {score}{duration(outcome['wall_seconds'])}"

@@ -83,6 +83,7 @@ def whole(asked: Asked) -> None:
     study = study_of(asked)
     tuning = tuning_of(asked, study)
     executor = asked.executor()
+    study = dataclasses.replace(study, threads=executor.threads)
     refuse_shared_clock(study, executor)
     screen = Screen(sys.stderr if asked.as_json else sys.stdout)
     found = Found()
