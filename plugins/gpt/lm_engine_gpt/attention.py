@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,9 @@ from torch.nn import functional as F
 
 from lm_engine_gpt.kernels import rms_norm, rotate
 from lm_engine_gpt.options import GPTOptions
+
+if TYPE_CHECKING:
+    from lm_engine_gpt.decoding import Decoder
 
 
 @dataclass(eq=False)
@@ -33,11 +37,19 @@ class LayerCache:
 
 @dataclass(eq=False)
 class Cache:
-    """The state of a transformer: every layer's keys and values, and how many tokens they are of."""
+    """The state of a transformer.
+
+    Args:
+        max_length: the most tokens that it takes.
+        layers: every layer's keys and values.
+        length: how many tokens they are of.
+        decoder: the blocks as arranged for one token a row, from the first such call on.
+    """
 
     max_length: int
     layers: list[LayerCache]
     length: int = 0
+    decoder: Decoder | None = None
 
 
 @dataclass(eq=False)
@@ -78,11 +90,7 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, setting: Setting, cache: LayerCache | None) -> Tensor:
         """Return x (B, T, D), mixed over positions."""
         queries, keys, values = (self._heads(matrix(x)) for matrix in (self.query, self.key, self.value))  # (B, T, H, Dh)
-        if cache is None:
-            queries, keys = self._place(queries, setting), self._place(keys, setting)
-        else:  # few tokens, where one call for both is worth the copy
-            heads = (queries.shape[2], keys.shape[2])
-            queries, keys = self._place(torch.cat((queries, keys), dim=2), setting).split(heads, dim=2)
+        queries, keys = self._place(queries, setting), self._place(keys, setting)
         queries, keys, values = queries.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2)  # (B, H, T, Dh)
         if cache is not None:
             keys, values = cache.extend(setting.start, keys, values)

@@ -7,6 +7,8 @@ untied head, output matrices that start at zero, bounded logits. GPT-2 is one se
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +16,7 @@ from torch.nn import functional as F
 
 from lm_engine import EngineError, Model
 from lm_engine_gpt.attention import Attention, Cache, LayerCache, Setting, attention_mask
+from lm_engine_gpt.decoding import Decoder
 from lm_engine_gpt.kernels import rms_norm, rotary_table
 from lm_engine_gpt.layers import MLP, Norm
 from lm_engine_gpt.options import GPTOptions
@@ -97,9 +100,12 @@ class GPT(Model):
         start = state.length if state is not None else 0
         self._check_length(inputs, start, state)
         x = self._embed(inputs, start, segments)
-        setting = self._setting(inputs.shape[1], start, segments, inputs.device)
-        for index, block in enumerate(self.blocks):
-            x = block(x, setting, state.layers[index] if state is not None else None)
+        if state is not None and inputs.shape[1] == 1 and self._can_decode(x):
+            x = self._decode(x, state)
+        else:
+            setting = self._setting(inputs.shape[1], start, segments, inputs.device)
+            for index, block in enumerate(self.blocks):
+                x = block(x, setting, state.layers[index] if state is not None else None)
         if state is not None:
             state.length = start + inputs.shape[1]
         return self.norm(x), state
@@ -112,7 +118,7 @@ class GPT(Model):
         return cap * torch.tanh(logits.float() / cap) if cap else logits
 
     def initial_state(self, batch_size: int, max_length: int) -> Cache:
-        """Return an empty cache.
+        """Return an empty cache, for the weights as they are now.
 
         Raises:
             EngineError: `max_length` is beyond the context, or the model looks both ways.
@@ -138,6 +144,17 @@ class GPT(Model):
         if self.options.embedding_norm:
             x = rms_norm(x)
         return F.dropout(x, self.options.dropout, self.training)
+
+    def _can_decode(self, x: Tensor) -> bool:
+        """Whether the short way for one token a row is open: it is written for what is fast on a CPU, and no gradient."""
+        plain = x.dtype == torch.float32 and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+        return plain and not torch.is_grad_enabled() and not self.training
+
+    def _decode(self, x: Tensor, state: Cache) -> Tensor:
+        if state.decoder is None:
+            blocks = cast(Iterable[Block], self.blocks)
+            state.decoder = Decoder(blocks, self.rotation if self.options.position == "rotary" else None)
+        return state.decoder(x[:, 0], state.length, state.layers)[:, None]  # (B, 1, D)
 
     def _setting(self, length: int, start: int, segments: Tensor | None, device: torch.device) -> Setting:
         mask = attention_mask(length, start, self.causal, segments, device)
