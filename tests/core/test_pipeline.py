@@ -101,6 +101,19 @@ def assert_same_run(left, right):
         assert lines(left, name) == lines(right, name)
 
 
+def offering_model(name, make):
+    """Return what is installed and a model more, made of its vocabulary alone."""
+
+    @hookimpl
+    def engine_models():
+        factory = lambda options, vocab_size, context_length: make(vocab_size)  # noqa: E731
+        return [Implementation(name=name, summary="", factory=factory)]
+
+    catalogue = Catalogue()
+    catalogue._load("acme", "1", lambda: types.SimpleNamespace(engine_models=engine_models))
+    return catalogue
+
+
 # --- the run as a whole
 
 
@@ -213,24 +226,19 @@ def test_resume_is_exact(text, tmp_path, tiny_recipe, model, optimizer, builder)
 
 
 @pytest.mark.skipif(compiler_for(torch.device("cpu")) is None, reason="torch.compile needs a C++ compiler")
-def test_a_compiled_run_is_resumed_exactly(text, tmp_path, tiny_recipe, monkeypatch):
-    """Some 20 seconds of g++: what is compiled for the first run is found again by the others."""
+def test_a_compiled_run_is_resumed_exactly(text, tmp_path, tiny_recipe, fakes, monkeypatch):
+    """The model is of two matrices, as g++ takes seconds for each kernel; its dropout draws within the compiled code."""
     import torch._dynamo.utils
-    import torch._inductor.config
 
-    # Scalar code, and no precompiled headers: they take longer than they save here.
-    monkeypatch.setattr(torch._inductor.config.cpp, "simdlen", 1)
-    monkeypatch.setattr(torch._inductor.config, "cpp_cache_precompile_headers", False)
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
-    choice = tiny_recipe(text, steps=6, training={"compile": "on", "accumulation": 1})
-    graphs = torch._dynamo.utils.counters["stats"]
-    before = graphs["unique_graphs"]
-    run(choice, out=tmp_path / "whole")
-    assert graphs["unique_graphs"] > before
+    catalogue = offering_model("tiny", lambda vocab_size: fakes.Tiny(vocab_size, dropout=0.2))
+    choice = tiny_recipe(text, steps=6, model="tiny", training={"compile": "on"})
+    run(choice, out=tmp_path / "whole", catalogue=catalogue)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
     with pytest.raises(Interrupted):
-        run(choice, out=tmp_path / "cut", observers=[stop_at(2)])
+        run(choice, out=tmp_path / "cut", catalogue=catalogue, observers=[stop_at(2)])
     torch._dynamo.reset()
-    resume(tmp_path / "cut")
+    resume(tmp_path / "cut", catalogue=catalogue)
     assert_same_run(tmp_path / "whole", tmp_path / "cut")
     assert json.loads((tmp_path / "cut" / "engine.json").read_text())["compiled"] is True
 
@@ -344,14 +352,7 @@ def test_not_a_number_ends_the_run_and_the_checkpoint_stands(text, tmp_path, tin
 
 def test_a_counted_model_goes_through_the_whole_pipeline(text, tmp_path, tiny_recipe, fakes):
     """No parameters, no optimizer: trained, saved, resumed, scored, sampled."""
-
-    @hookimpl
-    def engine_models():
-        factory = lambda options, vocab_size, context_length: fakes.Counting(vocab_size)  # noqa: E731
-        return [Implementation(name="bigram", summary="", factory=factory)]
-
-    catalogue = Catalogue()
-    catalogue._load("acme", "1", lambda: types.SimpleNamespace(engine_models=engine_models))
+    catalogue = offering_model("bigram", fakes.Counting)
     found = tiny_recipe(text, steps=12, model="bigram")
     whole = run(found, out=tmp_path / "whole", catalogue=catalogue)
     with pytest.raises(Interrupted):
