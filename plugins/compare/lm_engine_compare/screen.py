@@ -140,7 +140,7 @@ class Screen(Watcher):
             self.say()
             if group.reason:
                 self.say(f"Apart: {group.reason}", "yellow")
-            self.console.print(tables.ranking(comparison, group))
+            self.console.print(tables.ranking(comparison, group, self.console.width))
             for difference in group.differences:
                 self.say(visible(difference.words), "bold")
         if any(arm.samplers for arm in comparison.arms):

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lm_engine_cli.text import visible
-from lm_engine_compare.records import ArmResult, Comparison, Difference, Group, TextFigures, TokenizerFigures
+from lm_engine_compare.records import ArmResult, Comparison, Difference, Group, SeedResult, TextFigures, TokenizerFigures
 from lm_engine_compare.units import duration, number, size
 
 
@@ -40,28 +40,31 @@ def plan_row(label: str, facts: dict[str, Any], seconds: float) -> Sequence[Text
     ]
 
 
+WIDE = 100
+"""Columns from which the ranking has room for costs."""
+
 PLAN = ("arm", "parameters", "vocabulary", "bytes/token", "steps", "a run", "memory")
 
 
-def ranking(comparison: Comparison, group: Group) -> Table:
-    """Return a group's arms, best first."""
-    made = table("arm", "bits/byte", "difference", "seeds", "parameters", "tokens/s", "memory")
+def ranking(comparison: Comparison, group: Group, width: int) -> Table:
+    """Return a group's arms, best first; costs stand beside the scores where there are columns for them."""
+    costs = ("parameters", "tokens/s", "memory") if width >= WIDE else ()
+    made = table("arm", "bits/byte", "difference", "seeds", *costs)
     for label in group.arms:
         arm = comparison.arm(label)
         done = [each for each in arm.seeds if not each.failure]
         if not done:
             made.add_row(name(label), "failed")
             continue
-        made.add_row(
-            name(label),
-            _score(arm),
-            _difference(arm.label, group),
-            str(len(done)) if len(done) == len(arm.seeds) else f"{len(done)} of {len(arm.seeds)}",
-            number(arm.n_parameters),
-            number(sum(each.tokens_per_second for each in done) / len(done)),
-            size(max(each.peak_memory_bytes for each in done)),
-        )
+        seeds = str(len(done)) if len(done) == len(arm.seeds) else f"{len(done)} of {len(arm.seeds)}"
+        row: list[Text | str] = [name(label), _score(arm), _difference(arm.label, group), seeds]
+        made.add_row(*row, *(_costs(arm, done) if costs else ()))
     return made
+
+
+def _costs(arm: ArmResult, done: Sequence[SeedResult]) -> list[str]:
+    rate = sum(each.tokens_per_second for each in done) / len(done)
+    return [number(arm.n_parameters), number(rate), size(max(each.peak_memory_bytes for each in done))]
 
 
 def _score(arm: ArmResult) -> str:
@@ -86,10 +89,10 @@ def samplers(comparison: Comparison) -> Table:
     made = table("texts of", "repetition", "distinct-2", "bits/byte", "verbatim", "longest")
     if comparison.human is not None:
         made.add_row("held-out text", *_figures(comparison.human))
-    several = len(comparison.arms) > 1
     for arm in comparison.arms:
         for sampler in arm.samplers:
-            label = f"{arm.label}, {sampler.sampler}" if several else sampler.sampler
+            words = [arm.label] * (len(comparison.arms) > 1) + [sampler.sampler] * (len(arm.samplers) > 1)
+            label = ", ".join(words) or arm.label
             made.add_row(name(label), *_figures(sampler.figures))
     return made
 
