@@ -1,0 +1,95 @@
+"""What tells an arm's runs from any others'."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from lm_engine import Catalogue
+from lm_engine.corpus import open_corpus
+from lm_engine.recipe import Choice
+from lm_engine.split import split_corpus
+from lm_engine_cli.layers import default_tables
+from lm_engine_compare.arms import arm_of, product
+from lm_engine_compare.study import Study, run_recipe, slug
+
+
+@pytest.fixture
+def study(place, tmp_path):
+    catalogue = Catalogue()
+    tables = default_tables()
+    names = {stage: (tables[stage]["name"],) for stage in ("tokenizer", "builder", "model", "optimizer", "sampler")}
+    split = split_corpus(open_corpus([str(place / "text.txt")], catalogue), 0.1)
+    return Study(
+        arms=product(tables, names, (), catalogue),
+        seeds=[0, 1],
+        folder=tmp_path,
+        name="x",
+        split=split,
+        catalogue=catalogue,
+        plugins=(),
+        prompts=2,
+        text_bytes=60,
+        threads=None,
+        baseline="gpt",
+        confidence=0.95,
+        detect=0.01,
+        command="engine compare",
+    )
+
+
+def with_training(recipe, **changes):
+    return dataclasses.replace(recipe, training=dataclasses.replace(recipe.training_options(), **changes))
+
+
+def test_a_key_changes_with_all_that_decides_a_result(study):
+    recipe = study.arms[0].recipe
+    changed = [
+        with_training(recipe, batch_size=3),
+        with_training(recipe, budget="3MB"),
+        dataclasses.replace(recipe, model=Choice("gpt", **{**recipe.choice("model").options, "n_layer": 9})),
+        dataclasses.replace(recipe, data=dataclasses.replace(recipe.data_options(), validation=0.1)),
+    ]
+    keys = [study.key(recipe), *(study.key(each) for each in changed), study.key(recipe, 1)]
+    other = split_corpus(study.split.train, 0.1)
+    keys.append(dataclasses.replace(study, split=other).key(recipe))
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_key_does_not_change_with_what_decides_nothing(study):
+    recipe = study.arms[0].recipe
+    same = [with_training(recipe, seed=7), with_training(recipe, threads=1, log_every=3, checkpoint_seconds=1.0)]
+    same.append(dataclasses.replace(recipe, sampler=Choice("greedy")))
+    assert {study.key(each) for each in same} == {study.key(recipe)}
+
+
+def test_a_budget_of_time_is_one_machines(study, monkeypatch):
+    recipe = study.arms[0].recipe
+    timed, counted = with_training(recipe, budget="60s"), with_training(recipe, budget="3MB")
+    before = study.key(timed), study.key(counted)
+    monkeypatch.setattr("lm_engine_compare.study.processor", lambda: "another processor")
+    assert study.key(timed) != before[0]
+    assert study.key(counted) == before[1]
+
+
+def test_arms_of_one_recipe_lie_apart(study):
+    twin = arm_of("twin", study.arms[0].recipe.to_dict(), study.arms[0].samplers, study.catalogue)
+    both = dataclasses.replace(study, arms=[*study.arms, twin])
+    folders = [both.arm_folder(arm) for arm in both.arms]
+    assert folders[0] == study.arm_folder(study.arms[0])
+    assert folders[0] != folders[1]
+
+
+def test_a_run_gets_its_seed_and_the_share_of_threads(study):
+    training = run_recipe(study.arms[0].recipe, 5, 2).training_options()
+    assert (training.seed, training.threads, training.sample_every) == (5, 2, 0.0)
+    asked = with_training(study.arms[0].recipe, threads=1)
+    assert run_recipe(asked, 5, 2).training_options().threads == 1
+
+
+@pytest.mark.parametrize(
+    ("label", "name"), [("gpt, n_layer 4", "gpt-n-layer-4"), ("../../etc", "etc"), ("数", "arm"), ("x" * 99, "x" * 60)]
+)
+def test_labels_become_harmless_names(label, name):
+    assert slug(label) == name
