@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,13 +30,6 @@ _FARTHEST = 1000.0
 """Noncentrality up to which scipy's series converge; three seeds show such a difference at any level in use."""
 
 Floats = npt.NDArray[np.float64]
-
-
-def spread(scores: Iterable[float]) -> tuple[float | None, float | None]:
-    """Return the mean and the standard deviation (over n - 1) of an arm's scores; None without one, or fewer than two."""
-    values = np.array([score for score in scores if math.isfinite(score)])
-    mean = float(values.mean()) if len(values) else None
-    return mean, float(values.std(ddof=1)) if len(values) > 1 else None
 
 
 def differences(

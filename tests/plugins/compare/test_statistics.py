@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from lm_engine_compare.statistics import MOST_SEEDS, differences, interval, level_of_each, power, seeds_needed, spread
+from lm_engine_compare.statistics import MOST_SEEDS, differences, interval, level_of_each, power, seeds_needed
 
 SLEEP = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0], [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
 """Hours of sleep won with two drugs, ten patients (Student 1908)."""
@@ -70,11 +70,6 @@ def test_seeds_needed_are_those_of_the_tables(effect, n):
 
 def test_power_equals_that_of_r():
     assert float(power(20, 1.0, 2.0, 0.95)) == pytest.approx(0.5644829, abs=1e-6)  # power.t.test(20, 1, 2, type="paired")
-
-
-def test_spread():
-    assert spread([]) == (None, None) and spread([2.0]) == (2.0, None) and spread([math.nan, 2.0]) == (2.0, None)
-    assert spread([1.0, 2.0, 3.0]) == (2.0, 1.0)
 
 
 # Words

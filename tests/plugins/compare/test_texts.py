@@ -111,6 +111,21 @@ def test_few_documents_give_places_within_them():
     assert ends[-1] > 0.9 * len(document)
 
 
+def test_pieces_within_a_document_are_no_beginnings():
+    long = " ".join(f"a{place:04}" for place in range(100))
+    short = " ".join(f"b{place:04}" for place in range(20))
+    found = prompts_from(Corpus(long, short, size=150), 2, prompt_bytes=20, text_bytes=30)
+    assert [text.prompt for text in found] == ["a0000 a0001 a0002", "b0000 b0001 b0002"]
+
+
+@pytest.mark.parametrize("length", range(100, 260, 7))
+def test_every_text_within_a_document_has_its_full_length(length):
+    document = ("ninebytes " * 40)[:length]
+    found = prompts_from(Corpus(document), 9, prompt_bytes=20, text_bytes=30)
+    assert len(found) == max(1, length // 70)
+    assert {len(text.text) for text in found} == {30}
+
+
 def test_tails_begin_with_a_whole_word():
     corpus = Corpus("ument begins here " * 10)
     assert prompts_from(corpus, 1, prompt_bytes=20, text_bytes=30)[0].prompt.startswith("ument")
