@@ -114,8 +114,8 @@ def test_few_documents_give_places_within_them():
 def test_pieces_within_a_document_are_no_beginnings():
     long = " ".join(f"a{place:04}" for place in range(100))
     short = " ".join(f"b{place:04}" for place in range(20))
-    found = prompts_from(Corpus(long, short, size=150), 2, prompt_bytes=20, text_bytes=30)
-    assert [text.prompt for text in found] == ["a0000 a0001 a0002", "b0000 b0001 b0002"]
+    found = prompts_from(Corpus(short, long, size=150), 2, prompt_bytes=20, text_bytes=30)
+    assert [text.prompt for text in found] == ["b0000 b0001 b0002", "a0000 a0001 a0002"]
 
 
 @pytest.mark.parametrize("length", range(100, 260, 7))
