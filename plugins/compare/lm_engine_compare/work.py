@@ -133,7 +133,7 @@ def write(argument: Mapping[str, Any], folder: Path) -> None:
     run = open_run(folder / "run", catalogue=catalogue)
     split = open_split(run.resolved, catalogue, RunObserver())
     n_bytes = argument["text_bytes"]
-    human = prompts_from(split.held_out, argument["prompts"], text_bytes=n_bytes)
+    human = prompts_from(split.held_out, argument["prompts"], text_bytes=n_bytes, tails=split.rule == "tails")
     memory, reason = Memory.of(split.train.pieces())
 
     def measured(texts: Sequence[Text]) -> dict[str, Any]:

@@ -251,7 +251,7 @@ def test_tuning_gives_every_arm_its_best_on_other_seeds_and_other_text(compare, 
 def test_killed_in_the_middle_it_goes_on_and_ends_as_if_nothing_had_been(engine, place, tmp_path):
     def arguments(out):
         return (
-            "compare", "--config", "tiny.toml", "--data", "text.txt", "--seeds", "2", "--steps", "400", "--out", out,
+            "compare", "--config", "tiny.toml", "--data", "text.txt", "--seeds", "2", "--steps", "150", "--out", out,
             "--checkpoint-seconds", "0.05", "--prompts", "0", "--json",
         )  # fmt: skip
 
