@@ -205,7 +205,7 @@ def comparison(arms: Sequence[ArmResult], groups: Sequence[Group] | None = None,
         "data": Data(
             sources=["my.txt"],
             fingerprint="9f2c71d05e6ab344",
-            rule="one document in twenty, chosen by its hash",
+            rule="documents",
             train_bytes=4_812_331,
             held_out_bytes=251_004,
         ),

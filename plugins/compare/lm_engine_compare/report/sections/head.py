@@ -18,6 +18,12 @@ _BUDGETS = {
     "steps": "of every run",
 }
 
+_RULES = {
+    "documents": "whole documents, chosen by their content",
+    "tails": "the ends of the documents",
+    "corpus": "a corpus of its own",
+}
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -132,7 +138,7 @@ def _facts(comparison: Comparison) -> list[tuple[str, str, str]]:
         ("Seeds", ", ".join(map(str, comparison.seeds)) if comparison.arms else "", "the same for every arm"),
         ("Text", listing(data.sources), f"fingerprint {data.fingerprint[:12]}" if data.fingerprint else ""),
         ("Trained on", size(data.train_bytes), ""),
-        ("Held out", size(data.held_out_bytes), data.rule),
+        ("Held out", size(data.held_out_bytes), _RULES.get(data.rule, data.rule)),
         ("Intervals", f"{comparison.confidence:.0%}", "for all of a group's intervals together")
         if _intervals(comparison)
         else ("", "", ""),
@@ -148,12 +154,13 @@ def _intervals(comparison: Comparison) -> bool:
 
 
 def _computed(comparison: Comparison) -> str:
+    """Say how it was computed, unless the machine's words say so already."""
     runs = [seed for arm in comparison.arms for seed in arm.seeds if seed.device]
     ways = [
         ", ".join(filter(None, (run.device, run.precision, plural(run.threads, "thread") if run.threads else "")))
         for run in runs
     ]
-    return "; ".join(dict.fromkeys(ways))
+    return "; ".join(way for way in dict.fromkeys(ways) if way not in comparison.machine)
 
 
 def _date(made: str) -> str:
