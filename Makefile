@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PARTS := core cli $(sort $(wildcard plugins/*))
-# TensorBoard's server is some 65 MB that a run does not need; `make test` installs it.
-OPTIONAL := plugins/tensorboard
+# TensorBoard's server and Ray are some 65 and 250 MB that a run does not need; `make test` installs them.
+OPTIONAL := plugins/ray plugins/tensorboard
 PROJECTS := pyproject.toml $(addsuffix /pyproject.toml,$(PARTS))
 EDITABLE := $(addprefix --editable ./,$(filter-out $(OPTIONAL),$(PARTS)))
 EDITABLE_DEV := $(addprefix --editable ./,$(PARTS))

@@ -1,0 +1,1 @@
+"""Executor for lm-engine: the runs of `engine compare` over a Ray cluster."""

@@ -1,0 +1,23 @@
+"""A builder that is slow enough to be disturbed."""
+
+from __future__ import annotations
+
+import time
+
+from lm_engine import Implementation, hookimpl
+
+
+def _slow(options, **facts):
+    from lm_engine_next_token.builder import NextToken
+
+    class Slow(NextToken):
+        def build(self, tokens, indices, seed):
+            time.sleep(0.02)
+            return super().build(tokens, indices, seed)
+
+    return Slow(options, **facts)
+
+
+@hookimpl
+def engine_example_builders():
+    return [Implementation(name="slow", summary="Next token, with time to kill.", factory=_slow)]
