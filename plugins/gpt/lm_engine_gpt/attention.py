@@ -90,7 +90,11 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, setting: Setting, cache: LayerCache | None) -> Tensor:
         """Return x (B, T, D), mixed over positions."""
         queries, keys, values = (self._heads(matrix(x)) for matrix in (self.query, self.key, self.value))  # (B, T, H, Dh)
-        queries, keys = self._place(queries, setting), self._place(keys, setting)
+        if cache is None:
+            queries, keys = self._place(queries, setting), self._place(keys, setting)
+        else:  # few tokens, where one call for both is worth the copy
+            heads = (queries.shape[2], keys.shape[2])
+            queries, keys = self._place(torch.cat((queries, keys), dim=2), setting).split(heads, dim=2)
         queries, keys, values = queries.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2)  # (B, H, T, Dh)
         if cache is not None:
             keys, values = cache.extend(setting.start, keys, values)

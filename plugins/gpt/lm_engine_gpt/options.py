@@ -18,12 +18,12 @@ class GPTOptions:
         ValueError: options that do not fit together.
     """
 
-    n_layer: int = option(4, "Number of blocks.", ge=1)
-    n_head: int = option(4, "Attention heads per block; divides n_embd.", ge=1)
+    n_layer: int = option(3, "Number of blocks.", ge=1)
+    n_head: int = option(2, "Attention heads per block; divides n_embd.", ge=1)
     n_kv_head: int | None = option(
         None, "Heads of keys and values, fewer than n_head for grouped-query attention; none means n_head.", ge=1
     )
-    n_embd: int = option(256, "Width of the features that run through the blocks.", ge=1)
+    n_embd: int = option(128, "Width of the features that run through the blocks.", ge=1)
     n_hidden: int | None = option(
         None, "Width inside each MLP; none means 4 n_embd, or 8/3 n_embd for swiglu, which has one matrix more.", ge=1
     )
