@@ -27,6 +27,8 @@ from lm_engine import Implementation, hookimpl, option
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
+    '''Options of it.'''
+
     size: int = option(4, "How much of it.", ge=1)
     share: float = option(0.5, "Which part of it.", ge=0, le=1)
     kind: str = option("plain", "Which kind of it.", choices=("plain", "other"))

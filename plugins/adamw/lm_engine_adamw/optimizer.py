@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 
 from lm_engine import NamedParameter, Optimization, schedule
-from lm_engine_adamw.plugin import AdamWOptions
+from lm_engine_adamw.options import AdamWOptions
 
 _DECAYED = ("matrix", "head")
 

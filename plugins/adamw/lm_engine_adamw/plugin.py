@@ -3,20 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from lm_engine import Implementation, ScheduleOptions, hookimpl, option
-
-
-@dataclass(frozen=True, kw_only=True)
-class AdamWOptions(ScheduleOptions):
-    """Options of AdamW."""
-
-    lr: float = option(1e-3, "Highest learning rate.", gt=0)
-    beta1: float = option(0.9, "Decay of the running mean of the gradient.", ge=0, lt=1)
-    beta2: float = option(0.95, "Decay of the running mean of its square.", ge=0, lt=1)
-    eps: float = option(1e-8, "Added to the divisor.", gt=0)
-    weight_decay: float = option(0.1, "Decay of matrices and the head a step, times the learning rate.", ge=0)
+from lm_engine import Implementation, hookimpl
 
 
 @hookimpl
@@ -26,6 +14,6 @@ def engine_optimizers() -> Sequence[Implementation]:
             name="adamw",
             summary="AdamW; weight decay on matrices only.",
             factory="lm_engine_adamw.optimizer:adamw",
-            options=AdamWOptions,
+            options="lm_engine_adamw.options:AdamWOptions",
         )
     ]

@@ -14,7 +14,7 @@ import torch
 
 from lm_engine import NamedParameter, Optimization, schedule
 from lm_engine_muon.batched import BatchedMuon
-from lm_engine_muon.plugin import MuonOptions
+from lm_engine_muon.options import MuonOptions
 
 _FUSED_DEVICES = ("cpu", "cuda", "mps", "xpu")
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from lm_engine import NamedParameter
 from lm_engine_adamw.optimizer import adamw
-from lm_engine_adamw.plugin import AdamWOptions
+from lm_engine_adamw.options import AdamWOptions
 
 
 def named(role, values):

@@ -9,7 +9,7 @@ from torch import nn
 from lm_engine import NamedParameter
 from lm_engine_muon.batched import BatchedMuon
 from lm_engine_muon.optimizer import muon
-from lm_engine_muon.plugin import MuonOptions
+from lm_engine_muon.options import MuonOptions
 
 
 def named(role, tensor, name="parameter"):
