@@ -11,7 +11,7 @@ import click
 
 from lm_engine.catalogue import KINDS, Catalogue, Offer
 from lm_engine.errors import UsageError, did_you_mean
-from lm_engine.implementation import STAGES, Implementation, Observer
+from lm_engine.implementation import STAGES, Executor, Implementation, Observer
 from lm_engine.options import OptionSpec, describe
 from lm_engine_cli.command import EngineCommand, EngineSubgroup, debug_option, json_option, plugin_option
 from lm_engine_cli.group import installed
@@ -27,6 +27,7 @@ TITLES = {
     "corpus": "Corpora for --data",
     "reader": "File formats for --data, beside .txt, .md, .jsonl and .gz",
     "observer": "Observers for --observe",
+    "executor": "Executors: where many runs are carried out (engine compare --executor)",
     "command": "Commands",
 }
 
@@ -127,7 +128,7 @@ def _describe(offer: Offer[Any]) -> None:
     title = paint(offer.name, "bold cyan")
     say(f"{title}  {paint(f'{offer.kind} of {offer.distribution} {offer.version}', 'dim')}")
     say("\n".join(wrap(visible_line(offer.record.summary), terminal_width())))
-    if not isinstance(offer.record, (Implementation, Observer)):
+    if not isinstance(offer.record, (Executor, Implementation, Observer)):
         return
     specs = describe(offer.options)
     if not specs:
@@ -161,11 +162,11 @@ def _facts(offer: Offer[Any]) -> dict[str, Any]:
         "version": offer.version,
         "summary": offer.record.summary,
     }
-    if isinstance(offer.record, (Implementation, Observer)):
+    if isinstance(offer.record, (Executor, Implementation, Observer)):
         facts["options"] = [
             {
                 "name": spec.name,
-                "flag": f"--{offer.kind if offer.kind in STAGES else offer.name}.{spec.flag}",
+                "flag": f"--{offer.kind if offer.kind in (*STAGES, "executor") else offer.name}.{spec.flag}",
                 "type": spec.type.__name__,
                 "optional": spec.optional,
                 "default": spec.default,
