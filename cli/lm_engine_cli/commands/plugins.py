@@ -32,6 +32,10 @@ TITLES = {
 }
 
 
+_NAMED_BY_KIND = (*STAGES, "executor")
+"""Kinds of which a command uses one at a time, so that their flags bear the kind's name: `--model.n-layer`."""
+
+
 def _list(plugin: Sequence[Path], as_json: bool) -> None:
     catalogue = Catalogue(plugin_files=plugin) if plugin else installed()
     if as_json:
@@ -166,7 +170,7 @@ def _facts(offer: Offer[Any]) -> dict[str, Any]:
         facts["options"] = [
             {
                 "name": spec.name,
-                "flag": f"--{offer.kind if offer.kind in (*STAGES, "executor") else offer.name}.{spec.flag}",
+                "flag": f"--{offer.kind if offer.kind in _NAMED_BY_KIND else offer.name}.{spec.flag}",
                 "type": spec.type.__name__,
                 "optional": spec.optional,
                 "default": spec.default,
