@@ -137,14 +137,14 @@ def pick_share(cpus: int | None, gpus: float | None, jobs: int | None, nodes: Se
     """
     wanted = gpus if gpus is not None else float(any(node.gpus for node in nodes))
     most = max((node.cpus for node in nodes), default=0)
-    shares = [Share(cpus=number, gpus=wanted) for number in (range(most, 0, -1) if jobs and cpus is None else [cpus or 1])]
-    share = next(
-        (each for each in shares if each.fits_all(nodes) >= (jobs or 1)), shares[-1] if shares else Share(cpus=1, gpus=wanted)
-    )
+    share_of_jobs = range(most, 1, -1) if jobs and cpus is None else ()
+    shares = [Share(cpus=number, gpus=wanted) for number in (*share_of_jobs, cpus or 1)]
+    share = next((each for each in shares if each.fits_all(nodes) >= (jobs or 1)), shares[-1])
     if share.fits_all(nodes) == 0:
-        largest = max((f"{node.cpus} CPUs and {node.gpus} GPUs" for node in nodes), default="nothing")
+        largest = max(nodes, key=lambda node: (node.gpus, node.cpus), default=None)
+        found = f"{largest.cpus} CPUs and {largest.gpus} GPUs" if largest else "nothing"
         raise EngineError(
-            f"A run needs {share.cpus} CPUs and {share.gpus:g} GPUs of one node; the largest of {len(nodes)} has {largest}.",
+            f"A run needs {share.cpus} CPUs and {share.gpus:g} GPUs of one node; the largest of {len(nodes)} has {found}.",
             "Lower --executor.num-cpus or --executor.num-gpus, or add a node: ray start --address HOST:PORT.",
         )
     return share

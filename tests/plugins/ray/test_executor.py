@@ -1,4 +1,4 @@
-"""Tasks over a Ray cluster of two workers on this machine, some of which are lost on the way."""
+"""Tasks over a Ray cluster of two nodes on this machine, some of which are lost on the way."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def until(condition, what=""):
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A cluster of two nodes of one CPU each."""
+    """A cluster of two nodes: three tasks at once, two when the second node is lost."""
     import ray
     from ray.cluster_utils import Cluster
 
@@ -44,7 +44,7 @@ def cluster():
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]))
         small = {"object_store_memory": 80 << 20, "include_dashboard": False}
-        made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **small})
+        made = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, **small})
         made.add_node(num_cpus=1, wait=False, **small)
         try:
             made.wait_for_nodes()
@@ -98,7 +98,7 @@ def kill_worker(pid):
 
 def test_tasks_run_side_by_side_and_failures_cost_only_themselves(executor, task, tmp_path):
     assert isinstance(executor, TaskExecutor)
-    assert (executor.concurrency, executor.shares_devices, executor.threads) == (2, True, 1)
+    assert (executor.concurrency, executor.shares_devices, executor.threads) == (3, True, 1)
     one = task("meet", "one", other=str(tmp_path / "two-mine"))
     two = task("meet", "two", other=str(tmp_path / "one-mine"))
     tasks = [one, two, task("refuse", "a"), task("crash", "b"), task("die", "c"), task("note", "d")]

@@ -1,0 +1,34 @@
+"""The executor is offered, its options are checked, and listing it imports neither torch nor ray."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from lm_engine import UsageError
+from lm_engine.options import parse
+from lm_engine_ray.options import RayOptions
+
+
+def test_listing_is_light():
+    code = (
+        "import sys\n"
+        "from lm_engine import Catalogue\n"
+        "offer = Catalogue().find('executor', 'ray')\n"
+        "assert offer.distribution == 'lm-engine-ray', offer\n"
+        "assert offer.options.__name__ == 'RayOptions'\n"
+        "import lm_engine_ray.executor, lm_engine_ray.child\n"
+        "assert not {'ray', 'torch'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_options_are_checked():
+    assert parse(RayOptions, {}, "executor") == RayOptions()
+    assert parse(RayOptions, {"num-gpus": "0.5", "num_cpus": "4"}, "executor") == RayOptions(num_gpus=0.5, num_cpus=4)
+    for given in ({"num_gpus": "1.5"}, {"num_gpus": "-1"}, {"num_cpus": "0"}, {"max_retries": "-1"}):
+        with pytest.raises(UsageError):
+            parse(RayOptions, given, "executor")
