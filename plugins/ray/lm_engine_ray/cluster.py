@@ -48,7 +48,7 @@ def _keep_stdout_clean() -> None:
     import ray
 
     module = getattr(getattr(ray, "_private", None), "worker", None)
-    if hasattr(module, "print_to_stdstream"):
+    if module is not None and hasattr(module, "print_to_stdstream"):
         module.print_to_stdstream = lambda *given, **more: None
 
 
