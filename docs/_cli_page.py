@@ -28,6 +28,9 @@ An option has the same key everywhere: the flag `--model.n-layer 6`, in a recipe
 `Choice("gpt", n_layer=6)`. The flags of the tables `[data]`, `[training]` and `[generation]` also have a long spelling with the
 table's name: `--training.batch-size` is `--batch-size`. Flags win over `--config FILE`, and that wins over the defaults.
 
+The command line has one default of its own: `--model.dropout 0.1` for `gpt`, because the built-in corpus is small. With much
+text, say `--model.dropout 0`.
+
 Environment: `LM_ENGINE_CACHE` is the folder of trained tokenizers and token shards (default `~/.cache/lm-engine`);
 `LM_ENGINE_STRICT=1` makes a broken plugin an error instead of a line in `engine plugins`."""
 

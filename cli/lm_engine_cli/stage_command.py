@@ -7,7 +7,7 @@ known; then their options become flags, and click parses strictly.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -219,7 +219,11 @@ class StageCommand(EngineCommand):
                 for table in self.tables
                 for spec in _table_specs(table)
             ),
-            *(SpecOption(name, spec) for name, offer in offers for spec in describe(offer.options)),
+            *(
+                SpecOption(name, _with_own_default(spec, request.tables.get(name, {})))
+                for name, offer in offers
+                for spec in describe(offer.options)
+            ),
         ]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -288,6 +292,11 @@ def positional(args: Sequence[str], with_value: Sequence[str]) -> str | None:
         takes_value = flag in with_value or (flag.startswith("--") and "." in flag and "=" not in flag)
         position += 2 if takes_value else 1
     return None
+
+
+def _with_own_default(spec: OptionSpec, table: Mapping[str, Any]) -> OptionSpec:
+    """Return the spec with what the layers below the flags say, where they name the option."""
+    return replace(spec, default=table[spec.name]) if spec.name in table else spec
 
 
 def _stage_option(stage: str) -> click.Option:

@@ -85,7 +85,7 @@ def test_the_plan_says_everything_in_eighty_columns() -> None:
     for words in (
         "python-docs: 336 kB in 49 documents, 37.7 kB held out",
         "bpe: 4,096 ids, 80,295 tokens, 4.19 bytes per token",
-        "next-token: 16 × 128 tokens a step",
+        "next-token: 8 × 128 tokens a step",
         "gpt: 5.24M parameters (embedding 1.05M, matrix 3.15M, head 1.05M)",
         "about 1,200 steps, 61 passes over the text, 2 min 30 s",
         "cpu, fp32, 2 threads, about 921 MB of memory, 103 GFLOP a step",

@@ -67,9 +67,9 @@ def test_show_lists_the_options(cli: Cli) -> None:
     out = cli("plugins", "show", "gpt").out
     assert out.startswith("gpt  model of lm-engine-gpt 0.1.0\n")
     words = " ".join(out.split())
-    assert "n-layer 4 Number of blocks. [int; >= 1]" in words
+    assert "n-layer 3 Number of blocks. [int; >= 1]" in words
     assert "rotary|learned|none]" in words
-    assert "engine run --model gpt --model.n-layer 4" in words
+    assert "engine run --model gpt --model.n-layer 3" in words
 
 
 def test_show_as_json(cli: Cli) -> None:
@@ -80,7 +80,7 @@ def test_show_as_json(cli: Cli) -> None:
         "flag": "--model.n-layer",
         "type": "int",
         "optional": False,
-        "default": 4,
+        "default": 3,
         "choices": None,
         "bounds": {"ge": 1},
         "help": "Number of blocks.",

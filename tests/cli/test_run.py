@@ -124,7 +124,7 @@ def test_print_config_is_a_recipe_that_config_takes(cli: Cli, tmp_path: Path) ->
     assert later["model"]["n_hidden"] == recipe["model"]["n_hidden"]
     assert (later["training"]["steps"], later["training"]["budget"]) == ("none", "9s")
     other = tomllib.loads(cli("run", "--config", "recipe.toml", "--model", "gpt", "--print-config").out)
-    assert other["model"]["n_layer"] == 4
+    assert other["model"]["n_layer"] == 3
 
 
 @pytest.mark.parametrize(

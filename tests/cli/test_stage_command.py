@@ -58,7 +58,7 @@ def test_help_shows_the_options_of_what_was_named(cli: Cli) -> None:
     shown = cli("run", "--model", "gpt", "--help").out
     assert "Options of the model gpt:" in shown
     assert "--model.n-layer INT" in shown
-    assert "Number of blocks. [default 4; >= 1]" in " ".join(shown.split())
+    assert "Number of blocks. [default 3; >= 1]" in " ".join(shown.split())
     assert "--model.position rotary|learned|none" in shown
     assert "Options of the optimizer" not in shown
     assert "--batch-size INT" in shown
@@ -66,6 +66,12 @@ def test_help_shows_the_options_of_what_was_named(cli: Cli) -> None:
     assert "Options of the model rnn:" in other
     assert "Options of the optimizer adamw:" in other
     assert "rotary" not in other
+
+
+def test_help_shows_what_the_layers_below_the_flags_say(cli: Cli, tmp_path: Path) -> None:
+    assert "block outputs. [default 0.1;" in " ".join(cli("run", "--model", "gpt", "--help").out.split())
+    (tmp_path / "mine.toml").write_text('[model]\nname = "gpt"\ndropout = 0.3\n')
+    assert "block outputs. [default 0.3;" in " ".join(cli("run", "--config", "mine.toml", "--help").out.split())
 
 
 def test_help_without_names_points_the_way(cli: Cli) -> None:
