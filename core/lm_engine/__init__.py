@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lm_engine.catalogue import Catalogue
     from lm_engine.errors import EngineError, UsageError
     from lm_engine.examples import IGNORED, Batch, ExampleBuilder, Tokens, pairs, segments_of
-    from lm_engine.executor import Ended, Task, TaskExecutor
+    from lm_engine.executor import Ended, Task, TaskExecutor, be_task_process, cause_of, outcome_of
     from lm_engine.model import Model
     from lm_engine.observer import Evaluation, Plan, Preparation, RunObserver, RunResult, Sample, Saved, Step
     from lm_engine.optimizer import NamedParameter, Optimization, ScheduleOptions, schedule
@@ -52,6 +52,9 @@ _LAZY = {
     "Ended": "executor",
     "Task": "executor",
     "TaskExecutor": "executor",
+    "be_task_process": "executor",
+    "cause_of": "executor",
+    "outcome_of": "executor",
     "Model": "model",
     "NamedParameter": "optimizer",
     "Optimization": "optimizer",
@@ -127,12 +130,15 @@ __all__ = [
     "Tokenizer",
     "Tokens",
     "UsageError",
+    "be_task_process",
+    "cause_of",
     "draw_below",
     "hookimpl",
     "make",
     "named_parameters",
     "open_run",
     "option",
+    "outcome_of",
     "pairs",
     "plan",
     "random_words",

@@ -122,7 +122,7 @@ def be_task_process(work: str, argument: Mapping[str, Any], folder: Path) -> int
     What is printed goes to log.txt in the task's folder; the cause of a failure stands in failure.json, for `outcome_of`.
 
     Returns:
-        What the process shall end with: DONE, FAILED, or STOPPED after Ctrl-C or SIGTERM.
+        What the process shall end with: 0 when it is done, 1 when it failed, 130 after Ctrl-C or SIGTERM.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FAILURE).unlink(missing_ok=True)

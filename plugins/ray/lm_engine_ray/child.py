@@ -14,9 +14,14 @@ import threading
 import time
 from pathlib import Path
 
-from lm_engine.durable import locked
-from lm_engine.executor import STOPPED, be_task_process
+from lm_engine import be_task_process
 from lm_engine_ray.folders import OURS
+from lm_engine_ray.worker import STOPPED
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 LOCK = f"{OURS}lock"
 
@@ -31,7 +36,9 @@ def main() -> int:
     folder = Path(task["folder"])
     folder.mkdir(parents=True, exist_ok=True)
     # The process of a worker that was lost may be saving there still.
-    with locked(folder / LOCK):
+    with (folder / LOCK).open("wb") as lock:
+        if fcntl is not None:
+            fcntl.flock(lock, fcntl.LOCK_EX)
         return be_task_process(task["work"], task["argument"], folder)
 
 

@@ -8,10 +8,10 @@ import socket
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from lm_engine.catalogue import one_line
-from lm_engine.errors import EngineError
+from lm_engine import EngineError, cause_of
 
 
 def connect(address: str | None) -> None:
@@ -37,7 +37,7 @@ def connect(address: str | None) -> None:
         ray.init(address=address, **quiet)
     except Exception as error:
         place = f"reached at {address}" if address else "started on this machine"
-        raise EngineError(f"Ray could not be {place}: {one_line(error)}", _advice(address)) from error
+        raise EngineError(f"Ray could not be {place}: {cause_of(error, Path())[0]}", _advice(address)) from error
 
 
 def _keep_stdout_clean() -> None:

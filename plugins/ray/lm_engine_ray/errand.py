@@ -13,8 +13,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from lm_engine.catalogue import one_line
-from lm_engine.executor import Ended, Task, cause_of
+from lm_engine import Ended, Task, cause_of
 from lm_engine_ray.cluster import Share
 from lm_engine_ray.folders import OURS, Incoming, listing, offsets, read_piece
 from lm_engine_ray.worker import Worker
@@ -75,7 +74,7 @@ class Errand(threading.Thread):
                 return "it was stopped", ""
             except ray.exceptions.RayTaskError as error:  # the worker's own code: its disk is full, say
                 cause = error.cause if isinstance(error.cause, Exception) else error
-                return f"its worker failed: {one_line(cause)}", "Look at that machine's disk and memory."
+                return f"its worker failed: {cause_of(cause, self._task.folder)[0]}", "Look at that machine's disk and memory."
             except ray.exceptions.RayError as error:
                 lost = " ".join(str(error).split())[:300]
         return (

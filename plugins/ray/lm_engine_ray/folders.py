@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import uuid
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from lm_engine.durable import UNFINISHED, sync_folder, sync_tree
-from lm_engine.errors import EngineError
+from lm_engine import EngineError
+
+UNFINISHED = ".part"
+"""End of the name of a folder that is arriving."""
 
 PIECE = 8 << 20
 """Most bytes of one message: Ray keeps each in memory on both machines."""
@@ -77,16 +80,16 @@ class Incoming:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab") as file:
             file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
 
     def done(self) -> None:
         """Put it in its place."""
-        sync_tree(self._beside)
         replaced = self._beside.with_suffix(".old" + UNFINISHED)
         if self._place.exists():
             self._beside.chmod(self._place.stat().st_mode)
             self._place.rename(replaced)
         self._beside.rename(self._place)
-        sync_folder(self._place.parent)
         shutil.rmtree(replaced, ignore_errors=True)
 
     def drop(self) -> None:

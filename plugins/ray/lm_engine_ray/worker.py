@@ -19,8 +19,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lm_engine.executor import LOG, STOPPED, outcome_of
+from lm_engine import outcome_of
 from lm_engine_ray.folders import Incoming, listing, read_piece
+
+LOG = "log.txt"
+"""Where a task's process prints to, in its folder."""
+
+STOPPED = 130
+"""How a task's process ends when it was asked to stop."""
 
 
 class Worker:
