@@ -12,6 +12,7 @@ from typing import Any
 from _markdown import NOTICE, docstring, table
 
 import lm_engine
+import lm_engine.tools
 from lm_engine.catalogue import KINDS
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -95,6 +96,11 @@ def api_page(root: Path) -> str:
     left -= {"hookimpl"}
     if left:
         raise SystemExit(f"docs/_api_page.py: no chapter holds {', '.join(sorted(left))}")
+    parts.append("## For commands and executors\n\n" + docstring(modules["tools"].text))
+    for stem, names in lm_engine.tools.PLACES.items():
+        parts += [
+            _section(modules[stem].names[name], f"lm_engine.tools.{name}") for name in names if name in modules[stem].names
+        ]
     parts.append(_kit(core / "testing"))
     return "\n\n".join(part for part in parts if part) + "\n"
 

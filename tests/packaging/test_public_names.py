@@ -11,6 +11,7 @@ import pytest
 
 import lm_engine
 import lm_engine.testing
+import lm_engine.tools
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,6 +21,14 @@ def test_every_public_name_exists_and_is_sorted() -> None:
     for name in lm_engine.__all__:
         assert getattr(lm_engine, name) is not None
     assert set(lm_engine._LAZY) <= set(lm_engine.__all__)
+
+
+def test_every_tool_exists() -> None:
+    for name in lm_engine.tools.__all__:
+        assert getattr(lm_engine.tools, name) is not None
+    assert sorted(lm_engine.tools.__all__) == sorted(name for names in lm_engine.tools.PLACES.values() for name in names)
+    with pytest.raises(AttributeError, match="no attribute 'hammer'"):
+        lm_engine.tools.hammer  # noqa: B018
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
@@ -45,6 +54,7 @@ def imported(path: Path) -> set[str]:
 def test_plugins_take_only_what_a_third_party_may(folder: str) -> None:
     public = {f"lm_engine.{name}" for name in lm_engine.__all__}
     public |= {f"lm_engine.testing.{name}" for name in lm_engine.testing.__all__}
+    public |= {f"lm_engine.tools.{name}" for name in lm_engine.tools.__all__}
     files = [path for path in (ROOT / folder).rglob("*.py") if "build" not in path.parts]
     assert files
     taken = {path.relative_to(ROOT).as_posix(): imported(path) - public for path in files}

@@ -13,11 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from lm_engine.catalogue import Catalogue
-from lm_engine.errors import UsageError, did_you_mean
-from lm_engine.implementation import STAGES
-from lm_engine.options import OptionSpec, describe
-from lm_engine.recipe import Choice, Recipe, TrainingOptions, resolve
+from lm_engine import STAGES, Catalogue, Choice, Recipe, UsageError
+from lm_engine.tools import OptionSpec, TrainingOptions, describe, did_you_mean, resolve
 from lm_engine_cli.layers import Tables, lay_over
 
 TRAINED: tuple[str, ...] = tuple(stage for stage in STAGES if stage != "sampler")

@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lm_engine.durable import read_json
-from lm_engine.errors import EngineError
-from lm_engine.run_directory import read_lines
+from lm_engine import EngineError
+from lm_engine.tools import read_json, read_lines
 from lm_engine_compare import records
 from lm_engine_compare.arms import Arm
 from lm_engine_compare.records import ArmResult, Candidate, Point, SamplerFigures, SeedResult, TextFigures

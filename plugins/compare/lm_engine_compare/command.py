@@ -13,11 +13,8 @@ from typing import Any
 
 import click
 
-from lm_engine.catalogue import Catalogue, Offer
-from lm_engine.errors import EngineError, UsageError
-from lm_engine.implementation import STAGES
-from lm_engine.options import OptionSpec, describe, parse
-from lm_engine.recipe import DataOptions, TrainingOptions, read_tables
+from lm_engine import STAGES, Catalogue, EngineError, UsageError
+from lm_engine.tools import DataOptions, Offer, OptionSpec, TrainingOptions, describe, parse, read_tables
 from lm_engine_cli.command import EngineCommand, json_option, offers_of, plugin_option
 from lm_engine_cli.group import installed
 from lm_engine_cli.layers import Tables, default_tables, lay_over

@@ -11,13 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import lm_engine
-from lm_engine.durable import write_atomically
-from lm_engine.errors import EngineError
-from lm_engine.executor import Ended, Task, TaskExecutor
-from lm_engine.observer import RunObserver
-from lm_engine.preparation import open_split
-from lm_engine.recipe import resolve
-from lm_engine.split import Split
+from lm_engine import Ended, EngineError, RunObserver, Task, TaskExecutor
+from lm_engine.tools import Split, open_split, resolve, write_atomically
 from lm_engine_compare import collect
 from lm_engine_compare.arms import Arm
 from lm_engine_compare.groups import FAILED, LOOKS_BOTH_WAYS, NOT_LOSSLESS, group

@@ -10,9 +10,8 @@ from collections.abc import Iterator, Sequence
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from lm_engine import Ended, NoOptions, Task, TaskExecutor
-from lm_engine.executor import outcome_of
-from lm_engine.runtime import available_cores, prepare_process
+from lm_engine import Ended, NoOptions, Task, TaskExecutor, outcome_of
+from lm_engine.tools import available_cores, prepare_process
 from lm_engine_compare.worker import process
 
 
@@ -76,7 +75,8 @@ def _context() -> Any:
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["lm_engine.pipeline", "lm_engine_compare.work"])
+    # torch imports dynamo with the first optimizer that is made, which takes longer than many a small run.
+    context.set_forkserver_preload(["lm_engine.pipeline", "lm_engine_compare.work", "torch._dynamo"])
     return context
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from lm_engine.executor import Task
+from lm_engine import Task
 
 SECONDS = 1.0
 TAIL = 4096

@@ -11,8 +11,8 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.text import Text
 
-from lm_engine.executor import Ended, Task
-from lm_engine.run_directory import read_lines
+from lm_engine import Ended, Task
+from lm_engine.tools import read_lines
 from lm_engine_cli.output import has_colour, is_terminal, terminal_width
 from lm_engine_cli.text import visible
 from lm_engine_compare import collect, tables

@@ -13,11 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lm_engine.durable import locked
-from lm_engine.errors import EngineError, Interrupted, UsageError, did_you_mean
-from lm_engine.executor import TaskExecutor
-from lm_engine.implementation import STAGES
-from lm_engine.recipe import read_tables
+from lm_engine import STAGES, EngineError, TaskExecutor, UsageError
+from lm_engine.tools import Interrupted, did_you_mean, locked, read_tables
 from lm_engine_cli.layers import Tables, lay_over
 from lm_engine_cli.output import say_json
 from lm_engine_compare import collect

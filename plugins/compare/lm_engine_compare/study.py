@@ -23,10 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import lm_engine
-from lm_engine.catalogue import Catalogue
-from lm_engine.executor import Task
-from lm_engine.recipe import Recipe
-from lm_engine.split import Split
+from lm_engine import Catalogue, Recipe, Task
+from lm_engine.tools import Split
 from lm_engine_compare.arms import TRAINED, Arm
 
 INCIDENTAL = (

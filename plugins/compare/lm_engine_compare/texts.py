@@ -15,8 +15,7 @@ import numpy as np
 import torch
 
 from lm_engine import IGNORED, Choice, SavedRun, UsageError
-from lm_engine.objective import bits_per_byte, negative_log_likelihood
-from lm_engine.pieces import Pieces
+from lm_engine.tools import Pieces, bits_per_byte, negative_log_likelihood
 from lm_engine_compare.records import Text, TextFigures
 from lm_engine_compare.verbatim import LEAST_BYTES, Memory
 

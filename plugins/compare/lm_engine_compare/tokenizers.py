@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lm_engine import Tokenizer
-from lm_engine.pieces import Piece
+from lm_engine.tools import Piece
 from lm_engine_compare.records import TokenizerFigures
 
 ORDER = 2.5

@@ -14,12 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lm_engine.catalogue import Catalogue
-from lm_engine.errors import UsageError, did_you_mean
-from lm_engine.executor import TaskExecutor
-from lm_engine.implementation import STAGES
-from lm_engine.options import OptionSpec, describe
-from lm_engine.recipe import Recipe, TrainingOptions, resolve
+from lm_engine import STAGES, Catalogue, Recipe, TaskExecutor, UsageError
+from lm_engine.tools import OptionSpec, TrainingOptions, describe, did_you_mean, resolve
 from lm_engine_compare import collect
 from lm_engine_compare.arms import Arm
 from lm_engine_compare.comparing import Found, Watcher, carry_out

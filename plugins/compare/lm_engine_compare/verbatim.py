@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pydivsufsort import divsufsort, sa_search
 
-from lm_engine.pieces import Piece
+from lm_engine.tools import Piece
 
 LEAST_BYTES = 50
 """A shorter passage is no quotation: phrases of a few words stand in every large text."""

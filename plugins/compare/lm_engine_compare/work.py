@@ -15,14 +15,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lm_engine import Catalogue, Choice, Recipe, RunObserver
-from lm_engine.durable import read_json, write_atomically
-from lm_engine.errors import RunDone
-from lm_engine.observer import Plan
-from lm_engine.preparation import make_builder, open_split, prepare_tokenizer
-from lm_engine.recipe import resolve
-from lm_engine.run_directory import RunDirectory
-from lm_engine.runtime import prepare_process
+import lm_engine
+from lm_engine import Catalogue, Choice, Plan, Recipe, RunObserver
+from lm_engine.tools import (
+    RunDirectory,
+    RunDone,
+    make_builder,
+    open_split,
+    prepare_process,
+    prepare_tokenizer,
+    read_json,
+    resolve,
+    write_atomically,
+)
 from lm_engine_compare.records import Text
 
 OUTCOME, TEXTS, FIGURES = "outcome.json", "texts.json", "figures.json"
@@ -47,9 +52,7 @@ def write_json(path: Path, value: Any) -> None:
 def plan(argument: Mapping[str, Any], folder: Path) -> None:
     """Find out what a run costs, and leave its tokenizer and token shards in the cache: plan.json."""
     recipe, catalogue = open_argument(argument)
-    from lm_engine import pipeline
-
-    write_json(folder / "plan.json", _facts(pipeline.plan(recipe, catalogue=catalogue)))
+    write_json(folder / "plan.json", _facts(lm_engine.plan(recipe, catalogue=catalogue)))
 
 
 def _facts(event: Plan) -> dict[str, Any]:
@@ -71,34 +74,30 @@ def train(argument: Mapping[str, Any], folder: Path) -> None:
     """Carry out one run, or what is left of it: run/ and outcome.json."""
     began = time.perf_counter()
     recipe, catalogue = open_argument(argument)
-    from lm_engine import pipeline
-
     run = folder / "run"
     noted = _Noted()
     earlier = _seconds_before(folder)
     try:
         if (run / "engine.json").is_file():
-            pipeline.resume(run, catalogue=catalogue, observers=[noted])
+            lm_engine.resume(run, catalogue=catalogue, observers=[noted])
         else:
             shutil.rmtree(run, ignore_errors=True)  # killed before it was a run
-            pipeline.run(recipe, catalogue=catalogue, out=run, observers=[noted])
+            lm_engine.run(recipe, catalogue=catalogue, out=run, observers=[noted])
     except RunDone:
         pass  # killed between its end and the next lines
     finally:
         wall = earlier + time.perf_counter() - began
         write_json(folder / "clock.json", {"wall_seconds": wall, "peak_memory_bytes": _peak_memory()})
-    facts = _facts(noted.plan) if noted.plan else _facts(pipeline.plan(recipe, catalogue=catalogue))
+    facts = _facts(noted.plan) if noted.plan else _facts(lm_engine.plan(recipe, catalogue=catalogue))
     outcome = {"wall_seconds": wall, "peak_memory_bytes": _peak_memory(), "plan": facts, **_meaning(run, catalogue)}
     write_json(folder / OUTCOME, outcome)
 
 
 def _meaning(run: Path, catalogue: Catalogue) -> dict[str, bool]:
     """Say what the run's score stands for: whether there is one, and whether it is of the text itself."""
-    from lm_engine.saved_run import load_tokenizer
-
     directory = RunDirectory.open(run)
     resolved = directory.resolve(catalogue)
-    tokenizer = load_tokenizer(directory, resolved)
+    tokenizer = directory.tokenizer(catalogue)
     builder = make_builder(resolved, tokenizer)
     return {"causal": builder.attention == "causal", "lossless": tokenizer.lossless}
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lm_engine.executor import be_task_process
+from lm_engine import be_task_process
 
 
 def process(work: str, argument: Mapping[str, Any], folder: Path, environment: Mapping[str, str]) -> None:

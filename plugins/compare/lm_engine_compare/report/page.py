@@ -12,7 +12,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from lm_engine.durable import write_atomically
+from lm_engine.tools import write_atomically
 from lm_engine_cli.text import visible
 from lm_engine_compare.records import Comparison
 from lm_engine_compare.report import sections
