@@ -14,13 +14,12 @@ from rich.text import Text
 from lm_engine import Ended, Task
 from lm_engine.tools import read_lines
 from lm_engine_cli.output import has_colour, is_terminal, terminal_width
-from lm_engine_cli.text import visible
+from lm_engine_cli.text import duration, plural, visible
 from lm_engine_compare import collect, tables
 from lm_engine_compare.comparing import Found, Watcher, failure_of_plan
 from lm_engine_compare.pulse import Pulse
 from lm_engine_compare.records import Comparison, TokenizerFigures
 from lm_engine_compare.study import Study
-from lm_engine_compare.units import count, duration
 from lm_engine_compare.work import OUTCOME
 
 
@@ -55,20 +54,17 @@ class Screen(Watcher):
 
     def intro(self, what: str, study: Study, tries: int) -> None:
         """Say what is compared, before anything is measured."""
-        runs = len(study.arms) * len(study.seeds)
-        tuning = f", after {count(tries, 'run')} to tune" if tries else ""
-        self.say(
-            f"Comparing {count(len(study.arms), 'arm')} with {count(len(study.seeds), 'seed')}: {count(runs, 'run')} of {what}"
-            + tuning,
-            "bold",
-        )
+        arms, seeds = plural(len(study.arms), "arm"), plural(len(study.seeds), "seed")
+        runs = plural(len(study.arms) * len(study.seeds), "run")
+        tuning = f", after {plural(tries, 'run')} to tune" if tries else ""
+        self.say(f"Comparing {arms} with {seeds}: {runs} of {what}{tuning}", "bold")
 
     def on_phase(self, what: str, tasks: Sequence[Task], reused: int) -> None:
         """Say what starts, and keep saying how it goes where somebody looks."""
         self._during.close()
         self._total, self._over = len(tasks) + reused, reused
         if reused and what != "Planning":
-            self.say(f"{what}: {count(reused, 'run')} found from before", "dim")
+            self.say(f"{what}: {plural(reused, 'run')} found from before", "dim")
         if not tasks:
             return
         self.say(what, "bold")
@@ -105,7 +101,7 @@ class Screen(Watcher):
         waiting = [each.folder for each in (self._pulse.tasks if self._pulse else ()) if each.folder in self._seconds]
         beside = statistics.median(self._beside) if self._beside else 0.0
         seconds = sum(self._seconds[folder] + beside for folder in waiting) / self._concurrency
-        return f"   about {duration(seconds)} for {count(len(waiting), 'run')}" if waiting else ""
+        return f"   about {duration(seconds)} for {plural(len(waiting), 'run')}" if waiting else ""
 
     def plan(self, study: Study, found: Found, concurrency: int) -> None:
         """Say what every arm is and what the whole will take."""
@@ -130,7 +126,7 @@ class Screen(Watcher):
         total = sum(self._seconds.values()) / self._concurrency
         runs = len(study.arms) * len(study.seeds)
         reused = runs - len(self._seconds) - len(failures) * len(study.seeds)
-        known = f"; {count(reused, 'run')} found from before" if reused else ""
+        known = f"; {plural(reused, 'run')} found from before" if reused else ""
         self.say(f"About {duration(total)} of training; set-up and scoring come on top{known}.")
 
     def result(self, comparison: Comparison, folder: Path) -> None:

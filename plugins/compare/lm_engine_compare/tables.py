@@ -8,9 +8,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from lm_engine_cli.text import visible
+from lm_engine_cli.text import count, duration, short, size, visible
 from lm_engine_compare.records import ArmResult, Comparison, Difference, Group, SeedResult, TextFigures, TokenizerFigures
-from lm_engine_compare.units import duration, number, size
 
 
 def table(first: str, *headings: str) -> Table:
@@ -31,10 +30,10 @@ def plan_row(label: str, facts: dict[str, Any], seconds: float) -> Sequence[Text
     """Return a row of the plan."""
     return [
         name(label),
-        number(sum(facts["parameters"].values())),
-        number(facts["vocab_size"]),
+        short(sum(facts["parameters"].values())),
+        count(facts["vocab_size"]),
         f"{facts['train_bytes'] / max(1, facts['train_tokens']):.2f}",
-        number(facts["steps"]),
+        count(facts["steps"]),
         duration(seconds),
         size(facts["memory_bytes"]),
     ]
@@ -64,7 +63,7 @@ def ranking(comparison: Comparison, group: Group, width: int) -> Table:
 
 def _costs(arm: ArmResult, done: Sequence[SeedResult]) -> list[str]:
     rate = sum(each.tokens_per_second for each in done) / len(done)
-    return [number(arm.n_parameters), number(rate), size(max(each.peak_memory_bytes for each in done))]
+    return [short(arm.n_parameters), short(rate), size(max(each.peak_memory_bytes for each in done))]
 
 
 def _score(arm: ArmResult) -> str:
@@ -116,7 +115,7 @@ def tokenizers(found: Sequence[TokenizerFigures]) -> Table:
             continue
         made.add_row(
             name(each.label),
-            number(each.vocab_size),
+            count(each.vocab_size),
             f"{each.bytes_per_token:.3f}",
             f"{each.tokens_per_word:.2f}",
             f"{each.used:.0%}",
