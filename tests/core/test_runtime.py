@@ -23,16 +23,17 @@ def one_thread():
 def test_what_must_be_set_before_torch_is_set_without_torch():
     code = (
         "import os, sys; from lm_engine.runtime import prepare_process; prepare_process();"
-        "print(os.environ['OMP_WAIT_POLICY'], os.environ['TOKENIZERS_PARALLELISM'], 'torch' in sys.modules)"
+        "print(*map(os.environ.get, ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT', 'TOKENIZERS_PARALLELISM')), 'torch' in sys.modules)"
     )
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("OMP", "TOKENIZERS"))}
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("OMP", "GOMP", "TOKENIZERS"))}
 
     def said(**more):
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**environment, **more})
         return done.stdout
 
-    assert said() == "PASSIVE true False\n"
-    assert said(OMP_WAIT_POLICY="ACTIVE", TOKENIZERS_PARALLELISM="false") == "ACTIVE false False\n"
+    assert said() == "PASSIVE 1000 true False\n"
+    assert said(GOMP_SPINCOUNT="7") == "PASSIVE 7 true False\n"
+    assert said(OMP_WAIT_POLICY="ACTIVE", TOKENIZERS_PARALLELISM="false") == "ACTIVE None false False\n"
 
 
 @pytest.mark.parametrize(
