@@ -20,10 +20,7 @@ from lm_engine_compare.records import ArmResult, Candidate, Comparison, Data, Se
 from lm_engine_compare.study import Study, processor
 from lm_engine_compare.work import ASKED, FIGURES, OUTCOME, TEXTS
 
-Tell = Callable[[Ended], None]
 
-
-@dataclass
 class Watcher:
     """Is told how a comparison goes; does nothing by default."""
 
@@ -119,9 +116,7 @@ def text_of(arm: Arm, study_catalogue: lm_engine.Catalogue) -> Split:
     return open_split(resolve(arm.recipe, study_catalogue), study_catalogue, RunObserver())
 
 
-def summarize(
-    study: Study, found: Found, candidates: Mapping[str, Sequence[Candidate]], notes: Sequence[str] = ()
-) -> Comparison:
+def summarize(study: Study, found: Found, candidates: Mapping[str, Sequence[Candidate]]) -> Comparison:
     """Make the records of a study from what lies in its folders."""
     arms = [_arm(study, arm, found, candidates.get(arm.label, ())) for arm in study.arms]
     recipe = study.arms[0].recipe
@@ -150,7 +145,7 @@ def summarize(
         arms=arms,
         human=human,
         human_texts=human_texts,
-        notes=[*notes, *_notes(study, arms)],
+        notes=_notes(study, arms),
     )
 
 

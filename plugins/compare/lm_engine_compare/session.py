@@ -255,7 +255,7 @@ def tokenizers_alone(asked: Asked) -> None:
             screen.say(f"Would train and measure: {'; '.join(labels)}.")
             say_json({"name": study.name, "tokenizers": labels}) if asked.as_json else None
             return
-        comparison = dataclasses.replace(summarize(study, found, {}), arms=(), groups=(), tokenizers=figures)
+        comparison = dataclasses.replace(summarize(study, found, {}), arms=(), groups=(), tokenizers=figures, notes=())
         save(comparison, study.report)
         screen.tokenizers(figures, study.report)
         if asked.as_json:

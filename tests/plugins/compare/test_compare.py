@@ -328,6 +328,7 @@ def test_tokenizers_alone(compare, tmp_path):
     assert "vocab" in bpe[2]["failure"]
     assert sum(bpe[0]["lengths"].values()) == bpe[0]["n_tokens"]
     assert "bpe, vocab_size 300" in said.out
+    assert (found["arms"], found["groups"], found["notes"]) == ([], [], [])
     assert not (tmp_path / "out" / "runs").exists()
     _, said = compare("--tokenizer", "byte,bpe", "--model", "gpt,rnn", "--no-train", code=2)
     assert "--no-train compares tokenizers alone; found --model" in said.err
