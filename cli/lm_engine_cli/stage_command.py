@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import click
 
@@ -123,7 +123,36 @@ class Request:
         return made
 
 
-class StageCommand(EngineCommand):
+class HasParams(Protocol):
+    """What a command found out by its first look: at least the flags that this brings."""
+
+    @property
+    def params(self) -> Sequence[click.Parameter]:
+        """The flags."""
+
+
+class TwoLooks(EngineCommand):
+    """A command whose arguments are read twice: `look` finds what brings flags, then click parses with them."""
+
+    def look(self, ctx: click.Context, args: Sequence[str]) -> HasParams:
+        """Find out what is asked for; becomes the context's `obj`."""
+        raise NotImplementedError
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Find out what is chosen, make its flags, then parse."""
+        try:
+            ctx.obj = self.look(ctx, args)
+        except EngineError:
+            if not ctx.resilient_parsing:
+                raise
+        return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the declared flags and those of what is chosen."""
+        return [*(ctx.obj.params if ctx.obj is not None else ()), *super().get_params(ctx)]
+
+
+class StageCommand(TwoLooks):
     """A command that chooses implementations.
 
     Args:
@@ -146,20 +175,6 @@ class StageCommand(EngineCommand):
         self.of_run = tuple(of_run)
         self.params += [_stage_option(stage) for stage in self.stages]
         self.params.append(plugin_option())
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Find out what is chosen, make its flags, then parse."""
-        try:
-            ctx.obj = self._look(ctx, args)
-        except EngineError:
-            if not ctx.resilient_parsing:
-                raise
-        return super().parse_args(ctx, args)
-
-    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Return the declared flags and those of the chosen implementations."""
-        request = ctx.obj
-        return [*(request.params if isinstance(request, Request) else ()), *super().get_params(ctx)]
 
     def invoke(self, ctx: click.Context) -> Any:
         """Lay the flags over the recipe, then call the command with what is left."""
@@ -191,7 +206,8 @@ class StageCommand(EngineCommand):
         del args, with_value
         return default_tables()
 
-    def _look(self, ctx: click.Context, args: Sequence[str]) -> Request:
+    def look(self, ctx: click.Context, args: Sequence[str]) -> Request:
+        """Find out which implementations are meant."""
         values = [flag for param in self.params if isinstance(param, click.Option) and not param.is_flag for flag in param.opts]
         given = look(args, values)
         files = [Path(path) for path in given.get("--plugin", ())]

@@ -36,10 +36,10 @@ class GenerateCommand(StageCommand):
             tables.update({name: table for name, table in read_tables(recipe).items() if name in ("sampler", "generation")})
         return tables
 
-    def _look(self, ctx: click.Context, args: Sequence[str]) -> Request:
+    def look(self, ctx: click.Context, args: Sequence[str]) -> Request:
         """Look; when the run's own sampler is missing, say what made it and what to install."""
         try:
-            return super()._look(ctx, args)
+            return super().look(ctx, args)
         except UsageError:
             given = look(args, ("--plugin", "--sampler"))
             folder = positional(args, [flag for param in self.params for flag in param.opts])

@@ -13,12 +13,12 @@ from typing import Any
 
 import click
 
-from lm_engine import STAGES, Catalogue, EngineError, UsageError
+from lm_engine import STAGES, Catalogue, UsageError
 from lm_engine.tools import DataOptions, Offer, OptionSpec, TrainingOptions, describe, parse, read_tables
 from lm_engine_cli.command import EngineCommand, json_option, offers_of, plugin_option
 from lm_engine_cli.group import installed
 from lm_engine_cli.layers import Tables, default_tables, lay_over
-from lm_engine_cli.stage_command import SpecOption, look
+from lm_engine_cli.stage_command import SpecOption, TwoLooks, look
 from lm_engine_compare.arms import Axis
 
 FIXED = ("seed", "steps", "budget", "sample_every", "log_every", "checkpoint_seconds", "keep_checkpoints", "threads")
@@ -64,22 +64,8 @@ class Request:
     arguments: Sequence[str] = ()
 
 
-class CompareCommand(EngineCommand):
+class CompareCommand(TwoLooks):
     """Chooses lists of implementations, and brings the options of all of them."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Find out what is chosen, make its flags, then parse."""
-        try:
-            ctx.obj = self._look(args)
-        except EngineError:
-            if not ctx.resilient_parsing:
-                raise
-        return super().parse_args(ctx, args)
-
-    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Return the declared flags and those of the chosen implementations."""
-        request = ctx.obj
-        return [*(request.params if isinstance(request, Request) else ()), *super().get_params(ctx)]
 
     def invoke(self, ctx: click.Context) -> Any:
         """Sort the flags into what is fixed and what is an axis, then call the command with what is left."""
@@ -101,7 +87,9 @@ class CompareCommand(EngineCommand):
             ctx.params.pop(name)
         return super().invoke(ctx)
 
-    def _look(self, args: Sequence[str]) -> Request:
+    def look(self, ctx: click.Context, args: Sequence[str]) -> Request:
+        """Find out which implementations are meant."""
+        del ctx
         values = [flag for param in self.params if isinstance(param, click.Option) and not param.is_flag for flag in param.opts]
         given = look(args, values)
         files = tuple(Path(path).absolute() for path in given.get("--plugin", ()))
