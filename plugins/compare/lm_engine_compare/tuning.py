@@ -138,9 +138,9 @@ def tune(
     """
     tried = {arm.label: candidates_of(arm, tuning, study.catalogue) for arm in study.arms}
     arms = [
-        dataclasses.replace(arm, label=f"{arm.label} {number}", recipe=_trial(recipe, tuning))
+        dataclasses.replace(arm, label=", ".join([arm.label, *map(" ".join, told.items())]), recipe=_trial(recipe, tuning))
         for arm in study.arms
-        for number, (_, recipe) in enumerate(tried[arm.label])
+        for told, recipe in tried[arm.label]
     ]
     seeds = [study.seeds[0] + FIRST_SEED + number for number in range(tuning.seeds)]
     trials = dataclasses.replace(study, arms=arms, seeds=seeds)
