@@ -15,6 +15,7 @@ from lm_engine import Ended, EngineError, RunObserver, Task, TaskExecutor
 from lm_engine.tools import Split, open_split, resolve, write_atomically
 from lm_engine_compare import collect
 from lm_engine_compare.arms import Arm
+from lm_engine_compare.edges import at_the_edge
 from lm_engine_compare.groups import FAILED, LOOKS_BOTH_WAYS, NOT_LOSSLESS, group
 from lm_engine_compare.records import ArmResult, Candidate, Comparison, Data, SeedResult, TokenizerFigures, from_dict
 from lm_engine_compare.study import Study, processor
@@ -183,6 +184,7 @@ def _notes(study: Study, arms: Sequence[ArmResult]) -> list[str]:
         found.append("One seed: what differs by chance cannot be told from what differs. Say --seeds 3 or more.")
     if len(arms) > 1 and next(arm for arm in arms if arm.label == study.baseline).mean is None:
         found.append(f"The baseline {study.baseline} has no score, so the arms are compared with the first that has one.")
+    found += [note for arm in arms for note in at_the_edge(arm)]
     failed = [arm.label for arm in arms if any(each.failure for each in arm.seeds) or arm.failure]
     if failed:
         found.append(f"Runs failed and are left out of the figures: {'; '.join(failed)}.")
