@@ -26,8 +26,8 @@ def prepare_process() -> None:
 
     OpenMP threads that wait must sleep and not spin for long: with spinning, one other busy process makes a step 20 times
     slower, with sleeping 1.4 times. A few microseconds of spinning before the sleep spare most of the wake-ups: a step of the
-    default recipe takes 0.84 of its time, and no more than before beside a busy process (benchmarks/LOG.md). glibc must keep freed memory: giving each step's activations back to the kernel and faulting
-    them in again costs a tenth of a step.
+    default recipe takes 0.84 of its time, and no more than before beside a busy process (benchmarks/LOG.md). glibc must keep
+    freed memory: giving each step's activations back to the kernel and faulting them in again costs a tenth of a step.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
