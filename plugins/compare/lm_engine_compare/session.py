@@ -7,10 +7,12 @@ import dataclasses
 import hashlib
 import json
 import shlex
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from lm_engine import STAGES, EngineError, TaskExecutor, UsageError
@@ -218,11 +220,16 @@ def hold(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def finding_back(study: Study) -> Iterator[None]:
-    """Turn Ctrl-C into the word that what is there stays.
+    """Turn Ctrl-C and SIGTERM into the word that what is there stays.
 
     Raises:
         Interrupted: instead of KeyboardInterrupt.
     """
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
     except KeyboardInterrupt:
@@ -231,6 +238,8 @@ def finding_back(study: Study) -> Iterator[None]:
             f"Stopped; {done} of {len(study.arms) * len(study.seeds)} runs are finished, and the one under way is saved.",
             f"To go on: {study.command}",
         ) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def tokenizers_alone(asked: Asked) -> None:

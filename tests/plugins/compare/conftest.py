@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -137,8 +139,17 @@ def engine(place, monkeypatch):
     monkeypatch.setenv("LM_ENGINE_CACHE", str(place / "cache"))
     monkeypatch.setenv("COLUMNS", "100")
 
-    def start(*arguments, **more):
-        command = [sys.executable, "-m", "lm_engine_cli", *map(str, arguments)]
-        return subprocess.Popen(command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
+    started = []
 
-    return start
+    def start(*arguments):
+        command = [sys.executable, "-m", "lm_engine_cli", *map(str, arguments)]
+        # A shell that puts the tests into the background has them ignore SIGINT, and they would pass that on.
+        foreground = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        started.append(subprocess.Popen(command, cwd=place, preexec_fn=foreground, **pipes))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.kill()
+        each.communicate()

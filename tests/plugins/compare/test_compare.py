@@ -282,7 +282,8 @@ def test_killed_in_the_middle_it_goes_on_and_ends_as_if_nothing_had_been(engine,
     assert math.isfinite(found["arms"][0]["mean"])
 
 
-def test_ctrl_c_says_how_to_go_on(engine, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_comparison_saves_and_says_how_to_go_on(engine, tmp_path, number):
     text = ("--config", "tiny.toml", "--data", "text.txt")
     started = engine("compare", *text, "--seeds", "1", "--steps", "100000", "--out", tmp_path / "out")
     deadline = time.monotonic() + 100
@@ -291,7 +292,7 @@ def test_ctrl_c_says_how_to_go_on(engine, tmp_path):
         assert started.poll() is None, started.communicate()
         time.sleep(0.02)
     time.sleep(0.5)
-    started.send_signal(signal.SIGINT)
+    started.send_signal(number)
     _out, err = started.communicate(timeout=100)
     assert started.returncode == 130, err
     assert "0 of 1 runs are finished" in err
