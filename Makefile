@@ -19,7 +19,7 @@ run: $(VENV)/.ready ## Train on the built-in corpus, score the model and sample 
 	$(BIN)/engine run
 
 test: $(VENV)/.ready-dev ## Run the tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.ready-dev ## Check style and types
 	$(BIN)/ruff check .
