@@ -51,8 +51,8 @@ def shortened(command: str) -> str:
     """Return the command with three small steps in place of a long training; resume goes three steps further."""
     words = command.split()
     if words[:2] == ["engine", "compare"] and "--no-train" not in words:
-        command = re.sub(r" --(steps|budget|tune-budget) \S+", "", command)
-        return f"{command} --steps 3 --batch-size 2 --context-length 16 --prompts 1 --text-bytes 16"
+        command = re.sub(r" --(steps|budget|tune-budget|seeds) \S+", "", command)
+        return f"{command} --seeds 1 --steps 3 --batch-size 2 --context-length 16 --prompts 1 --text-bytes 16"
     steps = int(words[words.index("--steps") + 1]) if "--steps" in words else sys.maxsize
     if words[:2] not in (["engine", "run"], ["engine", "resume"]) or steps <= FEW_STEPS or "--print-config" in words:
         return command
