@@ -89,7 +89,7 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, setting: Setting, cache: LayerCache | None) -> Tensor:
         """Return x (B, T, D), mixed over positions."""
-        queries, keys, values = (self._heads(matrix(x)) for matrix in (self.query, self.key, self.value))  # (B, T, H, Dh)
+        queries, keys, values = self._project(x)
         if cache is None:
             queries, keys = self._place(queries, setting), self._place(keys, setting)
         else:  # few tokens, where one call for both is worth the copy
@@ -109,6 +109,14 @@ class Attention(nn.Module):
         )
         x = self.projection(mixed.transpose(1, 2).flatten(2))  # (B, T, D)
         return F.dropout(x, self.dropout, self.training)
+
+    def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return queries, keys and values (B, T, H, Dh): one product reads x once, and is worth the copy of the matrices."""
+        matrices = (self.query, self.key, self.value)
+        bias = torch.cat([matrix.bias for matrix in matrices]) if self.query.bias is not None else None
+        product = F.linear(x, torch.cat([matrix.weight for matrix in matrices]), bias)  # (B, T, D + 2 Dkv)
+        queries, keys, values = product.split([matrix.out_features for matrix in matrices], dim=-1)
+        return self._heads(queries), self._heads(keys), self._heads(values)
 
     def _place(self, x: Tensor, setting: Setting) -> Tensor:
         """Normalise and turn queries or keys (B, T, H, Dh)."""
