@@ -178,11 +178,7 @@ def _label(settings: Mapping[str, str], recipe: Recipe) -> str:
 
 
 def distinct(arms: Sequence[Arm]) -> list[Arm]:
-    """Give arms of one label a number, so that every label names one arm.
-
-    Raises:
-        UsageError: two arms are the same recipe under the same label.
-    """
+    """Give arms of one label a number, so that every label names one arm."""
     seen: dict[str, int] = {}
     found = []
     for arm in arms:

@@ -126,7 +126,7 @@ def _samplers(study: Study, arm: Arm, done: Sequence[SeedResult]) -> list[Sample
     """Return the figures of an arm's texts: those over all seeds are means of the seeds'."""
     written = {each.seed: read_if_whole(study.seed_folder(arm, each.seed) / TEXTS) for each in done}
     found = []
-    for sampler in arm.samplers:
+    for sampler in arm.samplers if study.prompts else ():
         by_seed: dict[str, TextFigures] = {}
         texts: list[records.Text] = []
         for seed, content in written.items():
@@ -171,6 +171,8 @@ def human(study: Study) -> tuple[TextFigures | None, list[records.Text]]:
 
     Its surprise is a model's, so it is left out where several arms have models.
     """
+    if not study.prompts:
+        return None, []
     folders = [study.seed_folder(arm, seed) for arm in study.arms for seed in study.seeds]
     found = [content["human"] for folder in folders if (content := read_if_whole(folder / TEXTS))]
     if not found:

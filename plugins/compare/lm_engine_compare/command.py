@@ -200,7 +200,8 @@ compare = CompareCommand(
             multiple=True,
             type=click.Path(path_type=Path),
             metavar="FILE",
-            help="A recipe as one more arm; its data, budget and sampler are the comparison's. May be repeated.",
+            help="A recipe as one more arm; its data, budget and sampler are the comparison's, and flags said once win over "
+            "it. May be repeated.",
         ),
         click.Option(["--baseline"], metavar="ARM", help="The arm that the others are compared with; else the first."),
         click.Option(

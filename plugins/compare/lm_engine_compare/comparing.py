@@ -182,7 +182,8 @@ def _notes(study: Study, arms: Sequence[ArmResult]) -> list[str]:
     found = []
     if len(study.seeds) == 1:
         found.append("One seed: what differs by chance cannot be told from what differs. Say --seeds 3 or more.")
-    if len(arms) > 1 and next(arm for arm in arms if arm.label == study.baseline).mean is None:
+    scored = any(arm.mean is not None for arm in arms)
+    if len(arms) > 1 and scored and next(arm for arm in arms if arm.label == study.baseline).mean is None:
         found.append(f"The baseline {study.baseline} has no score, so the arms are compared with the first that has one.")
     found += [note for arm in arms for note in at_the_edge(arm)]
     failed = [arm.label for arm in arms if any(each.failure for each in arm.seeds) or arm.failure]

@@ -103,7 +103,7 @@ class Screen(Watcher):
         seconds = sum(self._seconds[folder] + beside for folder in waiting) / self._concurrency
         return f"   about {duration(seconds)} for {plural(len(waiting), 'run')}" if waiting else ""
 
-    def plan(self, study: Study, found: Found, concurrency: int) -> None:
+    def plan(self, study: Study, found: Found, concurrency: int, tries: int) -> None:
         """Say what every arm is and what the whole will take."""
         self.close()
         made = tables.table(*tables.PLAN)
@@ -127,6 +127,8 @@ class Screen(Watcher):
         runs = len(study.arms) * len(study.seeds)
         reused = runs - len(self._seconds) - len(failures) * len(study.seeds)
         known = f"; {plural(reused, 'run')} found from before" if reused else ""
+        if tries:  # what tuning chooses is not known yet, so neither is what can be found from before
+            self._seconds, known = {}, f", and so do {plural(tries, 'run')} to tune"
         self.say(f"About {duration(total)} of training; set-up and scoring come on top{known}.")
 
     def result(self, comparison: Comparison, folder: Path) -> None:

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from lm_engine import STAGES, EngineError, TaskExecutor, UsageError
-from lm_engine.tools import Interrupted, did_you_mean, locked, read_tables
+from lm_engine.tools import Interrupted, describe, did_you_mean, locked, read_tables
 from lm_engine_cli.layers import Tables, lay_over
 from lm_engine_cli.output import say_json
 from lm_engine_compare import collect
@@ -89,7 +89,7 @@ def whole(asked: Asked) -> None:
     with hold(study.folder), finding_back(study), contextlib.closing(screen):
         screen.intro(study.budget, study, tuning.tries(study) if tuning else 0)
         plan_arms(study, executor, screen, found)
-        screen.plan(study, found, executor.concurrency)
+        screen.plan(study, found, executor.concurrency, tuning.tries(study) if tuning else 0)
         if asked.dry_run:
             say_json(plan_json(study, found)) if asked.as_json else screen.say("This was a dry run: nothing was trained.")
             return
@@ -133,7 +133,7 @@ def study_of(asked: Asked) -> Study:
         arms=arms,
         seeds=list(range(first, first + asked.seeds)),
         folder=asked.out,
-        name=asked.name or _name(arms),
+        name=_checked_name(asked.name) if asked.name else _name(arms, asked),
         split=text,
         catalogue=request.catalogue,
         plugins=request.plugins,
@@ -157,10 +157,33 @@ def _arm_tables(path: Path, request: Request) -> Tables:
     ours = request.tables["training"]
     ends = {key: ours.get(key, "none") for key in ("steps", "budget")}
     tables["training"] = {**tables["training"], **ends, "seed": ours.get("seed", 0)}
+    for axis in request.axes:  # what is said once holds for all arms
+        known = axis.table == "training" or axis.name in _options_of(axis.table, tables, request)
+        if len(axis.values) == 1 and known:
+            tables[axis.table] = {**tables[axis.table], axis.name: axis.values[0]}
     return tables
 
 
-def _name(arms: Sequence[Arm]) -> str:
+def _options_of(stage: str, tables: Tables, request: Request) -> list[str]:
+    if stage not in STAGES:
+        return []
+    return [spec.name for spec in describe(request.catalogue.find(stage, str(tables[stage]["name"])).options)]
+
+
+def _checked_name(name: str) -> str:
+    """Return a report's name.
+
+    Raises:
+        UsageError: it is no name of a folder beside those of the runs.
+    """
+    if name != slug(name) or name in ("runs", "tokenizers"):
+        raise UsageError(
+            f"--name expects small letters, digits, dots and dashes; found {name!r}.", f"For example {slug(name)}-1."
+        )
+    return name
+
+
+def _name(arms: Sequence[Arm], asked: Asked) -> str:
     """Return a folder's name that the same comparison always gets, with more seeds too."""
     varied = [*dict.fromkeys(key.partition(".")[2] or key for arm in arms for key in arm.settings)]
     samplers = ["sampler"] if len(arms[0].samplers) > 1 else []
@@ -169,7 +192,8 @@ def _name(arms: Sequence[Arm]) -> str:
         tables = arm.recipe.to_dict()
         del tables["training"]["seed"]
         recipes.append([arm.label, tables, [each.label for each in arm.samplers]])
-    digest = hashlib.sha256(json.dumps(recipes, sort_keys=True, default=str).encode()).hexdigest()[:6]
+    kind = [asked.no_train, asked.baseline, list(asked.tune), asked.tune_seeds, asked.tune_budget]
+    digest = hashlib.sha256(json.dumps([recipes, kind], sort_keys=True, default=str).encode()).hexdigest()[:6]
     return f"{slug('-'.join([*varied, *samplers]) or 'arm')}-{digest}"
 
 
@@ -180,9 +204,14 @@ def tuning_of(asked: Asked, study: Study) -> Tuning | None:
         UsageError: an option is no arm's, or its values are wrong.
     """
     if not asked.tune:
+        if asked.tune_budget:
+            raise UsageError("--tune-budget needs --tune; found none.", "Say what to tune: --tune optimizer.lr=x0.3,x1,x3.")
         return None
     tuning = Tuning(options=[parse(text) for text in asked.tune], seeds=asked.tune_seeds, budget=asked.tune_budget)
     for arm in study.arms:
+        for option in tuning.options:
+            if option.key in arm.settings:
+                raise UsageError(f"--tune {option.key} is what tells the arms apart.", "Tune another option, or list it alone.")
         candidates_of(arm, tuning, study.catalogue)
     return tuning
 
@@ -207,15 +236,15 @@ def hold(folder: Path) -> Iterator[None]:
     Raises:
         EngineError: one is at work there, or it cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as held:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
             held.enter_context(locked(folder / ".lock", wait=False))
-            yield
-    except BlockingIOError:
-        raise EngineError(f"{folder} is in use by another comparison.", "Wait for it, or say another --out.") from None
-    except PermissionError as error:
-        raise EngineError(f"{folder} must be writable; found: {error.strerror}.", "Say another --out.") from error
+        except BlockingIOError:
+            raise EngineError(f"{folder} is in use by another comparison.", "Wait for it, or say another --out.") from None
+        except OSError as error:
+            raise EngineError(f"{folder} must be writable; found: {error.strerror}.", "Say another --out.") from error
+        yield
 
 
 @contextlib.contextmanager

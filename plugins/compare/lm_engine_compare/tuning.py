@@ -76,6 +76,8 @@ def parse(text: str) -> Tuned:
     known = [*(stage for stage in STAGES if stage != "sampler"), "training"]
     if table not in known:
         raise UsageError(f"--tune cannot tune {table!r}.", did_you_mean(table, known) or f"It tunes {', '.join(known)}.")
+    if table == "training" and name in ("steps", "budget", "seed"):
+        raise UsageError(f"--tune cannot tune {name}: it is the same for every arm.", "Say it as a flag of its own.")
     return Tuned(table=table, name=name.replace("-", "_"), values=listed)
 
 

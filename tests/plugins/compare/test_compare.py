@@ -98,6 +98,29 @@ def test_another_text_or_recipe_is_another_run(compare, place, tmp_path):
     assert not any(found["arms"][0]["seeds"][0]["reused"] for found in (first, other, third))
 
 
+def test_what_is_said_once_holds_for_hand_written_arms_too(compare, tmp_path):
+    (tmp_path / "hand.toml").write_text('[model]\nname = "rnn"\nn_hidden = 8\n[training]\nbatch_size = 9\n')
+    found, _ = compare(
+        "--arm", tmp_path / "hand.toml", "--batch-size", "3", "--model.n-embd", "24", "--seeds", "1", "--prompts", "0"
+    )
+    hand = found["arms"][1]["recipe"]
+    assert (hand["training"]["batch_size"], hand["model"]["n_embd"], hand["model"]["n_hidden"]) == (3, 24, 8)
+    assert len({arm["seeds"][0]["tokens"] for arm in found["arms"]}) == 1
+
+
+def test_reports_of_other_questions_lie_apart(compare, tmp_path):
+    compare("--tokenizer", "byte,bpe", "--tokenizer.vocab-size", "280", "--no-train")
+    compare("--tokenizer", "byte,bpe", "--tokenizer.vocab-size", "280", "--seeds", "1", "--prompts", "0")
+    assert len(list((tmp_path / "out").glob("*/report.html"))) == 2
+
+
+def test_a_folder_that_cannot_be_made_is_said(compare, tmp_path):
+    (tmp_path / "file").write_text("")
+    _, said = compare("--dry-run", out=tmp_path / "file" / "out", code=1)
+    assert "must be writable" in said.err
+    assert "bug" not in said.err
+
+
 def test_the_same_recipe_twice_shows_no_difference(compare, place, tmp_path):
     """The null test: both arms are trained, each by itself."""
     shutil.copy(place / "tiny.toml", tmp_path / "twin.toml")
@@ -209,6 +232,11 @@ def test_json_goes_to_stdout_and_all_else_to_stderr(compare):
         (["--held-out", "0"], "judges on held-out text", ""),
         (["--arm", "nowhere.toml"], "nowhere.toml", ""),
         (["--seeds", "0"], "--seeds", ""),
+        (["--tune", "training.steps=5,40"], "--tune cannot tune steps", "flag of its own"),
+        (["--model.n-layer", "1,2", "--tune", "model.n-layer=1,2"], "--tune model.n_layer is what tells the arms apart", ""),
+        (["--tune-budget", "3kB"], "--tune-budget needs --tune", ""),
+        (["--name", "../x"], "--name expects small letters, digits, dots and dashes; found '../x'", ""),
+        (["--name", "runs"], "found 'runs'", ""),
         (["--model", ","], "--model expects a name", ""),
     ],
 )
