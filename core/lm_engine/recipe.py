@@ -216,8 +216,8 @@ class Recipe:
         return tomli_w.dumps(tables)
 
 
-def read_tables(path: Path) -> dict[str, dict[str, Any]]:
-    """Read the tables of a recipe file, checked only as far as TOML goes.
+def read_tables(path: Path, flag: str = "--config") -> dict[str, dict[str, Any]]:
+    """Read the tables of a recipe file, checked only as far as TOML goes; `flag` is how the user named it.
 
     Raises:
         UsageError: there is no such file, or it is no TOML; names the line.
@@ -225,9 +225,9 @@ def read_tables(path: Path) -> dict[str, dict[str, Any]]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UsageError(f"--config expects a recipe file, found none at {path}.", "Check the path.") from None
+        raise UsageError(f"{flag} expects a recipe file, found none at {path}.", "Check the path.") from None
     except OSError as error:
-        raise UsageError(f"--config {path} cannot be read: {error.strerror}.", "Check the path and its rights.") from None
+        raise UsageError(f"{flag} {path} cannot be read: {error.strerror}.", "Check the path and its rights.") from None
     except RecursionError:
         raise UsageError(
             f"{path} is not a recipe: it is nested too deeply.", "engine run --print-config shows a valid one."

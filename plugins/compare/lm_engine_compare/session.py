@@ -152,7 +152,7 @@ def study_of(asked: Asked) -> Study:
 
 def _arm_tables(path: Path, request: Request) -> Tables:
     """Return a recipe file's tables with the comparison's text and end."""
-    tables = lay_over(request.tables, read_tables(path), request.catalogue)
+    tables = lay_over(request.tables, read_tables(path, "--arm"), request.catalogue)
     tables["data"] = request.tables["data"]
     ours = request.tables["training"]
     ends = {key: ours.get(key, "none") for key in ("steps", "budget")}

@@ -17,7 +17,7 @@ from typing import Any
 from lm_engine import STAGES, Catalogue, Recipe, TaskExecutor, UsageError
 from lm_engine.tools import OptionSpec, TrainingOptions, describe, did_you_mean, resolve
 from lm_engine_compare import collect
-from lm_engine_compare.arms import Arm
+from lm_engine_compare.arms import Arm, Axis
 from lm_engine_compare.comparing import Found, Watcher, carry_out
 from lm_engine_compare.records import Candidate
 from lm_engine_compare.study import Study
@@ -30,20 +30,6 @@ FIRST_SEED = 1_000_003
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tuned:
-    """An option to tune: `table.name` with the values to try, as the user wrote them."""
-
-    table: str
-    name: str
-    values: tuple[str, ...]
-
-    @property
-    def key(self) -> str:
-        """The name as users type it."""
-        return f"{self.table}.{self.name}"
-
-
-@dataclass(frozen=True, kw_only=True)
 class Tuning:
     """How arms are tuned.
 
@@ -53,7 +39,7 @@ class Tuning:
         budget: of each try; empty for the comparison's own.
     """
 
-    options: Sequence[Tuned]
+    options: Sequence[Axis]
     seeds: int
     budget: str
 
@@ -62,7 +48,7 @@ class Tuning:
         return len(study.arms) * self.seeds * math.prod(len(option.values) for option in self.options)
 
 
-def parse(text: str) -> Tuned:
+def parse(text: str) -> Axis:
     """Read `optimizer.lr=3e-4,1e-3`.
 
     Raises:
@@ -78,7 +64,7 @@ def parse(text: str) -> Tuned:
         raise UsageError(f"--tune cannot tune {table!r}.", did_you_mean(table, known) or f"It tunes {', '.join(known)}.")
     if table == "training" and name in ("steps", "budget", "seed"):
         raise UsageError(f"--tune cannot tune {name}: it is the same for every arm.", "Say it as a flag of its own.")
-    return Tuned(table=table, name=name.replace("-", "_"), values=listed)
+    return Axis(table=table, name=name.replace("-", "_"), values=listed)
 
 
 def candidates_of(arm: Arm, tuning: Tuning, catalogue: Catalogue) -> list[tuple[dict[str, str], Recipe]]:
@@ -97,7 +83,7 @@ def candidates_of(arm: Arm, tuning: Tuning, catalogue: Catalogue) -> list[tuple[
     return found
 
 
-def _with(arm: Arm, recipe: Recipe, option: Tuned, value: str, catalogue: Catalogue) -> tuple[Recipe, str]:
+def _with(arm: Arm, recipe: Recipe, option: Axis, value: str, catalogue: Catalogue) -> tuple[Recipe, str]:
     """Return a recipe with an option set, and its value as a text."""
     specs = _specs(recipe, option.table, catalogue)
     if option.name not in specs:
@@ -116,7 +102,7 @@ def _with(arm: Arm, recipe: Recipe, option: Tuned, value: str, catalogue: Catalo
     return Recipe.from_dict(tables), str(tables[option.table][option.name])
 
 
-def _factor(value: str, option: Tuned) -> float:
+def _factor(value: str, option: Axis) -> float:
     try:
         return float(value[1:])
     except ValueError:

@@ -230,7 +230,7 @@ def test_json_goes_to_stdout_and_all_else_to_stderr(compare):
         (["--tune", "sampler.k=1,2"], "--tune cannot tune 'sampler'", ""),
         (["--steps", "5", "--budget", "3s"], "--steps or by --budget", "one of them"),
         (["--held-out", "0"], "judges on held-out text", ""),
-        (["--arm", "nowhere.toml"], "nowhere.toml", ""),
+        (["--arm", "nowhere.toml"], "--arm expects a recipe file, found none at nowhere.toml", ""),
         (["--seeds", "0"], "--seeds", ""),
         (["--tune", "training.steps=5,40"], "--tune cannot tune steps", "flag of its own"),
         (["--model.n-layer", "1,2", "--tune", "model.n-layer=1,2"], "--tune model.n_layer is what tells the arms apart", ""),
