@@ -9,10 +9,16 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+PATIENCE = timedelta(hours=12)
+"""How long a process waits for its peers: the first one tokenizes and scores while the others wait, which may outlast torch's
+10 minutes. One that dies ends the wait at once, because torchrun stops its peers.
+"""
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,12 @@ class World:
         """Return the mean of a number over all processes."""
         return float(self.sum(torch.tensor([value], dtype=torch.float64))) / self.size
 
+    def agree(self, value: float) -> bool:
+        """Say whether a number is the same in every process."""
+        values = torch.zeros(self.size, dtype=torch.float64)
+        values[self.rank] = value
+        return len(set(self.sum(values).tolist())) == 1
+
     def wait(self) -> None:
         """Wait until every process has come here."""
         if self.size > 1:
@@ -90,5 +102,6 @@ def join_world(device: torch.device) -> World:
         return World()
     if not dist.is_initialized():
         # Sums of counts and clocks live on the CPU, those of gradients on the device.
-        dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+        backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+        dist.init_process_group(backend, timeout=PATIENCE)
     return World(dist.get_rank(), dist.get_world_size())

@@ -65,6 +65,7 @@ def _train(job: Job, folder: Path) -> None:
                 _save(job)
                 saved = job.state.seconds
             if outcome.stop and not done:
+                job.world.wait()  # whoever goes on at once must find the checkpoint that the first process is still writing
                 raise Interrupted(
                     f"Stopped at step {job.state.step}; everything up to it is saved.", f"To go on: engine resume {folder}"
                 )

@@ -114,6 +114,11 @@ def resume(
         job = assemble(resolved, catalogue, Observers(observers), _earlier(directory, resolved))
         job.run = directory if job.world.is_first else None
         _restore(job, directory)
+        if not job.world.agree(job.state.step):
+            raise EngineError(
+                f"Every process must go on from the same checkpoint of {folder}; this one found step {job.state.step}.",
+                "Put the run where all machines see the same files, and try again.",
+            )
         scored = directory.is_scored(job.state.step)
         if job.progress() >= 1 and (scored or not job.model.causal):
             raise RunDone(

@@ -21,7 +21,7 @@ from lm_engine.run_directory import read_lines
 from lm_engine.training import Trainer
 
 SCRIPT = textwrap.dedent("""
-    import json, os, sys
+    import json, os, shutil, sys, time
     import numpy as np, torch
     import torch.distributed as dist
     from lm_engine import Recipe, open_run, resume, run
@@ -38,7 +38,13 @@ SCRIPT = textwrap.dedent("""
             if event.step == 4:
                 os.kill(os.getpid(), 15)
 
+    def slowly(handle, sync=os.fsync):
+        time.sleep(0.2)
+        sync(handle)
+
     whole = run(Recipe.from_dict(tables), out=folder + "/two")
+    if rank == 0:
+        os.fsync = slowly  # the other process, which writes nothing, must not run ahead of the checkpoint
     try:
         run(Recipe.from_dict(tables), out=folder + "/cut", observers=[Stop()])  # only the first process is told
     except Exception as error:
@@ -49,6 +55,15 @@ SCRIPT = textwrap.dedent("""
     tables["training"].update(steps="none", budget="1s")
     timed = run(Recipe.from_dict(tables), out=folder + "/timed")
 
+    # A file system that shows an older state to one of them.
+    shutil.copytree(folder + "/cut", f"{folder}/seen{rank}")
+    if rank == 1:
+        shutil.rmtree(f"{folder}/seen1/checkpoints/step-8")
+    try:
+        resume(f"{folder}/seen{rank}", steps=12)
+    except Exception as error:
+        apart = str(error).split("; ")[-1]
+
     # Parameters that only some processes touch, or none does.
     world = join_world(torch.device("cpu"))
     used, rare, never = (torch.nn.Parameter(torch.zeros(3)) for _ in range(3))
@@ -57,7 +72,8 @@ SCRIPT = textwrap.dedent("""
         rare.grad = torch.ones(3)
     world.sum_gradients([used, rare, never])
     facts = {"step": whole.step, "bits": whole.bits_per_byte, "own": len(own), "stopped": stopped, "timed": timed.step,
-             "used": used.grad.tolist(), "rare": rare.grad.tolist(), "never": never.grad is None, "mean": world.mean(rank)}
+             "apart": apart, "used": used.grad.tolist(), "rare": rare.grad.tolist(), "never": never.grad is None,
+             "mean": world.mean(rank)}
     with open(f"{folder}/rank{rank}.json", "w") as file:
         json.dump(facts, file)
 """)
@@ -116,6 +132,10 @@ def test_one_signal_stops_both_and_resume_is_exact(folder):
     assert [facts(folder, rank)["stopped"] for rank in (0, 1)] == ["Interrupted"] * 2
     whole, cut = weights(folder / "two"), weights(folder / "cut")
     assert all(torch.equal(whole[name], cut[name]) for name in whole)
+
+
+def test_processes_that_find_different_checkpoints_say_so(folder):
+    assert [facts(folder, rank)["apart"] for rank in (0, 1)] == ["this one found step 8.", "this one found step 5."]
 
 
 def test_only_the_first_process_writes(folder):
