@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
+
 from lm_engine.testing import ModelConformance
 
+RECIPE = Path(__file__).parents[3] / "examples" / "recipes" / "gpt2-small.toml"
+GPT2 = {key: value for key, value in tomllib.loads(RECIPE.read_text())["model"].items() if key != "name"}
 SMALL = {"n_layer": 2, "n_head": 2, "n_embd": 16}
 
 
@@ -12,21 +17,7 @@ class TestDefaults(ModelConformance):
 
 class TestGPT2(ModelConformance):
     name = "gpt"
-    options = {
-        **SMALL,
-        "position": "learned",
-        "qk_norm": False,
-        "norm": "layernorm",
-        "norm_gain": True,
-        "embedding_norm": False,
-        "activation": "gelu-tanh",
-        "bias": True,
-        "tie_embeddings": True,
-        "zero_init_projections": False,
-        "logit_softcap": 0.0,
-        "init_std": 0.02,
-        "dropout": 0.1,
-    }
+    options = {**GPT2, **SMALL, "dropout": 0.1}
 
 
 class TestLlama(ModelConformance):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+import tomllib
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,18 +13,11 @@ from lm_engine import EngineError
 from lm_engine_gpt.model import GPT
 from lm_engine_gpt.options import GPTOptions
 
+RECIPE = Path(__file__).parents[3] / "examples" / "recipes" / "gpt2-small.toml"
 GPT2 = {
-    "position": "learned",
-    "qk_norm": False,
-    "norm": "layernorm",
-    "norm_gain": True,
-    "embedding_norm": False,
-    "activation": "gelu-tanh",
-    "bias": True,
-    "tie_embeddings": True,
-    "zero_init_projections": False,
-    "logit_softcap": 0.0,
-    "init_std": 0.02,
+    key: value
+    for key, value in tomllib.loads(RECIPE.read_text())["model"].items()
+    if key not in ("name", "n_layer", "n_head", "n_embd", "pad_vocab_to")
 }
 
 
