@@ -29,6 +29,8 @@ def complete(line: str) -> list[str]:
         ("run --training.batch", ["--training.batch-size"]),
         ("generate RUN --sampler gr", ["greedy"]),
         ("plugins sh", ["show"]),
+        ("compare --model gpt,r", ["gpt,rnn"]),
+        ("compare --model.position rotary,l", ["rotary,learned"]),
     ],
 )
 def test_completions(line: str, expected: list[str]) -> None:

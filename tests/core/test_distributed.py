@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -101,8 +103,14 @@ def folder(tmp_path_factory, cache, recipe):
     tables = json.dumps(tomllib.loads(recipe.to_toml()))
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(folder / "script.py")]
     one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([*launch, str(folder), tables], capture_output=True, text=True, timeout=240, env=one_thread)
-    assert done.returncode == 0, done.stderr[-4000:]
+    with (folder / "said").open("w+") as said:
+        group = {"stdout": said, "stderr": said, "env": one_thread, "start_new_session": True}
+        launched = subprocess.Popen([*launch, str(folder), tables], **group)
+        try:
+            assert launched.wait(timeout=240) == 0, (folder / "said").read_text()[-4000:]
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(launched.pid, signal.SIGKILL)  # processes that wait for each other would outlive torchrun
     run(recipe, out=folder / "one")
     return folder
 

@@ -134,6 +134,15 @@ def _refuse_unknown(names: Mapping[str, Sequence[str]], axes: Sequence[Axis], ca
             )
 
 
+def limits(names: Mapping[str, Sequence[str]], axes: Sequence[Axis], catalogue: Catalogue) -> Iterator[str]:
+    """Say which flags do not count for every implementation that is compared."""
+    for axis in axes:
+        having = [name for name in names.get(axis.table, ()) if axis.name in _options(axis.table, name, catalogue)]
+        others = [name for name in names.get(axis.table, ()) if name not in having]
+        if others:
+            yield f"{axis.flag} counts for {', '.join(having)} only: no option of {', '.join(others)}."
+
+
 def _settings(stage_names: Mapping[str, str], axes: Sequence[Axis], catalogue: Catalogue) -> Iterator[tuple[Setting, ...]]:
     """Yield the combinations of the options that count for these implementations."""
     counting = []

@@ -6,12 +6,13 @@ become flags. Here every flag takes a list.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from lm_engine import STAGES, Catalogue, UsageError
 from lm_engine.tools import DataOptions, Offer, OptionSpec, TrainingOptions, describe, parse, read_tables
@@ -34,6 +35,12 @@ class ListOption(SpecOption):
     def __init__(self, table: str, spec: OptionSpec) -> None:
         super().__init__(table, spec)
         self.multiple = True
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the last value of the list."""
+        if self.spec.type is tuple:
+            return super().shell_complete(ctx, incomplete)
+        return _after_comma(super().shell_complete, ctx, incomplete)
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
         """Say that it takes a list."""
@@ -159,10 +166,28 @@ def _flags(request: Request) -> list[SpecOption]:
     return [*data, *training, *executor, *stages.values()]
 
 
-def _stage_option(stage: str) -> click.Option:
-    return click.Option(
-        [f"--{stage}"], metavar="NAME,…", multiple=True, shell_complete=offers_of(stage), help=f"The {stage}s to compare."
-    )
+def _after_comma(
+    complete: Callable[[click.Context, str], list[CompletionItem]], ctx: click.Context, incomplete: str
+) -> list[CompletionItem]:
+    """Complete what follows the last comma; a shell replaces the whole word, so the list before it comes along."""
+    before, comma, last = incomplete.rpartition(",")
+    found = complete(ctx, last)
+    for item in found:
+        item.value = f"{before}{comma}{item.value}"
+    return found
+
+
+class StageOption(click.Option):
+    """A list of implementations of a stage."""
+
+    def __init__(self, stage: str) -> None:
+        super().__init__(
+            [f"--{stage}"], metavar="NAME,…", multiple=True, shell_complete=offers_of(stage), help=f"The {stage}s to compare."
+        )
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the last name of the list."""
+        return _after_comma(super().shell_complete, ctx, incomplete)
 
 
 def _compare(**given: Any) -> None:
@@ -194,7 +219,7 @@ compare = CompareCommand(
       engine compare --sampler greedy,top-k,temperature
       engine compare --tokenizer bpe,sentencepiece,byte --no-train""",
     params=[
-        *(_stage_option(stage) for stage in STAGES),
+        *(StageOption(stage) for stage in STAGES),
         click.Option(
             ["--arm"],
             multiple=True,

@@ -141,6 +141,8 @@ class Screen(Watcher):
             self.console.print(tables.ranking(comparison, group, self.console.width))
             for difference in group.differences:
                 self.say(visible(difference.words), "bold")
+        if comparison.groups and self.console.width < tables.WIDE:
+            self.say(f"{', '.join(tables.COSTS)}: in the report, or here in {tables.WIDE} columns", "dim")
         if any(arm.samplers for arm in comparison.arms):
             self.say()
             self.console.print(tables.samplers(comparison))

@@ -20,7 +20,7 @@ from lm_engine.tools import Interrupted, describe, did_you_mean, locked, read_ta
 from lm_engine_cli.layers import Tables, lay_over
 from lm_engine_cli.output import say_json
 from lm_engine_compare import collect
-from lm_engine_compare.arms import Arm, arm_of, distinct, product
+from lm_engine_compare.arms import Arm, arm_of, distinct, limits, product
 from lm_engine_compare.comparing import (
     Found,
     measure_tokenizers,
@@ -88,6 +88,8 @@ def whole(asked: Asked) -> None:
     found = Found()
     with hold(study.folder), finding_back(study), contextlib.closing(screen):
         screen.intro(study.budget, study, tuning.tries(study) if tuning else 0)
+        for note in limits(asked.request.names, asked.request.axes, asked.request.catalogue):
+            screen.on_note(note)
         plan_arms(study, executor, screen, found)
         screen.plan(study, found, executor.concurrency, tuning.tries(study) if tuning else 0)
         if asked.dry_run:

@@ -42,13 +42,15 @@ def plan_row(label: str, facts: dict[str, Any], seconds: float) -> Sequence[Text
 WIDE = 100
 """Columns from which the ranking has room for costs."""
 
+COSTS = ("parameters", "tokens/s", "memory")
+
 PLAN = ("arm", "parameters", "vocabulary", "bytes/token", "steps", "a run", "memory")
 
 
 def ranking(comparison: Comparison, group: Group, width: int) -> Table:
     """Return a group's arms, best first; costs stand beside the scores where there are columns for them."""
-    costs = ("parameters", "tokens/s", "memory") if width >= WIDE else ()
-    made = table("arm", "bits/byte", "difference", "seeds", *costs)
+    costs = COSTS if width >= WIDE else ()
+    made = table("arm", "bits/byte ± sd", f"difference [{100 * comparison.confidence:.4g}%]", "seeds", *costs)
     for label in group.arms:
         arm = comparison.arm(label)
         done = [each for each in arm.seeds if not each.failure]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import shutil
 import signal
 import time
+from pathlib import Path
 
 import pytest
+import rich.text
 from safetensors.numpy import load_file
 
 from lm_engine_compare import records
+from lm_engine_compare.screen import Screen
 
 SHORT = ("--text-bytes", "60")
 
@@ -27,7 +31,7 @@ def same_weights(one, other):
 
 def test_a_comparison_from_lists_to_verdicts(compare, tmp_path, place):
     found, said = compare(
-        "--model", "gpt,rnn", "--model.n-hidden", "16", "--seeds", "2", "--baseline", "rnn", "--prompts", "2", *SHORT
+        "--model", "gpt,rnn", "--model.cell", "gru", "--seeds", "2", "--baseline", "rnn", "--prompts", "2", *SHORT
     )
     arms = {arm["label"]: arm for arm in found["arms"]}
     assert list(arms) == ["gpt", "rnn"]
@@ -55,10 +59,27 @@ def test_a_comparison_from_lists_to_verdicts(compare, tmp_path, place):
     assert difference["mean"] == pytest.approx(sum(paired) / 2)
     assert difference["low"] < difference["mean"] < difference["high"]
     assert difference["words"] in said.out
+    assert "--model.cell counts for rnn only: no option of gpt." in said.out
+    assert "bits/byte ± sd" in said.out and "difference [95%]" in said.out and "tokens/s" in said.out
     assert (tmp_path / "out" / found["name"] / "report.html").read_text().startswith("<!doctype html>")
     assert records.from_dict(records.Comparison, found).to_json() == (
         tmp_path / "out" / found["name"] / "comparison.json"
     ).read_text(encoding="utf-8")
+
+
+def test_a_narrow_terminal_keeps_the_scores_and_says_where_the_costs_are(compare, monkeypatch):
+    found, _ = compare("--seeds", "2", "--prompts", "0", "--optimizer.lr", "1e-3,2e-3", "--confidence", "0.9")
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("COLUMNS", "80")
+    screen = Screen(Terminal())
+    screen.result(records.from_dict(records.Comparison, found), Path("there"))
+    said = rich.text.Text.from_ansi(screen.console.file.getvalue()).plain
+    assert max(map(len, said.splitlines())) <= 80
+    assert "difference [90%]" in said and "parameters, tokens/s, memory: in the report" in said
 
 
 def test_the_command_that_reproduces_an_arm_does(compare, place, tmp_path, engine):
