@@ -20,7 +20,7 @@ from lm_engine.model import Model
 from lm_engine.objective import CHUNK_LOGITS, cross_entropy_backward
 from lm_engine.optimizer import Optimization
 from lm_engine.recipe import TrainingOptions
-from lm_engine.runtime import Machine, resident_bytes
+from lm_engine.runtime import Machine, peak_memory, resident_bytes
 from lm_engine.training import Trainer, named_parameters
 
 TRIAL_STEPS = 5
@@ -88,7 +88,8 @@ def estimate(
         weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
         rows = -(-options.batch_size // options.accumulation)
         logits = 3 * 4 * min(CHUNK_LOGITS["cpu"], rows * options.context_length * model.vocab_size)
-        memory = _resident_at_start + 2 * weights + state + rows * activations + logits
+        reckoned = _resident_at_start + 2 * weights + state + rows * activations + logits
+        memory = max(reckoned, peak_memory())  # of small models the modules that training imports are the most
     return Estimate(
         flops_per_step=flops * options.batch_size,
         seconds_per_step=statistics.median(seconds or [warm_up * options.batch_size / few]),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lm_engine.preparation import make_builder, open_split, prepare_tokenizer
     from lm_engine.recipe import DataOptions, TrainingOptions, read_tables, resolve
     from lm_engine.run_directory import RunDirectory, read_lines
-    from lm_engine.runtime import available_cores, prepare_process
+    from lm_engine.runtime import available_cores, peak_memory, prepare_process
     from lm_engine.split import Split
 
 PLACES = {
@@ -32,7 +32,7 @@ PLACES = {
     "preparation": ("make_builder", "open_split", "prepare_tokenizer"),
     "recipe": ("DataOptions", "TrainingOptions", "read_tables", "resolve"),
     "run_directory": ("RunDirectory", "read_lines"),
-    "runtime": ("available_cores", "prepare_process"),
+    "runtime": ("available_cores", "peak_memory", "prepare_process"),
     "split": ("Split",),
 }
 """Module to the names that are taken from it."""
@@ -60,6 +60,7 @@ __all__ = [
     "one_line",
     "open_split",
     "parse",
+    "peak_memory",
     "prepare_process",
     "prepare_tokenizer",
     "read_json",

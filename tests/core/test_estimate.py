@@ -36,6 +36,17 @@ def test_an_estimate_leaves_the_model_as_it_is(fakes, cpu):
     assert found.seconds_per_step > 0 and found.memory_bytes > 0
 
 
+def test_the_memory_is_at_least_what_the_trial_took(fakes, cpu):
+    class Hungry(fakes.Summing):
+        def forward(self, *inputs, **more):
+            torch.ones(1 << 27).sum()  # 512 MB, of which no gradient keeps anything
+            return super().forward(*inputs, **more)
+
+    model = Hungry()
+    found = estimate(model, lambda _: fakes.sgd(model), fakes.Given(rows()), TOKENS, options(), cpu)
+    assert found.memory_bytes > (1 << 29) + 50_000_000
+
+
 def test_an_estimate_survives_a_trial_that_diverges(fakes, cpu):
     model = fakes.Tiny()
 

@@ -9,7 +9,6 @@ import dataclasses
 import json
 import os
 import shutil
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from lm_engine.tools import (
     RunDone,
     make_builder,
     open_split,
+    peak_memory,
     prepare_process,
     prepare_tokenizer,
     read_json,
@@ -87,9 +87,9 @@ def train(argument: Mapping[str, Any], folder: Path) -> None:
         pass  # killed between its end and the next lines
     finally:
         wall = earlier + time.perf_counter() - began
-        write_json(folder / "clock.json", {"wall_seconds": wall, "peak_memory_bytes": _peak_memory()})
+        write_json(folder / "clock.json", {"wall_seconds": wall, "peak_memory_bytes": peak_memory()})
     facts = _facts(noted.plan) if noted.plan else _facts(lm_engine.plan(recipe, catalogue=catalogue))
-    outcome = {"wall_seconds": wall, "peak_memory_bytes": _peak_memory(), "plan": facts, **_meaning(run, catalogue)}
+    outcome = {"wall_seconds": wall, "peak_memory_bytes": peak_memory(), "plan": facts, **_meaning(run, catalogue)}
     write_json(folder / OUTCOME, outcome)
 
 
@@ -106,20 +106,6 @@ def _seconds_before(folder: Path) -> float:
     """Return the wall time of earlier attempts that could still say it."""
     clock = folder / "clock.json"
     return float(read_json(clock).get("wall_seconds", 0.0)) if clock.is_file() else 0.0
-
-
-def _peak_memory() -> int:
-    """Return the most memory that this process held: of the GPU where it computed there."""
-    import torch
-
-    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
-        return torch.cuda.max_memory_allocated()
-    try:
-        import resource
-    except ImportError:
-        return 0  # Windows does not tell
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def write(argument: Mapping[str, Any], folder: Path) -> None:
