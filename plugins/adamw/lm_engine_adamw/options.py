@@ -11,7 +11,7 @@ from lm_engine import ScheduleOptions, option
 class AdamWOptions(ScheduleOptions):
     """Options of AdamW."""
 
-    lr: float = option(1e-3, "Highest learning rate.", gt=0)
+    lr: float = option(3e-3, "Highest learning rate.", gt=0)
     beta1: float = option(0.9, "Decay of the running mean of the gradient.", ge=0, lt=1)
     beta2: float = option(0.95, "Decay of the running mean of its square.", ge=0, lt=1)
     eps: float = option(1e-8, "Added to the divisor.", gt=0)
