@@ -20,6 +20,7 @@ _UNITS: dict[str, tuple[Unit, float]] = {
     "kb": ("bytes", 1e3),
     "mb": ("bytes", 1e6),
     "gb": ("bytes", 1e9),
+    "steps": ("steps", 1.0),
 }
 
 
@@ -38,7 +39,7 @@ class Budget:
 
     @classmethod
     def parse(cls, text: str) -> Budget:
-        """Read `90s`, `5m`, `2h`, `2e15flops` or `50MB`.
+        """Read `90s`, `5m`, `2h`, `2e15flops`, `50MB` or `500steps`.
 
         Raises:
             UsageError: the text is none of these, or the amount is not positive.
@@ -51,7 +52,7 @@ class Budget:
         if not match or match.group(2) not in _UNITS or not 0 < amount < 1e30:
             raise UsageError(
                 f"--budget expects a time (90s, 5m, 2h), arithmetic (2e15flops) or text (50MB), found {text!r}.",
-                "A number of steps goes to --steps.",
+                "A number of steps goes to --steps, or is written 500steps.",
             )
         unit, scale = _UNITS[match.group(2)]
         return cls(unit, amount * scale)

@@ -81,6 +81,13 @@ class Offer(Generic[Record]):
         return f"{self.distribution}:{self.name}"
 
     @property
+    def fingerprint(self) -> str:
+        """What tells the code behind the name from any other: distribution, version, and a digest of its sources."""
+        from lm_engine.sources import sources_of
+
+        return f"{self.distribution} {self.version} {sources_of(self.record.factory)}"  # type: ignore[attr-defined]
+
+    @property
     def options(self) -> type[Any]:
         """The dataclass of its options, imported now where the record names the place.
 

@@ -166,7 +166,13 @@ def _measure(
 def _steps(resolved: Resolved, prepared: Prepared, cost: Estimate) -> int | None:
     training = resolved.recipe.training_options()
     per_step = training.batch_size * training.context_length * prepared.train.n_bytes / prepared.train.n_tokens
-    return resolved.recipe.budget().steps(flops_per_step=max(cost.flops_per_step, 1.0), bytes_per_step=per_step)
+    budget = resolved.recipe.budget()
+    if budget.unit == "flops" and not cost.flops_per_step:
+        raise UsageError(
+            f"A budget of arithmetic needs a model whose arithmetic is counted; found none in {resolved.offers['model'].name}.",
+            "Say --steps, or a budget of text: --budget 50MB.",
+        )
+    return budget.steps(flops_per_step=cost.flops_per_step, bytes_per_step=per_step)
 
 
 def _compiles(wish: str, machine: Machine, seconds: float) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import signal
 import threading
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from lm_engine.checkpoint import save_checkpoint
-from lm_engine.errors import Interrupted
+from lm_engine.errors import EngineError, Interrupted
 from lm_engine.evaluation import evaluate
 from lm_engine.generation import generate
 from lm_engine.job import Job, plan_of
@@ -26,7 +27,7 @@ def carry_out(job: Job, folder: Path) -> RunResult:
     """Train to the end of the budget, then score and sample.
 
     Raises:
-        EngineError: the loss is not finite, or the disk is full.
+        EngineError: the loss or a score is not finite, or the disk is full.
         Interrupted: Ctrl-C or SIGTERM; a checkpoint is saved.
     """
     job.observer.on_start(plan_of(job, folder))
@@ -120,6 +121,12 @@ def _evaluate(job: Job, *, final: bool) -> Evaluation | None:
         step=job.state.step,
         most_tokens=None if final else EVALUATED_ON_THE_WAY,
     )
+    if not math.isfinite(event.bits_per_byte):
+        raise EngineError(
+            f"The score after step {job.state.step} must be finite; found {event.bits_per_byte} bits per byte: the training "
+            "diverged, or the model holds a token of the held-out text for impossible.",
+            "Lower the learning rate (--optimizer.lr), or raise --optimizer.warmup-ratio.",
+        )
     line = dataclasses.asdict(event)
     timing = {"seconds": line.pop("seconds"), "training_seconds": job.state.seconds}
     line = {"kind": "evaluation", "final": final, **line, "tokens": job.state.tokens, "timing": timing}

@@ -211,7 +211,7 @@ def sample(part: Part, n_bytes: int) -> Iterator[str]:
 
 def _identity(offer: Offer[Any], options: Any) -> tuple[str, ...]:
     values: Mapping[str, Any] = to_dict(options)
-    return offer.distribution, offer.version, offer.name, json.dumps(values, sort_keys=True)
+    return offer.fingerprint, offer.name, json.dumps(values, sort_keys=True)
 
 
 def _key(*words: str) -> str:

@@ -24,6 +24,7 @@ from lm_engine.budget import Budget
         ("50MB", "bytes", 5e7),
         ("3kb", "bytes", 3000),
         ("7b", "bytes", 7),
+        ("500steps", "steps", 500),
     ],
 )
 def test_budgets_that_can_be_read(text, unit, amount):

@@ -350,6 +350,21 @@ def test_not_a_number_ends_the_run_and_the_checkpoint_stands(text, tmp_path, tin
         run(found, out=tmp_path / "run")
 
 
+def test_a_last_step_that_diverges_gives_no_score(text, tmp_path, tiny_recipe):
+    optimizer = Choice("adamw", lr=1e38, warmup_ratio=0.0, schedule="constant", weight_decay=0.0)
+    with pytest.raises(EngineError, match=r"score after step 1 must be finite; found (nan|inf)"):
+        run(tiny_recipe(text, steps=1, optimizer=optimizer, training={"grad_clip": 0.0}), out=tmp_path / "run")
+    assert '"kind": "evaluation"' not in (tmp_path / "run/metrics.jsonl").read_text()
+
+
+def test_what_is_not_counted_has_no_budget_of_arithmetic(text, tmp_path, tiny_recipe, fakes):
+    with pytest.raises(UsageError, match="whose arithmetic is counted; found none in bigram"):
+        plan(
+            tiny_recipe(text, model="bigram", steps=None, training={"budget": "1e9flops"}),
+            catalogue=offering_model("bigram", fakes.Counting),
+        )
+
+
 def test_a_counted_model_goes_through_the_whole_pipeline(text, tmp_path, tiny_recipe, fakes):
     """No parameters, no optimizer: trained, saved, resumed, scored, sampled."""
     catalogue = offering_model("bigram", fakes.Counting)
