@@ -201,6 +201,12 @@ class StageCommand(TwoLooks):
         found = super().shell_complete(ctx, incomplete)
         return [item for item in found if item.value not in aliases or "." in incomplete]
 
+    def flags_with_value(self) -> list[str]:
+        """Return the flags, known before anything is chosen, whose value is always the next argument."""
+        own = [flag for param in self.params if isinstance(param, click.Option) and not param.is_flag for flag in param.opts]
+        fields = [(table.partition(".")[0], spec) for table in self.tables for spec in _table_specs(table)]
+        return own + [flag(table, spec) for table, spec in fields if spec.type is not bool for flag in (short_flag, long_flag)]
+
     def base_tables(self, args: Sequence[str], with_value: Sequence[str]) -> Tables:
         """Return the lowest layer of the recipe."""
         del args, with_value
@@ -208,7 +214,7 @@ class StageCommand(TwoLooks):
 
     def look(self, ctx: click.Context, args: Sequence[str]) -> Request:
         """Find out which implementations are meant."""
-        values = [flag for param in self.params if isinstance(param, click.Option) and not param.is_flag for flag in param.opts]
+        values = self.flags_with_value()
         given = look(args, values)
         files = [Path(path) for path in given.get("--plugin", ())]
         catalogue = Catalogue(plugin_files=files) if files else installed()
@@ -302,11 +308,15 @@ def positional(args: Sequence[str], with_value: Sequence[str]) -> str | None:
     """Return the first argument that is no flag and no flag's value; a stage's flag (`--sampler.k`) takes a value."""
     position = 0
     while position < len(args):
-        if not args[position].startswith("-"):
-            return args[position]
         flag = args[position]
-        takes_value = flag in with_value or (flag.startswith("--") and "." in flag and "=" not in flag)
-        position += 2 if takes_value else 1
+        position += 1
+        if flag == "--":
+            return args[position] if position < len(args) else None
+        if not flag.startswith("-"):
+            return flag
+        # A stage's flag may be a switch, whose value is left out before another flag.
+        of_stage = flag.startswith("--") and "." in flag and "=" not in flag
+        position += flag in with_value or (of_stage and not "".join(args[position : position + 1]).startswith("-"))
     return None
 
 

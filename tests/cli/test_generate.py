@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import tomli_w
 
 from .conftest import Result
 
@@ -37,6 +40,20 @@ def test_an_option_alone_changes_the_runs_own_sampler(cli: Cli, trained: Path) -
     greedy = cli("generate", trained, "--max-tokens", "8", "--sampler", "greedy").out
     assert cli("generate", trained, "--max-tokens", "8", "--sampler.k", "1").out == greedy
     assert cli("generate", "--sampler.k", "1", "--max-tokens", "8", trained).out == greedy
+
+
+@pytest.mark.parametrize("flags", ["--prompt be", "--max-tokens 5", "--seed 5", "--generation.samples 2", "--device cpu"])
+def test_the_runs_own_values_hold_wherever_it_stands(flags: str, cli: Cli, trained: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    recipe = tomllib.loads((run / "recipe.toml").read_text())
+    recipe["sampler"] = {"name": "greedy"}
+    (run / "recipe.toml").write_text(tomli_w.dumps(recipe))
+    behind = cli("generate", run, *flags.split(), "--json")
+    before = cli("generate", *flags.split(), run, "--json")
+    assert (behind.code, before.code) == (0, 0), before.err
+    texts = [[sample["tokens"] for sample in json.loads(result.out)["samples"]] for result in (behind, before)]
+    assert texts[0] == texts[1]
 
 
 def test_several_samples_are_told_apart(cli: Cli, trained: Path) -> None:

@@ -41,7 +41,11 @@ def test_a_missing_value_is_left_to_the_strict_pass() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["RUN --seed 3", "--seed 3 RUN", "--sampler.k 3 RUN", "--sampler.k=3 RUN", "--json RUN", "--sampler greedy RUN"]
+    "line",
+    [
+        *("RUN --seed 3", "--seed 3 RUN", "--sampler.k 3 RUN", "--sampler.k=3 RUN", "--json RUN", "--sampler greedy RUN"),
+        *("-- RUN", "--seed 3 -- RUN", "--sampler.loud --seed 3 RUN"),
+    ],
 )
 def test_the_run_is_found_wherever_it_stands(line: str) -> None:
     assert positional(line.split(), ["--seed", "--sampler"]) == "RUN"

@@ -42,7 +42,7 @@ class GenerateCommand(StageCommand):
             return super().look(ctx, args)
         except UsageError:
             given = look(args, ("--plugin", "--sampler"))
-            folder = positional(args, [flag for param in self.params for flag in param.opts])
+            folder = positional(args, self.flags_with_value())
             if folder and "--sampler" not in given and Path(folder, "engine.json").is_file():
                 from lm_engine.run_directory import RunDirectory
 
