@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import math
 import statistics
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,7 +43,7 @@ class Estimate:
     """Costs of a training step.
 
     Args:
-        flops_per_step: floating-point operations, forward and backward, by torch's counter.
+        flops_per_step: floating-point operations of the matrix products, forward and backward, on every device alike.
         seconds_per_step: median of a few steps, after a smaller one that warms up.
         memory_bytes: of the whole process at its largest.
     """
@@ -124,21 +125,43 @@ def _one_row(
             model(inputs, None, segments)
         model.zero_grad(set_to_none=True)
 
-    counter = FlopCounterMode(display=False)
-    hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
-    with counter, hooks:
+    counter = FlopCounterMode(display=False, custom_mapping=_fused())
+    with counter, torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         learn()
-    if any(isinstance(module, torch.nn.RNNBase) for module in model.modules()):
-        counter = FlopCounterMode(display=False)
-        with counter, _without_fused_layers():
-            learn()
     return float(counter.get_total_flops()), sum(kept.values())
 
 
-@contextlib.contextmanager
-def _without_fused_layers() -> Iterator[None]:
-    """Let torch compute its recurrent layers from products: its counter takes oneDNN's and cuDNN's for nothing."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the switch speaks of Intel GPUs where there are none
-        with torch.backends.mkldnn.flags(enabled=False), torch.backends.cudnn.flags(enabled=False):
-            yield
+def _fused() -> dict[Any, Callable[..., int]]:
+    """Return the operations of fused layers, from their arguments' shapes: those of the products that they stand for.
+
+    torch's counter takes attention on a CPU, oneDNN's and cuDNN's recurrent layers for nothing. On a GPU it counts the scores
+    that attention's backward computes again to save memory; here they are left out, so that no device and no kernel that
+    torch may choose makes a model cost more. What a causal mask would spare is counted, as it is where there is no kernel.
+    """
+    aten = torch.ops.aten
+    counts: dict[Any, Callable[..., int]] = {}
+    for kernel in ("flash_attention_for_cpu", "flash_attention", "efficient_attention", "cudnn_attention"):
+        counts[getattr(aten, f"_scaled_dot_product_{kernel}")] = _attention
+        counts[getattr(aten, f"_scaled_dot_product_{kernel}_backward")] = _attention_backward
+    counts[aten.mkldnn_rnn_layer] = lambda inputs, *rest, **_: _recurrence(inputs, rest[:4])
+    counts[aten.mkldnn_rnn_layer_backward] = lambda inputs, *rest, **_: 2 * _recurrence(inputs, rest[:4])
+    counts[aten._cudnn_rnn] = lambda inputs, weights, *_, **__: _recurrence(inputs, weights)
+    counts[aten._cudnn_rnn_backward] = lambda inputs, weights, *_, **__: 2 * _recurrence(inputs, weights)
+    return counts
+
+
+def _attention(query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: object, **__: object) -> int:
+    """Count queries times keys and weights times values; queries are (B, H, T, Dh), keys and values may have fewer heads."""
+    batch, heads, length, width = query
+    return 2 * batch * heads * length * key[2] * (width + value[3])
+
+
+def _attention_backward(
+    _: object, query: Sequence[int], key: Sequence[int], value: Sequence[int], *__: object, **___: object
+) -> int:
+    return 2 * _attention(query, key, value)  # two products for each of the forward
+
+
+def _recurrence(inputs: Sequence[int], weights: Sequence[Sequence[int]]) -> int:
+    """Count a product with each matrix among the weights, for every token of the inputs (…, D)."""
+    return 2 * math.prod(inputs[:-1]) * sum(math.prod(weight) for weight in weights if len(weight) == 2)

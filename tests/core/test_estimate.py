@@ -7,10 +7,12 @@ import time
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from lm_engine import EngineError
-from lm_engine.estimate import estimate
+from lm_engine.estimate import _fused, _one_row, estimate
 from lm_engine.recipe import TrainingOptions
 
 V = 11
@@ -108,3 +110,60 @@ def test_the_operations_of_recurrent_layers_are_counted_like_all_others(fakes, c
     added = flops(Recurrent()) - flops(fakes.Tiny(vocab_size=V))
     # The cell may know that the first state is zero and needs no gradient.
     assert added == pytest.approx(6 * 8 * 8 * gates * 2 * 4 * 4, rel=0.1)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("kv_heads", [1, 2])
+def test_attention_costs_the_same_by_whatever_kernel(fakes, cpu, dropout, packed, kv_heads):
+    """torch's counter takes the CPU's kernel for nothing; by hand it is 12 T T D, forward and backward, masked or not."""
+
+    class Attending(fakes.Tiny):
+        def forward(self, inputs, state=None, segments=None):
+            x = self.embedding(inputs)
+            queries = x.unflatten(-1, (2, -1)).transpose(1, 2)  # (B, 2, T, Dh)
+            keys = queries[:, :kv_heads]
+            mask = torch.ones(8, 8, dtype=torch.bool).tril()[None, None] if packed else None
+            settings = {"attn_mask": mask, "is_causal": not packed, "dropout_p": dropout, "enable_gqa": kv_heads == 1}
+            return F.scaled_dot_product_attention(queries, keys, keys, **settings).transpose(1, 2).flatten(2), None
+
+    def flops(model):
+        return estimate(model, lambda _: fakes.sgd(model), fakes.Given(rows()), TOKENS, options(), cpu).flops_per_step
+
+    assert flops(Attending(V, width=16)) - flops(fakes.Tiny(V, width=16)) == 8 * 12 * 8 * 8 * 16
+
+
+def test_attention_keeps_what_its_kernel_keeps(fakes, cpu):
+    """Counting must not make the weights (B, H, T, T) that the kernel never holds."""
+    length = 2048
+
+    class Attending(fakes.Tiny):
+        def forward(self, inputs, state=None, segments=None):
+            x = self.embedding(inputs)[:, None]
+            return F.scaled_dot_product_attention(x, x, x, is_causal=True)[:, 0], None
+
+    model, builder = Attending(V), fakes.Given(np.zeros((1, length + 1)))
+    found = _one_row(model, builder, TOKENS, TrainingOptions(context_length=length), cpu)
+    assert found[1] < 100 * length < 4 * length * length
+
+
+def test_kernels_of_gpus_are_counted_by_their_products():
+    """On shapes alone: 2 rows, 3 heads, 5 tokens, width 8; a cuDNN LSTM of 7 tokens, 4 features in, 6 out."""
+    aten = torch.ops.aten
+    x, statistics, nothing = (
+        torch.empty(2, 3, 5, 8, device="meta"),
+        torch.empty(2, 3, 5, device="meta"),
+        torch.empty(0, device="meta"),
+    )
+    tokens, weights = (
+        torch.empty(7, 1, 4, device="meta"),
+        [torch.empty(*shape, device="meta") for shape in ((24, 4), (24, 6), (24,), (24,))],
+    )
+    state = torch.empty(1, 1, 6, device="meta")
+    with FlopCounterMode(display=False, custom_mapping=_fused()) as counter:
+        aten._scaled_dot_product_flash_attention_backward(
+            x, x, x, x, x, statistics, nothing, nothing, 5, 5, 0.0, True, nothing, nothing
+        )
+        aten._cudnn_rnn(tokens, weights, 4, None, state, state, 2, 6, 0, 1, False, 0.0, True, False, [], None)
+    counts = {str(name): count for name, count in counter.get_flop_counts()["Global"].items()}
+    assert list(counts.values()) == [2 * 4 * 2 * 3 * 5 * 5 * 8, 2 * 7 * 24 * (4 + 6)], counts
