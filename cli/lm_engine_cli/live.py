@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Self, TextIO
 
 from rich.console import Console, Group
@@ -39,7 +40,8 @@ class LiveDisplay(Display):
     def __exit__(self, *error: object) -> None:
         """Leave the last picture standing and give the cursor back."""
         self._doing = None
-        self._live.stop()
+        with contextlib.suppress(OSError):  # a terminal that was closed must not hide how the run ended
+            self._live.stop()
 
     def write(self, line: str = "") -> None:
         """Write a line above the region."""

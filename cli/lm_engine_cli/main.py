@@ -19,10 +19,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")
     show_warnings_in_one_line()
     code = call(list(sys.argv[1:] if arguments is None else arguments))
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        silence_broken_pipe()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # what could not be written stays in the buffer, and the interpreter would fail over it
+            silence_broken_pipe()
     sys.exit(code)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -37,8 +38,12 @@ def paint(text: str, style: str, stream: TextIO | None = None) -> str:
 
 
 def say(text: str = "", *, err: bool = False) -> None:
-    """Write a line at once."""
-    print(text, file=sys.stderr if err else sys.stdout, flush=True)
+    """Write a line at once; a message to a stderr that nobody reads any more is dropped, for nothing shall end of that."""
+    if not err:
+        print(text, flush=True)
+        return
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def say_json(value: Any) -> None:

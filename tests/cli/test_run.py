@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
+import sys
 import time
 import tomllib
 from collections.abc import Callable
@@ -185,6 +187,52 @@ def test_ctrl_c_saves_and_the_hint_goes_on(tmp_path: Path, cache: Path, engine: 
     done = engine("resume", "r", "--steps", str(step + 2), "--json", cwd=tmp_path)
     assert done.code == 0, done.err
     assert json.loads(done.out)["step"] == step + 2
+
+
+def unread(cwd: Path, cache: Path, *arguments: str | Path) -> subprocess.Popen[bytes]:
+    """Start `engine` with both streams in one pipe, whose reader goes away after the first line."""
+    process = subprocess.Popen(
+        command(*arguments), cwd=cwd, env=environment(cache), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    return process
+
+
+def test_a_run_whose_reader_goes_away_goes_on_to_its_end(tmp_path: Path, cache: Path, text: Path) -> None:
+    process = unread(tmp_path, cache, "run", "--data", text, "--steps", "20", "--out", "r", *TINY)
+    assert process.wait(60) == 0
+    assert (tmp_path / "r" / "checkpoints" / "step-20").is_dir()
+    assert '"final": true' in (tmp_path / "r" / "samples.jsonl").read_text()
+
+
+def test_ctrl_c_is_130_and_saves_where_nobody_reads(tmp_path: Path, cache: Path, text: Path) -> None:
+    process = unread(tmp_path, cache, "run", "--data", text, "--steps", "100000", "--out", "r", "--log-every", "1", *TINY)
+    metrics = tmp_path / "r" / "metrics.jsonl"
+    while process.poll() is None and not (metrics.is_file() and metrics.stat().st_size):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    assert any((tmp_path / "r" / "checkpoints").iterdir())
+
+
+def test_a_terminal_that_is_closed_does_not_end_a_run(tmp_path: Path, cache: Path, text: Path) -> None:
+    """As after `disown`: a terminal that has gone refuses what is written to it with another error than a pipe does."""
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    quiet = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); from lm_engine_cli.main import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", quiet, "run", "--data", str(text), "--steps", "20", "--out", "r", *TINY],
+        **{"cwd": tmp_path, "env": {**environment(cache), "TERM": "xterm"}, "start_new_session": True},
+        **dict.fromkeys(("stdin", "stdout", "stderr"), theirs),
+    )
+    os.close(theirs)
+    os.read(ours, 10)
+    os.close(ours)
+    process.wait(60)
+    assert (tmp_path / "r" / "checkpoints" / "step-20").is_dir()
+    assert '"final": true' in (tmp_path / "r" / "samples.jsonl").read_text()
 
 
 def test_only_the_first_process_of_several_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
