@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -83,9 +84,27 @@ def observe_option() -> click.Option:
     )
 
 
+class Folder(click.Path):
+    """A folder, there or not. Python takes an empty word for the current one; nobody who gives it means that."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, file_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path.
+
+        Raises:
+            UsageError: the word is empty.
+        """
+        if value == "" and param:
+            name = param.opts[0] if isinstance(param, click.Option) else param.human_readable_name
+            raise UsageError(f"{name} expects a folder, found an empty word.", "Is a variable of the shell empty?")
+        return super().convert(value, param, ctx)
+
+
 def run_argument() -> click.Argument:
     """Declare RUN, the folder of a run."""
-    return click.Argument(["run"], type=click.Path(path_type=Path, file_okay=False), metavar="RUN")
+    return click.Argument(["run"], type=Folder(), metavar="RUN")
 
 
 def offers_of(kind: str) -> Completer:

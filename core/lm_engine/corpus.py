@@ -76,6 +76,8 @@ def open_corpus(data: Sequence[str], catalogue: Catalogue) -> OpenCorpus:
 
 
 def _sources(argument: str, catalogue: Catalogue, readers: Readers) -> list[Source]:
+    if not argument:
+        raise UsageError("--data expects a file, a folder, a glob or a corpus; found an empty word.", _EMPTY_HINT)
     path = Path(argument).expanduser()
     exists = os.path.lexists(path)
     offers = [offer for offer in catalogue.offers("corpus") if argument in (offer.name, offer.full_name)]
@@ -97,6 +99,9 @@ def _sources(argument: str, catalogue: Catalogue, readers: Readers) -> list[Sour
         f"--data expects a file, a folder, a glob or a corpus; found nothing named {argument!r}.",
         advice or _known_corpora(catalogue),
     )
+
+
+_EMPTY_HINT = "Is a variable of the shell empty? The folder where you are is --data . with a dot."
 
 
 def _known_corpora(catalogue: Catalogue) -> str:

@@ -63,6 +63,23 @@ def test_wrong_use_is_two_lines_and_code_2(line: str, cli: Cli) -> None:
     assert WRONG[line] in hint
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("run --data=", "run --out=", "run --held-out-data=", "resume EMPTY", "evaluate EMPTY", "evaluate RUN --data="),
+        *("generate EMPTY", "tokenize --run= text", "plugins new mine --stage model --out="),
+    ],
+)
+def test_an_empty_word_is_not_the_current_folder(line: str, cli: Cli, trained: Path, tmp_path: Path) -> None:
+    """As from `--data "$UNSET"`."""
+    (tmp_path / "text.txt").write_text("text")
+    result = cli(*(str(trained) if word == "RUN" else word.replace("EMPTY", "") for word in line.split()))
+    assert result.code == 2, result
+    error, hint = result.err.splitlines()
+    assert error.endswith("found an empty word.")
+    assert "a variable of the shell" in hint
+
+
 def test_debug_shows_the_traceback(cli: Cli) -> None:
     result = cli("run", "--debug", "--model", "gtp")
     assert result.code == 2

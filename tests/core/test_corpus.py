@@ -85,6 +85,12 @@ def refused(data, catalogue) -> UsageError:
     return caught.value
 
 
+def test_an_empty_word_is_not_the_current_folder(catalogue, tmp_path):
+    (tmp_path / "a.txt").write_text("text")
+    assert "empty word" in refused([""], catalogue).message
+    assert texts(["."], catalogue) == ["text"]
+
+
 def test_a_named_corpus_streams_and_restarts(catalogue):
     corpus = open_corpus(["poems"], catalogue)
     assert list(corpus.pieces()) == list(corpus.pieces()) == [("a rose", True), ("is a \ufffd rose", True)]

@@ -13,7 +13,7 @@ from lm_engine.catalogue import KINDS, Catalogue, Offer
 from lm_engine.errors import UsageError, did_you_mean
 from lm_engine.implementation import STAGES, Executor, Implementation, Observer
 from lm_engine.options import OptionSpec, describe
-from lm_engine_cli.command import EngineCommand, EngineSubgroup, debug_option, json_option, plugin_option
+from lm_engine_cli.command import EngineCommand, EngineSubgroup, Folder, debug_option, json_option, plugin_option
 from lm_engine_cli.group import installed
 from lm_engine_cli.output import paint, say, say_json, table, terminal_width, wrap
 from lm_engine_cli.text import visible, visible_line
@@ -299,7 +299,7 @@ plugins.add_command(
             click.Option(["--stage"], type=click.Choice(STAGES), required=True, help="What it does."),
             click.Option(
                 ["--out"],
-                type=click.Path(path_type=Path, file_okay=False),
+                type=Folder(),
                 metavar="DIR",
                 help="Where it goes; a new folder NAME here unless given.",
             ),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lm_engine_cli.command import Folder
 from lm_engine_cli.output import say, say_json
 from lm_engine_cli.stage_command import Request, StageCommand
 from lm_engine_cli.training import train, train_options
@@ -77,7 +78,7 @@ run = StageCommand(
         ),
         click.Option(
             ["--out"],
-            type=click.Path(path_type=Path, file_okay=False),
+            type=Folder(),
             metavar="DIR",
             help="Where the run lies; a new folder in runs/ unless given.",
         ),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lm_engine.errors import UsageError
-from lm_engine_cli.command import json_option, read_text
+from lm_engine_cli.command import Folder, json_option, read_text
 from lm_engine_cli.output import has_colour, paint, say, say_json
 from lm_engine_cli.stage_command import Request, StageCommand
 from lm_engine_cli.text import count, plural, visible_bytes
@@ -94,9 +94,7 @@ tokenize = StageCommand(
       cat my.txt | engine tokenize --run runs/NAME --json""",
     params=[
         click.Argument(["text"], required=False, metavar="[TEXT|-]"),
-        click.Option(
-            ["--run"], type=click.Path(path_type=Path, file_okay=False), metavar="RUN", help="Take the tokenizer of this run."
-        ),
+        click.Option(["--run"], type=Folder(), metavar="RUN", help="Take the tokenizer of this run."),
         click.Option(["--special"], is_flag=True, help="Let spellings of special tokens in the text mean them."),
         json_option(),
     ],
