@@ -75,6 +75,29 @@ def open_corpus(data: Sequence[str], catalogue: Catalogue) -> OpenCorpus:
     return OpenCorpus(tuple(sources.values()))
 
 
+def named_from_anywhere(data: Sequence[str]) -> tuple[str, ...]:
+    """Return what `--data` names so that it means the same in another folder: paths and globs absolute, corpora as they are.
+
+    Call it once `open_corpus` has taken them: then what is there as a path is no corpus.
+    """
+    return tuple(_from_anywhere(argument) for argument in data)
+
+
+def _from_anywhere(argument: str) -> str:
+    expanded = os.path.expanduser(argument)
+    if os.path.lexists(expanded):
+        place = str(Path(os.getcwd(), expanded))
+    elif glob.has_magic(argument) and any(glob.iglob(expanded, recursive=True)):
+        place = str(Path(glob.escape(os.getcwd()), expanded))
+    else:
+        return argument
+    try:
+        place.encode()
+    except UnicodeEncodeError:  # below a folder whose name is no UTF-8; a recipe can only hold what the user wrote
+        return argument
+    return place
+
+
 def _sources(argument: str, catalogue: Catalogue, readers: Readers) -> list[Source]:
     if not argument:
         raise UsageError("--data expects a file, a folder, a glob or a corpus; found an empty word.", _EMPTY_HINT)

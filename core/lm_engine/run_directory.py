@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from lm_engine.cache import folder_fingerprint
 from lm_engine.catalogue import Catalogue, Offer
+from lm_engine.corpus import named_from_anywhere
 from lm_engine.durable import locked, read_json, sync_folder, sync_tree, write_atomically
 from lm_engine.errors import EngineError, UsageError
 from lm_engine.implementation import STAGES
@@ -67,7 +68,7 @@ class RunDirectory:
             sync_tree(path / "tokenizer")
             (path / "metrics.jsonl").touch()
             (path / "samples.jsonl").touch()
-            run.write_recipe(resolved.recipe)
+            run.write_recipe(_from_anywhere(resolved.recipe))
             # Written last: a folder without engine.json is no run.
             write_atomically(path / "engine.json", json.dumps(_engine_facts(resolved, facts), indent=1) + "\n")
             sync_folder(path.parent)
@@ -282,6 +283,13 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
                 if isinstance(found, dict):
                     lines.append(found)
     return lines
+
+
+def _from_anywhere(recipe: Recipe) -> Recipe:
+    """Return the recipe with its text named absolutely, so that the run can be resumed and scored in any folder."""
+    data = recipe.data_options()
+    sources, held_out = named_from_anywhere(data.sources), named_from_anywhere(data.held_out_sources)
+    return dataclasses.replace(recipe, data=dataclasses.replace(data, sources=sources, held_out_sources=held_out))
 
 
 def _engine_facts(resolved: Resolved, facts: Mapping[str, Any]) -> dict[str, Any]:

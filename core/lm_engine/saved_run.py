@@ -26,7 +26,7 @@ from lm_engine.run_directory import RunDirectory
 from lm_engine.runtime import Machine, pick_machine
 from lm_engine.sampler import Sampler
 from lm_engine.shards import tokenize_split
-from lm_engine.split import split_corpus
+from lm_engine.split import Split, split_corpus
 from lm_engine.tokenizer import Tokenizer
 from lm_engine.upgrade import Maker
 
@@ -147,7 +147,7 @@ class SavedRun:
         if data:
             part = split_corpus(open_corpus(data, self.catalogue), 0.0).train
         else:
-            split = open_split(self.resolved, self.catalogue, observer)
+            split = self._own_text(observer)
             part = split.held_out
             if run.fact(str, "data", "fingerprint") != split.fingerprint:
                 raise EngineError(
@@ -159,6 +159,15 @@ class SavedRun:
         # The fingerprint that training used, so that its shard of the held-out text is found in the cache.
         shard = tokenize_split(part, self.tokenizer, run.fact(str, "tokenizer"), cache_directory())
         return evaluate(self.model, self.machine, self.tokenizer, shard, length, step=self.step)
+
+    def _own_text(self, observer: RunObserver) -> Split:
+        try:
+            return open_split(self.resolved, self.catalogue, observer)
+        except UsageError as error:
+            raise UsageError(
+                f"{error.message} {self.path / 'recipe.toml'} names it under [data].",
+                "Put the text there, correct the recipe, or name the text to score with --data.",
+            ) from None
 
 
 def newest_checkpoint(path: Path) -> tuple[Checkpoint | None, list[str]]:

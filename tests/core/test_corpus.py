@@ -12,7 +12,7 @@ import pytest
 
 from lm_engine import Corpus, EngineError, Reader, UsageError, hookimpl
 from lm_engine.catalogue import Catalogue
-from lm_engine.corpus import open_corpus
+from lm_engine.corpus import named_from_anywhere, open_corpus
 
 
 def poems():
@@ -89,6 +89,32 @@ def test_an_empty_word_is_not_the_current_folder(catalogue, tmp_path):
     (tmp_path / "a.txt").write_text("text")
     assert "empty word" in refused([""], catalogue).message
     assert texts(["."], catalogue) == ["text"]
+
+
+def test_what_is_named_from_anywhere_means_the_same_there(catalogue, tmp_path, monkeypatch):
+    place = tmp_path / "a [1]"
+    (place / "below").mkdir(parents=True)
+    for name in ("one.txt", "below/two.txt", "[x].txt"):
+        (place / name).write_text(name)
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("HOME", str(place))
+    data = ["poems", "one.txt", "./below", "b*/*.txt", "~/one.txt", "[x].txt", "below/../one.txt", "fake:poems", "gone.txt"]
+    named = named_from_anywhere(data)
+    assert named[0] == "poems" and named[7:] == ("fake:poems", "gone.txt")
+    assert named[1:3] == (str(place / "one.txt"), str(place / "below"))
+    here = [texts([source], catalogue) for source in data[:7]]
+    monkeypatch.chdir(tmp_path)
+    assert [texts([source], catalogue) for source in named[:7]] == here
+    assert named_from_anywhere(named) == named
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files that are no text")
+def test_a_folder_whose_name_is_no_text_stays_out_of_recipes(tmp_path, monkeypatch):
+    place = os.path.join(os.fsencode(tmp_path), b"\xff")
+    os.mkdir(place)
+    monkeypatch.chdir(os.fsdecode(place))
+    (tmp_path / os.fsdecode(place) / "one.txt").write_text("one")
+    assert named_from_anywhere(["one.txt", "*.txt"]) == ("one.txt", "*.txt")
 
 
 def test_a_named_corpus_streams_and_restarts(catalogue):
@@ -209,7 +235,7 @@ def test_an_unreadable_file(catalogue, tmp_path):
 def test_opening_a_corpus_imports_no_torch(tmp_path):
     (tmp_path / "a.txt").write_text("a")
     code = (
-        "import sys; from lm_engine.catalogue import Catalogue; from lm_engine.corpus import open_corpus;"
+        "import sys; from lm_engine.catalogue import Catalogue; from lm_engine.corpus import named_from_anywhere, open_corpus;"
         "from lm_engine.split import split_corpus; split_corpus(open_corpus(['a.txt'], Catalogue()), 0);"
         "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     )

@@ -46,6 +46,24 @@ def test_a_moved_run_generates_the_same(trained_run, tmp_path, monkeypatch):
     assert [sample.text for sample in saved.generate("a", max_tokens=8, samples=2)] == before
 
 
+def test_a_run_finds_its_text_from_another_folder(tiny_recipe, tmp_path, monkeypatch):
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "here/a.txt").write_text("a cat sat. " * 200)
+    (tmp_path / "here/b.txt").write_text("the cat slept. " * 20)
+    (tmp_path / "there/a.txt").write_text("a dog ran. " * 200)
+    monkeypatch.chdir(tmp_path / "here")
+    recipe = tiny_recipe({"sources": ["a.txt"], "held_out_sources": ["b*.txt"]}, steps=2)
+    score = run(recipe, out="run").bits_per_byte
+    monkeypatch.chdir(tmp_path / "there")
+    saved = open_run("../here/run")
+    assert saved.evaluate().bits_per_byte == score
+    assert resume("../here/run", steps=3).step == 3
+    (tmp_path / "here/a.txt").unlink()
+    with pytest.raises(UsageError, match=r"here/a\.txt.*recipe\.toml names it under \[data\]"):
+        saved.evaluate()
+
+
 def test_nothing_is_ever_unpickled(trained_run, monkeypatch):
     def never(*args, **kwargs):
         raise AssertionError("pickle")
