@@ -13,7 +13,7 @@ import click
 
 from lm_engine.errors import EngineError, UsageError, did_you_mean
 from lm_engine_cli.output import paint, say
-from lm_engine_cli.text import visible_line
+from lm_engine_cli.text import size, visible_line
 
 
 def as_engine_error(error: BaseException) -> EngineError:
@@ -26,12 +26,47 @@ def as_engine_error(error: BaseException) -> EngineError:
         return EngineError("The disk is full.", "Free some space; what is complete on the disk stays usable.")
     if isinstance(error, PermissionError) and error.filename:
         return EngineError(f"{error.filename} cannot be used: {error.strerror}.", "Change its rights, or name another place.")
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return EngineError("The memory is full.", "Lower --batch-size, raise --accumulation, or choose a smaller model.")
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        name = max(str(error.filename or "").split(os.sep), key=len)
+        return UsageError(
+            f"{name[:30]}… cannot be used: that is a name longer than the system takes.", "Choose a shorter name."
+        )
+    if _is_out_of_memory(error):
+        return _out_of_memory(str(error))
     first = (str(error).strip().splitlines() or [""])[0]
     return EngineError(
         f"Something unforeseen went wrong ({type(error).__name__}: {first}).",
         "This is a bug in lm-engine or in a plugin: report it with what the same command with --debug shows.",
+    )
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Tell by the type where there is one; on a CPU and on mps torch raises a RuntimeError."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _OUT_OF_MEMORY)
+
+
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",  # Windows
+    "out of memory",
+    "Invalid buffer size",  # mps
+    "Storage size calculation overflowed",
+)
+
+
+def _out_of_memory(message: str) -> EngineError:
+    asked = re.search(r"(?:allocate|buffer size:) ([\d.]+) ?([KMGTPE]i?B|bytes)", message)
+    more = ""
+    if asked:
+        number, unit = asked.groups()
+        more = f": {size(float(number)) if unit == 'bytes' else f'{number} {unit}'} at once cannot be had"
+    return EngineError(
+        f"The memory is full{more}.",
+        "Lower --batch-size, raise --accumulation, or choose a smaller model; to generate, lower --samples or --max-tokens.",
     )
 
 
