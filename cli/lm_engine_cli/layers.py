@@ -54,10 +54,15 @@ def _same(stage: str, lower: Any, upper: Any, catalogue: Catalogue) -> bool:
         return False
 
 
+def is_given(end: Any) -> bool:
+    """Say whether --steps or --budget, as a flag or a recipe spells it, says an end: none leaves it to the other one."""
+    return end is not None and str(end).lower() != "none"
+
+
 def _one_end(training: dict[str, Any]) -> dict[str, Any]:
     """Let a layer that says when to stop overrule the other way of saying it in the layers below."""
-    if training.get("steps", "none") != "none" and "budget" not in training:
+    if is_given(training.get("steps")) and "budget" not in training:
         return {**training, "budget": "none"}
-    if training.get("budget", "none") != "none" and "steps" not in training:
+    if is_given(training.get("budget")) and "steps" not in training:
         return {**training, "steps": "none"}
     return training

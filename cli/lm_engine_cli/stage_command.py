@@ -19,7 +19,7 @@ from lm_engine.implementation import STAGES
 from lm_engine.options import OptionSpec, describe, parse
 from lm_engine_cli.command import EngineCommand, offers_of, plugin_option, words
 from lm_engine_cli.group import installed
-from lm_engine_cli.layers import Tables, default_tables, lay_over
+from lm_engine_cli.layers import Tables, default_tables, is_given, lay_over
 
 _FLAGS = {"data.sources": "data", "data.held_out_sources": "held-out-data"}
 """Flags that are not named as their field."""
@@ -192,7 +192,7 @@ class StageCommand(TwoLooks):
         return super().invoke(ctx)
 
     def _refuse_two_ends(self, ctx: click.Context) -> None:
-        if ctx.params.get("training__steps") is not None and ctx.params.get("training__budget") is not None:
+        if is_given(ctx.params.get("training__steps")) and is_given(ctx.params.get("training__budget")):
             raise UsageError("A run ends by --steps or by --budget, found both.", "Say one of them.")
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:

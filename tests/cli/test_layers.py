@@ -47,6 +47,9 @@ def test_the_full_name_is_the_same_implementation(catalogue: Catalogue) -> None:
         ({"steps": 5}, {"seed": 1}, {"steps": 5, "seed": 1}),
         ({}, {"steps": 5, "budget": "150s"}, {"steps": 5, "budget": "150s"}),
         ({"steps": 5}, {"steps": "none", "budget": "90s"}, {"steps": "none", "budget": "90s"}),
+        ({"budget": "90s"}, {"steps": None}, {"budget": "90s", "steps": None}),
+        ({"budget": "90s"}, {"steps": "None"}, {"budget": "90s", "steps": "None"}),
+        ({"steps": 5}, {"budget": "NONE"}, {"budget": "NONE", "steps": 5}),
     ],
 )
 def test_the_last_word_on_the_end_counts(

@@ -129,6 +129,15 @@ def test_print_config_is_a_recipe_that_config_takes(cli: Cli, tmp_path: Path) ->
     assert other["model"]["n_layer"] == 3
 
 
+@pytest.mark.parametrize("flags", ["--steps none", "--steps NONE", "--steps None --budget 150s", "--config none.toml"])
+def test_steps_none_leaves_the_end_to_the_budget(flags: str, cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "none.toml").write_text('[training]\nsteps = "None"\n')
+    printed = cli("run", *flags.split(), "--print-config")
+    assert printed.code == 0, printed.err
+    training = tomllib.loads(printed.out)["training"]
+    assert (training["steps"], training["budget"]) == ("none", "150s")
+
+
 @pytest.mark.parametrize(
     ("recipe", "words"),
     [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lm_engine_cli.command import run_argument
+from lm_engine_cli.layers import is_given
 from lm_engine_cli.stage_command import Request, StageCommand
 from lm_engine_cli.training import train, train_options
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 def _resume(run: Path, as_json: bool) -> None:
     request: Request = click.get_current_context().obj
     end = request.tables.get("training", {})
-    steps, budget = (None if end.get(word) in (None, "none") else end[word] for word in ("steps", "budget"))
+    steps, budget = (end[word] if is_given(end.get(word)) else None for word in ("steps", "budget"))
 
     def resume_it(observers: list[RunObserver]) -> RunResult:
         from lm_engine import pipeline
