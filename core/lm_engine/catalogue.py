@@ -348,7 +348,8 @@ def load_file(file: str | Path) -> Any:
     loaded = sys.modules.get(name)
     if loaded is not None and getattr(loaded, "__file__", None) == str(path.resolve()):
         return loaded
-    if loaded is not None or ("." not in name and importlib.util.find_spec(name) is not None):
+    found = importlib.util.find_spec(name) if loaded is None and "." not in name else None
+    if loaded is not None or (found is not None and found.origin != str(path.resolve())):
         raise UsageError(f"--plugin {path}: a module named {name} exists already.", "Rename the file.")
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     if spec is None or spec.loader is None:

@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lm_engine.budget import Budget
     from lm_engine.catalogue import Offer, one_line
     from lm_engine.durable import locked, read_json, write_atomically
     from lm_engine.errors import Interrupted, RunDone, did_you_mean
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
     from lm_engine.recipe import DataOptions, TrainingOptions, read_tables, resolve
     from lm_engine.run_directory import RunDirectory, read_lines
     from lm_engine.runtime import available_cores, peak_memory, prepare_process
+    from lm_engine.sources import source_digest
     from lm_engine.split import Split
 
 PLACES = {
+    "budget": ("Budget",),
     "catalogue": ("Offer", "one_line"),
     "durable": ("locked", "read_json", "write_atomically"),
     "errors": ("Interrupted", "RunDone", "did_you_mean"),
@@ -33,6 +36,7 @@ PLACES = {
     "recipe": ("DataOptions", "TrainingOptions", "read_tables", "resolve"),
     "run_directory": ("RunDirectory", "read_lines"),
     "runtime": ("available_cores", "peak_memory", "prepare_process"),
+    "sources": ("source_digest",),
     "split": ("Split",),
 }
 """Module to the names that are taken from it."""
@@ -40,6 +44,7 @@ PLACES = {
 _PLACE = {name: module for module, names in PLACES.items() for name in names}
 
 __all__ = [
+    "Budget",
     "DataOptions",
     "Interrupted",
     "Offer",
@@ -67,6 +72,7 @@ __all__ = [
     "read_lines",
     "read_tables",
     "resolve",
+    "source_digest",
     "write_atomically",
 ]
 

@@ -154,7 +154,8 @@ def _settings(stage_names: Mapping[str, str], axes: Sequence[Axis], catalogue: C
         else:
             continue
         if spec is not None:
-            counting.append([Setting(axis, text, spec.convert(text, axis.flag)) for text in axis.values])
+            values = [Setting(axis, text, spec.convert(text, axis.flag)) for text in reversed(axis.values)]
+            counting.append([*{repr(each.value): each for each in values}.values()][::-1])  # 1e-3 and 0.001 are one
     yield from itertools.product(*counting)
 
 

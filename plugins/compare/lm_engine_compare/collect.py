@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
+import shlex
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,31 +17,52 @@ from lm_engine_compare import records
 from lm_engine_compare.arms import Arm
 from lm_engine_compare.records import ArmResult, Candidate, Point, SamplerFigures, SeedResult, TextFigures
 from lm_engine_compare.study import Study
-from lm_engine_compare.work import OUTCOME, TEXTS
+from lm_engine_compare.work import OUTCOME, TEXTS, is_scored
+
+PLANNED = (
+    "parameters", "vocab_size", "train_bytes", "train_tokens", "steps", "seconds_per_step", "flops_per_step", "memory_bytes",
+    "tokens_per_step", "device", "precision", "threads",
+)  # fmt: skip
+"""What is read of a plan."""
 
 
-def read_if_whole(path: Path) -> dict[str, Any] | None:
-    """Return what a task left, or None where it left nothing that can be read."""
+def read_if_whole(path: Path, *keys: str) -> dict[str, Any] | None:
+    """Return what a task left, or None where it left nothing that can be read or lacks a key."""
     with contextlib.suppress(EngineError, OSError):
-        return read_json(path) if path.is_file() else None
+        found = read_json(path) if path.is_file() else {}
+        return found if found and all(key in found for key in keys) else None
     return None
+
+
+def outcome_of(folder: Path) -> dict[str, Any] | None:
+    """Return what a finished run said of itself, or None."""
+    outcome = read_if_whole(folder / OUTCOME, "plan", "wall_seconds", "peak_memory_bytes", "causal", "lossless")
+    return outcome if outcome and all(key in outcome["plan"] for key in PLANNED) else None
 
 
 def is_trained(folder: Path) -> bool:
     """Say whether a run is there from its first step to its score."""
-    return read_if_whole(folder / OUTCOME) is not None and (folder / "run" / "engine.json").is_file()
+    outcome = outcome_of(folder)
+    if outcome is None or not (folder / "run" / "engine.json").is_file():
+        return False
+    return is_scored(folder / "run") or not outcome["causal"]
+
+
+def is_planned(folder: Path) -> bool:
+    """Say whether a plan is there."""
+    return read_if_whole(folder / "plan.json", *PLANNED) is not None
 
 
 def plan_facts(study: Study, arm: Arm) -> dict[str, Any] | None:
     """Return what an arm's runs will cost, or None where it could not be found out."""
-    return read_if_whole(study.arm_folder(arm) / "plan" / "plan.json")
+    return read_if_whole(study.arm_folder(arm) / "plan" / "plan.json", *PLANNED)
 
 
 def seed_result(study: Study, arm: Arm, seed: int, failure: str, reused: bool) -> SeedResult:
     """Return what one run gave."""
     folder = study.seed_folder(arm, seed)
     place = (folder / "run").relative_to(study.folder).as_posix()
-    outcome = read_if_whole(folder / OUTCOME)
+    outcome = outcome_of(folder)
     if outcome is None or failure:
         return SeedResult(seed=seed, folder=place, failure=failure or "it was not carried out")
     plan = outcome["plan"]
@@ -47,6 +70,8 @@ def seed_result(study: Study, arm: Arm, seed: int, failure: str, reused: bool) -
     steps = [line for line in lines if line.get("kind") == "step"]
     scores = [line for line in lines if line.get("kind") == "evaluation"]
     final = next((line for line in scores if line.get("final")), {})
+    if not math.isfinite(final.get("bits_per_byte") or 0.0):
+        return SeedResult(seed=seed, folder=place, failure=f"its score is {final['bits_per_byte']}")
     bytes_per_token = plan["train_bytes"] / max(1, plan["train_tokens"])
     last: dict[str, Any] = steps[-1] if steps else {"step": 0, "tokens": 0, "timing": {"seconds": 0.0}}
     seconds = float(last["timing"]["seconds"])
@@ -68,7 +93,9 @@ def seed_result(study: Study, arm: Arm, seed: int, failure: str, reused: bool) -
         device=plan["device"],
         precision=plan["precision"],
         threads=plan["threads"],
-        curve=[_point(line, bytes_per_token, plan["flops_per_step"]) for line in scores],
+        curve=[
+            _point(line, bytes_per_token, plan["flops_per_step"]) for line in scores if math.isfinite(line["bits_per_byte"])
+        ],
         reused=reused,
     )
 
@@ -95,7 +122,7 @@ def arm_result(study: Study, arm: Arm, seeds: Sequence[SeedResult], failure: str
         label=arm.label,
         settings=arm.settings,
         recipe={name: _without_none(table) for name, table in arm.recipe.to_dict().items()},
-        reproduce=f"engine run --config {study.folder.as_posix()}/{done[0].folder}/recipe.toml" if done else "",
+        reproduce=_reproduce(study, done[0]) if done else "",
         failure=failure,
         parameters=plan.get("parameters", {}),
         vocab_size=plan.get("vocab_size", 0),
@@ -109,6 +136,12 @@ def arm_result(study: Study, arm: Arm, seeds: Sequence[SeedResult], failure: str
     )
 
 
+def _reproduce(study: Study, seed: SeedResult) -> str:
+    recipe = study.folder / seed.folder / "recipe.toml"
+    plugins = [word for path in study.plugins for word in ("--plugin", str(path))]
+    return shlex.join(["engine", "run", "--config", recipe.as_posix(), *plugins])
+
+
 def _without_none(table: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in table.items() if value is not None}
 
@@ -116,7 +149,7 @@ def _without_none(table: Mapping[str, Any]) -> dict[str, Any]:
 def _plan_of(study: Study, arm: Arm, done: Sequence[SeedResult]) -> dict[str, Any]:
     """Return the facts of the first run that finished, or of the plan."""
     if done:
-        outcome = read_if_whole(study.seed_folder(arm, done[0].seed) / OUTCOME)
+        outcome = outcome_of(study.seed_folder(arm, done[0].seed))
         if outcome is not None:
             return dict(outcome["plan"])
     return plan_facts(study, arm) or {}

@@ -52,7 +52,12 @@ class ListOption(SpecOption):
         texts = [str(each) for each in given]
         if self.spec.type is tuple:
             return tuple(texts)  # commas belong to such an option's own value; repeat the flag for more than one
-        return tuple(dict.fromkeys(part.strip() for text in texts for part in text.split(",") if part.strip()))
+        listed = [part.strip() for text in texts for part in text.split(",") if part.strip()]
+        if not listed:
+            raise UsageError(
+                f"{self.opts[0]} expects a value or a list of values, found nothing.", f"It is {self.spec.type_name}."
+            )
+        return tuple(dict.fromkeys(listed))
 
 
 @dataclass

@@ -9,17 +9,19 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import lm_engine
 from lm_engine import Ended, EngineError, RunObserver, Task, TaskExecutor
 from lm_engine.tools import Split, open_split, resolve, write_atomically
 from lm_engine_compare import collect
 from lm_engine_compare.arms import Arm
+from lm_engine_compare.budgets import missed
 from lm_engine_compare.edges import at_the_edge
 from lm_engine_compare.groups import FAILED, LOOKS_BOTH_WAYS, NOT_LOSSLESS, group
 from lm_engine_compare.records import ArmResult, Candidate, Comparison, Data, SeedResult, TokenizerFigures, from_dict
 from lm_engine_compare.study import Study, processor
-from lm_engine_compare.work import ASKED, FIGURES, OUTCOME, TEXTS
+from lm_engine_compare.work import ASKED, FIGURES, TEXTS
 
 
 class Watcher:
@@ -37,10 +39,11 @@ class Watcher:
 
 @dataclass
 class Found:
-    """What has been carried out so far: why things failed, and what was there before."""
+    """What has been carried out so far, by folder: why things failed, what was there before, which runs are finished."""
 
     failures: dict[Path, str] = field(default_factory=dict)
     reused: set[Path] = field(default_factory=set)
+    trained: set[Path] = field(default_factory=set)
 
 
 def carry_out(
@@ -48,18 +51,22 @@ def carry_out(
 ) -> None:
     """Carry out those tasks that are not done, and note what failed."""
     waiting = [task for task in tasks if not is_done(task)]
-    found.reused |= {task.folder for task in tasks if task not in waiting}
+    done = {task.folder for task in tasks if task not in waiting}
+    found.reused |= done
+    found.trained |= {folder for folder in done if collect.is_trained(folder)}
     watcher.on_phase(what, waiting, len(tasks) - len(waiting))
     for ended in executor.carry_out(waiting):
         if ended.failure:
             found.failures[ended.task.folder] = f"{ended.failure} {ended.hint}".strip()
+        elif collect.is_trained(ended.task.folder):
+            found.trained.add(ended.task.folder)
         watcher.on_end(ended)
 
 
 def plan_arms(study: Study, executor: TaskExecutor, watcher: Watcher, found: Found) -> None:
     """Find out what every arm's runs cost; tokenizers and tokens are then in the cache."""
     tasks = [study.plan_task(arm) for arm in study.arms]
-    carry_out(tasks, "Planning", lambda task: (task.folder / "plan.json").is_file(), executor, watcher, found)
+    carry_out(tasks, "Planning", lambda task: collect.is_planned(task.folder), executor, watcher, found)
 
 
 def failure_of_plan(study: Study, arm: Arm, found: Found) -> str:
@@ -93,23 +100,27 @@ def write_texts(study: Study, executor: TaskExecutor, watcher: Watcher, found: F
 
 
 def _is_causal(folder: Path) -> bool:
-    outcome = collect.read_if_whole(folder / OUTCOME) or {}
+    outcome = collect.outcome_of(folder) or {}
     return bool(outcome.get("causal", True))
 
 
 def measure_tokenizers(study: Study, executor: TaskExecutor, watcher: Watcher, found: Found) -> list[TokenizerFigures]:
     """Train and measure every arm's tokenizer."""
     tasks = [study.tokenizer_task(arm) for arm in study.arms]
-    carry_out(tasks, "Tokenizers", lambda task: (task.folder / FIGURES).is_file(), executor, watcher, found)
+    carry_out(tasks, "Tokenizers", lambda task: _measured(task) is not None, executor, watcher, found)
     figures = []
     for arm, task in zip(study.arms, tasks, strict=True):
-        content = collect.read_if_whole(task.folder / FIGURES)
+        content = _measured(task)
         if content is None:
             failure = found.failures.get(task.folder, "it was not carried out")
             figures.append(TokenizerFigures(label=arm.label, recipe=task.argument["recipe"]["tokenizer"], failure=failure))
         else:
             figures.append(dataclasses.replace(from_dict(TokenizerFigures, content), label=arm.label))
     return figures
+
+
+def _measured(task: Task) -> dict[str, Any] | None:
+    return collect.read_if_whole(task.folder / FIGURES, *(each.name for each in dataclasses.fields(TokenizerFigures)))
 
 
 def text_of(arm: Arm, study_catalogue: lm_engine.Catalogue) -> Split:
@@ -129,7 +140,7 @@ def summarize(study: Study, found: Found, candidates: Mapping[str, Sequence[Cand
         engine=lm_engine.__version__,
         python=platform.python_version(),
         torch=importlib.metadata.version("torch"),
-        machine=_machine(arms),
+        machine=machine_of(arms),
         budget=study.budget,
         budget_unit=recipe.budget().unit,
         seeds=study.seeds,
@@ -166,13 +177,14 @@ def _kind(study: Study, arm: ArmResult) -> str:
     done = [each for each in arm.seeds if not each.failure]
     if not done:
         return FAILED
-    outcome = collect.read_if_whole(study.folder / done[0].folder / ".." / OUTCOME) or {}
+    outcome = collect.outcome_of((study.folder / done[0].folder).parent) or {}
     if not outcome.get("causal", True):
         return LOOKS_BOTH_WAYS
     return "" if outcome.get("lossless", True) else NOT_LOSSLESS
 
 
-def _machine(arms: Sequence[ArmResult]) -> str:
+def machine_of(arms: Sequence[ArmResult]) -> str:
+    """Return what computed, in words."""
     done = [each for arm in arms for each in arm.seeds if not each.failure]
     devices = sorted({f"{each.device}, {each.precision}, {each.threads} threads" for each in done})
     return "; ".join([f"{processor()}, {platform.system()}", *devices])
@@ -185,6 +197,12 @@ def _notes(study: Study, arms: Sequence[ArmResult]) -> list[str]:
     scored = any(arm.mean is not None for arm in arms)
     if len(arms) > 1 and scored and next(arm for arm in arms if arm.label == study.baseline).mean is None:
         found.append(f"The baseline {study.baseline} has no score, so the arms are compared with the first that has one.")
+    found += missed(arms, study.arms[0].recipe.budget())
+    found += [
+        f"No setting that was tried gave {arm.label} a score, so it kept its own."
+        for arm in arms
+        if arm.candidates and not any(each.chosen for each in arm.candidates)
+    ]
     found += [note for arm in arms for note in at_the_edge(arm)]
     failed = [arm.label for arm in arms if any(each.failure for each in arm.seeds) or arm.failure]
     if failed:

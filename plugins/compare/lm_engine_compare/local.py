@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.forkserver
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -77,7 +80,22 @@ def _context() -> Any:
     context = multiprocessing.get_context("forkserver")
     # torch imports dynamo with the first optimizer that is made, which takes longer than many a small run.
     context.set_forkserver_preload(["lm_engine.pipeline", "lm_engine_compare.work", "torch._dynamo"])
+    with _without_sigint():  # it would get the terminal's Ctrl-C too, in the middle of its imports
+        multiprocessing.forkserver.ensure_running()
     return context
+
+
+@contextlib.contextmanager
+def _without_sigint() -> Iterator[None]:
+    """Let what is started now ignore Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _gpus() -> int:
@@ -98,4 +116,9 @@ def _stop(processes: Sequence[BaseProcess]) -> None:
         with contextlib.suppress(ProcessLookupError):
             each.terminate()
     for each in processes:
-        each.join()
+        try:
+            each.join()
+        except KeyboardInterrupt:
+            for other in processes:
+                other.kill()  # else the end of this process would wait for them
+            raise

@@ -20,7 +20,6 @@ from lm_engine_compare.comparing import Found, Watcher, failure_of_plan
 from lm_engine_compare.pulse import Pulse
 from lm_engine_compare.records import Comparison, TokenizerFigures
 from lm_engine_compare.study import Study
-from lm_engine_compare.work import OUTCOME
 
 
 class Screen(Watcher):
@@ -79,7 +78,7 @@ class Screen(Watcher):
         self._over += 1
         if self._pulse is not None:
             self._pulse.tasks = [task for task in self._pulse.tasks if task.folder != ended.task.folder]
-        outcome = collect.read_if_whole(ended.task.folder / OUTCOME) if ended.task.work.endswith(":train") else None
+        outcome = collect.outcome_of(ended.task.folder) if ended.task.work.endswith(":train") else None
         if outcome is not None and ended.task.folder in self._seconds:
             self._beside.append(max(0.0, outcome["wall_seconds"] - self._seconds[ended.task.folder]))
         place = f"  [{self._over}/{self._total}] {visible(ended.task.name)}"
@@ -131,7 +130,7 @@ class Screen(Watcher):
             self._seconds, known = {}, f", and so do {plural(tries, 'run')} to tune"
         self.say(f"About {duration(total)} of training; set-up and scoring come on top{known}.")
 
-    def result(self, comparison: Comparison, folder: Path) -> None:
+    def result(self, comparison: Comparison) -> None:
         """Show the tables and the verdicts."""
         self.close()
         for group in comparison.groups:
@@ -149,9 +148,8 @@ class Screen(Watcher):
         self.say()
         for note in comparison.notes:
             self.say(visible(note), "yellow")
-        self._files(folder)
 
-    def tokenizers(self, found: Sequence[TokenizerFigures], folder: Path) -> None:
+    def tokenizers(self, found: Sequence[TokenizerFigures]) -> None:
         """Show tokenizers side by side."""
         self.close()
         self.say()
@@ -160,9 +158,9 @@ class Screen(Watcher):
             if each.failure:
                 self.say(f"{visible(each.label)} failed: {visible(each.failure)}", "red")
         self.say()
-        self._files(folder)
 
-    def _files(self, folder: Path) -> None:
+    def files(self, folder: Path) -> None:
+        """Say where the report lies."""
         self.say(f"The report: {folder / 'report.html'}")
         self.say(f"All figures: {folder / 'comparison.json'}", "dim")
 

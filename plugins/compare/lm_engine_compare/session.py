@@ -21,8 +21,10 @@ from lm_engine_cli.layers import Tables, lay_over
 from lm_engine_cli.output import say_json
 from lm_engine_compare import collect
 from lm_engine_compare.arms import Arm, arm_of, distinct, limits, product
+from lm_engine_compare.budgets import missed_by_plan
 from lm_engine_compare.comparing import (
     Found,
+    machine_of,
     measure_tokenizers,
     plan_arms,
     save,
@@ -83,15 +85,17 @@ def whole(asked: Asked) -> None:
     tuning = tuning_of(asked, study)
     executor = asked.executor()
     study = dataclasses.replace(study, threads=executor.threads)
-    refuse_shared_clock(study, executor)
+    refuse_shared_clock(study, tuning, executor)
     screen = Screen(sys.stderr if asked.as_json else sys.stdout)
     found = Found()
-    with hold(study.folder), finding_back(study), contextlib.closing(screen):
+    with hold(study.folder), finding_back(study, tuning, found), contextlib.closing(screen):
         screen.intro(study.budget, study, tuning.tries(study) if tuning else 0)
         for note in limits(asked.request.names, asked.request.axes, asked.request.catalogue):
             screen.on_note(note)
         plan_arms(study, executor, screen, found)
         screen.plan(study, found, executor.concurrency, tuning.tries(study) if tuning else 0)
+        for note in missed_by_plans(study):
+            screen.on_note(note)
         if asked.dry_run:
             say_json(plan_json(study, found)) if asked.as_json else screen.say("This was a dry run: nothing was trained.")
             return
@@ -102,8 +106,9 @@ def whole(asked: Asked) -> None:
         if study.prompts:
             write_texts(study, executor, screen, found)
         comparison = summarize(study, found, candidates)
+        screen.result(comparison)  # before it is saved: a full disk takes the files, and not the answer
         save(comparison, study.report)
-        screen.result(comparison, study.report)
+        screen.files(study.report)
         if asked.as_json:
             say_json(comparison)
     if all(arm.mean is None and arm.failure for arm in comparison.arms):
@@ -117,6 +122,8 @@ def study_of(asked: Asked) -> Study:
         UsageError: something that was asked for is not there or does not fit together.
     """
     request = asked.request
+    # A share for validation is what tuning cuts off by itself; the score that is reported is of the held-out text.
+    request.tables = {**request.tables, "data": {**request.tables["data"], "validation": 0.0}}
     arms = product(request.tables, request.names, request.axes, request.catalogue)
     for path in asked.arm:
         tables = _arm_tables(path, request)
@@ -158,7 +165,7 @@ def _arm_tables(path: Path, request: Request) -> Tables:
     tables["data"] = request.tables["data"]
     ours = request.tables["training"]
     ends = {key: ours.get(key, "none") for key in ("steps", "budget")}
-    tables["training"] = {**tables["training"], **ends, "seed": ours.get("seed", 0)}
+    tables["training"] = {**tables["training"], **ends, "seed": ours.get("seed", 0), "threads": ours.get("threads", "none")}
     for axis in request.axes:  # what is said once holds for all arms
         known = axis.table == "training" or axis.name in _options_of(axis.table, tables, request)
         if len(axis.values) == 1 and known:
@@ -215,20 +222,38 @@ def tuning_of(asked: Asked, study: Study) -> Tuning | None:
             if option.key in arm.settings:
                 raise UsageError(f"--tune {option.key} is what tells the arms apart.", "Tune another option, or list it alone.")
         candidates_of(arm, tuning, study.catalogue)
+    tuning.amount(study.arms[0])
     return tuning
 
 
-def refuse_shared_clock(study: Study, executor: TaskExecutor) -> None:
+def missed_by_plans(study: Study) -> Iterator[str]:
+    """Say which arms cannot spend what they are given."""
+    for arm in study.arms:
+        facts = collect.plan_facts(study, arm)
+        yield from missed_by_plan(arm.label, facts, arm.recipe.budget()) if facts else ()
+
+
+def refuse_shared_clock(study: Study, tuning: Tuning | None, executor: TaskExecutor) -> None:
     """Make sure that a budget of time is measured by one run at a time on its processor.
 
     Raises:
         UsageError: several would share it.
     """
-    if study.arms[0].recipe.budget().unit == "seconds" and executor.shares_devices:
+    budgets = [study.arms[0].recipe.budget(), *([tuning.amount(study.arms[0])] if tuning else [])]
+    if any(budget.unit == "seconds" for budget in budgets) and (executor.shares_devices or _share_the_cpu(study, executor)):
         raise UsageError(
             f"A budget of time needs a processor for each run; {executor.concurrency} runs at once would slow each other.",
             "Say --jobs 1, or a budget that sharing does not change: --steps, 50MB, 2e15flops.",
         )
+
+
+def _share_the_cpu(study: Study, executor: TaskExecutor) -> bool:
+    """Say whether runs that are told to use the CPU share it although there is a GPU for each."""
+    if executor.concurrency == 1 or all(arm.recipe.training_options().device != "cpu" for arm in study.arms):
+        return False
+    import torch
+
+    return torch.cuda.device_count() > 0
 
 
 @contextlib.contextmanager
@@ -250,7 +275,7 @@ def hold(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def finding_back(study: Study) -> Iterator[None]:
+def finding_back(study: Study, tuning: Tuning | None, found: Found) -> Iterator[None]:
     """Turn Ctrl-C and SIGTERM into the word that what is there stays.
 
     Raises:
@@ -264,9 +289,10 @@ def finding_back(study: Study) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        done = sum(collect.is_trained(study.seed_folder(arm, seed)) for arm in study.arms for seed in study.seeds)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left to do takes no time
+        total = len(study.arms) * len(study.seeds) + (tuning.tries(study) if tuning else 0)
         raise Interrupted(
-            f"Stopped; {done} of {len(study.arms) * len(study.seeds)} runs are finished, and the one under way is saved.",
+            f"Stopped; {len(found.trained)} of {total} runs are finished, and the one under way is saved.",
             f"To go on: {study.command}",
         ) from None
     finally:
@@ -286,17 +312,33 @@ def tokenizers_alone(asked: Asked) -> None:
         said = others[0] if others else "arm" if asked.arm else "tune"
         raise UsageError(f"--no-train compares tokenizers alone; found --{said}.", "Leave one of the two out.")
     study = study_of(asked)
+    names = [arm.recipe.choice("tokenizer").name for arm in study.arms]
+    if len(names) == 1:
+        arms = [dataclasses.replace(study.arms[0], label=names[0])]
+        study = dataclasses.replace(study, arms=arms, baseline=names[0], name=asked.name or _name(arms, asked))
     screen = Screen(sys.stderr if asked.as_json else sys.stdout)
     found = Found()
-    with hold(study.folder), finding_back(study), contextlib.closing(screen):
+    with hold(study.folder), finding_back(study, None, found), contextlib.closing(screen):
         figures = [] if asked.dry_run else measure_tokenizers(study, asked.executor(), screen, found)
         if asked.dry_run:
             labels = [arm.label for arm in study.arms]
             screen.say(f"Would train and measure: {'; '.join(labels)}.")
             say_json({"name": study.name, "tokenizers": labels}) if asked.as_json else None
             return
-        comparison = dataclasses.replace(summarize(study, found, {}), arms=(), groups=(), tokenizers=figures, notes=())
+        comparison = dataclasses.replace(
+            summarize(study, found, {}),
+            tokenizers=figures,
+            machine=machine_of(()),
+            arms=(),
+            groups=(),
+            notes=(),
+            human=None,
+            human_texts=(),
+        )
+        screen.tokenizers(figures)
         save(comparison, study.report)
-        screen.tokenizers(figures, study.report)
+        screen.files(study.report)
         if asked.as_json:
             say_json(comparison)
+    if all(each.failure for each in figures):
+        raise EngineError(f"No tokenizer could be measured: {figures[0].failure}", "The report shows every cause.")

@@ -5,7 +5,7 @@
     DIR/runs/bpe-gpt-muon-KEY/seed-N/outcome.json, texts.json
     DIR/NAME/comparison.json, report.html
 
-KEY is made from everything that decides an arm's result but the seed: its recipe, the text, the versions. So another
+KEY is made from everything that decides an arm's result but the seed: its recipe, the text, the code. So another
 comparison in the same DIR finds the runs that it shares with earlier ones, and nothing that has changed is taken for them.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib.metadata
 import json
 import os
 import platform
@@ -24,7 +25,7 @@ from typing import Any
 
 import lm_engine
 from lm_engine import Catalogue, Recipe, Task
-from lm_engine.tools import Split
+from lm_engine.tools import Split, available_cores, source_digest
 from lm_engine_compare.arms import TRAINED, Arm
 
 INCIDENTAL = (
@@ -89,11 +90,12 @@ class Study:
         """Return what tells an arm's results from any other's; `place` counts arms of one recipe."""
         tables = recipe.to_dict()
         tables["training"] = {name: value for name, value in tables["training"].items() if name not in INCIDENTAL}
-        decides: dict[str, Any] = {stage: [tables[stage], _version(stage, recipe, self.catalogue)] for stage in TRAINED}
+        decides: dict[str, Any] = {stage: [tables[stage], _code(stage, recipe, self.catalogue)] for stage in TRAINED}
         decides |= {"training": tables["training"], "data": tables["data"], "text": self.split.fingerprint, "place": place}
-        decides["engine"] = lm_engine.__version__
-        if recipe.budget().unit == "seconds":
-            decides["machine"] = [platform.machine(), processor(), os.cpu_count()]  # another machine gets further in the time
+        decides["engine"] = [lm_engine.__version__, source_digest("lm_engine"), importlib.metadata.version("torch")]
+        if recipe.budget().unit == "seconds":  # another machine, or more threads of this one, get further in the time
+            threads = recipe.training_options().threads or self.threads or available_cores()
+            decides["machine"] = [platform.machine(), processor(), os.cpu_count(), threads]
         text = json.dumps(decides, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
@@ -114,11 +116,20 @@ class Study:
     def train_task(self, arm: Arm, seed: int) -> Task:
         """Return the task that carries out one run."""
         recipe = run_recipe(arm.recipe, seed, self.threads)
-        return self._task(f"{arm.label}, seed {seed}", "train", self.argument(recipe), self.seed_folder(arm, seed))
+        argument = self.argument(recipe, text=self.split.fingerprint)
+        return self._task(f"{arm.label}, seed {seed}", "train", argument, self.seed_folder(arm, seed))
 
     def texts_task(self, arm: Arm, seed: int) -> Task:
         """Return the task that lets a trained model write, and measures what it wrote."""
-        samplers = [{"label": each.label, "name": each.choice.name, "options": each.choice.options} for each in arm.samplers]
+        samplers = [
+            {
+                "label": each.label,
+                "name": each.choice.name,
+                "options": each.choice.options,
+                "code": self.catalogue.find("sampler", each.choice.name).fingerprint,
+            }
+            for each in arm.samplers
+        ]
         argument = self.argument(
             run_recipe(arm.recipe, seed, self.threads),
             samplers=samplers,
@@ -130,10 +141,9 @@ class Study:
 
     def tokenizer_task(self, arm: Arm) -> Task:
         """Return the task that measures an arm's tokenizer alone."""
-        digest = hashlib.sha256(json.dumps([arm.recipe.to_dict()["tokenizer"], self.split.fingerprint]).encode()).hexdigest()[
-            :8
-        ]
-        folder = self.folder / "tokenizers" / f"{slug(arm.label)}-{digest}"
+        code = _code("tokenizer", arm.recipe, self.catalogue)
+        decides = json.dumps([arm.recipe.to_dict()["tokenizer"], code, self.split.fingerprint])
+        folder = self.folder / "tokenizers" / f"{slug(arm.label)}-{hashlib.sha256(decides.encode()).hexdigest()[:8]}"
         return self._task(arm.label, "tokenize", self.argument(arm.recipe, label=arm.label), folder)
 
     def _task(self, name: str, work: str, argument: Mapping[str, Any], folder: Path) -> Task:
@@ -156,9 +166,8 @@ def slug(label: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", label.lower()).strip("-.")[:60] or "arm"
 
 
-def _version(stage: str, recipe: Recipe, catalogue: Catalogue) -> str:
-    offer = catalogue.find(stage, recipe.choice(stage).name)
-    return f"{offer.distribution} {offer.version}"
+def _code(stage: str, recipe: Recipe, catalogue: Catalogue) -> str:
+    return catalogue.find(stage, recipe.choice(stage).name).fingerprint
 
 
 def processor() -> str:

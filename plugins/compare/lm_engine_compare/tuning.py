@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from lm_engine import STAGES, Catalogue, Recipe, TaskExecutor, UsageError
-from lm_engine.tools import OptionSpec, TrainingOptions, describe, did_you_mean, resolve
+from lm_engine.tools import Budget, OptionSpec, TrainingOptions, describe, did_you_mean, resolve
 from lm_engine_compare import collect
 from lm_engine_compare.arms import Arm, Axis
-from lm_engine_compare.comparing import Found, Watcher, carry_out
+from lm_engine_compare.comparing import Found, Watcher, carry_out, text_of
 from lm_engine_compare.records import Candidate
 from lm_engine_compare.study import Study
 
@@ -46,6 +46,19 @@ class Tuning:
     def tries(self, study: Study) -> int:
         """Return how many runs it takes."""
         return len(study.arms) * self.seeds * math.prod(len(option.values) for option in self.options)
+
+    def amount(self, arm: Arm) -> Budget:
+        """Return what each try gets.
+
+        Raises:
+            UsageError: it cannot be read.
+        """
+        try:
+            return Budget.parse(self.budget) if self.budget else arm.recipe.budget()
+        except UsageError as error:
+            raise UsageError(
+                error.message.replace("--budget", "--tune-budget"), "A number of steps is written 500steps."
+            ) from None
 
 
 def parse(text: str) -> Axis:
@@ -131,7 +144,7 @@ def tune(
         for told, recipe in tried[arm.label]
     ]
     seeds = [study.seeds[0] + FIRST_SEED + number for number in range(tuning.seeds)]
-    trials = dataclasses.replace(study, arms=arms, seeds=seeds)
+    trials = dataclasses.replace(study, arms=arms, seeds=seeds, split=text_of(arms[0], study.catalogue))
     tasks = [trials.train_task(arm, seed) for seed in seeds for arm in arms]
     carry_out(tasks, "Tuning", lambda task: collect.is_trained(task.folder), executor, watcher, found)
     tuned, candidates, position = [], {}, 0
@@ -140,11 +153,12 @@ def tune(
         position += len(mine)
         scores = [[_score(trials, each, seed, found) for seed in seeds] for each in mine]
         best = min(range(len(mine)), key=lambda number: _mean(scores[number]))
+        any_score = math.isfinite(_mean(scores[best]))  # else nothing tells the tries apart, and the arm keeps its own setting
         candidates[arm.label] = [
-            Candidate(options=told, bits_per_byte=scores[number], chosen=number == best)
+            Candidate(options=told, bits_per_byte=scores[number], chosen=any_score and number == best)
             for number, (told, _) in enumerate(tried[arm.label])
         ]
-        tuned.append(dataclasses.replace(arm, recipe=tried[arm.label][best][1]))
+        tuned.append(dataclasses.replace(arm, recipe=tried[arm.label][best][1]) if any_score else arm)
     return dataclasses.replace(study, arms=tuned), candidates
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import lm_engine
-from lm_engine import Catalogue, Choice, Plan, Recipe, RunObserver
+from lm_engine import Catalogue, Choice, EngineError, Plan, Recipe, RunObserver
 from lm_engine.tools import (
     RunDirectory,
     RunDone,
@@ -25,6 +25,7 @@ from lm_engine.tools import (
     prepare_process,
     prepare_tokenizer,
     read_json,
+    read_lines,
     resolve,
     write_atomically,
 )
@@ -71,7 +72,11 @@ class _Noted(RunObserver):
 
 
 def train(argument: Mapping[str, Any], folder: Path) -> None:
-    """Carry out one run, or what is left of it: run/ and outcome.json."""
+    """Carry out one run, or what is left of it: run/ and outcome.json.
+
+    Raises:
+        EngineError: the text is no longer the one that the comparison began with, besides the errors of a run.
+    """
     began = time.perf_counter()
     recipe, catalogue = open_argument(argument)
     run = folder / "run"
@@ -84,13 +89,30 @@ def train(argument: Mapping[str, Any], folder: Path) -> None:
             shutil.rmtree(run, ignore_errors=True)  # killed before it was a run
             lm_engine.run(recipe, catalogue=catalogue, out=run, observers=[noted])
     except RunDone:
-        pass  # killed between its end and the next lines
+        if not is_scored(run):  # its last lines were lost
+            shutil.rmtree(run)
+            lm_engine.run(recipe, catalogue=catalogue, out=run, observers=[noted])
     finally:
         wall = earlier + time.perf_counter() - began
         write_json(folder / "clock.json", {"wall_seconds": wall, "peak_memory_bytes": peak_memory()})
+    _refuse_another_text(run, argument["text"])
     facts = _facts(noted.plan) if noted.plan else _facts(lm_engine.plan(recipe, catalogue=catalogue))
     outcome = {"wall_seconds": wall, "peak_memory_bytes": peak_memory(), "plan": facts, **_meaning(run, catalogue)}
     write_json(folder / OUTCOME, outcome)
+
+
+def is_scored(run: Path) -> bool:
+    """Say whether a run's final score is there."""
+    return any(line.get("final") and "bits_per_byte" in line for line in read_lines(run / "metrics.jsonl"))
+
+
+def _refuse_another_text(run: Path, fingerprint: str) -> None:
+    if RunDirectory.open(run).fact(str, "data", "fingerprint") != fingerprint:
+        shutil.rmtree(run)  # it must not be found when the text is put back
+        raise EngineError(
+            "The text must stay as it was when the comparison began; it has changed.",
+            "Leave it alone, and call the command again.",
+        )
 
 
 def _meaning(run: Path, catalogue: Catalogue) -> dict[str, bool]:

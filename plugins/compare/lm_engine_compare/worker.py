@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lm_engine import be_task_process
+from lm_engine.tools import locked
 
 
 def process(work: str, argument: Mapping[str, Any], folder: Path, environment: Mapping[str, str]) -> None:
@@ -20,7 +21,10 @@ def process(work: str, argument: Mapping[str, Any], folder: Path, environment: M
     if hasattr(os, "setpgrp"):
         os.setpgrp()  # Ctrl-C reaches the one who waits; it asks the tasks to stop, once
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    sys.exit(be_task_process(work, argument, folder))
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder / ".lock"):  # the process of a comparison that was killed may be saving there still
+        code = be_task_process(work, argument, folder)
+    sys.exit(code)
 
 
 def _end_with_parent() -> None:

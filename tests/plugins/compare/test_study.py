@@ -58,7 +58,7 @@ def test_a_key_changes_with_all_that_decides_a_result(study):
 
 
 def test_a_key_does_not_change_with_what_decides_nothing(study):
-    recipe = study.arms[0].recipe
+    recipe = with_training(study.arms[0].recipe, budget="3MB")
     same = [with_training(recipe, seed=7), with_training(recipe, threads=1, log_every=3, checkpoint_seconds=1.0)]
     same.append(dataclasses.replace(recipe, sampler=Choice("greedy")))
     assert {study.key(each) for each in same} == {study.key(recipe)}
@@ -71,6 +71,28 @@ def test_a_budget_of_time_is_one_machines(study, monkeypatch):
     monkeypatch.setattr("lm_engine_compare.study.processor", lambda: "another processor")
     assert study.key(timed) != before[0]
     assert study.key(counted) == before[1]
+
+
+def test_a_budget_of_time_is_one_number_of_threads(study):
+    timed, counted = (with_training(study.arms[0].recipe, budget=budget) for budget in ("60s", "3MB"))
+    one, two = dataclasses.replace(study, threads=1), dataclasses.replace(study, threads=2)
+    assert one.key(timed) != two.key(timed) and one.key(counted) == two.key(counted)
+    assert one.key(timed) == two.key(with_training(timed, threads=1))
+
+
+def test_a_key_changes_with_the_code(study, monkeypatch):
+    keys = {study.key(study.arms[0].recipe)}
+    offer = study.catalogue.find("optimizer", study.arms[0].recipe.choice("optimizer").name)
+    for change in ({"version": "0.1.1"}, {"distribution": "acme"}):
+        monkeypatch.setattr(study.catalogue, "find", lambda kind, name, change=change: dataclasses.replace(offer, **change))
+        keys.add(study.key(study.arms[0].recipe))
+    monkeypatch.undo()
+    monkeypatch.setattr("lm_engine.__version__", "99")
+    keys.add(study.key(study.arms[0].recipe))
+    monkeypatch.undo()
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "99")
+    keys.add(study.key(study.arms[0].recipe))
+    assert len(keys) == 5
 
 
 def test_arms_of_one_recipe_lie_apart(study):
