@@ -46,7 +46,7 @@ class TrainingOptions:
         "150s", "When to stop, if not by steps: training time (90s, 5m, 2h), 2e15flops, or 50MB of text."
     )
     seed: int = option(0, "Decides the initial parameters, the order of examples and every draw.", ge=0, lt=2**63)
-    batch_size: int = option(8, "Examples per step, over all micro-batches and processes.", ge=1)
+    batch_size: int = option(8, "Examples per step, over all micro-batches and processes.", ge=1, le=1_000_000)
     context_length: int = option(128, "Tokens per example.", ge=1)
     accumulation: int = option(1, "Micro-batches into which a step is cut, to save memory.", ge=1)
     grad_clip: float = option(1.0, "Largest norm of the gradient; 0 leaves it as it is.", ge=0)
@@ -74,8 +74,8 @@ class GenerationOptions:
     """The texts that a run samples: the table `[generation]`."""
 
     prompt: str = option("", "Text to go on from; empty means the start of a document.")
-    max_tokens: int = option(120, "Most tokens to generate.", ge=1)
-    samples: int = option(1, "How many texts.", ge=1)
+    max_tokens: int = option(120, "Most tokens to generate.", ge=1, le=10_000_000)
+    samples: int = option(1, "How many texts, generated side by side.", ge=1, le=10_000)
 
 
 Table = TypeVar("Table")

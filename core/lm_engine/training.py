@@ -109,7 +109,8 @@ class Trainer:
         first = number * self.options.batch_size
         indices = np.arange(first, first + self.options.batch_size, dtype=np.int64)
         mine = np.array_split(indices, self.world.size)[self.world.rank]
-        return [rows for rows in np.array_split(mine, self.options.accumulation) if len(rows)]
+        n_parts = max(1, min(self.options.accumulation, len(mine)))
+        return [rows for rows in np.array_split(mine, n_parts) if len(rows)]
 
     def _build(self, rows: np.ndarray) -> Batch:
         return self.builder.build(self.tokens, rows, self.options.seed)

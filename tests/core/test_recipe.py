@@ -94,6 +94,9 @@ def tables(**changes):
         ({"training": {"budget": "soon"}}, "--budget expects", "--steps"),
         ({"training": {"budget": "none"}}, "needs --steps or --budget", "--budget 90s"),
         ({"training": {"steps": 0}}, "steps expects a value >= 1", "steps"),
+        ({"training": {"batch_size": 10**22}}, "batch-size expects a value >= 1 and <= 1000000", "Examples"),
+        ({"generation": {"samples": 10**9}}, "samples expects a value >= 1 and <= 10000", "texts"),
+        ({"generation": {"max_tokens": 10**22}}, "max-tokens expects a value >= 1 and <= 10000000", "tokens"),
     ],
 )
 def test_wrong_tables_are_refused(changes, message, hint):

@@ -64,7 +64,7 @@ def test_the_loop_is_a_bare_torch_loop(fakes, cpu):
     assert_same(weights(model), weights(bare))
 
 
-@pytest.mark.parametrize("accumulation", [2, 3, 8, 50])
+@pytest.mark.parametrize("accumulation", [2, 3, 8, 50, 2**62])
 def test_micro_batches_of_unequal_targets_are_one_batch(fakes, cpu, accumulation):
     kept = np.random.default_rng(1).random((24, 8)) < np.linspace(0, 1, 24)[:, None]
     builder, model = fakes.Given(rows(), kept), fakes.Summing()
