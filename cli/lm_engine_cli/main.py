@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -14,6 +15,7 @@ from lm_engine_cli.output import paint, say
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `engine` and leave the interpreter with its exit code."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -25,6 +27,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except OSError:  # what could not be written stays in the buffer, and the interpreter would fail over it
             silence_broken_pipe()
     sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """Give nobody the streams that the caller closed (`>&-`), for which Python has None: a file could get their number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def call(arguments: list[str]) -> int:

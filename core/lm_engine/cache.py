@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lm_engine.durable import UNFINISHED, is_whole, locked, write_whole
-from lm_engine.errors import EngineError
+from lm_engine.errors import EngineError, UsageError
 
 _CONTENT = "content"
 """The entry's own files lie one folder deeper, so that none of them can be taken for the seal."""
@@ -26,10 +26,17 @@ def cache_directory() -> Path:
     """Return the folder for what can be made again: LM_ENGINE_CACHE, else XDG_CACHE_HOME/lm-engine, else ~/.cache/lm-engine.
 
     Raises:
+        UsageError: it lies below a home folder that is not known.
         EngineError: it cannot be made or written.
     """
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    folder = Path(os.environ.get("LM_ENGINE_CACHE") or Path(base, "lm-engine")).expanduser().absolute()
+    named = Path(os.environ.get("LM_ENGINE_CACHE") or Path(base, "lm-engine"))
+    try:
+        folder = named.expanduser().absolute()
+    except RuntimeError:
+        raise UsageError(
+            f"The cache {named} needs a home folder; found none.", "Set LM_ENGINE_CACHE to a folder that can be written."
+        ) from None
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import glob
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -101,8 +102,8 @@ def _from_anywhere(argument: str) -> str:
 def _sources(argument: str, catalogue: Catalogue, readers: Readers) -> list[Source]:
     if not argument:
         raise UsageError("--data expects a file, a folder, a glob or a corpus; found an empty word.", _EMPTY_HINT)
-    path = Path(argument).expanduser()
-    exists = os.path.lexists(path)
+    path = Path(os.path.expanduser(argument))
+    exists = _is_there(path)
     offers = [offer for offer in catalogue.offers("corpus") if argument in (offer.name, offer.full_name)]
     if offers and exists:
         raise UsageError(
@@ -122,6 +123,17 @@ def _sources(argument: str, catalogue: Catalogue, readers: Readers) -> list[Sour
         f"--data expects a file, a folder, a glob or a corpus; found nothing named {argument!r}.",
         advice or _known_corpora(catalogue),
     )
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:  # a recipe names it, which another locale wrote
+        raise UsageError(
+            f"--data {path} needs names of files in UTF-8; found that they are {sys.getfilesystemencoding()} here.",
+            "Set PYTHONUTF8=1 in the environment.",
+        ) from None
+    return os.path.lexists(path)
 
 
 _EMPTY_HINT = "Is a variable of the shell empty? The folder where you are is --data . with a dot."

@@ -114,8 +114,18 @@ class RunDirectory:
         return found
 
     def recipe(self) -> Recipe:
-        """Return the resolved recipe."""
-        return Recipe.from_dict(read_tables(self.path / "recipe.toml"), str(self.path / "recipe.toml"))
+        """Return the resolved recipe.
+
+        Raises:
+            EngineError: it is missing or damaged.
+        """
+        path = self.path / "recipe.toml"
+        if not path.is_file():
+            raise EngineError(f"{self.path} is damaged: it has no recipe.toml.", "Use a copy of the run.")
+        try:
+            return Recipe.from_dict(read_tables(path, "The recipe"), str(path))
+        except UsageError as error:
+            raise EngineError(f"{path} is damaged: {error.message}", "Mend it, or use a copy of the run.") from None
 
     def write_recipe(self, recipe: Recipe) -> None:
         """Replace the recipe."""

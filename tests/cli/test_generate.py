@@ -85,6 +85,26 @@ def test_evaluate(cli: Cli, trained: Path, tmp_path: Path) -> None:
     assert other["data"] == ["other.txt"]
 
 
+@pytest.mark.parametrize("sampler", ["sampler = 5\n", "[[sampler]]\nname = 'greedy'\n", "[sampler]\nk = 5\n", "[sampler", None])
+@pytest.mark.parametrize("name", ["generate", "evaluate"])
+def test_a_damaged_recipe_of_a_run_is_told_in_two_lines(
+    name: str, sampler: str | None, cli: Cli, trained: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    recipe = tomllib.loads((run / "recipe.toml").read_text())
+    del recipe["sampler"]
+    (run / "recipe.toml").write_text((sampler or "") + "\n" + tomli_w.dumps(recipe))
+    if sampler is None:
+        (run / "recipe.toml").unlink()
+    result = cli(name, run)
+    assert result.code in (1, 2), result
+    assert len(result.err.splitlines()) == 2
+    assert str(run) in result.err
+    assert "bug" not in result.err
+    assert "--config" not in result.err
+
+
 @pytest.mark.parametrize("name", ["generate", "evaluate", "resume"])
 def test_a_damaged_run_is_told_in_two_lines(name: str, cli: Cli, tmp_path: Path) -> None:
     folder = tmp_path / "run"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import shlex
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -166,6 +168,24 @@ def test_a_broken_pipe_is_silent(line: str, tmp_path: Path, cache: Path) -> None
     assert process.stderr.read() == b""
     process.stderr.close()
     assert process.wait() == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("plugins >&-", 0),
+        ("plugins >&- 2>&- <&-", 0),
+        ("tokenize --tokenizer byte <&-", 0),
+        ("rnu 2>&-", 2),
+        ("plugins show gpt --json <&- 2>&-", 0),
+    ],
+)
+def test_closed_streams(line: str, code: int, tmp_path: Path, cache: Path) -> None:
+    called = shlex.join(command()) + " " + line
+    done = subprocess.run(["sh", "-c", called], cwd=tmp_path, env=environment(cache), capture_output=True, text=True)
+    assert done.returncode == code, done
+    assert done.stderr == ""
 
 
 def test_main_leaves_with_the_code(monkeypatch: pytest.MonkeyPatch) -> None:

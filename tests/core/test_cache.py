@@ -11,7 +11,7 @@ import textwrap
 
 import pytest
 
-from lm_engine import EngineError
+from lm_engine import EngineError, UsageError
 from lm_engine.cache import cache_directory, cached, folder_fingerprint
 
 
@@ -41,6 +41,24 @@ def test_the_cache_directory(tmp_path, monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert cache_directory() == tmp_path / "home/.cache/lm-engine"
+
+
+def test_without_a_home_folder_the_cache_is_asked_for(monkeypatch):
+    """As in a container whose user has no entry in passwd."""
+
+    def nobody(*args):
+        raise KeyError(*args)
+
+    pwd = pytest.importorskip("pwd")
+    for name in ("getpwuid", "getpwnam"):
+        monkeypatch.setattr(pwd, name, nobody)
+    for variable in ("LM_ENGINE_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    for given, place in (("", "~/.cache/lm-engine"), ("~nobody/mine", "~nobody/mine")):
+        monkeypatch.setenv("LM_ENGINE_CACHE", given)
+        with pytest.raises(UsageError, match=f"The cache {place} needs a home folder") as caught:
+            cache_directory()
+        assert "LM_ENGINE_CACHE" in caught.value.hint
 
 
 def test_a_cache_directory_that_cannot_be_written(tmp_path, monkeypatch):

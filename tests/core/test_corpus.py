@@ -117,6 +117,28 @@ def test_a_folder_whose_name_is_no_text_stays_out_of_recipes(tmp_path, monkeypat
     assert named_from_anywhere(["one.txt", "*.txt"]) == ("one.txt", "*.txt")
 
 
+def test_an_unknown_home_is_a_name_like_any_other(catalogue, tmp_path):
+    assert "nothing named '~nosuchuser/x.txt'" in refused(["~nosuchuser/x.txt"], catalogue).message
+    assert "nothing named" in refused(["a\0b"], catalogue).message
+
+
+def test_names_that_the_locale_cannot_spell(tmp_path):
+    (tmp_path / "é.txt").write_text("text")
+    script = """
+from lm_engine import UsageError
+from lm_engine.catalogue import Catalogue
+from lm_engine.corpus import open_corpus
+try:
+    open_corpus(["\\xe9.txt"], Catalogue(entry_points=[]))
+except UsageError as error:
+    assert "\\xe9.txt needs names of files in UTF-8" in error.message and "PYTHONUTF8=1" in error.hint
+else:
+    raise SystemExit(1)
+"""
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    subprocess.run([sys.executable, "-c", script], env={**os.environ, **locale}, cwd=tmp_path, check=True)
+
+
 def test_a_named_corpus_streams_and_restarts(catalogue):
     corpus = open_corpus(["poems"], catalogue)
     assert list(corpus.pieces()) == list(corpus.pieces()) == [("a rose", True), ("is a \ufffd rose", True)]

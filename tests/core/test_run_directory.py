@@ -52,6 +52,27 @@ def test_facts_have_their_types(directory):
             directory.fact(kind, *keys)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "is damaged: it has no recipe.toml"),
+        ("sampler = 5", "sampler must be a table, found 5"),
+        ("[sampler]\nk = 3\n", "names no"),
+        ("[[sampler]]\n", "sampler must be a table"),
+        ("[sampler\n", "is not valid TOML"),
+        ("[data]\nsources = 5\n[training]\nsteps = 'x'\n", "names no"),
+    ],
+)
+def test_a_damaged_recipe_is_the_runs(text, words, directory):
+    if text is not None:
+        (directory.path / "recipe.toml").write_text(text)
+    with pytest.raises(EngineError) as caught:
+        directory.recipe()
+    assert words in caught.value.message
+    assert str(directory.path) in caught.value.message
+    assert "--" not in caught.value.message + caught.value.hint
+
+
 def test_one_lock_at_a_time(directory):
     with directory.lock(), pytest.raises(EngineError, match="in use by another process"), directory.lock():
         pass

@@ -27,13 +27,14 @@ class GenerateCommand(StageCommand):
 
     def base_tables(self, args: Sequence[str], with_value: Sequence[str]) -> Tables:
         """Return the run's sampler and [generation], so that `--sampler.k 5` alone changes the sampler that the run has."""
-        from lm_engine.recipe import read_tables
+        from lm_engine.recipe import Recipe, read_tables
 
         folder = positional(args, with_value)
         tables = super().base_tables(args, with_value)
         recipe = Path(folder, "recipe.toml") if folder else None
         if recipe and recipe.is_file():
-            tables.update({name: table for name, table in read_tables(recipe).items() if name in ("sampler", "generation")})
+            own = Recipe.from_dict(read_tables(recipe, "The recipe"), str(recipe)).to_dict()
+            tables.update(sampler=own["sampler"], generation=own["generation"])
         return tables
 
     def look(self, ctx: click.Context, args: Sequence[str]) -> Request:
