@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import multiprocessing.connection
 import multiprocessing.forkserver
+import os
 import signal
 import sys
 import threading
@@ -65,7 +66,7 @@ class Local(TaskExecutor):
             _stop(list(running))
 
     def _start(self, context: Any, task: Task, slot: int) -> BaseProcess:
-        environment = {"CUDA_VISIBLE_DEVICES": str(slot % self._gpus)} if self._gpus > 1 else {}
+        environment = {"CUDA_VISIBLE_DEVICES": _gpu(slot % self._gpus)} if self._gpus > 1 else {}
         started: BaseProcess = context.Process(
             target=process, args=(task.work, dict(task.argument), task.folder, environment), name=task.name
         )
@@ -102,6 +103,12 @@ def _gpus() -> int:
     import torch
 
     return torch.cuda.device_count()
+
+
+def _gpu(number: int) -> str:
+    """Return the system's name of a GPU among those that the user allows."""
+    allowed = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    return allowed[number] if number < len(allowed) else str(number)
 
 
 def _ended(task: Task, ended: BaseProcess) -> Ended:

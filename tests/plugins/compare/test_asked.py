@@ -157,11 +157,16 @@ def where(argument, folder):
     (folder / "where").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "all"))
 
 
-@pytest.mark.parametrize(("gpus", "jobs", "expected"), [(2, 2, ["0", "1"]), (1, 2, ["all", "all"])])
-def test_runs_at_once_get_a_gpu_each(monkeypatch, tmp_path, gpus, jobs, expected):
+@pytest.mark.parametrize(
+    ("gpus", "jobs", "allowed", "expected"),
+    [(2, 2, "", ["0", "1"]), (1, 2, "", ["all", "all"]), (2, 2, "3, GPU-8932", ["3", "GPU-8932"])],
+)
+def test_runs_at_once_get_a_gpu_each(monkeypatch, tmp_path, gpus, jobs, allowed, expected):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]))
     monkeypatch.syspath_prepend(str(HERE))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if allowed:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", allowed)
     monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
     executor = Local(NoOptions(), jobs=jobs)
     assert executor.shares_devices == (jobs > gpus)
