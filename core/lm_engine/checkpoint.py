@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from lm_engine.durable import UNFINISHED, check_whole, read_json, write_whole
-from lm_engine.errors import EngineError
+from lm_engine.errors import EngineError, to_resume
 from lm_engine.model import Model
 
 FORMAT = 1
@@ -97,9 +97,7 @@ def _not_saved(run: Path, place: Path, error: Exception) -> EngineError:
     cause = "the disk is full" if full else str(error)
     kept = list_checkpoints(run)
     safe = f"The checkpoint of step {kept[0]} is whole" if kept else "No earlier checkpoint exists"
-    return EngineError(
-        f"The checkpoint {place} could not be written: {cause}. {safe}.", f"Make room, then: engine resume {run}"
-    )
+    return EngineError(f"The checkpoint {place} could not be written: {cause}. {safe}.", f"Make room, then: {to_resume(run)}")
 
 
 def list_checkpoints(run: Path) -> list[int]:

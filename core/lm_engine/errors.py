@@ -53,3 +53,14 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"Did you mean {near[0]}?" if near else ""
+
+
+def to_resume(run: object) -> str:
+    """Return the command that goes on with a run, its folder quoted as a shell wants it.
+
+    >>> to_resume("my run")
+    "engine resume 'my run'"
+    """
+    import shlex
+
+    return f"engine resume {shlex.quote(str(run))}"

@@ -19,7 +19,7 @@ from lm_engine.cache import folder_fingerprint
 from lm_engine.catalogue import Catalogue, Offer
 from lm_engine.corpus import named_from_anywhere
 from lm_engine.durable import locked, read_json, sync_folder, sync_tree, write_atomically
-from lm_engine.errors import EngineError, UsageError
+from lm_engine.errors import EngineError, UsageError, to_resume
 from lm_engine.implementation import STAGES
 from lm_engine.options import parse
 from lm_engine.recipe import Choice, Recipe, Resolved, read_tables, resolve
@@ -192,7 +192,7 @@ class RunDirectory:
     def _not_written(self, error: OSError) -> EngineError:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         cause = "the disk is full" if full else f"{error.strerror or error}"
-        hint = f"Make room, then: engine resume {self.path}" if full else "Check the folder's rights, or say --out DIR."
+        hint = f"Make room, then: {to_resume(self.path)}" if full else "Check the folder's rights, or say --out DIR."
         return EngineError(f"{self.path} must be writable; found: {cause}.", hint)
 
     @contextlib.contextmanager
@@ -279,7 +279,7 @@ def refuse_used(path: Path) -> None:
         is_run = (path / "engine.json").is_file()
         raise UsageError(
             f"--out expects a new or empty folder; found something at {path}.",
-            f"Choose another folder{f', or go on with it: engine resume {path}' if is_run else ''}.",
+            f"Choose another folder{f', or go on with it: {to_resume(path)}' if is_run else ''}.",
         )
 
 

@@ -13,7 +13,7 @@ from lm_engine.cache import cache_directory
 from lm_engine.catalogue import Catalogue
 from lm_engine.checkpoint import Checkpoint, list_checkpoints, load_checkpoint
 from lm_engine.corpus import open_corpus
-from lm_engine.errors import EngineError, UsageError
+from lm_engine.errors import EngineError, UsageError, to_resume
 from lm_engine.evaluation import evaluate
 from lm_engine.examples import ExampleBuilder
 from lm_engine.generation import OnToken, generate
@@ -226,7 +226,7 @@ def open_run(path: str | Path, *, catalogue: Catalogue | None = None, device: st
     resolved = run.resolve(catalogue)
     checkpoint, _ = newest_checkpoint(path)
     if checkpoint is None:
-        raise EngineError(f"{path} must have a checkpoint; found none yet.", f"engine resume {path}")
+        raise EngineError(f"{path} must have a checkpoint; found none yet.", to_resume(path))
     tokenizer = load_tokenizer(run, resolved)
     training: Any = resolved.recipe.training_options()
     machine = pick_machine(device, "auto" if device != "auto" else training.precision, training.threads)

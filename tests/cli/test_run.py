@@ -84,7 +84,7 @@ def test_plain_lines_say_plan_progress_and_end(cli: Cli, text: Path) -> None:
     assert generate.startswith("engine generate 'my run' --prompt \"")
     again = cli("run", "--data", text, "--steps", "4", "--out", "my run", *TINY)
     assert again.code == 2
-    assert "engine resume my run" in again.err
+    assert "engine resume 'my run'" in again.err
 
 
 def test_the_commands_that_the_end_names_work(cli: Cli, text: Path) -> None:

@@ -117,3 +117,21 @@ def test_used_folders(tmp_path):
     with pytest.raises(UsageError) as caught:
         refuse_used(tmp_path)
     assert f"engine resume {tmp_path}" in caught.value.hint
+
+
+def test_the_folder_in_a_hint_is_quoted(tmp_path, monkeypatch):
+    """What is hinted at can be pasted into a shell."""
+    run = tmp_path / "my run[1]"
+    run.mkdir()
+    (run / "engine.json").write_text("{}")
+    with pytest.raises(UsageError) as used:
+        refuse_used(run)
+
+    def fail(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "open", fail)
+    with pytest.raises(EngineError) as full:
+        RunDirectory(run).append("metrics.jsonl", {})
+    for hint in (used.value.hint, full.value.hint):
+        assert f"engine resume '{run}'" in hint
