@@ -17,6 +17,9 @@ from lm_engine.implementation import STAGES
 
 Tables = dict[str, dict[str, Any]]
 
+_LISTS = ("sources", "held_out_sources")
+"""What is a list in `[data]`; a single word is a list of one, whatever commas are in it."""
+
 
 def default_tables() -> Tables:
     """Return what holds where the user says nothing."""
@@ -40,6 +43,8 @@ def lay_over(lower: Mapping[str, Any], upper: Mapping[str, Any], catalogue: Cata
             below = below if _same(name, below.get("name"), values.get("name"), catalogue) else {}
         if name == "training":
             values = _one_end(values)
+        if name == "data":
+            values = {key: [value] if key in _LISTS and isinstance(value, str) else value for key, value in values.items()}
         merged[name] = {**below, **values}
     return merged
 

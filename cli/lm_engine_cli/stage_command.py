@@ -80,6 +80,12 @@ class SpecOption(click.Option):
         Raises:
             UsageError: it is none of the field's values.
         """
+        for word in (value,) if isinstance(value, str) else value:
+            if any("\ud800" <= character <= "\udfff" for character in word):  # how Python holds bytes that are no text
+                raise UsageError(
+                    f"{self.opts[0]} expects text in UTF-8, found {word!a}.",
+                    "Rename the file, or name its folder; where it is UTF-8, set PYTHONUTF8=1 in the environment.",
+                )
         if self.spec.type is tuple and len(value) == 1 and self.table not in TABLES:
             value = value[0]  # `--model.layers a,b` is a list as well
         return self.spec.convert(value, self.opts[0])

@@ -357,7 +357,8 @@ def load_file(file: str | Path) -> Any:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with contextlib.redirect_stdout(sys.stderr):  # what it prints is no part of a command's result
+            spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise

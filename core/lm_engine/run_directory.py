@@ -9,7 +9,9 @@ import errno
 import json
 import math
 import platform
+import re
 import reprlib
+import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -27,6 +29,11 @@ from lm_engine.tokenizer import Tokenizer
 from lm_engine.upgrade import UNPACKAGED, Maker
 
 FORMAT = 1
+
+_DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+"""Names of distributions, by PEP 508."""
+
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
 
 Fact = TypeVar("Fact", str, int, float, bool)
 
@@ -171,6 +178,7 @@ class RunDirectory:
 
     def _offer(self, stage: str, catalogue: Catalogue) -> Offer[Any]:
         distribution, version, name = (self.fact(str, "stages", stage, key) for key in ("distribution", "version", "name"))
+        self._require_installable(distribution, version)
         for offer in catalogue.offers(stage):
             # A file is known by its name alone: the run may have been moved, and so may the file.
             same = Path(offer.distribution).name == Path(distribution).name if version == offer.version == UNPACKAGED else False
@@ -178,8 +186,20 @@ class RunDirectory:
                 return offer
         broken = [problem.cause for problem in catalogue.problems if problem.distribution == distribution]
         state = f"it is installed but broken: {broken[0]}" if broken else "it is not installed"
-        install = f"Say --plugin {distribution}" if version == UNPACKAGED else f"pip install {distribution}=={version}"
+        install = (
+            f"Say --plugin {shlex.quote(distribution)}" if version == UNPACKAGED else f"pip install {distribution}=={version}"
+        )
         raise EngineError(f"The {stage} {name} of {self.path} was made by {distribution} {version}; {state}.", install)
+
+    def _require_installable(self, distribution: str, version: str) -> None:
+        """Make sure that what a run's maker is called may stand behind `pip install`: the run may be a stranger's.
+
+        Raises:
+            EngineError: it is no name and version of a distribution.
+        """
+        if version != UNPACKAGED and not (_DISTRIBUTION.fullmatch(distribution) and _VERSION.fullmatch(version)):
+            found = f"expected a distribution and its version, found {distribution!r} and {version!r}"
+            raise EngineError(f"{self.path / 'engine.json'} is damaged: {found}.", "Use a copy of the run.")
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:

@@ -39,6 +39,12 @@ def test_the_full_name_is_the_same_implementation(catalogue: Catalogue) -> None:
     assert merged == {"model": {"name": "lm-engine-gpt:gpt", "n_layer": 2}}
 
 
+def test_one_source_may_have_a_comma_in_its_name(catalogue: Catalogue) -> None:
+    upper = {"data": {"sources": "a,b.txt", "held-out-sources": "c,d.txt"}}
+    data = Recipe.from_dict(lay_over(default_tables(), upper, catalogue)).data_options()
+    assert (data.sources, data.held_out_sources) == (("a,b.txt",), ("c,d.txt",))
+
+
 @pytest.mark.parametrize(
     ("lower", "upper", "expected"),
     [

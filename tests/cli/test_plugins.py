@@ -47,6 +47,14 @@ def test_the_list_as_json(cli: Cli) -> None:
     assert facts["problems"] == []
 
 
+def test_what_a_plugin_prints_is_no_part_of_the_result(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "talking_plugin.py"
+    path.write_text("print('hello')\n" + COIN.replace("CLASS_", "Good").replace("CLASS", "talking-coin"))
+    result = cli("plugins", "list", "--plugin", path, "--json")
+    assert "talking-coin" in [offer["name"] for offer in json.loads(result.out)["offers"]]
+    assert result.err == "hello\n"
+
+
 def test_a_broken_plugin_is_listed_with_its_cause(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     catalogue = Catalogue()
     catalogue.problems.append(

@@ -113,3 +113,12 @@ def test_a_repeated_list_option_is_a_list(cli: Cli, tmp_path: Path) -> None:
     arguments = ["run", "--plugin", "my_tokenizer2.py", "--tokenizer", "mine"]
     shown = cli(*arguments, "--tokenizer.words", "a", "--tokenizer.words", "b,c", "--print-config", "--json")
     assert '"words": [\n      "a",\n      "b,c"\n    ]' in shown.out
+
+
+@pytest.mark.parametrize("flag", ["--data", "--prompt", "--held-out-data"])
+def test_bytes_that_are_no_text_are_named(flag: str, cli: Cli) -> None:
+    result = cli("run", flag, "a\udcff.txt")
+    assert result.code == 2
+    error, hint = result.err.splitlines()
+    assert error == rf"Error: {flag} expects text in UTF-8, found 'a\udcff.txt'."
+    assert "Rename the file" in hint

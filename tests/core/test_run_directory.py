@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lm_engine import EngineError, UsageError
+from lm_engine import Catalogue, EngineError, UsageError
 from lm_engine.run_directory import RunDirectory, new_run_path, read_lines, refuse_used
 
 
@@ -117,6 +117,33 @@ def test_used_folders(tmp_path):
     with pytest.raises(UsageError) as caught:
         refuse_used(tmp_path)
     assert f"engine resume {tmp_path}" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("distribution", "version"),
+    [("../../x", "0.1.0"), ("x --index-url=http://y", "1"), ("x", "1; rm -r ~"), ("-r", "1"), ("x", "")],
+)
+def test_no_hint_repeats_what_a_stranger_calls_a_distribution(directory, distribution, version):
+    stage = {"distribution": distribution, "version": version, "name": "gpt"}
+    (directory.path / "engine.json").write_text(json.dumps({"stages": {"model": stage}}))
+    with pytest.raises(EngineError, match=r"engine\.json is damaged: expected a distribution and its version") as caught:
+        directory.maker("model", Catalogue(entry_points=[]))
+    assert caught.value.hint == "Use a copy of the run."
+
+
+@pytest.mark.parametrize(
+    ("distribution", "version", "hint"),
+    [
+        ("lm-engine-x", "0.1.0", "pip install lm-engine-x==0.1.0"),
+        ("./my model.py", "unpackaged", "Say --plugin './my model.py'"),
+    ],
+)
+def test_what_made_a_stage_is_named(directory, distribution, version, hint):
+    stage = {"distribution": distribution, "version": version, "name": "gpt"}
+    (directory.path / "engine.json").write_text(json.dumps({"stages": {"model": stage}}))
+    with pytest.raises(EngineError) as caught:
+        directory.maker("model", Catalogue(entry_points=[]))
+    assert caught.value.hint == hint
 
 
 def test_the_folder_in_a_hint_is_quoted(tmp_path, monkeypatch):
