@@ -55,6 +55,7 @@ def test_a_runs_own_values_are_not_shown_as_defaults(cli: Cli) -> None:
     for command, real in (("resume", ""), ("generate", "default 0, default auto")):
         shown = " ".join(cli(command, "--help").out.split())
         assert ", ".join(re.findall(r"default \w+", shown)) == real
+    assert "the run's own end holds" in " ".join(cli("resume", "--help").out.split())
     assert "[default 150s]" in " ".join(cli("run", "--help").out.split())
 
 

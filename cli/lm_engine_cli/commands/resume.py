@@ -38,7 +38,8 @@ resume = StageCommand(
     short_help="Go on with a run.",
     help="""Go on with a run that was stopped, exactly where its newest checkpoint stands.
 
-    With --steps or --budget the run, also one that is done, is trained to that new end.
+    Without --steps and --budget the run's own end holds; with one of them the run, also one that is done, is trained to
+    that new end.
 
     \b
       engine resume runs/NAME
