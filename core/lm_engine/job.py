@@ -218,7 +218,7 @@ def plan_of(job: Job, folder: Path | None) -> Plan:
     parameters: dict[str, int] = {}
     for named in named_parameters(job.model):
         parameters[named.role] = parameters.get(named.role, 0) + named.parameter.numel()
-    steps = job.steps or max(1, round(job.seconds_allowed / job.cost.seconds_per_step))
+    steps = job.steps or max(1, round(job.seconds_allowed / max(job.cost.seconds_per_step, 1e-9)))
     epochs = steps * training.batch_size / prepared.builder.count(prepared.train.tokens)
     return Plan(
         folder=folder,

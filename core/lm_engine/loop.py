@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
+import shlex
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -31,9 +32,16 @@ def carry_out(job: Job, folder: Path) -> RunResult:
         Interrupted: Ctrl-C or SIGTERM; a checkpoint is saved.
     """
     job.observer.on_start(plan_of(job, folder))
-    _train(job, folder)
-    evaluation = _evaluate(job, final=True)
-    samples = _sample(job, final=True)
+    with _stop_requests() as stop:
+        _train(job, folder, stop)
+        if stop and job.world.size == 1:  # while the last checkpoint was written
+            raise _stopped(job, folder)
+    try:
+        with _stopping_at_once():
+            evaluation = _evaluate(job, final=True)
+            samples = _sample(job, final=True)
+    except KeyboardInterrupt:
+        raise _stopped(job, folder) from None
     job.world.wait()
     result = RunResult(
         folder=folder,
@@ -47,29 +55,33 @@ def carry_out(job: Job, folder: Path) -> RunResult:
     return result
 
 
-def _train(job: Job, folder: Path) -> None:
+def _train(job: Job, folder: Path, stop: Sequence[int]) -> None:
     training = job.training
     saved = job.state.seconds
-    with _stop_requests() as stop:
-        while job.progress() < 1:
-            before = job.progress()
-            outcome = job.trainer.step(job.state.step, job.progress(ahead=0.5), bool(stop))
-            _advance(job, outcome)
-            done = job.progress() >= 1
-            _report(job, outcome, done)
-            if not done and _crossed(training.evaluate_every, before, job.progress()):
-                _evaluate(job, final=False)
-            if not done and _crossed(training.sample_every, before, job.progress()):
-                _sample(job, final=False)
-            due = training.checkpoint_seconds and job.state.seconds - saved >= training.checkpoint_seconds
-            if done or outcome.stop or due:
-                _save(job)
-                saved = job.state.seconds
-            if outcome.stop and not done:
-                job.world.wait()  # whoever goes on at once must find the checkpoint that the first process is still writing
-                raise Interrupted(
-                    f"Stopped at step {job.state.step}; everything up to it is saved.", f"To go on: engine resume {folder}"
-                )
+    while job.progress() < 1:
+        before = job.progress()
+        outcome = job.trainer.step(job.state.step, job.progress(ahead=0.5), bool(stop))
+        _advance(job, outcome)
+        done = job.progress() >= 1
+        _report(job, outcome, done)
+        if not done and _crossed(training.evaluate_every, before, job.progress()):
+            _evaluate(job, final=False)
+        if not done and _crossed(training.sample_every, before, job.progress()):
+            _sample(job, final=False)
+        due = training.checkpoint_seconds and job.state.seconds - saved >= training.checkpoint_seconds
+        if done or outcome.stop or due:
+            _save(job)
+            saved = job.state.seconds
+        if outcome.stop:
+            job.world.wait()  # whoever goes on at once must find the checkpoint that the first process is still writing
+            raise _stopped(job, folder)
+
+
+def _stopped(job: Job, folder: Path) -> Interrupted:
+    return Interrupted(
+        f"Stopped at step {job.state.step}; everything up to it is saved.",
+        f"To go on: engine resume {shlex.quote(str(folder))}",
+    )
 
 
 def _advance(job: Job, outcome: Outcome) -> None:
@@ -183,9 +195,30 @@ def _stop_requests() -> Iterator[list[int]]:
             raise KeyboardInterrupt
         received.append(number)
 
-    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with _handling(note):
         yield received
+
+
+@contextlib.contextmanager
+def _stopping_at_once() -> Iterator[None]:
+    """Let SIGTERM stop what can be done again as Ctrl-C does: by KeyboardInterrupt."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with _handling(stop):
+        yield
+
+
+@contextlib.contextmanager
+def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    previous = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        for number, before in previous.items():
+            signal.signal(number, before)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -68,7 +69,8 @@ def run(
     folder = _new_folder(out)
     catalogue = catalogue or Catalogue()
     job = assemble(resolve(recipe, catalogue), catalogue, Observers(observers))
-    folder = folder or new_run_path(job.resolved.recipe.choice("model").name)
+    # The name has the time in it, which need not be the same in every process.
+    folder = folder or Path(job.world.of_first(str(new_run_path(job.resolved.recipe.choice("model").name))))
     with contextlib.ExitStack() as held:
         if job.world.is_first:
             job.run = RunDirectory.create(folder, job.resolved, job.prepared.tokenizer_folder, facts_of(job))
@@ -123,7 +125,7 @@ def resume(
         if job.progress() >= 1 and (scored or not job.model.causal):
             raise RunDone(
                 f"{folder} is done: {job.state.step} steps.",
-                f"To go further: engine resume {folder} --steps {2 * job.state.step}",
+                f"To go further: engine resume {shlex.quote(str(folder))} --steps {2 * job.state.step}",
             )
         if job.run is not None:
             # The stages stay as engine.json says that they were made, also where their options were upgraded to be read.

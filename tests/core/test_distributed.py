@@ -73,9 +73,10 @@ SCRIPT = textwrap.dedent("""
     if rank == 1:
         rare.grad = torch.ones(3)
     world.sum_gradients([used, rare, never])
-    facts = {"step": whole.step, "bits": whole.bits_per_byte, "own": len(own), "stopped": stopped, "timed": timed.step,
-             "apart": apart, "used": used.grad.tolist(), "rare": rare.grad.tolist(), "never": never.grad is None,
-             "mean": world.mean(rank)}
+    first = world.of_first("first läuft" if rank == 0 else "another, and longer")
+    facts = {"first": first, "step": whole.step, "bits": whole.bits_per_byte, "own": len(own), "stopped": stopped,
+             "timed": timed.step, "apart": apart, "used": used.grad.tolist(), "rare": rare.grad.tolist(),
+             "never": never.grad is None, "mean": world.mean(rank)}
     with open(f"{folder}/rank{rank}.json", "w") as file:
         json.dump(facts, file)
 """)
@@ -144,6 +145,10 @@ def test_one_signal_stops_both_and_resume_is_exact(folder):
 
 def test_processes_that_find_different_checkpoints_say_so(folder):
     assert [facts(folder, rank)["apart"] for rank in (0, 1)] == ["this one found step 8.", "this one found step 5."]
+
+
+def test_all_go_by_the_first_ones_text(folder):
+    assert [facts(folder, rank)["first"] for rank in (0, 1)] == ["first läuft"] * 2
 
 
 def test_only_the_first_process_writes(folder):
