@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-import shlex
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from lm_engine.checkpoint import save_checkpoint
-from lm_engine.errors import EngineError, Interrupted
+from lm_engine.errors import EngineError, Interrupted, to_resume
 from lm_engine.evaluation import evaluate
 from lm_engine.generation import generate
 from lm_engine.job import Job, plan_of
@@ -80,7 +79,7 @@ def _train(job: Job, folder: Path, stop: Sequence[int]) -> None:
 def _stopped(job: Job, folder: Path) -> Interrupted:
     return Interrupted(
         f"Stopped at step {job.state.step}; everything up to it is saved.",
-        f"To go on: engine resume {shlex.quote(str(folder))}",
+        f"To go on: {to_resume(folder)}",
     )
 
 
@@ -183,7 +182,7 @@ def _save(job: Job) -> None:
 
 @contextlib.contextmanager
 def _stop_requests() -> Iterator[list[int]]:
-    """Collect Ctrl-C and SIGTERM instead of dying of them; a second one is obeyed at once."""
+    """Collect Ctrl-C, SIGTERM and SIGHUP instead of dying of them; a second one is obeyed at once."""
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield received  # only the main thread may handle signals; a notebook's worker runs without
@@ -191,7 +190,7 @@ def _stop_requests() -> Iterator[list[int]]:
 
     def note(number: int, frame: FrameType | None) -> None:
         del frame
-        if received:
+        if received and number in (signal.SIGINT, signal.SIGTERM):  # a terminal that is closed may say so twice
             raise KeyboardInterrupt
         received.append(number)
 
@@ -201,7 +200,7 @@ def _stop_requests() -> Iterator[list[int]]:
 
 @contextlib.contextmanager
 def _stopping_at_once() -> Iterator[None]:
-    """Let SIGTERM stop what can be done again as Ctrl-C does: by KeyboardInterrupt."""
+    """Let SIGTERM and SIGHUP stop what can be done again as Ctrl-C does: by KeyboardInterrupt."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         del number, frame
@@ -216,7 +215,10 @@ def _stopping_at_once() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    previous = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    # A hang-up is a terminal that was closed; under nohup it stays ignored.
+    numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN or number == signal.SIGINT]
+    previous = {number: signal.signal(number, handler) for number in heard}
     try:
         yield
     finally:

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from lm_engine.catalogue import Catalogue
 from lm_engine.distributed import is_first_process
-from lm_engine.errors import EngineError, RunDone
+from lm_engine.errors import EngineError, RunDone, to_resume
 from lm_engine.estimate import Estimate
 from lm_engine.job import Earlier, Job, assemble, facts_of, plan_of
 from lm_engine.loop import carry_out
@@ -125,7 +124,7 @@ def resume(
         if job.progress() >= 1 and (scored or not job.model.causal):
             raise RunDone(
                 f"{folder} is done: {job.state.step} steps.",
-                f"To go further: engine resume {shlex.quote(str(folder))} --steps {2 * job.state.step}",
+                f"To go further: {to_resume(folder)} --steps {2 * job.state.step}",
             )
         if job.run is not None:
             # The stages stay as engine.json says that they were made, also where their options were upgraded to be read.

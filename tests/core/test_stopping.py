@@ -81,6 +81,19 @@ def test_the_final_score_is_left_at_once(text, tmp_path, tiny_recipe, monkeypatc
     assert [line["final"] for line in scores] == [True]
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no such signal here")
+def test_a_terminal_that_is_closed_is_a_wish_to_stop(text, tmp_path, tiny_recipe):
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        with pytest.raises(Interrupted):
+            run(tiny_recipe(text, steps=8), out=tmp_path / "run", observers=[Stopping(signal.SIGHUP, signal.SIGHUP, step=3)])
+        assert list_checkpoints(tmp_path / "run") == [4]
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+        assert resume(tmp_path / "run", observers=[Stopping(signal.SIGHUP, step=6)]).step == 8
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_a_second_ctrl_c_is_obeyed_at_once(text, tmp_path, tiny_recipe):
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):

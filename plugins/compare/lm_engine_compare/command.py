@@ -16,7 +16,7 @@ from click.shell_completion import CompletionItem
 
 from lm_engine import STAGES, Catalogue, UsageError
 from lm_engine.tools import DataOptions, Offer, OptionSpec, TrainingOptions, describe, parse, read_tables
-from lm_engine_cli.command import EngineCommand, json_option, offers_of, plugin_option
+from lm_engine_cli.command import EngineCommand, Folder, json_option, offers_of, plugin_option
 from lm_engine_cli.group import installed
 from lm_engine_cli.layers import Tables, default_tables, lay_over
 from lm_engine_cli.stage_command import SpecOption, TwoLooks, look
@@ -289,7 +289,7 @@ compare = CompareCommand(
         click.Option(["--jobs"], type=click.IntRange(1, 10_000), metavar="N", help="Runs at once; else as the executor does."),
         click.Option(
             ["--out"],
-            type=click.Path(path_type=Path, file_okay=False),
+            type=Folder(),
             default=Path("comparisons"),
             show_default=True,
             metavar="DIR",

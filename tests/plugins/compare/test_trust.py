@@ -190,6 +190,11 @@ def test_what_is_refused_at_once(compare, arguments, message):
     assert message in said.err
 
 
+def test_an_empty_word_is_no_folder(engine):
+    refused = engine("compare", "--config", "tiny.toml", "--data", "text.txt", "--out", "")
+    assert "--out expects a folder, found an empty word" in refused.communicate(timeout=60)[1] and refused.returncode == 2
+
+
 def test_tuning_by_the_clock_is_not_shared(engine, tmp_path):
     shared = ("--tune", "optimizer.lr=x1,x2", "--tune-budget", "2s", "--jobs", "2", "--out", tmp_path)
     refused = engine("compare", "--config", "tiny.toml", "--data", "text.txt", *shared)
