@@ -5,17 +5,20 @@ depends on nothing but the text, exact duplicates land on the same side, and a c
 With fewer, or when whole documents cannot give between half and one and a half of the share, the tail of every document is
 held out; for one ASCII file that is its last tenth. Near-duplicates are not looked for.
 
-A first pass surveys the text (a hash and a size per document, about 100 bytes of memory each); every later pass streams it
-and checks it against the survey, so text that changes during a run is noticed.
+A first pass surveys the text (a hash and a size per document; with the choice some 60 bytes of memory each); every later
+pass streams it and checks it against the survey, so text that changes during a run is noticed.
 """
 
 from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 from lm_engine.errors import EngineError, UsageError
 from lm_engine.pieces import Piece, Pieces
@@ -28,9 +31,11 @@ FARTHEST = 1.1
 
 Rule = Literal["nothing", "documents", "tails", "corpus"]
 Cut = tuple[int, int]
+Counts: TypeAlias = npt.NDArray[np.uint64]
+Marks: TypeAlias = npt.NDArray[np.bool_]
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Survey:
     """What one pass learns about a text.
 
@@ -40,19 +45,19 @@ class Survey:
         fingerprint: digest of the full hashes, in order.
     """
 
-    digests: array[int] = field(default_factory=lambda: array("Q"))
-    sizes: array[int] = field(default_factory=lambda: array("Q"))
-    fingerprint: str = ""
+    digests: Counts
+    sizes: Counts
+    fingerprint: str
 
     @property
     def n_bytes(self) -> int:
         """UTF-8 bytes of all documents."""
-        return sum(self.sizes)
+        return int(self.sizes.sum())
 
 
 def survey(corpus: Pieces) -> Survey:
     """Read the text once and note each document's hash and size."""
-    found = Survey()
+    digests, sizes = array("Q"), array("Q")
     whole = hashlib.sha256()
     document, size = hashlib.sha256(), 0
     for piece in corpus.pieces():
@@ -62,11 +67,10 @@ def survey(corpus: Pieces) -> Survey:
         if piece.ends_document:
             digest = document.digest()
             whole.update(digest)
-            found.digests.append(_short(digest))
-            found.sizes.append(size)
+            digests.append(_short(digest))
+            sizes.append(size)
             document, size = hashlib.sha256(), 0
-    found.fingerprint = whole.hexdigest()
-    return found
+    return Survey(np.asarray(digests), np.asarray(sizes), whole.hexdigest())
 
 
 def _short(digest: bytes) -> int:
@@ -86,20 +90,20 @@ class Part:
 
     corpus: Pieces
     found: Survey
-    ranges: tuple[array[int], array[int]] | None
+    ranges: tuple[Counts, Counts] | None
     fingerprint: str
 
     @property
     def n_bytes(self) -> int:
         """UTF-8 bytes of the part, each counted once."""
-        return self.found.n_bytes if self.ranges is None else sum(self.ranges[1]) - sum(self.ranges[0])
+        return self.found.n_bytes if self.ranges is None else int(self.ranges[1].sum() - self.ranges[0].sum())
 
     @property
     def n_documents(self) -> int:
         """Documents of which the part holds a byte or more."""
         if self.ranges is None:
             return len(self.found.sizes)
-        return sum(start < end for start, end in zip(*self.ranges, strict=True))
+        return int(np.count_nonzero(self.ranges[0] < self.ranges[1]))
 
     def pieces(self) -> Iterator[Piece]:
         """Stream the part's documents, piece by piece.
@@ -120,7 +124,7 @@ class Part:
                 yield from _within(piece, data, offset, start, end)
                 offset += len(data)
             if piece.ends_document:
-                if start < end and (offset, _short(digest.digest())) != (self.found.sizes[number], self.found.digests[number]):
+                if start < end and (offset, _short(digest.digest())) != self._noted(number):
                     raise _changed(number)
                 number, offset, digest = number + 1, 0, hashlib.sha256()
         if number != len(self.found.sizes):
@@ -128,8 +132,11 @@ class Part:
 
     def _range(self, number: int) -> Cut:
         if self.ranges is None:
-            return 0, self.found.sizes[number]
-        return self.ranges[0][number], self.ranges[1][number]
+            return 0, self.found.sizes.item(number)
+        return self.ranges[0].item(number), self.ranges[1].item(number)
+
+    def _noted(self, number: int) -> tuple[int, int]:
+        return self.found.sizes.item(number), self.found.digests.item(number)
 
 
 def _within(piece: Piece, data: bytes, offset: int, start: int, end: int) -> Iterator[Piece]:
@@ -177,7 +184,11 @@ class Split:
 
 
 def split_corpus(
-    corpus: Pieces, held_out: float, held_out_corpus: Pieces | None = None, *, drop_duplicates: bool = False
+    corpus: Pieces,
+    held_out: float,
+    held_out_corpus: Pieces | None = None,
+    *,
+    drop_duplicates: bool = False,
 ) -> Split:
     """Cut the held-out text off.
 
@@ -192,10 +203,16 @@ def split_corpus(
         EngineError: the text changes while it is read.
     """
     if not 0 <= held_out < 1:
-        raise UsageError(f"--held-out expects a share >= 0 and < 1, found {held_out}.", "0.1 holds out a tenth of the text.")
+        raise UsageError(
+            f"--held-out expects a share >= 0 and < 1, found {held_out}.",
+            "0.1 holds out a tenth of the text.",
+        )
     found = survey(corpus)
-    if not found.sizes:
-        raise UsageError("The corpus must hold text; found none.", "Give --data a file with text in it.")
+    if not len(found.sizes):
+        raise UsageError(
+            "The corpus must hold text; found none.",
+            "Give --data a file with text in it.",
+        )
     kept, n_duplicates, duplicate_bytes = _kept(found, drop_duplicates)
     if held_out_corpus is not None:
         split = _by_corpus(corpus, found, kept, held_out_corpus)
@@ -204,83 +221,109 @@ def split_corpus(
     else:
         split = _by_share(corpus, found, kept, held_out)
     if split.train.n_bytes == 0:
-        raise UsageError("The text must leave something to train on; found none.", "Give --data more text.")
-    return Split(split.train, split.held_out, split.rule, n_duplicates, duplicate_bytes, drop_duplicates, split.n_withheld)
+        raise UsageError(
+            "The text must leave something to train on; found none.",
+            "Give --data more text.",
+        )
+    return Split(
+        split.train,
+        split.held_out,
+        split.rule,
+        n_duplicates,
+        duplicate_bytes,
+        drop_duplicates,
+        split.n_withheld,
+    )
 
 
-def _kept(found: Survey, drop_duplicates: bool) -> tuple[bytearray, int, int]:
+def _kept(found: Survey, drop_duplicates: bool) -> tuple[Marks, int, int]:
     """Return for each document whether it takes part, and how many documents and bytes are repetitions."""
-    kept = bytearray(b"\1") * len(found.digests)
-    seen: set[int] = set()
-    count = size = 0
-    for number, digest in enumerate(found.digests):
-        if digest in seen:
-            count, size = count + 1, size + found.sizes[number]
-            kept[number] = not drop_duplicates
-        seen.add(digest)
-    return kept, count, size
+    order = np.argsort(found.digests, kind="stable")  # of equal ones the first stays
+    repeated = order[1:][_repeats(found.digests[order])]
+    kept = np.ones(len(order), dtype=np.bool_)
+    if drop_duplicates:
+        kept[repeated] = False
+    return kept, len(repeated), int(found.sizes[repeated].sum())
 
 
-def _by_share(corpus: Pieces, found: Survey, kept: bytearray, held_out: float) -> Split:
+def _repeats(ordered: Counts) -> Marks:
+    """Say of each number but the first whether it is the one before."""
+    repeats: Marks = ordered[1:] == ordered[:-1]
+    return repeats
+
+
+def _by_share(corpus: Pieces, found: Survey, kept: Marks, held_out: float) -> Split:
     chosen = _choose(found, kept, held_out)
     if chosen is None:
         return _by_tails(corpus, found, kept, held_out)
-    train = bytearray(keep and not hold for keep, hold in zip(kept, chosen, strict=True))
-    _check(_digests(found, train), _digests(found, chosen))
-    return Split(_part(corpus, found, train, "train"), _part(corpus, found, chosen, "held-out"), "documents")
-
-
-def _choose(found: Survey, kept: bytearray, held_out: float) -> bytearray | None:
-    """Mark the documents to hold out, in the order of their hash, or return None where whole ones cannot give the share."""
-    order = sorted((number for number, keep in enumerate(kept) if keep), key=found.digests.__getitem__)
-    total = sum(found.sizes[number] for number in order)
-    target = held_out * total
-    most = min(FARTHEST * target, (target + total) / 2)
-    chosen = bytearray(len(kept))
-    got = different = 0
-    for group in _equal(order, found.digests):
-        different += 1
-        size = sum(found.sizes[number] for number in group)
-        if got < target and got + size <= most:
-            got += size
-            for number in group:
-                chosen[number] = 1
-    return chosen if different >= FEWEST_DOCUMENTS and got >= target / 2 else None
-
-
-def _equal(order: Iterable[int], digests: array[int]) -> Iterator[list[int]]:
-    group: list[int] = []
-    for number in order:
-        if group and digests[group[0]] != digests[number]:
-            yield group
-            group = []
-        group.append(number)
-    if group:
-        yield group
-
-
-def _by_tails(corpus: Pieces, found: Survey, kept: bytearray, held_out: float) -> Split:
-    """Hold out the tail of every document, from the character boundary at or before (1 - held_out) of its bytes."""
-    cuts, heads, tails = _cut_documents(corpus, array("Q", (int((1 - held_out) * size) for size in found.sizes)))
-    none, ends = array("Q", bytes(8 * len(cuts))), array("Q", found.sizes)
-    for number, keep in enumerate(kept):
-        if not keep:
-            cuts[number] = ends[number] = 0
-    _check(
-        {digest for digest, cut in zip(heads, cuts, strict=True) if cut},
-        {digest for digest, cut, end in zip(tails, cuts, ends, strict=True) if cut < end},
+    train = kept & ~chosen
+    _check(found.digests[train], found.digests[chosen])
+    return Split(
+        _part(corpus, found, train, "train"),
+        _part(corpus, found, chosen, "held-out"),
+        "documents",
     )
+
+
+def _choose(found: Survey, kept: Marks, held_out: float) -> Marks | None:
+    """Mark the documents to hold out, in the order of their hash, or return None where whole ones cannot give the share."""
+    order = np.argsort(found.digests)
+    order = order[kept[order]]
+    # Equal documents are one group, held out together: `first` is where each group begins.
+    first = np.flatnonzero(np.concatenate([[True], ~_repeats(found.digests[order])]))
+    sizes = np.add.reduceat(found.sizes[order], first)
+    total = int(sizes.sum())
+    target = held_out * total
+    taken, got = _fill(sizes, target, min(FARTHEST * target, (target + total) / 2))
+    if len(first) < FEWEST_DOCUMENTS or got < target / 2:
+        return None
+    chosen = np.zeros(len(kept), dtype=np.bool_)
+    chosen[order] = np.repeat(taken, np.diff(first, append=len(order)))
+    return chosen
+
+
+def _fill(sizes: Counts, target: float, most: float) -> tuple[Marks, int]:
+    """Take groups in their order until they reach the target, passing over those that would lead beyond the most."""
+    taken = np.zeros(len(sizes), dtype=np.bool_)
+    got = 0
+    for group in range(len(sizes)):
+        size = sizes.item(group)
+        if got >= target:
+            break
+        if got + size <= most:
+            got += size
+            taken[group] = True
+    return taken, got
+
+
+def _by_tails(corpus: Pieces, found: Survey, kept: Marks, held_out: float) -> Split:
+    """Hold out the tail of every document, from the character boundary at or before (1 - held_out) of its bytes."""
+    wanted = ((1 - held_out) * found.sizes).astype(np.uint64)
+    cuts, heads, tails = _cut_documents(corpus, array("Q", wanted.tobytes()))
+    cuts[~kept] = 0
+    none, ends = (
+        np.zeros(len(cuts), dtype=np.uint64),
+        np.where(kept, found.sizes, np.uint64(0)),
+    )
+    _check(heads[cuts > 0], tails[cuts < ends])
     parts = []
     for name, ranges in (("train", (none, cuts)), ("held-out", (cuts, ends))):
-        where = hashlib.sha256(ranges[0].tobytes() + ranges[1].tobytes()).hexdigest()
-        parts.append(Part(corpus, found, ranges, _fingerprint(name, found.fingerprint, where)))
+        where = hashlib.sha256(ranges[0].data)
+        where.update(ranges[1].data)
+        parts.append(
+            Part(
+                corpus,
+                found,
+                ranges,
+                _fingerprint(name, found.fingerprint, where.hexdigest()),
+            )
+        )
     return Split(parts[0], parts[1], "tails")
 
 
-def _cut_documents(corpus: Pieces, cuts: array[int]) -> tuple[array[int], list[int], list[int]]:
+def _cut_documents(corpus: Pieces, cuts: array[int]) -> tuple[Counts, Counts, Counts]:
     """Move each cut, an offset in its document's bytes, back to the start of a character, and hash both sides of it."""
-    heads: list[int] = []
-    tails: list[int] = []
+    heads, tails = array("Q"), array("Q")
     head, tail, offset = hashlib.sha256(), hashlib.sha256(), 0
     for piece in corpus.pieces():
         if len(heads) == len(cuts):
@@ -298,44 +341,62 @@ def _cut_documents(corpus: Pieces, cuts: array[int]) -> tuple[array[int], list[i
             head, tail, offset = hashlib.sha256(), hashlib.sha256(), 0
     if len(heads) != len(cuts):
         raise _changed(len(heads))
-    return cuts, heads, tails
+    return np.asarray(cuts), np.asarray(heads), np.asarray(tails)
 
 
-def _by_corpus(corpus: Pieces, found: Survey, kept: bytearray, held_out_corpus: Pieces) -> Split:
+def _by_corpus(corpus: Pieces, found: Survey, kept: Marks, held_out_corpus: Pieces) -> Split:
     judged = survey(held_out_corpus)
-    if not judged.sizes:
-        raise UsageError("The held-out corpus must hold text; found none.", "Give --held-out-data a file with text in it.")
-    known = set(judged.digests)
-    train = bytearray(keep and digest not in known for keep, digest in zip(kept, found.digests, strict=True))
-    if not any(train):
+    if not len(judged.sizes):
+        raise UsageError(
+            "The held-out corpus must hold text; found none.",
+            "Give --held-out-data a file with text in it.",
+        )
+    train = kept & ~_standing_in(judged.digests, found.digests)
+    if not train.any():
         message = "The held-out text must differ from the training text; found every training document in it."
-        raise UsageError(message, "Give --held-out-data another text, or leave it out to hold out a share of --data.")
-    _check(_digests(found, train), known)
+        raise UsageError(
+            message,
+            "Give --held-out-data another text, or leave it out to hold out a share of --data.",
+        )
     held_out = Part(held_out_corpus, judged, None, _fingerprint("held-out", judged.fingerprint))
-    withheld = sum(kept) - sum(train)
+    withheld = int(kept.sum() - train.sum())
     return Split(_part(corpus, found, train, "train"), held_out, "corpus", n_withheld=withheld)
 
 
-def _digests(found: Survey, chosen: bytearray) -> set[int]:
-    return {digest for digest, take in zip(found.digests, chosen, strict=True) if take}
-
-
-def _check(train: set[int], held_out: set[int]) -> None:
+def _check(train: Counts, held_out: Counts) -> None:
     """Refuse a split whose two sides share a document's hash; can only come about where documents are a few letters long."""
-    if train & held_out:
+    if _standing_in(train, held_out).any():
         message = "Held-out text must not stand in the training text; found documents so short that their parts repeat."
-        raise UsageError(message, "Give --data more text, or judge on other text with --held-out-data.")
+        raise UsageError(
+            message,
+            "Give --data more text, or judge on other text with --held-out-data.",
+        )
 
 
-def _part(corpus: Pieces, found: Survey, chosen: bytearray, name: str) -> Part:
-    starts = array("Q", bytes(8 * len(chosen)))
-    ends = array("Q", (size if take else 0 for size, take in zip(found.sizes, chosen, strict=True)))
-    fingerprint = _fingerprint(name, found.fingerprint, hashlib.sha256(chosen).hexdigest())
-    return Part(corpus, found, (starts, ends), fingerprint)
+def _standing_in(known: Counts, digests: Counts) -> Marks:
+    """Say of each digest whether it is known. numpy's isin takes three times the memory."""
+    if not len(known):
+        return np.zeros(len(digests), dtype=np.bool_)
+    ordered = np.sort(known)
+    found: Marks = ordered[np.searchsorted(ordered, digests).clip(max=len(ordered) - 1)] == digests
+    return found
+
+
+def _part(corpus: Pieces, found: Survey, chosen: Marks, name: str) -> Part:
+    starts, ends = (
+        np.zeros(len(chosen), dtype=np.uint64),
+        np.where(chosen, found.sizes, np.uint64(0)),
+    )
+    return Part(
+        corpus,
+        found,
+        (starts, ends),
+        _fingerprint(name, found.fingerprint, hashlib.sha256(chosen.data).hexdigest()),
+    )
 
 
 def _nothing(corpus: Pieces, found: Survey) -> Part:
-    return _part(corpus, found, bytearray(len(found.sizes)), "held-out")
+    return _part(corpus, found, np.zeros(len(found.sizes), dtype=np.bool_), "held-out")
 
 
 def _fingerprint(*words: str) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import random
+import tracemalloc
+import types
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lm_engine import EngineError, UsageError
-from lm_engine.pieces import cut
+from lm_engine.pieces import Piece, cut
 from lm_engine.split import split_corpus
 
 
@@ -189,3 +191,30 @@ def test_no_hash_stands_on_both_sides():
     split = split_corpus(Text(many(300) * 2), 0.1)
     hashes = [{hashlib.sha256(text.encode()).digest() for text in documents(part)} for part in (split.train, split.held_out)]
     assert hashes[0] and hashes[1] and not hashes[0] & hashes[1]
+
+
+def test_many_short_documents_take_little_memory():
+    """A set of Python's integers takes 60 bytes and more for each member: a gigabyte of lines would not fit into two."""
+    count = 50_000
+    lines = [Piece(f"{number} cats", True) for number in range(count)]
+    corpus = types.SimpleNamespace(pieces=lambda: iter(lines))
+    tracemalloc.start()
+    split = split_corpus(corpus, 0.1)
+    assert split.rule == "documents" and split.train.n_documents + split.held_out.n_documents == count
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 80 * count
+
+
+@pytest.mark.parametrize(
+    ("texts", "share", "drop", "expected"),
+    [
+        (many(60) * 2, 0.1, False, "documents d02bf1f5dfec"),
+        (many(60) * 2, 0.3, True, "documents 9492992954d3"),
+        (many(12), 0.2, True, "tails 741752c6acf5"),
+    ],
+)
+def test_the_same_text_is_split_as_ever(texts, share, drop, expected):
+    """A fingerprint that changes parts every run from its text, and every cache from its tokens."""
+    split = split_corpus(Text(texts), share, drop_duplicates=drop)
+    assert f"{split.rule} {split.fingerprint[:12]}" == expected
