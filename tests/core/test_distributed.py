@@ -26,7 +26,7 @@ SCRIPT = textwrap.dedent("""
     import json, os, shutil, sys, time
     import numpy as np, torch
     import torch.distributed as dist
-    from lm_engine import Recipe, open_run, resume, run
+    from lm_engine import Recipe, open_run, plan, resume, run
     from lm_engine.distributed import join_world
     from lm_engine.recipe import Recipe
 
@@ -56,6 +56,7 @@ SCRIPT = textwrap.dedent("""
 
     tables["training"].update(steps="none", budget="1s")
     timed = run(Recipe.from_dict(tables), out=folder + "/timed")
+    pace = plan(Recipe.from_dict(tables)).seconds_per_step
 
     # A file system that shows an older state to one of them.
     shutil.copytree(folder + "/cut", f"{folder}/seen{rank}")
@@ -76,7 +77,7 @@ SCRIPT = textwrap.dedent("""
     first = world.of_first("first läuft" if rank == 0 else "another, and longer")
     facts = {"first": first, "step": whole.step, "bits": whole.bits_per_byte, "own": len(own), "stopped": stopped,
              "timed": timed.step, "apart": apart, "used": used.grad.tolist(), "rare": rare.grad.tolist(),
-             "never": never.grad is None, "mean": world.mean(rank)}
+             "never": never.grad is None, "mean": world.mean(rank), "pace": pace}
     with open(f"{folder}/rank{rank}.json", "w") as file:
         json.dump(facts, file)
 """)
@@ -158,6 +159,11 @@ def test_only_the_first_process_writes(folder):
 
 def test_a_time_budget_ends_at_the_same_step_everywhere(folder):
     assert facts(folder, 0)["timed"] == facts(folder, 1)["timed"] > 1
+
+
+def test_an_estimate_is_the_same_everywhere(folder):
+    """Each process measures its own seconds, no two the same; from them follow steps and whether to compile."""
+    assert facts(folder, 0)["pace"] == facts(folder, 1)["pace"] > 0
 
 
 def test_sums_over_processes(folder):

@@ -28,6 +28,20 @@ def plain(model, inputs, targets):
     return loss.detach(), {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
 
 
+@pytest.mark.parametrize("share", [1.0, 0.5])
+@pytest.mark.parametrize("rows", [1, 5, 16])
+def test_logits_are_never_made_for_more_rows_than_a_chunk_holds(fakes, cpu, monkeypatch, share, rows):
+    """Equal sums would not tell: logits of all targets at once give them too, and take the memory."""
+    model, (inputs, targets) = fakes.Summing(), batch(share)
+    asked = []
+    monkeypatch.setattr(model, "logits", lambda features: asked.append(len(features)) or model.head(features))
+    monkeypatch.setitem(module.CHUNK_LOGITS, "cpu", rows * model.vocab_size)
+    for score in (lambda *given: cross_entropy_backward(model, *given), negative_log_likelihood):
+        asked.clear()
+        score(model, cpu, inputs, targets, None)
+        assert max(asked) == rows and sum(asked) >= int((targets != IGNORED).sum())
+
+
 @pytest.mark.parametrize("share", [1.0, 0.9, 0.5, 0.1])
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("rows", [1, 5, 16, 1000])

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from lm_engine import IGNORED, EngineError
+from lm_engine.distributed import World
 from lm_engine.recipe import TrainingOptions
 from lm_engine.training import Trainer, named_parameters
 
@@ -126,6 +127,25 @@ def test_dropout_depends_on_the_seed_and_the_step_alone(fakes, cpu):
     assert_same(after([0, 1]), after([0, 1], noise=9), rtol=0, atol=0)
     differing = [after([0]), after([3]), after([0], seed=4)]  # 8 examples a step, 24 in all: step 3 has those of step 0
     assert not any(torch.equal(differing[0]["head.weight"], other["head.weight"]) for other in differing[1:])
+
+
+def test_processes_do_not_share_their_dropout(fakes, cpu):
+    """All examples are the same, so that two processes differ by their draws alone."""
+
+    class Unheard(World):
+        def sum(self, values):
+            return values
+
+        def sum_gradients(self, parameters):
+            pass
+
+    builder, model = fakes.Given(np.repeat(rows(1), 24, axis=0)), fakes.Tiny(dropout=0.5)
+    after = []
+    for rank in (0, 1, 1):
+        twin = copy.deepcopy(model)
+        Trainer(twin, fakes.sgd(twin), builder, TOKENS, options(), cpu, Unheard(rank, 2)).step(0, 0)
+        after.append(weights(twin)["head.weight"])
+    assert not torch.equal(after[0], after[1]) and torch.equal(after[1], after[2])
 
 
 def test_a_counted_model_learns_without_an_optimizer(fakes, cpu):
