@@ -36,7 +36,7 @@ class Plan:
         tokens_per_step: tokens that a step reads.
         steps: steps in all; an estimate when the budget is a time.
         epochs: passes over the training text.
-        flops_per_step: floating-point operations of a step, forward and backward, by torch's counter.
+        flops_per_step: floating-point operations of a step, forward and backward: its products of matrices.
         seconds_per_step: measured on a few steps; None when nothing was measured.
         memory_bytes: estimate of parameters, gradients, optimizer state and activations.
         device, precision, compiled, threads: how it will be computed.

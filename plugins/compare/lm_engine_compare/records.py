@@ -138,7 +138,7 @@ class ArmResult:
         parameters: role (matrix, embedding, head, vector) to number of parameters.
         vocab_size: ids that the model knows.
         bytes_per_token: of the training text.
-        flops_per_step: by torch's counter.
+        flops_per_step: the products of matrices, forward and backward.
         mean, spread: of the final scores over the seeds: mean and standard deviation (None with fewer than two).
         seeds: every run.
         candidates: what was tried while tuning.

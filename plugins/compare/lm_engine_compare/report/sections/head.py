@@ -14,7 +14,7 @@ from lm_engine_compare.report.numbers import bits, digits, listing
 _BUDGETS = {
     "seconds": "training time of every run",
     "bytes": "training text for every run",
-    "flops": "computed by every run, by torch's counter",
+    "flops": "computed by every run, counted as products of matrices",
     "steps": "of every run",
 }
 
