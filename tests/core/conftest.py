@@ -188,6 +188,14 @@ def cache(tmp_path_factory):
         yield
 
 
+@pytest.fixture
+def text(tmp_path):
+    """Return a file with a text of 60 short documents, for a run of milliseconds."""
+    path = tmp_path / "text.txt"
+    path.write_text("".join(f"{number} cats sat on mat {number * 7 % 13}.\n\n" for number in range(60)))
+    return path
+
+
 @pytest.fixture(scope="session")
 def tiny_recipe():
     """Return a function that makes the recipe of a run of milliseconds: `tiny_recipe(text, steps, **changes)`."""

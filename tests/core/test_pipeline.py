@@ -38,16 +38,8 @@ GPT = Choice("gpt", n_layer=1, n_head=2, n_embd=8, dropout=0.2)
 RNN = Choice("rnn", n_layer=2, n_embd=8, cell="gru", dropout=0.2)
 
 
-@pytest.fixture(autouse=True)
-def _cache(cache):
-    """Keep what every test here makes of its text in the cache of the session."""
-
-
-@pytest.fixture
-def text(tmp_path):
-    path = tmp_path / "text.txt"
-    path.write_text("".join(f"{number} cats sat on mat {number * 7 % 13}.\n\n" for number in range(60)))
-    return path
+pytestmark = pytest.mark.usefixtures("cache")
+"""What every test here makes of its text stays in the cache of the session."""
 
 
 def at_step(step, action):

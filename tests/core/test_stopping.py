@@ -12,17 +12,8 @@ from lm_engine.checkpoint import list_checkpoints
 from lm_engine.errors import Interrupted, RunDone
 from lm_engine.run_directory import read_lines
 
-
-@pytest.fixture(autouse=True)
-def _cache(cache):
-    """Keep what every test here makes of its text in the cache of the session."""
-
-
-@pytest.fixture
-def text(tmp_path):
-    path = tmp_path / "text.txt"
-    path.write_text("".join(f"{number} cats sat on mat {number * 7 % 13}.\n\n" for number in range(60)))
-    return path
+pytestmark = pytest.mark.usefixtures("cache")
+"""What every test here makes of its text stays in the cache of the session."""
 
 
 class Stopping(RunObserver):

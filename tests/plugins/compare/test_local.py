@@ -134,6 +134,8 @@ def test_tasks_stop_and_save_when_their_parent_is_killed(task, tmp_path):
     (tmp_path / "program.py").write_text(program)
     parent = subprocess.Popen([sys.executable, str(tmp_path / "program.py")])
     wait_for(tmp_path / "a" / "here")
+    assert not (tmp_path / "a" / "saved").exists()
     parent.kill()
     parent.wait()
-    wait_for(tmp_path / "a" / "saved")
+    wait_for(tmp_path / "a" / "saved")  # fails when it never comes
+    assert not (tmp_path / "a" / "failure.json").exists()

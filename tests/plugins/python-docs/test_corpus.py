@@ -54,5 +54,6 @@ def test_a_repeated_paragraph_is_taken_once_and_short_ones_stay():
 
 
 def test_listing_it_reads_no_text():
-    code = "import sys; from lm_engine.catalogue import Catalogue; Catalogue(); sys.exit('pydoc_data.topics' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    found = "Catalogue().find('corpus', 'python-docs').name"
+    code = f"import sys; from lm_engine.catalogue import Catalogue; print({found}, 'pydoc_data.topics' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "python-docs False\n"
