@@ -10,8 +10,8 @@ import torch
 from benchmarks import stages
 from benchmarks.rows import Row, Settings
 from benchmarks.timing import Times, timed
-from lm_engine import Model
-from lm_engine.runtime import Machine, pick_machine
+from pentad import Model
+from pentad.runtime import Machine, pick_machine
 
 LAYERS, HEADS, WIDTH, CONTEXT, VOCABULARY = 12, 12, 768, 1024, 50257
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from benchmarks import bare, stages
 from benchmarks.rows import Row, Settings
 from benchmarks.timing import alternate, ratios
-from lm_engine import Model
-from lm_engine.generation import generate_tokens
-from lm_engine.runtime import Machine, pick_machine
+from pentad import Model
+from pentad.generation import generate_tokens
+from pentad.runtime import Machine, pick_machine
 
 LAYERS, HEADS, WIDTH, TOKENS = 6, 6, 384, 255
 

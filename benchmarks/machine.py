@@ -6,7 +6,7 @@ import os
 import platform
 from datetime import UTC, datetime
 
-from lm_engine.runtime import available_cores
+from pentad.runtime import available_cores
 
 
 def describe(threads: int) -> dict[str, object]:

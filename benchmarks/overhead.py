@@ -25,10 +25,10 @@ from benchmarks import stages
 from benchmarks.rows import Row, Settings
 from benchmarks.timing import alternate, ratios, timed
 from benchmarks.training import BABY, QUICK, TINY, Shape, repeated
-from lm_engine import Choice, Recipe, RunObserver, run
-from lm_engine.observer import Step
-from lm_engine.runtime import Machine, pick_machine
-from lm_engine.training import Trainer
+from pentad import Choice, Recipe, RunObserver, run
+from pentad.observer import Step
+from pentad.runtime import Machine, pick_machine
+from pentad.training import Trainer
 
 BATCHES = 16
 
@@ -150,15 +150,15 @@ def _around_the_step(shape: Shape, settings: Settings) -> Row:
         text = Path(folder, "text.txt")
         text.write_text("".join(map(chr, np.random.default_rng(0).integers(33, 97, size=50_000))), encoding="ascii")
         recipe = _recipe(shape, settings, text)
-        kept = os.environ.get("LM_ENGINE_CACHE")
-        os.environ["LM_ENGINE_CACHE"] = str(Path(folder, "cache"))
+        kept = os.environ.get("PENTAD_CACHE")
+        os.environ["PENTAD_CACHE"] = str(Path(folder, "cache"))
         try:
             run(recipe, catalogue=stages.catalogue(), out=Path(folder, "run"), observers=[clock])
         finally:
             if kept is None:
-                del os.environ["LM_ENGINE_CACHE"]
+                del os.environ["PENTAD_CACHE"]
             else:
-                os.environ["LM_ENGINE_CACHE"] = kept
+                os.environ["PENTAD_CACHE"] = kept
     seconds = clock.around()
     return Row(
         bench="overhead",

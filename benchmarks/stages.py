@@ -8,13 +8,13 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from lm_engine import Catalogue, ExampleBuilder, Model, Optimization, Sampler
-from lm_engine.examples import Tokens
-from lm_engine.objective import Forward
-from lm_engine.options import parse
-from lm_engine.recipe import TrainingOptions
-from lm_engine.runtime import Machine
-from lm_engine.training import Trainer, named_parameters
+from pentad import Catalogue, ExampleBuilder, Model, Optimization, Sampler
+from pentad.examples import Tokens
+from pentad.objective import Forward
+from pentad.options import parse
+from pentad.recipe import TrainingOptions
+from pentad.runtime import Machine
+from pentad.training import Trainer, named_parameters
 
 VOCABULARY = 65
 """As many as Shakespeare's characters, the text on which small trainers are usually timed. The last id ends a document."""

@@ -22,7 +22,7 @@ COMPLETION = {"_ENGINE_COMPLETE": "bash_complete", "COMP_WORDS": "engine run --m
 
 PLUGIN = """from dataclasses import dataclass
 
-from lm_engine import Implementation, hookimpl, option
+from pentad import Implementation, hookimpl, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +47,8 @@ def rows(settings: Settings) -> Iterator[Row]:
         for extra in EXTRA_PLUGINS:
             site = _site(Path(folder, str(extra)), extra)
             for word in ("--help", "plugins"):
-                runs[f"engine {word}, {extra} more plugins"] = _start(site, ["-m", "lm_engine_cli", word])
-            runs[f"completion, {extra} more plugins"] = _start(site, ["-m", "lm_engine_cli"], COMPLETION)
+                runs[f"engine {word}, {extra} more plugins"] = _start(site, ["-m", "pentad_cli", word])
+            runs[f"completion, {extra} more plugins"] = _start(site, ["-m", "pentad_cli"], COMPLETION)
         times = alternate(runs, settings.rounds(10))
     for name, found in times.items():
         yield _row(name, found)
@@ -82,5 +82,5 @@ def _site(folder: Path, plugins: int) -> Path:
         facts = folder / f"dummy_{number}-1.0.dist-info"
         facts.mkdir()
         (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: dummy-{number}\nVersion: 1.0\n")
-        (facts / "entry_points.txt").write_text(f"[lm_engine]\ndummy = dummy_{number}\n")
+        (facts / "entry_points.txt").write_text(f"[pentad]\ndummy = dummy_{number}\n")
     return folder

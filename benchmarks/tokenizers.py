@@ -10,7 +10,7 @@ from typing import Any, cast
 from benchmarks import stages
 from benchmarks.rows import Row, Settings
 from benchmarks.timing import Times, timed
-from lm_engine import Tokenizer
+from pentad import Tokenizer
 
 CANDIDATES: dict[str, tuple[str, dict[str, Any]]] = {
     "byte": ("byte", {}),

@@ -11,9 +11,9 @@ from typing import Any
 
 from _markdown import NOTICE, docstring, table
 
-import lm_engine
-import lm_engine.tools
-from lm_engine.catalogue import KINDS
+import pentad
+import pentad.tools
+from pentad.catalogue import KINDS
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -33,7 +33,7 @@ _CHAPTERS: dict[str, tuple[str, ...]] = {
 """Title to the modules that it describes."""
 
 _BESIDE = {"observer": ("Preparation", "Plan", "Step", "Evaluation", "Sample", "Saved")}
-"""Names that are no part of `lm_engine.__all__` and that its names speak of, by module."""
+"""Names that are no part of `pentad.__all__` and that its names speak of, by module."""
 
 _CONFORMANCE = {
     "Tokenizer": ("tokenizer", "TokenizerConformance"),
@@ -47,10 +47,10 @@ _WIDTH = 110
 
 _INTRODUCTION = """# Python and plugin reference
 
-`lm_engine` is the public surface: what this page lists keeps its meaning within a version 0.x, and a change of a hook or a
+`pentad` is the public surface: what this page lists keeps its meaning within a version 0.x, and a change of a hook or a
 contract that a plugin would notice raises the hook API version.
 
-Hook API version: **{version}**. A plugin module may say `lm_engine_api = {version}`; one that asks for more than the installed
+Hook API version: **{version}**. A plugin module may say `pentad_api = {version}`; one that asks for more than the installed
 core speaks is listed by `engine plugins` as not loaded, with the reason.
 
 A step-by-step introduction is the [plugin tutorial](plugin-tutorial.md); the options of every shipped implementation stand in
@@ -78,29 +78,27 @@ class Module:
 
 def api_page(root: Path) -> str:
     """Return the page."""
-    core = root / "core" / "lm_engine"
+    core = root / "core" / "pentad"
     modules = {path.stem: Module(path) for path in sorted(core.glob("*.py"))}
-    parts = [NOTICE, _INTRODUCTION.format(version=lm_engine.HOOK_API_VERSION), _hooks(modules["hookspecs"])]
-    left = set(lm_engine.__all__)
+    parts = [NOTICE, _INTRODUCTION.format(version=pentad.HOOK_API_VERSION), _hooks(modules["hookspecs"])]
+    left = set(pentad.__all__)
     for title, stems in _CHAPTERS.items():
         parts.append(f"## {title}")
         for stem in stems:
             names = [name for name in modules[stem].names if name in left]
             left -= set(names)
             parts += [docstring(modules[stem].text)] if title in _CONFORMANCE and stem != "shuffling" else []
-            parts += [_section(modules[stem].names[name], f"lm_engine.{name}") for name in names]
+            parts += [_section(modules[stem].names[name], f"pentad.{name}") for name in names]
             beside = _BESIDE.get(stem, ())
-            parts += [_section(modules[stem].names[name], f"lm_engine.{stem}.{name}") for name in beside]
+            parts += [_section(modules[stem].names[name], f"pentad.{stem}.{name}") for name in beside]
         if title in _CONFORMANCE:
             parts.append(_checks(core / "testing", *_CONFORMANCE[title]))
     left -= {"hookimpl"}
     if left:
         raise SystemExit(f"docs/_api_page.py: no chapter holds {', '.join(sorted(left))}")
     parts.append("## For commands and executors\n\n" + docstring(modules["tools"].text))
-    for stem, names in lm_engine.tools.PLACES.items():
-        parts += [
-            _section(modules[stem].names[name], f"lm_engine.tools.{name}") for name in names if name in modules[stem].names
-        ]
+    for stem, names in pentad.tools.PLACES.items():
+        parts += [_section(modules[stem].names[name], f"pentad.tools.{name}") for name in names if name in modules[stem].names]
     parts.append(_kit(core / "testing"))
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -108,10 +106,10 @@ def api_page(root: Path) -> str:
 def _hooks(module: Module) -> str:
     kinds = {hook: (kind, record) for kind, (hook, record) in KINDS.items()}
     sentence, _, code = module.text.partition("\n\n")
-    parts = ["## Hooks", sentence, f"```python\n{code}\n```", "### lm_engine.hookimpl"]
+    parts = ["## Hooks", sentence, f"```python\n{code}\n```", "### pentad.hookimpl"]
     parts.append(
         "Marks a hook's implementation, as above. A module becomes a plugin by an entry point of the group "
-        "`lm_engine`, or for one command by `--plugin FILE`. It must import neither torch nor numpy: what it returns names the "
+        "`pentad`, or for one command by `--plugin FILE`. It must import neither torch nor numpy: what it returns names the "
         "code as `module:attribute`, and that is imported when somebody chooses it."
     )
     for found in module.names.values():
@@ -121,7 +119,7 @@ def _hooks(module: Module) -> str:
             parts += [
                 f"### {found.name}",
                 docstring(found.text),
-                f"Takes {takes} and returns a sequence of [`{record.__name__}`](#lm_engine{record.__name__.lower()}). "
+                f"Takes {takes} and returns a sequence of [`{record.__name__}`](#pentad{record.__name__.lower()}). "
                 f"{_contract(kind)}",
             ]
     return "\n\n".join(parts)
@@ -243,7 +241,7 @@ def _checks(testing: Path, stem: str, name: str) -> str:
         return ""
     base = _all_checks(Module(testing / "conformance.py").names["Conformance"])
     rows = [*base, *_all_checks(Module(path).names[name])]
-    return f"What `lm_engine.testing.{name}` checks:\n\n" + table(("check", "promise"), rows)
+    return f"What `pentad.testing.{name}` checks:\n\n" + table(("check", "promise"), rows)
 
 
 def _all_checks(found: Name) -> list[tuple[str, str]]:
@@ -253,14 +251,14 @@ def _all_checks(found: Name) -> list[tuple[str, str]]:
 
 
 def _kit(testing: Path) -> str:
-    import lm_engine.testing
+    import pentad.testing
 
     package = Module(testing / "__init__.py")
     conformance = Module(testing / "conformance.py")
     parts = ["## Conformance kit", docstring(package.text)]
-    for name in lm_engine.testing.__all__:
+    for name in pentad.testing.__all__:
         if name in conformance.names:
-            parts.append(_section(conformance.names[name], f"lm_engine.testing.{name}"))
-    stages = [f"`lm_engine.testing.{name}`" for name in lm_engine.testing.__all__ if name not in conformance.names]
+            parts.append(_section(conformance.names[name], f"pentad.testing.{name}"))
+    stages = [f"`pentad.testing.{name}`" for name in pentad.testing.__all__ if name not in conformance.names]
     parts.append(f"One class a stage: {', '.join(stages)}. Their checks stand with the contract of the stage, above.")
     return "\n\n".join(parts)

@@ -11,11 +11,11 @@ from typing import Any
 import click
 from _markdown import NOTICE, table
 
-from lm_engine.catalogue import KINDS, Catalogue, Offer
-from lm_engine.implementation import STAGES
-from lm_engine.options import OptionSpec, describe
-from lm_engine_cli.group import engine
-from lm_engine_cli.stage_command import SpecOption, StageCommand
+from pentad.catalogue import KINDS, Catalogue, Offer
+from pentad.implementation import STAGES
+from pentad.options import OptionSpec, describe
+from pentad_cli.group import engine
+from pentad_cli.stage_command import SpecOption, StageCommand
 
 _INTRODUCTION = """# Command reference
 
@@ -31,8 +31,8 @@ table's name: `--training.batch-size` is `--batch-size`. Flags win over `--confi
 The command line has one default of its own: `--model.dropout 0.1` for `gpt`, because the built-in corpus is small. With much
 text, say `--model.dropout 0`.
 
-Environment: `LM_ENGINE_CACHE` is the folder of trained tokenizers and token shards (default `~/.cache/lm-engine`);
-`LM_ENGINE_STRICT=1` makes a broken plugin an error instead of a line in `engine plugins`."""
+Environment: `PENTAD_CACHE` is the folder of trained tokenizers and token shards (default `~/.cache/pentad`);
+`PENTAD_STRICT=1` makes a broken plugin an error instead of a line in `engine plugins`."""
 
 _PLURALS = {
     "tokenizer": "Tokenizers",
@@ -49,7 +49,7 @@ _PLURALS = {
 
 def cli_page(root: Path) -> str:
     """Return the page."""
-    shipped = {f"lm-engine-{path.parent.name}" for path in root.glob("plugins/*/pyproject.toml")}
+    shipped = {f"pentad-{path.parent.name}" for path in root.glob("plugins/*/pyproject.toml")}
     catalogue = Catalogue()
     offers = {kind: [offer for offer in catalogue.offers(kind) if offer.distribution in shipped] for kind in KINDS}
     own = {offer.name for offer in offers["command"]}

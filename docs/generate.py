@@ -38,7 +38,7 @@ def stale(wanted: dict[Path, str]) -> list[Path]:
 def fill_in_run() -> None:
     """Run the main job as `make run` does and show its output in the README, what it printed on the way left out."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "lm_engine_cli", "run"]
+        command = [sys.executable, "-m", "pentad_cli", "run"]
         output = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
     readme = ROOT / "README.md"
     text, times = RUN_OUTPUT.subn(lambda match: f"{match[1]}{_shortened(output)}\n", readme.read_text(encoding="utf-8"))

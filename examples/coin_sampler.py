@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lm_engine import Implementation, Sampler, hookimpl, option
+from pentad import Implementation, Sampler, hookimpl, option
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lm_engine import END_OF_TEXT, Choice, Recipe, make, named_parameters, open_run, run
+from pentad import END_OF_TEXT, Choice, Recipe, make, named_parameters, open_run, run
 
 
 def whole_run(folder: Path) -> None:

@@ -69,7 +69,7 @@ class Installation:
 
     def run(self, program: str, *arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
-        environment |= {"LM_ENGINE_CACHE": str(self.folder / "cache"), "COLUMNS": "100"}
+        environment |= {"PENTAD_CACHE": str(self.folder / "cache"), "COLUMNS": "100"}
         command = [str(self.scripts / program), *map(str, arguments)]
         return subprocess.run(command, cwd=cwd or self.folder, env=environment, capture_output=True, text=True, timeout=300)
 
@@ -87,11 +87,11 @@ class Installation:
 
 @pytest.fixture
 def installation(tmp_path: Path, wheels: Path) -> Installation:
-    """Make a virtual environment that has torch and everything else that is large, and nothing of lm-engine."""
+    """Make a virtual environment that has torch and everything else that is large, and nothing of pentad."""
     made = Installation(tmp_path / "environment", wheels)
     venv.create(made.folder, with_pip=False, symlinks=True)
     for path in Path(sysconfig.get_path("purelib")).iterdir():
-        ours = path.name.lower().replace("-", "_").lstrip("_").startswith(("lm_engine", "editable__"))
+        ours = path.name.lower().replace("-", "_").lstrip("_").startswith(("pentad", "editable__"))
         if not ours and path.suffix != ".pth" and path.name != "__pycache__":
             (made.site / path.name).symlink_to(path)
     return made

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from lm_engine_cli import group
-from lm_engine_cli.main import call
+from pentad_cli import group
+from pentad_cli.main import call
 
 TINY = (
     *("--tokenizer", "byte", "--batch-size", "4", "--context-length", "16", "--max-tokens", "8", "--threads", "1"),
@@ -41,7 +41,7 @@ def cli(
 ) -> Callable[..., Result]:
     """Call `engine` in this process, in an empty directory."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LM_ENGINE_CACHE", str(cache))
+    monkeypatch.setenv("PENTAD_CACHE", str(cache))
     monkeypatch.setenv("COLUMNS", "80")
     group.installed.cache_clear()
 
@@ -69,12 +69,12 @@ def engine(cache: Path) -> Callable[..., Result]:
 
 
 def command(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", "lm_engine_cli", *map(str, arguments)]
+    return [sys.executable, "-m", "pentad_cli", *map(str, arguments)]
 
 
 def environment(cache: Path, more: dict[str, str] | None = None) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in ("FORCE_COLOR", "NO_COLOR", "COLUMNS")}
-    return {**kept, "LM_ENGINE_CACHE": str(cache), "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1", **(more or {})}
+    return {**kept, "PENTAD_CACHE": str(cache), "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1", **(more or {})}
 
 
 @pytest.fixture(scope="session")

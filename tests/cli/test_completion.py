@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from click.shell_completion import ShellComplete
 
-from lm_engine_cli.group import engine
+from pentad_cli.group import engine
 
 
 def complete(line: str) -> list[str]:

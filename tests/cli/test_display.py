@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from lm_engine.catalogue import Catalogue
-from lm_engine.observer import Evaluation, Plan, Preparation, RunResult, Sample, Step
-from lm_engine.recipe import Recipe
-from lm_engine_cli.display import PlainDisplay, display_for, next_commands, step_words
-from lm_engine_cli.layers import default_tables
-from lm_engine_cli.live import LiveDisplay
-from lm_engine_cli.plan import plan_lines
+from pentad.catalogue import Catalogue
+from pentad.observer import Evaluation, Plan, Preparation, RunResult, Sample, Step
+from pentad.recipe import Recipe
+from pentad_cli.display import PlainDisplay, display_for, next_commands, step_words
+from pentad_cli.layers import default_tables
+from pentad_cli.live import LiveDisplay
+from pentad_cli.plan import plan_lines
 
 
 class Terminal(io.StringIO):

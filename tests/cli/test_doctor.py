@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lm_engine_cli import health
+from pentad_cli import health
 
 from .conftest import Result
 
@@ -27,7 +27,7 @@ def test_json(cli: Cli) -> None:
 
 def test_a_cache_that_cannot_be_written_is_a_finding(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv("LM_ENGINE_CACHE", str(tmp_path / "file"))
+    monkeypatch.setenv("PENTAD_CACHE", str(tmp_path / "file"))
     result = cli("doctor")
     assert result.code == 1
     (line,) = [line for line in result.out.splitlines() if line.split()[:2] == ["fail", "cache"]]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from lm_engine import UsageError
-from lm_engine_cli.errors import as_engine_error
+from pentad import UsageError
+from pentad_cli.errors import as_engine_error
 
 
 def told(work):

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from lm_engine.catalogue import Catalogue
-from lm_engine.recipe import Recipe, resolve
-from lm_engine_cli.layers import default_tables, lay_over
+from pentad.catalogue import Catalogue
+from pentad.recipe import Recipe, resolve
+from pentad_cli.layers import default_tables, lay_over
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +35,8 @@ def test_another_implementation_starts_afresh(catalogue: Catalogue) -> None:
 
 
 def test_the_full_name_is_the_same_implementation(catalogue: Catalogue) -> None:
-    merged = lay_over({"model": {"name": "gpt", "n_layer": 2}}, {"model": {"name": "lm-engine-gpt:gpt"}}, catalogue)
-    assert merged == {"model": {"name": "lm-engine-gpt:gpt", "n_layer": 2}}
+    merged = lay_over({"model": {"name": "gpt", "n_layer": 2}}, {"model": {"name": "pentad-gpt:gpt"}}, catalogue)
+    assert merged == {"model": {"name": "pentad-gpt:gpt", "n_layer": 2}}
 
 
 def test_one_source_may_have_a_comma_in_its_name(catalogue: Catalogue) -> None:

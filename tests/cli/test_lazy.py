@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from lm_engine_cli import group
+from pentad_cli import group
 
 _PROBE = """
 import sys
-from lm_engine_cli.main import call
+from pentad_cli.main import call
 code = call(sys.argv[1:])
-heavy = [name for name in ("torch", "numpy", "rich", "tiktoken", "lm_engine.training") if name in sys.modules]
+heavy = [name for name in ("torch", "numpy", "rich", "tiktoken", "pentad.training") if name in sys.modules]
 print("HEAVY", heavy, file=sys.stderr)
 sys.exit(code)
 """
@@ -39,7 +39,7 @@ def test_a_listing_imports_nothing_heavy(arguments: list[str], tmp_path: Path, p
 def plain_environment(cache: Path) -> dict[str, str]:
     from os import environ
 
-    return {**environ, "LM_ENGINE_CACHE": str(cache), "COLUMNS": "100"}
+    return {**environ, "PENTAD_CACHE": str(cache), "COLUMNS": "100"}
 
 
 @pytest.fixture
@@ -49,9 +49,9 @@ def plugin_folder(tmp_path: Path, plain_environment: dict[str, str]) -> Path:
     info = site / "acme_tools-2.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-tools\nVersion: 2.0\n")
-    (info / "entry_points.txt").write_text("[lm_engine]\nacme = acme_plugin\n")
+    (info / "entry_points.txt").write_text("[pentad]\nacme = acme_plugin\n")
     (site / "acme_plugin.py").write_text(
-        "from lm_engine import Command, hookimpl\n"
+        "from pentad import Command, hookimpl\n"
         "@hookimpl\n"
         "def engine_commands():\n"
         "    return [Command(name='broken', summary='Cannot be imported.', factory='acme_broken:command'),\n"

@@ -12,9 +12,9 @@ from pathlib import Path
 import click
 import pytest
 
-from lm_engine.errors import EngineError, Interrupted
-from lm_engine_cli import group, main
-from lm_engine_cli.errors import as_engine_error, show
+from pentad.errors import EngineError, Interrupted
+from pentad_cli import group, main
+from pentad_cli.errors import as_engine_error, show
 
 from .conftest import Result, command, environment
 
@@ -51,7 +51,7 @@ WRONG = {
     "tokenize --tokenizer byte --run nope text": "Say one of them.",
     "plugins lst": "Did you mean list?",
     "plugins show gtp": "Did you mean gpt?",
-    "plugins check gpt": "Did you mean lm-engine-gpt?",
+    "plugins check gpt": "Did you mean pentad-gpt?",
 }
 
 
@@ -135,7 +135,7 @@ def test_warnings_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        from lm_engine_cli.errors import show_warnings_in_one_line
+        from pentad_cli.errors import show_warnings_in_one_line
 
         show_warnings_in_one_line()
         warnings.warn("The observer \x1b raised.", stacklevel=1)
@@ -150,7 +150,7 @@ def test_no_argument_shows_the_help(cli: Cli) -> None:
 
 
 def test_version(cli: Cli) -> None:
-    assert cli("--version").out.startswith("lm-engine ")
+    assert cli("--version").out.startswith("pentad ")
 
 
 @pytest.mark.parametrize("line", ["plugins show gpt", "run --help"])

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from lm_engine.implementation import STAGES
+from pentad.implementation import STAGES
 
 HOOKS = ("engine_tokenizers", "engine_example_builders", "engine_models", "engine_optimizers", "engine_samplers")
 MANY = 50
 
 _PLUGIN = """from dataclasses import dataclass
-from lm_engine import Implementation, hookimpl, option
+from pentad import Implementation, hookimpl, option
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -28,7 +28,7 @@ def {hook}():
 """
 
 # Odd ones name their options, even ones bring them.
-_NAMING = """from lm_engine import Implementation, hookimpl
+_NAMING = """from pentad import Implementation, hookimpl
 
 @hookimpl
 def {hook}():
@@ -38,7 +38,7 @@ def {hook}():
 
 _PROBE = """
 import sys
-from lm_engine_cli.main import call
+from pentad_cli.main import call
 code = call(sys.argv[1:])
 heavy = [name for name in sys.modules if name in ("torch", "numpy", "rich", "safetensors") or name.endswith("_heavy")]
 print("HEAVY", heavy, file=sys.stderr)
@@ -54,7 +54,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         info = folder / f"fake_{number}-1.{number}.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: fake-{number}\nVersion: 1.{number}\n")
-        (info / "entry_points.txt").write_text(f"[lm_engine]\nfake-{number} = fake_{number}_plugin\n")
+        (info / "entry_points.txt").write_text(f"[pentad]\nfake-{number} = fake_{number}_plugin\n")
         source = _PLUGIN.format(number=number, hook=HOOKS[number % len(HOOKS)])
         if number % 2:
             (folder / f"fake_{number}_options.py").write_text(source)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lm_engine_cli import output
+from pentad_cli import output
 
 
 @dataclass

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from lm_engine.catalogue import Catalogue, Problem
+from pentad.catalogue import Catalogue, Problem
 
 from .conftest import Result
 
 Cli = Callable[..., Result]
 
 COIN = """
-from lm_engine import Implementation, Sampler, hookimpl, tempered_softmax
+from pentad import Implementation, Sampler, hookimpl, tempered_softmax
 
 
 class Good(Sampler):
@@ -37,7 +37,7 @@ def test_the_list_names_everything_once(cli: Cli) -> None:
     assert result.out == cli("plugins", "list").out
     for name in ("gpt", "rnn", "bpe", "muon", "top-k", "python-docs", ".parquet"):
         assert sum(line.startswith(f"  {name} ") for line in result.out.splitlines()) == 1
-    assert "lm-engine-gpt 0.1.0" in result.out
+    assert "pentad-gpt 0.1.0" in result.out
     assert all(len(line) <= 80 for line in result.out.splitlines())
 
 
@@ -60,7 +60,7 @@ def test_a_broken_plugin_is_listed_with_its_cause(cli: Cli, monkeypatch: pytest.
     catalogue.problems.append(
         Problem(distribution="acme-gpt", version="3.1", cause="ImportError: no\x1b", details="Traceback: deep")
     )
-    monkeypatch.setattr("lm_engine_cli.commands.plugins.installed", lambda: catalogue)
+    monkeypatch.setattr("pentad_cli.commands.plugins.installed", lambda: catalogue)
     shown = cli("plugins")
     assert shown.code == 0
     assert "acme-gpt 3.1  ImportError: no\\x1b" in shown.out
@@ -73,7 +73,7 @@ def test_a_broken_plugin_is_listed_with_its_cause(cli: Cli, monkeypatch: pytest.
 
 def test_show_lists_the_options(cli: Cli) -> None:
     out = cli("plugins", "show", "gpt").out
-    assert out.startswith("gpt  model of lm-engine-gpt 0.1.0\n")
+    assert out.startswith("gpt  model of pentad-gpt 0.1.0\n")
     words = " ".join(out.split())
     assert "n-layer 3 Number of blocks. [int; >= 1]" in words
     assert "rotary|learned|none]" in words
@@ -95,7 +95,7 @@ def test_show_as_json(cli: Cli) -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["lm-engine-gpt:gpt", "model:gpt", "lm-engine-gpt"])
+@pytest.mark.parametrize("name", ["pentad-gpt:gpt", "model:gpt", "pentad-gpt"])
 def test_show_by_other_names(name: str, cli: Cli) -> None:
     assert cli("plugins", "show", name).out == cli("plugins", "show", "gpt").out
 
@@ -132,7 +132,7 @@ def test_check_fails_a_bad_one(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_check_takes_options(cli: Cli) -> None:
-    assert cli("plugins", "check", "lm-engine-top-k", "--sampler.k", "3").code == 0
-    wrong = cli("plugins", "check", "lm-engine-top-k", "--sampler.k", "0")
+    assert cli("plugins", "check", "pentad-top-k", "--sampler.k", "3").code == 0
+    wrong = cli("plugins", "check", "pentad-top-k", "--sampler.k", "0")
     assert wrong.code == 2
     assert wrong.err.startswith("Error: --sampler.k expects a value >= 1, found 0.")

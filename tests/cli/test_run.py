@@ -20,8 +20,8 @@ Cli = Callable[..., Result]
 
 OBSERVER = """
 from dataclasses import dataclass
-from lm_engine import Observer, hookimpl, option
-from lm_engine.observer import RunObserver
+from pentad import Observer, hookimpl, option
+from pentad.observer import RunObserver
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,7 +230,7 @@ def test_a_terminal_that_is_closed_does_not_end_a_run(tmp_path: Path, cache: Pat
     """As after `disown`: a terminal that has gone refuses what is written to it with another error than a pipe does."""
     pty = pytest.importorskip("pty")
     ours, theirs = pty.openpty()
-    quiet = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); from lm_engine_cli.main import main; main()"
+    quiet = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); from pentad_cli.main import main; main()"
     process = subprocess.Popen(
         [sys.executable, "-c", quiet, "run", "--data", str(text), "--steps", "20", "--out", "r", *TINY],
         **{"cwd": tmp_path, "env": {**environment(cache), "TERM": "xterm"}, "start_new_session": True},
@@ -247,7 +247,7 @@ def test_a_terminal_that_is_closed_does_not_end_a_run(tmp_path: Path, cache: Pat
 def test_only_the_first_process_of_several_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
     import io
 
-    from lm_engine_cli.display import PlainDisplay, display_for
+    from pentad_cli.display import PlainDisplay, display_for
 
     monkeypatch.setenv("RANK", "1")
     stream = io.StringIO()

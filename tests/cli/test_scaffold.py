@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from lm_engine.implementation import STAGES
+from pentad.implementation import STAGES
 
 Cli = Callable[..., Any]
 
@@ -51,7 +51,7 @@ def scaffolds(tmp_path_factory: pytest.TempPathFactory, engine: Cli, cache: Path
         **os.environ,
         "PYTHONPATH": str(site),
         "OMP_NUM_THREADS": "1",
-        "LM_ENGINE_CACHE": str(cache),
+        "PENTAD_CACHE": str(cache),
         "COLUMNS": "100",
     }
     return Scaffolds(folder, environment)
@@ -67,7 +67,7 @@ def test_all_five_pass_their_own_tests(scaffolds: Scaffolds) -> None:
 
 
 def test_all_five_are_listed_without_a_problem(scaffolds: Scaffolds) -> None:
-    done = scaffolds.python("-m", "lm_engine_cli", "plugins", "--json")
+    done = scaffolds.python("-m", "pentad_cli", "plugins", "--json")
     listing = json.loads(done.stdout)
     offers = {(offer["kind"], offer["name"], offer["distribution"]) for offer in listing["offers"]}
     assert {(stage, f"my-{stage}", f"my-{stage}") for stage in STAGES} <= offers
@@ -78,7 +78,7 @@ def test_all_five_make_a_run(scaffolds: Scaffolds) -> None:
     (scaffolds.folder / "text.txt").write_text("".join(f"Line {n}: ä text of {n * n} words.\n" for n in range(300)))
     chosen = [word for stage in STAGES for word in (f"--{stage}", f"my-{stage}")]
     done = scaffolds.python(
-        *("-m", "lm_engine_cli", "run", *chosen, "--data", "text.txt", "--steps", "2", "--batch-size", "4", "--out", "run"),
+        *("-m", "pentad_cli", "run", *chosen, "--data", "text.txt", "--steps", "2", "--batch-size", "4", "--out", "run"),
         *("--context-length", "16", "--max-tokens", "8", "--json"),
     )
     assert done.returncode == 0, done.stderr
@@ -109,7 +109,7 @@ def test_the_next_steps_are_said(cli: Cli, tmp_path: Path) -> None:
     assert "pip install --editable my-sampler" in done.out
     assert "engine plugins check my-sampler" in done.out
     project = tomllib.loads((tmp_path / "my-sampler" / "pyproject.toml").read_text())["project"]
-    assert project["entry-points"]["lm_engine"] == {"my-sampler": "my_sampler.plugin"}
+    assert project["entry-points"]["pentad"] == {"my-sampler": "my_sampler.plugin"}
 
 
 def test_another_folder_and_json(cli: Cli, tmp_path: Path) -> None:
@@ -129,11 +129,11 @@ def test_another_folder_and_json(cli: Cli, tmp_path: Path) -> None:
         ("../escape", "NAME expects"),
         ("a--b", "NAME expects"),
         ("lambda", "is a word of Python"),
-        ("sampler", "is a word of Python or of lm_engine"),
-        ("greedy", "The sampler greedy of lm-engine-greedy 0.1.0 is installed already"),
+        ("sampler", "is a word of Python or of pentad"),
+        ("greedy", "The sampler greedy of pentad-greedy 0.1.0 is installed already"),
         ("json", "A package named json is installed already"),
         ("torch", "A package named torch"),
-        ("lm-engine-core", "lm_engine_core is installed already"),
+        ("pentad-core", "pentad_core is installed already"),
     ],
 )
 def test_bad_names_are_refused(name: str, why: str, cli: Cli, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lm_engine_cli.stage_command import look, positional
+from pentad_cli.stage_command import look, positional
 
 from .conftest import Result
 
@@ -14,7 +14,7 @@ Cli = Callable[..., Result]
 
 PLUGIN = """
 from dataclasses import dataclass
-from lm_engine import Implementation, Observer, RunObserver, hookimpl, option
+from pentad import Implementation, Observer, RunObserver, hookimpl, option
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from lm_engine import IGNORED, Batch, Choice, ExampleBuilder, Model, Recipe
-from lm_engine.optimizer import Optimization
-from lm_engine.runtime import Machine
+from pentad import IGNORED, Batch, Choice, ExampleBuilder, Model, Recipe
+from pentad.optimizer import Optimization
+from pentad.runtime import Machine
 
 
 class Tiny(Model):
@@ -184,7 +184,7 @@ def cpu():
 def cache(tmp_path_factory):
     """One cache for all runs of the tests, so that equal texts are cut and encoded once."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("LM_ENGINE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patched.setenv("PENTAD_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
 
 

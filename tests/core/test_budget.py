@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lm_engine import UsageError
-from lm_engine.budget import Budget
+from pentad import UsageError
+from pentad.budget import Budget
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import textwrap
 
 import pytest
 
-from lm_engine import EngineError, UsageError
-from lm_engine.cache import cache_directory, cached, folder_fingerprint
+from pentad import EngineError, UsageError
+from pentad.cache import cache_directory, cached, folder_fingerprint
 
 
 def write(text: str):
@@ -33,14 +33,14 @@ def names(folder) -> set[str]:
 
 
 def test_the_cache_directory(tmp_path, monkeypatch):
-    monkeypatch.setenv("LM_ENGINE_CACHE", str(tmp_path / "mine"))
+    monkeypatch.setenv("PENTAD_CACHE", str(tmp_path / "mine"))
     assert cache_directory() == tmp_path / "mine"
-    monkeypatch.delenv("LM_ENGINE_CACHE")
+    monkeypatch.delenv("PENTAD_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache_directory() == tmp_path / "xdg/lm-engine"
+    assert cache_directory() == tmp_path / "xdg/pentad"
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    assert cache_directory() == tmp_path / "home/.cache/lm-engine"
+    assert cache_directory() == tmp_path / "home/.cache/pentad"
 
 
 def test_without_a_home_folder_the_cache_is_asked_for(monkeypatch):
@@ -52,21 +52,21 @@ def test_without_a_home_folder_the_cache_is_asked_for(monkeypatch):
     pwd = pytest.importorskip("pwd")
     for name in ("getpwuid", "getpwnam"):
         monkeypatch.setattr(pwd, name, nobody)
-    for variable in ("LM_ENGINE_CACHE", "XDG_CACHE_HOME", "HOME"):
+    for variable in ("PENTAD_CACHE", "XDG_CACHE_HOME", "HOME"):
         monkeypatch.delenv(variable, raising=False)
-    for given, place in (("", "~/.cache/lm-engine"), ("~nobody/mine", "~nobody/mine")):
-        monkeypatch.setenv("LM_ENGINE_CACHE", given)
+    for given, place in (("", "~/.cache/pentad"), ("~nobody/mine", "~nobody/mine")):
+        monkeypatch.setenv("PENTAD_CACHE", given)
         with pytest.raises(UsageError, match=f"The cache {place} needs a home folder") as caught:
             cache_directory()
-        assert "LM_ENGINE_CACHE" in caught.value.hint
+        assert "PENTAD_CACHE" in caught.value.hint
 
 
 def test_a_cache_directory_that_cannot_be_written(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv("LM_ENGINE_CACHE", str(tmp_path / "file/below"))
+    monkeypatch.setenv("PENTAD_CACHE", str(tmp_path / "file/below"))
     with pytest.raises(EngineError, match="must be writable; found: Not a directory") as caught:
         cache_directory()
-    assert "LM_ENGINE_CACHE" in caught.value.hint
+    assert "PENTAD_CACHE" in caught.value.hint
 
 
 def test_an_entry_is_built_once(tmp_path):
@@ -110,7 +110,7 @@ def test_a_killed_build_leaves_no_entry_and_is_swept(tmp_path):
     code = """
         import sys, time
         from pathlib import Path
-        from lm_engine.cache import cached
+        from pentad.cache import cached
         def build(folder):
             (folder / "half").write_text("half")
             print("writing", flush=True)
@@ -136,7 +136,7 @@ def test_two_processes_build_once_between_them(tmp_path):
     code = """
         import sys, time
         from pathlib import Path
-        from lm_engine.cache import cached
+        from pentad.cache import cached
         def build(folder):
             time.sleep(0.3)
             (folder / "a").write_text("x")
@@ -150,7 +150,7 @@ def test_two_processes_build_once_between_them(tmp_path):
 
 
 def test_entries_can_be_made_where_there_are_no_locks(tmp_path, monkeypatch):
-    monkeypatch.setattr("lm_engine.durable.fcntl", None)
+    monkeypatch.setattr("pentad.durable.fcntl", None)
 
     def slow(folder):
         cached(tmp_path / "key", write("first"))
@@ -181,7 +181,7 @@ def test_a_disk_that_is_really_full(tmp_path):
     try:
         with pytest.raises(EngineError, match="the disk is full") as caught:
             cached(disk / "key", lambda folder: (folder / "a").write_bytes(bytes(1 << 20)) and None)
-        assert "LM_ENGINE_CACHE" in caught.value.hint
+        assert "PENTAD_CACHE" in caught.value.hint
         assert names(disk) == set()
     finally:
         subprocess.run(["umount", str(disk)], check=True)

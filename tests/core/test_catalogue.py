@@ -10,9 +10,9 @@ import types
 
 import pytest
 
-from lm_engine import HOOK_API_VERSION, Command, EngineError, Implementation, NoOptions, Observer, Reader, UsageError, hookimpl
-from lm_engine.catalogue import Catalogue, Offer, bundled
-from lm_engine.distributions import EntryPoint
+from pentad import HOOK_API_VERSION, Command, EngineError, Implementation, NoOptions, Observer, Reader, UsageError, hookimpl
+from pentad.catalogue import Catalogue, Offer, bundled
+from pentad.distributions import EntryPoint
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def installed(tmp_path, monkeypatch):
         facts = tmp_path / f"{distribution.replace('-', '_')}_{entry}-{version}.dist-info"
         facts.mkdir()
         (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
-        (facts / "entry_points.txt").write_text(f"[lm_engine]\n{entry} = {module}\n")
+        (facts / "entry_points.txt").write_text(f"[pentad]\n{entry} = {module}\n")
         importlib.invalidate_caches()
         return EntryPoint(distribution, version, module)
 
@@ -35,12 +35,12 @@ def installed(tmp_path, monkeypatch):
 
 
 GOOD = """
-from lm_engine import Implementation, hookimpl
+from pentad import Implementation, hookimpl
 @hookimpl
 def engine_samplers():
     return [Implementation(name={name!r}, summary="s", factory="never_imported:X")]
 """
-HEAD = "from lm_engine import *\nfrom lm_engine import hookimpl, Implementation, Reader\n@hookimpl\ndef engine_samplers():\n"
+HEAD = "from pentad import *\nfrom pentad import hookimpl, Implementation, Reader\n@hookimpl\ndef engine_samplers():\n"
 
 BROKEN = {
     "import": ("import not_there_at_all", "ModuleNotFoundError: No module named 'not_there_at_all'"),
@@ -54,7 +54,7 @@ BROKEN = {
     "words": (HEAD + "    return ['coin']", "engine_samplers: expected records of type Implementation, found 'coin'"),
     "raises": (HEAD + "    raise KeyError('x')", "engine_samplers: KeyError: 'x'"),
     "leaves": (HEAD + "    import sys; sys.exit()", "engine_samplers: SystemExit"),
-    "newer": (f"lm_engine_api = {HOOK_API_VERSION + 1}\n" + GOOD.format(name="x"), f"hook API {HOOK_API_VERSION + 1}"),
+    "newer": (f"pentad_api = {HOOK_API_VERSION + 1}\n" + GOOD.format(name="x"), f"hook API {HOOK_API_VERSION + 1}"),
     "no-hook": ("def engine_samplers():\n    return []", "implements no hook (is @hookimpl missing?)"),
     "unknown-hook": (HEAD.replace("engine_samplers", "engine_dreams") + "    return []", "engine_dreams"),
     "name": (
@@ -94,7 +94,7 @@ def test_a_broken_plugin_is_noted_and_costs_nothing_else(installed, kind, monkey
     assert (problem.distribution, problem.version) == ("acme-bad", "0.3")
     assert cause in problem.cause and "\n" not in problem.cause
     assert "Traceback" in problem.details
-    monkeypatch.setenv("LM_ENGINE_STRICT", "1")
+    monkeypatch.setenv("PENTAD_STRICT", "1")
     monkeypatch.delitem(sys.modules, "fake_acme_bad_plugin", raising=False)
     with pytest.raises(EngineError, match=r"The plugin acme-bad 0\.3 cannot be used"):
         Catalogue(entry_points=points)
@@ -122,9 +122,9 @@ def test_one_distribution_may_have_many_entry_points(installed):
 
 
 def test_unknown_names_get_advice(installed, monkeypatch):
-    points = [installed("lm-engine-coin", GOOD.format(name="coin")), installed("lm-engine-top-k", "import gone", "0.2")]
+    points = [installed("pentad-coin", GOOD.format(name="coin")), installed("pentad-top-k", "import gone", "0.2")]
     found = Catalogue(entry_points=points)
-    monkeypatch.setattr("lm_engine.catalogue.bundled", lambda: frozenset({"lm-engine-die", "lm-engine-parquet"}))
+    monkeypatch.setattr("pentad.catalogue.bundled", lambda: frozenset({"pentad-die", "pentad-parquet"}))
 
     def hint(kind, name):
         with pytest.raises(UsageError, match=f"No {kind} named") as caught:
@@ -133,16 +133,16 @@ def test_unknown_names_get_advice(installed, monkeypatch):
 
     assert hint("sampler", "coins") == "Did you mean coin? Installed: coin."
     assert hint("sampler", "zebra") == "Installed: coin."
-    assert hint("sampler", "die") == "Install it with: pip install lm-engine-die"
-    assert hint("reader", ".parquet") == "Install it with: pip install lm-engine-parquet"
-    assert hint("sampler", "top-k").startswith("lm-engine-top-k 0.2 is installed but broken: ModuleNotFoundError")
+    assert hint("sampler", "die") == "Install it with: pip install pentad-die"
+    assert hint("reader", ".parquet") == "Install it with: pip install pentad-parquet"
+    assert hint("sampler", "top-k").startswith("pentad-top-k 0.2 is installed but broken: ModuleNotFoundError")
 
 
 def test_what_the_bundle_holds_is_read_from_its_metadata(monkeypatch):
-    lines = ["lm-engine-core>=0.1,<0.2", "lm_engine.gpt", "pytest>=8; extra == 'dev'", "lm-engine-board>=1; extra == 'board'"]
+    lines = ["pentad-core>=0.1,<0.2", "pentad.gpt", "pytest>=8; extra == 'dev'", "pentad-board>=1; extra == 'board'"]
     monkeypatch.setattr(importlib.metadata, "requires", lambda name: lines)
     bundled.cache_clear()
-    assert bundled() == {"lm-engine-core", "lm-engine-gpt", "lm-engine-board"}
+    assert bundled() == {"pentad-core", "pentad-gpt", "pentad-board"}
     monkeypatch.setattr(importlib.metadata, "requires", lambda name: None)
     bundled.cache_clear()
     assert bundled() == frozenset()
@@ -161,7 +161,7 @@ NAMED = HEAD + "    return [Implementation(name='coin', summary='s', factory='a:
 
 def test_options_may_be_named_and_are_imported_when_they_are_asked_for(installed, tmp_path):
     (tmp_path / "coin_options.py").write_text(
-        "from dataclasses import dataclass\nfrom lm_engine import option\n"
+        "from dataclasses import dataclass\nfrom pentad import option\n"
         "@dataclass(frozen=True, kw_only=True)\nclass Coin:\n    bias: float = option(0.5, 'How unfair.')\n"
     )
     offer = Catalogue(entry_points=[installed("acme", NAMED.format(options="coin_options:Coin"))]).find("sampler", "coin")
@@ -252,7 +252,7 @@ def test_a_file_that_is_no_plugin(tmp_path, name, source, error, message):
 
 def test_the_installed_plugins_are_sound_and_import_no_torch():
     code = (
-        "import sys; from lm_engine import Catalogue;"
+        "import sys; from pentad import Catalogue;"
         "print([problem.cause for problem in Catalogue().problems], {'torch', 'numpy'} & {*sys.modules})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

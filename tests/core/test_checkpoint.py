@@ -14,10 +14,10 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from lm_engine import EngineError
-from lm_engine.checkpoint import TrainingState, list_checkpoints, load_checkpoint, save_checkpoint
-from lm_engine.durable import SEAL, _facts, _files
-from lm_engine.saved_run import newest_checkpoint
+from pentad import EngineError
+from pentad.checkpoint import TrainingState, list_checkpoints, load_checkpoint, save_checkpoint
+from pentad.durable import SEAL, _facts, _files
+from pentad.saved_run import newest_checkpoint
 
 STATE = TrainingState(step=1, seconds=1.5, tokens=64, steps=9, tokenizer="abc", bits_per_byte=2.5)
 
@@ -245,7 +245,7 @@ def test_a_newer_format_is_refused_with_a_way_out(fakes, tmp_path, found):
     forge(place)
     with pytest.raises(EngineError, match=f"must be of format 1; found {found!r}") as caught:
         load_checkpoint(tmp_path, 1)
-    assert caught.value.hint == "pip install --upgrade lm-engine-core"
+    assert caught.value.hint == "pip install --upgrade pentad-core"
 
 
 def header(facts, tail=b""):

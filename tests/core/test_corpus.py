@@ -10,9 +10,9 @@ import sys
 
 import pytest
 
-from lm_engine import Corpus, EngineError, Reader, UsageError, hookimpl
-from lm_engine.catalogue import Catalogue
-from lm_engine.corpus import named_from_anywhere, open_corpus
+from pentad import Corpus, EngineError, Reader, UsageError, hookimpl
+from pentad.catalogue import Catalogue
+from pentad.corpus import named_from_anywhere, open_corpus
 
 
 def poems():
@@ -125,9 +125,9 @@ def test_an_unknown_home_is_a_name_like_any_other(catalogue, tmp_path):
 def test_names_that_the_locale_cannot_spell(tmp_path):
     (tmp_path / "é.txt").write_text("text")
     script = """
-from lm_engine import UsageError
-from lm_engine.catalogue import Catalogue
-from lm_engine.corpus import open_corpus
+from pentad import UsageError
+from pentad.catalogue import Catalogue
+from pentad.corpus import open_corpus
 try:
     open_corpus(["\\xe9.txt"], Catalogue(entry_points=[]))
 except UsageError as error:
@@ -225,8 +225,8 @@ def test_unknown_suffix(catalogue, tmp_path):
 @pytest.mark.parametrize(("name", "data"), [(".parquet", "a.parquet"), ("wiki", "wiki")])
 def test_what_is_missing_says_what_to_install(catalogue, tmp_path, monkeypatch, name, data):
     (tmp_path / "a.parquet").write_bytes(b"PAR1")
-    distribution = f"lm-engine-{name.lstrip('.')}"
-    monkeypatch.setattr("lm_engine.catalogue.bundled", lambda: {distribution})
+    distribution = f"pentad-{name.lstrip('.')}"
+    monkeypatch.setattr("pentad.catalogue.bundled", lambda: {distribution})
     assert refused([data], catalogue).hint == f"Install it with: pip install {distribution}"
 
 
@@ -257,9 +257,9 @@ def test_an_unreadable_file(catalogue, tmp_path):
 def test_opening_a_corpus_imports_no_torch(tmp_path):
     (tmp_path / "a.txt").write_text("a")
     code = (
-        "import sys; from lm_engine.catalogue import Catalogue; from lm_engine.corpus import open_corpus;"
+        "import sys; from pentad.catalogue import Catalogue; from pentad.corpus import open_corpus;"
         "corpus = open_corpus(['a.txt'], Catalogue()); opened = [name for name in ('torch', 'numpy') if name in sys.modules];"
-        "from lm_engine.split import split_corpus; split_corpus(corpus, 0);"  # by numpy's arrays
+        "from pentad.split import split_corpus; split_corpus(corpus, 0);"  # by numpy's arrays
         "print(opened, 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, capture_output=True, text=True)

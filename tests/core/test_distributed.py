@@ -16,26 +16,26 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lm_engine import Choice, open_run, run
-from lm_engine.distributed import World, is_first_process
-from lm_engine.recipe import TrainingOptions
-from lm_engine.run_directory import read_lines
-from lm_engine.training import Trainer
+from pentad import Choice, open_run, run
+from pentad.distributed import World, is_first_process
+from pentad.recipe import TrainingOptions
+from pentad.run_directory import read_lines
+from pentad.training import Trainer
 
 SCRIPT = textwrap.dedent("""
     import json, os, shutil, sys, time
     import numpy as np, torch
     import torch.distributed as dist
-    from lm_engine import Recipe, open_run, plan, resume, run
-    from lm_engine.distributed import join_world
-    from lm_engine.recipe import Recipe
+    from pentad import Recipe, open_run, plan, resume, run
+    from pentad.distributed import join_world
+    from pentad.recipe import Recipe
 
     folder, tables = sys.argv[1], json.loads(sys.argv[2])
     rank = int(os.environ["RANK"])
     written = []
     sys.addaudithook(lambda event, args: written.append(str(args[0])) if event == "open" and "w" in str(args[1]) else None)
 
-    class Stop(__import__("lm_engine").RunObserver):
+    class Stop(__import__("pentad").RunObserver):
         def on_step(self, event):
             if event.step == 4:
                 os.kill(os.getpid(), 15)

@@ -11,7 +11,7 @@ import zipfile
 
 import pytest
 
-from lm_engine.distributions import EntryPoint, entry_points_of
+from pentad.distributions import EntryPoint, entry_points_of
 
 GROUP = "test_group"
 
@@ -39,7 +39,7 @@ def by_the_library(group=GROUP):
     return sorted((point.dist.metadata["Name"], point.dist.version, point.value) for point in found)
 
 
-@pytest.mark.parametrize("group", ["lm_engine", "console_scripts", "pytest11"])
+@pytest.mark.parametrize("group", ["pentad", "console_scripts", "pytest11"])
 def test_what_is_installed_is_found_as_the_library_finds_it(group):
     assert sorted(entry_points_of(group)) == by_the_library(group) != []
 
@@ -106,5 +106,5 @@ def test_a_place_is_a_module_or_something_in_it(monkeypatch):
 
 
 def test_the_library_is_not_imported():
-    code = "import sys; from lm_engine import Catalogue; Catalogue(); print('importlib.metadata' in sys.modules)"
+    code = "import sys; from pentad import Catalogue; Catalogue(); print('importlib.metadata' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -10,9 +10,9 @@ import signal
 
 import pytest
 
-from lm_engine import EngineError
-from lm_engine import durable as module
-from lm_engine.durable import check_whole, is_whole, locked, read_json, write_atomically, write_whole
+from pentad import EngineError
+from pentad import durable as module
+from pentad.durable import check_whole, is_whole, locked, read_json, write_atomically, write_whole
 
 
 def build(text):

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from lm_engine import EngineError
-from lm_engine.estimate import _fused, _one_row, estimate
-from lm_engine.recipe import TrainingOptions
+from pentad import EngineError
+from pentad.estimate import _fused, _one_row, estimate
+from pentad.recipe import TrainingOptions
 
 V = 11
 TOKENS = np.arange(4, dtype=np.uint16)
@@ -87,7 +87,7 @@ def test_slow_steps_among_the_first_do_not_move_an_estimate(fakes, cpu, slow):
 
 
 def test_where_no_step_can_be_timed_the_warm_up_counts(fakes, cpu, monkeypatch):
-    monkeypatch.setattr("lm_engine.estimate.TRIAL_SECONDS", 0.0)
+    monkeypatch.setattr("pentad.estimate.TRIAL_SECONDS", 0.0)
     model = fakes.Tiny()
     assert estimate(model, lambda _: fakes.sgd(model), fakes.Given(rows()), TOKENS, options(), cpu).seconds_per_step > 0
 

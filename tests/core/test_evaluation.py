@@ -11,9 +11,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lm_engine import evaluation as module
-from lm_engine.evaluation import evaluate
-from lm_engine.shards import TokenShard
+from pentad import evaluation as module
+from pentad.evaluation import evaluate
+from pentad.shards import TokenShard
 
 TEXTS = ["hello world", "a", "héé 😀", "x" * 40, "the end\n"]
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lm_engine import IGNORED, Batch, pairs, segments_of
+from pentad import IGNORED, Batch, pairs, segments_of
 
 E = 0
 
@@ -55,5 +55,5 @@ def test_pairs_are_what_textbooks_draw():
 
 
 def test_importing_examples_imports_no_torch():
-    code = "import sys, lm_engine.examples, lm_engine.shuffling; print('torch' in sys.modules)"
+    code = "import sys, pentad.examples, pentad.shuffling; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"

@@ -9,12 +9,12 @@ import sys
 
 import pytest
 
-from lm_engine.errors import EngineError
-from lm_engine.executor import DONE, FAILED, STOPPED, call_work, cause_of, outcome_of
+from pentad.errors import EngineError
+from pentad.executor import DONE, FAILED, STOPPED, call_work, cause_of, outcome_of
 
 WORK = """
 import json, os, signal
-from lm_engine.errors import EngineError, Interrupted
+from pentad.errors import EngineError, Interrupted
 
 def note(argument, folder):
     (folder / "said.json").write_text(json.dumps(dict(argument)))
@@ -39,7 +39,7 @@ def die(argument, folder):
 PROCESS = """
 import json, sys
 from pathlib import Path
-from lm_engine.executor import be_task_process
+from pentad.executor import be_task_process
 assert "torch" not in sys.modules
 sys.exit(be_task_process(sys.argv[1], json.loads(sys.argv[2]), Path(sys.argv[3])))
 """

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from lm_engine import EngineError, Sampler, tempered_softmax
-from lm_engine.generation import generate, generate_tokens
+from pentad import EngineError, Sampler, tempered_softmax
+from pentad.generation import generate, generate_tokens
 
 V, END = 11, 0
 

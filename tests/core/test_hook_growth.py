@@ -6,8 +6,8 @@ import types
 
 import pytest
 
-from lm_engine import Implementation, catalogue, hookimpl, hookspecs
-from lm_engine.catalogue import Catalogue
+from pentad import Implementation, catalogue, hookimpl, hookspecs
+from pentad.catalogue import Catalogue
 
 
 def record(name: str) -> Implementation:
@@ -82,6 +82,6 @@ def test_a_deprecated_hook_works_and_says_what_to_use(monkeypatch):
     (problem,) = made.problems
     assert (problem.distribution, problem.cause) == ("acme", "engine_samplers goes with hook API 2: use engine_models.")
 
-    monkeypatch.setenv("LM_ENGINE_STRICT", "1")
+    monkeypatch.setenv("PENTAD_STRICT", "1")
     with pytest.raises(catalogue.EngineError, match="use engine_models"):
         load(engine_samplers=engine_samplers)

@@ -7,8 +7,8 @@ import types
 
 import pytest
 
-from lm_engine import Command, Corpus, Executor, Implementation, Observer, Reader, hookimpl, hookspecs
-from lm_engine.catalogue import KINDS, Catalogue
+from pentad import Command, Corpus, Executor, Implementation, Observer, Reader, hookimpl, hookspecs
+from pentad.catalogue import KINDS, Catalogue
 
 RECORDS = {
     "engine_tokenizers": Implementation(name="acme", summary="", factory="never:imported"),

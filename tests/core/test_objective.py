@@ -8,9 +8,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lm_engine import IGNORED
-from lm_engine import objective as module
-from lm_engine.objective import bits_per_byte, cross_entropy_backward, negative_log_likelihood
+from pentad import IGNORED
+from pentad import objective as module
+from pentad.objective import bits_per_byte, cross_entropy_backward, negative_log_likelihood
 
 
 def batch(share=1.0, vocab_size=11):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lm_engine import RunObserver
-from lm_engine.observer import Observers, Preparation, Saved
+from pentad import RunObserver
+from pentad.observer import Observers, Preparation, Saved
 
 
 class Listener(RunObserver):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lm_engine import ScheduleOptions, schedule
+from pentad import ScheduleOptions, schedule
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lm_engine import NoOptions, UsageError, option
-from lm_engine.options import describe, parse, to_dict
+from pentad import NoOptions, UsageError, option
+from pentad.options import describe, parse, to_dict
 
 
 @dataclass(frozen=True, kw_only=True)

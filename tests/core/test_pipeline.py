@@ -17,7 +17,7 @@ import types
 import pytest
 import torch
 
-from lm_engine import (
+from pentad import (
     Catalogue,
     Choice,
     EngineError,
@@ -30,9 +30,9 @@ from lm_engine import (
     resume,
     run,
 )
-from lm_engine.checkpoint import list_checkpoints
-from lm_engine.errors import Interrupted
-from lm_engine.runtime import compiler_for
+from pentad.checkpoint import list_checkpoints
+from pentad.errors import Interrupted
+from pentad.runtime import compiler_for
 
 GPT = Choice("gpt", n_layer=1, n_head=2, n_embd=8, dropout=0.2)
 RNN = Choice("rnn", n_layer=2, n_embd=8, cell="gru", dropout=0.2)
@@ -261,7 +261,7 @@ def test_resume_in_a_python_of_its_own(text, tmp_path, tiny_recipe):
     """The same with nothing shared: a fresh interpreter for each part, the door as users know it."""
     code = textwrap.dedent("""
         import os, signal, sys
-        from lm_engine import RunObserver, resume
+        from pentad import RunObserver, resume
         class Stop(RunObserver):
             def on_step(self, event):
                 if event.step == 7:

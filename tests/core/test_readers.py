@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lm_engine import UsageError, readers
-from lm_engine.pieces import PIECE_CHARACTERS, Piece, cut
-from lm_engine.readers import read_jsonl, read_text
+from pentad import UsageError, readers
+from pentad.pieces import PIECE_CHARACTERS, Piece, cut
+from pentad.readers import read_jsonl, read_text
 
 
 def text(data: bytes) -> str:
@@ -133,8 +133,8 @@ def test_long_runs_are_cut_in_linear_time():
 
 
 def test_ids_of_gpt2_do_not_change_at_a_cut():
-    tiktoken = pytest.importorskip("lm_engine_gpt2.tokenizer")
-    from lm_engine import NoOptions
+    tiktoken = pytest.importorskip("pentad_gpt2.tokenizer")
+    from pentad import NoOptions
 
     tokenizer = tiktoken.GPT2(NoOptions())
     whole = "One fish,  two fish\n\n red  fish 3 4 blue fish's \u2003 tail\r\n" * 20

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lm_engine import STAGES, Choice, Implementation, Recipe, UsageError, option
-from lm_engine.catalogue import KINDS, Catalogue, Offer
-from lm_engine.recipe import read_tables, resolve
+from pentad import STAGES, Choice, Implementation, Recipe, UsageError, option
+from pentad.catalogue import KINDS, Catalogue, Offer
+from pentad.recipe import read_tables, resolve
 
 NAMES = {"tokenizer": "byte", "builder": "next-token", "model": "gpt", "optimizer": "adamw", "sampler": "greedy"}
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lm_engine import Catalogue, EngineError, UsageError
-from lm_engine.run_directory import RunDirectory, new_run_path, read_lines, refuse_used
+from pentad import Catalogue, EngineError, UsageError
+from pentad.run_directory import RunDirectory, new_run_path, read_lines, refuse_used
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_a_folder_that_cannot_be_written(directory, monkeypatch, error, message)
 def test_names_below_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for _ in range(3):
-        new_run_path("lm-engine-gpt:gpt").mkdir(parents=True)
+        new_run_path("pentad-gpt:gpt").mkdir(parents=True)
     names = sorted(path.name for path in Path("runs").iterdir())
     assert len(names) == 3 and all("gpt" in name and ":" not in name for name in names)
 
@@ -134,7 +134,7 @@ def test_no_hint_repeats_what_a_stranger_calls_a_distribution(directory, distrib
 @pytest.mark.parametrize(
     ("distribution", "version", "hint"),
     [
-        ("lm-engine-x", "0.1.0", "pip install lm-engine-x==0.1.0"),
+        ("pentad-x", "0.1.0", "pip install pentad-x==0.1.0"),
         ("./my model.py", "unpackaged", "Say --plugin './my model.py'"),
     ],
 )

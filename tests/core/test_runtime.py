@@ -9,9 +9,9 @@ import sys
 import pytest
 import torch
 
-from lm_engine import UsageError
-from lm_engine import runtime as module
-from lm_engine.runtime import Machine, available_cores, available_memory, bf16_is_fast, compiler_for, pick_machine
+from pentad import UsageError
+from pentad import runtime as module
+from pentad.runtime import Machine, available_cores, available_memory, bf16_is_fast, compiler_for, pick_machine
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def one_thread():
 
 def test_what_must_be_set_before_torch_is_set_without_torch():
     code = (
-        "import os, sys; from lm_engine.runtime import prepare_process; prepare_process();"
+        "import os, sys; from pentad.runtime import prepare_process; prepare_process();"
         "print(*map(os.environ.get, ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT', 'TOKENIZERS_PARALLELISM')), 'torch' in sys.modules)"
     )
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("OMP", "GOMP", "TOKENIZERS"))}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lm_engine import tempered_softmax
+from pentad import tempered_softmax
 
 
 @pytest.mark.parametrize("temperature", [1e-30, 1e-3, 0.5, 1.0, 100.0])

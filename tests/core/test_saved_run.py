@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lm_engine import Catalogue, Choice, EngineError, Implementation, SavedRun, UsageError, hookimpl, open_run, resume, run
+from pentad import Catalogue, Choice, EngineError, Implementation, SavedRun, UsageError, hookimpl, open_run, resume, run
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def test_a_moved_run_generates_the_same(trained_run, tmp_path, monkeypatch):
     shutil.move(trained_run, tmp_path / "elsewhere")
     recipe = tmp_path / "elsewhere/recipe.toml"
     recipe.write_text(recipe.read_text().replace("text.txt", "gone.txt"))  # generating needs no text
-    monkeypatch.setenv("LM_ENGINE_CACHE", str(tmp_path / "another machine's"))
+    monkeypatch.setenv("PENTAD_CACHE", str(tmp_path / "another machine's"))
     (tmp_path / "other").mkdir()
     monkeypatch.chdir(tmp_path / "other")
     saved = open_run("../elsewhere")
@@ -97,16 +97,16 @@ def edit(path, change):
         (
             lambda facts: facts.update(format=2),
             "must be of run format 1 or older; found 2",
-            "pip install --upgrade lm-engine-core",
+            "pip install --upgrade pentad-core",
         ),
         (lambda facts: facts.update(format="1"), "expected format as int, found '1'", "copy"),
         (lambda facts: facts.update(stages=[]), "expected stages.tokenizer.distribution as str, found None", "copy"),
         (lambda facts: facts["stages"].update(model=3), "expected stages.model.distribution as str", "copy"),
         (lambda facts: facts.update(tokenizer_files="0"), "is not what the run was trained with", "copy"),
         (
-            lambda facts: facts["stages"]["model"].update(distribution="lm-engine-mamba", version="0.7"),
-            "The model gpt of {run} was made by lm-engine-mamba 0.7; it is not installed.",
-            "pip install lm-engine-mamba==0.7",
+            lambda facts: facts["stages"]["model"].update(distribution="pentad-mamba", version="0.7"),
+            "The model gpt of {run} was made by pentad-mamba 0.7; it is not installed.",
+            "pip install pentad-mamba==0.7",
         ),
         (
             lambda facts: facts["stages"]["model"].update(distribution="./mine.py", version="unpackaged"),
@@ -158,11 +158,11 @@ def test_an_edited_recipe_is_refused(trained_run):
     edit(trained_run / "engine.json", lambda facts: facts["stages"]["model"].update(version="0.0.1"))
     with pytest.raises(EngineError) as caught:
         open_run(trained_run)
-    assert caught.value.hint == "pip install lm-engine-gpt==0.0.1"
+    assert caught.value.hint == "pip install pentad-gpt==0.0.1"
 
 
 def test_a_name_that_another_distribution_took_later_is_no_trouble(trained_run):
-    from lm_engine_gpt.options import GPTOptions
+    from pentad_gpt.options import GPTOptions
 
     @hookimpl
     def engine_models():

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lm_engine import END_OF_TEXT, EngineError, Implementation, Tokenizer, option, shards
-from lm_engine.catalogue import Offer
-from lm_engine.pieces import cut
-from lm_engine.shards import sample, tokenize_split, trained_tokenizer
-from lm_engine.split import split_corpus
+from pentad import END_OF_TEXT, EngineError, Implementation, Tokenizer, option, shards
+from pentad.catalogue import Offer
+from pentad.pieces import cut
+from pentad.shards import sample, tokenize_split, trained_tokenizer
+from pentad.split import split_corpus
 
 
 class Text:
@@ -152,7 +152,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(shards, "_append", full)
     with pytest.raises(EngineError, match="the disk is full") as caught:
         tokenize_split(train_part(["text"]), Bytes(ByteOptions()), "bytes", tmp_path)
-    assert "LM_ENGINE_CACHE" in caught.value.hint
+    assert "PENTAD_CACHE" in caught.value.hint
     assert [path.suffix for path in (tmp_path / "shards").iterdir()] == [".lock"]
 
 
@@ -198,11 +198,11 @@ MEMORY = """
     import resource, sys
     from pathlib import Path
     import numpy as np
-    from lm_engine.catalogue import Catalogue
-    from lm_engine.corpus import open_corpus
-    from lm_engine.split import split_corpus
-    from lm_engine.shards import tokenize_split
-    from lm_engine import END_OF_TEXT
+    from pentad.catalogue import Catalogue
+    from pentad.corpus import open_corpus
+    from pentad.split import split_corpus
+    from pentad.shards import tokenize_split
+    from pentad import END_OF_TEXT
 
     class Words:
         vocab_size, end_of_text = 60_000, 1

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lm_engine import UsageError, draw_below, random_words, shuffled
+from pentad import UsageError, draw_below, random_words, shuffled
 
 SEEDS = st.integers(0, 2**64 - 1)
 

@@ -6,11 +6,11 @@ import functools
 import subprocess
 import sys
 
-from lm_engine import Catalogue
-from lm_engine.sources import source_digest, sources_of
+from pentad import Catalogue
+from pentad.sources import source_digest, sources_of
 
 MINE = """
-from lm_engine import Implementation, Sampler, hookimpl
+from pentad import Implementation, Sampler, hookimpl
 
 class Mine(Sampler):
     number = 1
@@ -20,7 +20,7 @@ def engine_samplers():
     return [Implementation(name="mine", summary="", factory=Mine)]
 """
 
-PRINT = "import sys; from lm_engine import Catalogue; print(Catalogue([sys.argv[1]]).find('sampler', 'mine').fingerprint)"
+PRINT = "import sys; from pentad import Catalogue; print(Catalogue([sys.argv[1]]).find('sampler', 'mine').fingerprint)"
 
 
 def fingerprint(path):

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lm_engine import EngineError, UsageError
-from lm_engine.pieces import Piece, cut
-from lm_engine.split import split_corpus
+from pentad import EngineError, UsageError
+from pentad.pieces import Piece, cut
+from pentad.split import split_corpus
 
 
 class Text:

@@ -7,10 +7,10 @@ import signal
 
 import pytest
 
-from lm_engine import RunObserver, resume, run
-from lm_engine.checkpoint import list_checkpoints
-from lm_engine.errors import Interrupted, RunDone
-from lm_engine.run_directory import read_lines
+from pentad import RunObserver, resume, run
+from pentad.checkpoint import list_checkpoints
+from pentad.errors import Interrupted, RunDone
+from pentad.run_directory import read_lines
 
 pytestmark = pytest.mark.usefixtures("cache")
 """What every test here makes of its text stays in the cache of the session."""
@@ -62,7 +62,7 @@ def test_the_final_score_is_left_at_once(text, tmp_path, tiny_recipe, monkeypatc
         pytest.fail("the signal was not obeyed")
 
     with monkeypatch.context() as patched:
-        patched.setattr("lm_engine.loop.evaluate", never)
+        patched.setattr("pentad.loop.evaluate", never)
         recipe = tiny_recipe(text, steps=4, training={"evaluate_every": 0.0})
         with pytest.raises(Interrupted, match="Stopped at step 4") as caught:
             run(recipe, out=tmp_path / "run", observers=[])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lm_engine import END_OF_TEXT, Tokenizer, UsageError, utf8
-from lm_engine import tokenizer as module
+from pentad import END_OF_TEXT, Tokenizer, UsageError, utf8
+from pentad import tokenizer as module
 
 
 class Letters(Tokenizer):

@@ -10,10 +10,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lm_engine import IGNORED, EngineError
-from lm_engine.distributed import World
-from lm_engine.recipe import TrainingOptions
-from lm_engine.training import Trainer, named_parameters
+from pentad import IGNORED, EngineError
+from pentad.distributed import World
+from pentad.recipe import TrainingOptions
+from pentad.training import Trainer, named_parameters
 
 V = 11
 TOKENS = np.arange(4, dtype=np.uint16)

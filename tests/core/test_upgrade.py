@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from lm_engine import Catalogue, Choice, EngineError, Implementation, hookimpl, open_run, option, resume, run
+from pentad import Catalogue, Choice, EngineError, Implementation, hookimpl, open_run, option, resume, run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ def test_options_are_upgraded_each_time_the_run_is_opened(made_by_one, new_facto
 
 
 def test_an_upgrade_may_be_named_by_its_place(made_by_one, new_factory):
-    new = catalogue("2", New, new_factory, "lm_engine.options:no_such_function")
+    new = catalogue("2", New, new_factory, "pentad.options:no_such_function")
     with pytest.raises(EngineError, match="The model tiny of acme 2 cannot be loaded: AttributeError"):
         open_run(made_by_one, catalogue=new)
 

@@ -84,9 +84,9 @@ class Reader:
         self.folder = folder
         (folder / "here").mkdir()
         bin_folder = str(Path(sys.executable).parent)
-        self.environment = {key: value for key, value in os.environ.items() if not key.startswith(("LM_ENGINE", "COLUMNS"))}
+        self.environment = {key: value for key, value in os.environ.items() if not key.startswith(("PENTAD", "COLUMNS"))}
         self.environment |= {
-            "LM_ENGINE_CACHE": str(folder / "cache"),
+            "PENTAD_CACHE": str(folder / "cache"),
             "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
             "OMP_NUM_THREADS": "1",
         }

@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-import lm_engine
-import lm_engine.testing
-from lm_engine.catalogue import KINDS
-from lm_engine.options import describe
+import pentad
+import pentad.testing
+from pentad.catalogue import KINDS
+from pentad.options import describe
 
 ALIASES = {"Stage", "TokenIds", "Tokens"}
 """Names of types: there is nothing to run."""
@@ -41,20 +41,20 @@ def test_every_hook_is_documented_and_tested(hook, api, words_of_tests):
     assert hook in words_of_tests, f"no test mentions {hook}"
 
 
-@pytest.mark.parametrize("name", lm_engine.__all__)
+@pytest.mark.parametrize("name", pentad.__all__)
 def test_every_public_name_is_documented_and_tested(name, api, words_of_tests):
-    assert f"\n### lm_engine.{name}\n" in api
+    assert f"\n### pentad.{name}\n" in api
     assert name in words_of_tests | ALIASES, f"no test mentions {name}"
 
 
-@pytest.mark.parametrize("name", lm_engine.testing.__all__)
+@pytest.mark.parametrize("name", pentad.testing.__all__)
 def test_every_name_of_the_conformance_kit_is_documented_and_tested(name, api, words_of_tests):
-    assert f"lm_engine.testing.{name}" in api
+    assert f"pentad.testing.{name}" in api
     assert name in words_of_tests, f"no test mentions {name}"
 
 
 def test_every_option_has_help():
-    from lm_engine.catalogue import Catalogue
+    from pentad.catalogue import Catalogue
 
     offers = [offer for kind in KINDS for offer in Catalogue().offers(kind) if hasattr(offer.record, "options")]
     silent = [f"{offer.name}.{spec.name}" for offer in offers for spec in describe(offer.options) if not spec.help]
@@ -62,13 +62,13 @@ def test_every_option_has_help():
 
 
 def test_the_page_tells_the_hook_api_version(api):
-    assert f"Hook API version: **{lm_engine.HOOK_API_VERSION}**" in api
+    assert f"Hook API version: **{pentad.HOOK_API_VERSION}**" in api
 
 
 def test_public_functions_and_classes_have_docstrings(root):
     silent = []
-    for path in (root / "core" / "lm_engine").glob("*.py"):
+    for path in (root / "core" / "pentad").glob("*.py"):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            named = isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name in lm_engine.__all__
+            named = isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name in pentad.__all__
             silent += [node.name] if named and not ast.get_docstring(node) else []
     assert not silent

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from lm_engine.catalogue import Catalogue
-from lm_engine.implementation import STAGES
+from pentad.catalogue import Catalogue
+from pentad.implementation import STAGES
 
 
 @pytest.mark.timeout(600)
@@ -16,7 +16,7 @@ def test_its_commands_work_in_order(reader, root):
 def test_the_table_of_stages_names_every_shipped_implementation(root):
     readme = (root / "README.md").read_text(encoding="utf-8")
     table = readme.partition("## Stages")[2].partition("## A short tour")[0]
-    shipped = {f"lm-engine-{path.parent.name}" for path in root.glob("plugins/*/pyproject.toml")}
+    shipped = {f"pentad-{path.parent.name}" for path in root.glob("plugins/*/pyproject.toml")}
     offers = [offer for stage in STAGES for offer in Catalogue().offers(stage) if offer.distribution in shipped]
     assert len(offers) >= 15
     missing = [offer.name for offer in offers if f"`{offer.name}`" not in table]

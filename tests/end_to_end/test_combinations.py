@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 
-from lm_engine import STAGES, Choice, Recipe, open_run, resume, run
+from pentad import STAGES, Choice, Recipe, open_run, resume, run
 
 OFFERS = {
     "tokenizer": [
@@ -48,7 +48,7 @@ def covering_pairs():
 def text(tmp_path_factory):
     folder = tmp_path_factory.mktemp("text")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("LM_ENGINE_CACHE", str(folder / "cache"))
+        patched.setenv("PENTAD_CACHE", str(folder / "cache"))
         (folder / "text.txt").write_text("\n\n".join(str(found.__doc__) for found in documented())[:9000])
         yield folder / "text.txt"
 

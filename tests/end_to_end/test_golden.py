@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lm_engine import Catalogue, Choice, Recipe, open_run, pairs, run
-from lm_engine.preparation import prepare
-from lm_engine.recipe import resolve
+from pentad import Catalogue, Choice, Recipe, open_run, pairs, run
+from pentad.preparation import prepare
+from pentad.recipe import resolve
 
 SENTENCE = "This is me training a large language model, to learn the phrase large language model"
 IDS = [1212, 318, 502, 3047, 257, 1588, 3303, 2746, 11, 284, 2193, 262, 9546, 1588, 3303, 2746]
@@ -16,7 +16,7 @@ IDS = [1212, 318, 502, 3047, 257, 1588, 3303, 2746, 11, 284, 2193, 262, 9546, 15
 def recipe(tmp_path_factory):
     folder = tmp_path_factory.mktemp("golden")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("LM_ENGINE_CACHE", str(folder / "cache"))
+        patched.setenv("PENTAD_CACHE", str(folder / "cache"))
         (folder / "sentence.txt").write_text(SENTENCE)
         yield Recipe(
             tokenizer="gpt2",

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from lm_engine.catalogue import Catalogue
-from lm_engine.testing import SamplerConformance
-from lm_engine_cli.main import call
+from pentad.catalogue import Catalogue
+from pentad.testing import SamplerConformance
+from pentad_cli.main import call
 
 FILE = Path(__file__).parents[2] / "examples" / "coin_sampler.py"
 OFFER = Catalogue(plugin_files=[FILE]).find("sampler", "coin")
@@ -36,7 +36,7 @@ def test_it_is_listed_and_checked(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_it_makes_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LM_ENGINE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PENTAD_CACHE", str(tmp_path / "cache"))
     Path("text.txt").write_text("".join(f"Line {n}.\n" for n in range(200)))
     size = ("--batch-size", "2", "--context-length", "8", "--max-tokens", "4", "--model", "rnn", "--model.n-embd", "8")
     arguments = ["run", "--data", "text.txt", "--tokenizer", "byte", "--steps", "1", "--out", "run", *size]

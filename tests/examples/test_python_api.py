@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from lm_engine import UsageError, make
+from pentad import UsageError, make
 
 FILE = Path(__file__).parents[2] / "examples" / "python_api.py"
 
@@ -26,7 +26,7 @@ def example() -> ModuleType:
 def test_a_run_in_five_lines(
     example: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("LM_ENGINE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PENTAD_CACHE", str(tmp_path / "cache"))
     example.whole_run(tmp_path / "run")
     assert "bits per byte after 30 steps" in capsys.readouterr().out
     assert (tmp_path / "run" / "recipe.toml").is_file()
@@ -46,4 +46,4 @@ def test_a_stage_that_is_none_is_refused() -> None:
 
 def test_a_single_stage_checks_its_options() -> None:
     with pytest.raises(UsageError, match="no option 'n_layers'"):
-        make("model", __import__("lm_engine").Choice("gpt", n_layers=2), vocab_size=10, context_length=4)
+        make("model", __import__("pentad").Choice("gpt", n_layers=2), vocab_size=10, context_length=4)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lm_engine import Catalogue, Recipe, make
-from lm_engine.recipe import read_tables, resolve
-from lm_engine_cli.main import call
+from pentad import Catalogue, Recipe, make
+from pentad.recipe import read_tables, resolve
+from pentad_cli.main import call
 
 RECIPES = sorted((Path(__file__).parents[2] / "examples" / "recipes").glob("*.toml"))
 
@@ -38,7 +38,7 @@ def test_gpt2_small_has_its_parameters() -> None:
 
 def test_the_smallest_recipe_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LM_ENGINE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PENTAD_CACHE", str(tmp_path / "cache"))
     Path("text.txt").write_text("".join(f"Line {n}.\n" for n in range(300)))
     (path,) = [path for path in RECIPES if path.stem == "nanogpt-cpu"]
     assert call(["run", "--config", str(path), "--data", "text.txt", "--steps", "1", "--max-tokens", "2"]) == 0

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NEEDED = [f"lm-engine-{name}" for name in ("cli", "byte", "next-token", "adamw", "greedy", "rnn")]
+NEEDED = [f"pentad-{name}" for name in ("cli", "byte", "next-token", "adamw", "greedy", "rnn")]
 RUN = [
     *("--tokenizer", "byte", "--builder", "next-token", "--optimizer", "adamw", "--sampler", "greedy"),
     *("--data", "text.txt", "--steps", "2", "--batch-size", "4", "--context-length", "16", "--max-tokens", "4"),
@@ -25,34 +25,34 @@ def names(installation: Any) -> set[str]:
 
 def test_a_third_partys_model_comes_and_goes(installation: Any) -> None:
     (installation.folder / "text.txt").write_text("".join(f"Line {n} of {n * n}.\n" for n in range(400)))
-    installation.pip("install", *NEEDED, "lm-engine-mingru")
+    installation.pip("install", *NEEDED, "pentad-mingru")
     assert names(installation) == {"byte", "next-token", "adamw", "greedy", "rnn", "mingru"}
-    installed = installation.site / "lm_engine_mingru" / "model.py"
+    installed = installation.site / "pentad_mingru" / "model.py"
     assert installed.is_file()
 
     done = installation.engine("run", *RUN, *SMALL, "--out", "run")
     assert done.returncode == 0, done.stderr
     assert installation.engine("generate", "run", "--max-tokens", "4").returncode == 0
-    tests = ROOT / "examples" / "lm-engine-mingru" / "tests"
+    tests = ROOT / "examples" / "pentad-mingru" / "tests"
     done = installation.python("-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", tests)
     assert done.returncode == 0, done.stdout
 
-    installation.pip("uninstall", "lm-engine-mingru")
+    installation.pip("uninstall", "pentad-mingru")
     assert names(installation) == {"byte", "next-token", "adamw", "greedy", "rnn"}
     refused = installation.engine("generate", "run")
     assert refused.returncode == 1
     assert refused.stderr == (
-        "Error: The model mingru of run was made by lm-engine-mingru 0.1.0; it is not installed.\n"
-        "Hint: pip install lm-engine-mingru==0.1.0\n"
+        "Error: The model mingru of run was made by pentad-mingru 0.1.0; it is not installed.\n"
+        "Hint: pip install pentad-mingru==0.1.0\n"
     )
 
     # What ships with the engine goes the same way.
-    installation.pip("uninstall", "lm-engine-rnn")
+    installation.pip("uninstall", "pentad-rnn")
     assert names(installation) == {"byte", "next-token", "adamw", "greedy"}
     refused = installation.engine("run", *RUN, "--model", "rnn")
     assert refused.returncode == 2
     assert "No model named 'rnn' is installed." in refused.stderr
-    installation.pip("install", "lm-engine-mingru")
+    installation.pip("install", "pentad-mingru")
     assert installation.engine("run", *RUN, *SMALL, "--out", "again").returncode == 0
 
 
@@ -64,5 +64,5 @@ def test_the_example_is_no_part_of_the_workspace() -> None:
 
 @pytest.mark.parametrize("path", ["plugin.py", "options.py"])
 def test_the_light_modules_are_light(path: str) -> None:
-    text = (ROOT / "examples" / "lm-engine-mingru" / "lm_engine_mingru" / path).read_text(encoding="utf-8")
+    text = (ROOT / "examples" / "pentad-mingru" / "pentad_mingru" / path).read_text(encoding="utf-8")
     assert "torch" not in text.partition('"""')[2].partition('"""')[2]

@@ -20,11 +20,11 @@ def steps() -> Iterator[tuple[str, str, str]]:
 
 
 def test_the_tutorial_works(installation: Any) -> None:
-    installation.pip("install", "lm-engine")
+    installation.pip("install", "pentad")
     folder = installation.folder / "work"
     folder.mkdir()
     path = f"{installation.scripts}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "LM_ENGINE_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PATH": path, "PENTAD_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
     environment.pop("PYTHONPATH", None)
     done = 0
     for kind, name, text in steps():

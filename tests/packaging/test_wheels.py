@@ -26,7 +26,7 @@ def described(project: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("project", PROJECTS, ids=lambda project: project.name)
 def test_a_wheel_holds_every_file_of_its_package(project: Path, wheels: Path) -> None:
     name = described(project)["name"]
-    package = "lm_engine" if name == "lm-engine-core" else name.replace("-", "_")
+    package = "pentad" if name == "pentad-core" else name.replace("-", "_")
     sources = {path.relative_to(project).as_posix() for path in (project / package).rglob("*") if path.is_file()}
     sources = {path for path in sources if "__pycache__" not in path}
     with wheel_of(wheels, name) as wheel:
@@ -39,10 +39,10 @@ def test_a_wheel_holds_every_file_of_its_package(project: Path, wheels: Path) ->
 
 
 def test_package_data_is_in_the_wheels(wheels: Path) -> None:
-    with wheel_of(wheels, "lm-engine-cli") as wheel:
-        assert {"lm_engine_cli/default.toml", "lm_engine_cli/templates/common/README.md.template"} <= set(wheel.namelist())
-    with wheel_of(wheels, "lm-engine-gpt2") as wheel:
-        assert {"lm_engine_gpt2/vocab.bpe.xz", "lm_engine_gpt2/LICENSE-vocabulary"} <= set(wheel.namelist())
+    with wheel_of(wheels, "pentad-cli") as wheel:
+        assert {"pentad_cli/default.toml", "pentad_cli/templates/common/README.md.template"} <= set(wheel.namelist())
+    with wheel_of(wheels, "pentad-gpt2") as wheel:
+        assert {"pentad_gpt2/vocab.bpe.xz", "pentad_gpt2/LICENSE-vocabulary"} <= set(wheel.namelist())
 
 
 def test_the_bundle_names_every_part() -> None:
@@ -59,7 +59,7 @@ def test_the_bundle_names_every_part() -> None:
 
 def test_the_wheels_alone_are_an_engine(installation: Any) -> None:
     (installation.folder / "text.txt").write_text("".join(f"Line {n} of {n * n}.\n" for n in range(400)))
-    installation.pip("install", "lm-engine")
+    installation.pip("install", "pentad")
     listed = json.loads(installation.engine("plugins", "--json").stdout)
     assert listed["problems"] == []
     assert {"bpe", "gpt2", "gpt", "rnn", "muon", "greedy"} <= {offer["name"] for offer in listed["offers"]}
@@ -81,7 +81,7 @@ def test_the_wheels_alone_are_an_engine(installation: Any) -> None:
     assert installation.engine("generate", "run", "--max-tokens", "4").returncode == 0
 
     # Everything in use comes from the wheels, and nothing from this checkout.
-    done = installation.python("-c", "import lm_engine, lm_engine_gpt2 as gpt2; print(lm_engine.__file__, gpt2.__file__)")
+    done = installation.python("-c", "import pentad, pentad_gpt2 as gpt2; print(pentad.__file__, gpt2.__file__)")
     assert str(ROOT) not in done.stdout
 
     assert installation.engine("plugins", "new", "my-sampler", "--stage", "sampler").returncode == 0

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from lm_engine import Batch, ExampleBuilder, Implementation, NoOptions, random_words, segments_of, shuffled
-from lm_engine.examples import IGNORED
-from lm_engine.testing import ExampleBuilderConformance
+from pentad import Batch, ExampleBuilder, Implementation, NoOptions, random_words, segments_of, shuffled
+from pentad.examples import IGNORED
+from pentad.testing import ExampleBuilderConformance
 
 
 class Right(ExampleBuilder):

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from lm_engine import Implementation, option
-from lm_engine.testing import CheckResult, Conformance, require
+from pentad import Implementation, option
+from pentad.testing import CheckResult, Conformance, require
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lm_engine import EngineError, Implementation, Model, NoOptions
-from lm_engine.testing import ModelConformance
+from pentad import EngineError, Implementation, Model, NoOptions
+from pentad.testing import ModelConformance
 
 
 class Bigram(Model):

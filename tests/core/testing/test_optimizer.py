@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 import torch
 
-from lm_engine import Implementation, NoOptions, Optimization
-from lm_engine.testing import OptimizerConformance
+from pentad import Implementation, NoOptions, Optimization
+from pentad.testing import OptimizerConformance
 
 
 class Momentum(torch.optim.Optimizer):

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 import torch
 
-from lm_engine import Implementation, NoOptions, Sampler
-from lm_engine.testing import SamplerConformance
+from pentad import Implementation, NoOptions, Sampler
+from pentad.testing import SamplerConformance
 
 
 class Right(Sampler):

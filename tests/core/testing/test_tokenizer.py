@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from lm_engine import END_OF_TEXT, EngineError, Implementation, NoOptions, Tokenizer, utf8
-from lm_engine.testing import TokenizerConformance
-from lm_engine.testing.tokenizer import NASTY, random_texts, sample_texts
+from pentad import END_OF_TEXT, EngineError, Implementation, NoOptions, Tokenizer, utf8
+from pentad.testing import TokenizerConformance
+from pentad.testing.tokenizer import NASTY, random_texts, sample_texts
 
 
 class Right(Tokenizer):

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from lm_engine.testing import OptimizerConformance
+from pentad.testing import OptimizerConformance
 
 
 class TestAdamW(OptimizerConformance):

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from lm_engine import NamedParameter
-from lm_engine_adamw.optimizer import adamw
-from lm_engine_adamw.options import AdamWOptions
+from pentad import NamedParameter
+from pentad_adamw.optimizer import adamw
+from pentad_adamw.options import AdamWOptions
 
 
 def named(role, values):

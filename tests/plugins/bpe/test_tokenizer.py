@@ -15,12 +15,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import pre_tokenizers
 
-from lm_engine import EngineError, UsageError
-from lm_engine.testing.tokenizer import NASTY, random_texts, sample_texts
-from lm_engine_bpe import training
-from lm_engine_bpe.plugin import BPEOptions
-from lm_engine_bpe.tokenizer import BPE
-from lm_engine_bpe.vocabulary import alphabet, parse, pattern
+from pentad import EngineError, UsageError
+from pentad.testing.tokenizer import NASTY, random_texts, sample_texts
+from pentad_bpe import training
+from pentad_bpe.plugin import BPEOptions
+from pentad_bpe.tokenizer import BPE
+from pentad_bpe.vocabulary import alphabet, parse, pattern
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from(" \n\t'sdl19ab\u0301\u3000"))
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lm_engine import EngineError, NoOptions
-from lm_engine_byte.tokenizer import Byte
+from pentad import EngineError, NoOptions
+from pentad_byte.tokenizer import Byte
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 TOKENIZER = Byte(NoOptions())

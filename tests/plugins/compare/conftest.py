@@ -19,8 +19,8 @@ import importlib
 
 import numpy as np
 
-from lm_engine import IGNORED, Batch, Ended, Executor, ExampleBuilder, Implementation, TaskExecutor, hookimpl
-from lm_engine.errors import EngineError
+from pentad import IGNORED, Batch, Ended, Executor, ExampleBuilder, Implementation, TaskExecutor, hookimpl
+from pentad.errors import EngineError
 
 
 class Inline(TaskExecutor):
@@ -105,10 +105,10 @@ def place(tmp_path_factory) -> Path:
 @pytest.fixture
 def compare(place, monkeypatch, capsys, tmp_path):
     """Calls `engine compare` in this process, with runs in this process too, and returns comparison.json."""
-    from lm_engine_cli.main import call
+    from pentad_cli.main import call
 
     monkeypatch.chdir(place)
-    monkeypatch.setenv("LM_ENGINE_CACHE", str(place / "cache"))
+    monkeypatch.setenv("PENTAD_CACHE", str(place / "cache"))
 
     def run(*arguments, out=None, code=0):
         out = out or tmp_path / "out"
@@ -136,13 +136,13 @@ def compare(place, monkeypatch, capsys, tmp_path):
 @pytest.fixture
 def engine(place, monkeypatch):
     """Starts `engine` as a process of its own."""
-    monkeypatch.setenv("LM_ENGINE_CACHE", str(place / "cache"))
+    monkeypatch.setenv("PENTAD_CACHE", str(place / "cache"))
     monkeypatch.setenv("COLUMNS", "100")
 
     started = []
 
     def start(*arguments):
-        command = [sys.executable, "-m", "lm_engine_cli", *map(str, arguments)]
+        command = [sys.executable, "-m", "pentad_cli", *map(str, arguments)]
         # A shell that puts the tests into the background has them ignore SIGINT, and they would pass that on.
         foreground = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}

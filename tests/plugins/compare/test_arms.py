@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lm_engine import Catalogue, UsageError
-from lm_engine_cli.layers import default_tables
-from lm_engine_compare.arms import Axis, distinct, product
+from pentad import Catalogue, UsageError
+from pentad_cli.layers import default_tables
+from pentad_compare.arms import Axis, distinct, product
 
 
 def axis(key, *values):

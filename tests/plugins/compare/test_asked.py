@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from lm_engine import Catalogue, NoOptions, Task
-from lm_engine_compare.local import Local
+from pentad import Catalogue, NoOptions, Task
+from pentad_compare.local import Local
 
 HERE = Path(__file__).parent
 ONE = ("--seeds", "1", "--prompts", "0")
@@ -46,7 +46,7 @@ def test_another_version_of_the_engine_trains_anew(compare, monkeypatch):
     first, _ = compare(*ONE)
     again, _ = compare(*ONE)
     assert is_reused(again)
-    monkeypatch.setattr("lm_engine.__version__", "99.0")
+    monkeypatch.setattr("pentad.__version__", "99.0")
     newer, _ = compare(*ONE)
     assert not is_reused(newer)
     assert newer["arms"][0]["seeds"][0]["folder"] != first["arms"][0]["seeds"][0]["folder"]
@@ -54,7 +54,7 @@ def test_another_version_of_the_engine_trains_anew(compare, monkeypatch):
 
 
 ELSEWHERE = """
-from lm_engine import Implementation, hookimpl
+from pentad import Implementation, hookimpl
 
 @hookimpl
 def engine_optimizers():
@@ -68,7 +68,7 @@ def test_another_version_of_a_plugin_trains_anew(compare, monkeypatch, tmp_path)
     info = site / "elsewhere_of_compare.dist-info"
     info.mkdir(parents=True)
     (site / "elsewhere_of_compare.py").write_text(ELSEWHERE.format(factory=record.factory, options=record.options))
-    (info / "entry_points.txt").write_text("[lm_engine]\nelsewhere = elsewhere_of_compare\n")
+    (info / "entry_points.txt").write_text("[pentad]\nelsewhere = elsewhere_of_compare\n")
     monkeypatch.syspath_prepend(str(site))
 
     def of_version(version):

@@ -13,8 +13,8 @@ import pytest
 import rich.text
 from safetensors.numpy import load_file
 
-from lm_engine_compare import records
-from lm_engine_compare.screen import Screen
+from pentad_compare import records
+from pentad_compare.screen import Screen
 
 SHORT = ("--text-bytes", "60")
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from lm_engine_compare.edges import at_the_edge
-from lm_engine_compare.records import ArmResult, Candidate
+from pentad_compare.edges import at_the_edge
+from pentad_compare.records import ArmResult, Candidate
 
 
 def arm(*tried, best):

@@ -13,13 +13,13 @@ import tomllib
 import pytest
 import torch
 
-from lm_engine import Catalogue, Choice, open_run
-from lm_engine.corpus import open_corpus
-from lm_engine.split import split_corpus
-from lm_engine.tools import peak_memory
-from lm_engine_cli.main import call
-from lm_engine_compare.records import Text
-from lm_engine_compare.texts import surprise, write_texts
+from pentad import Catalogue, Choice, open_run
+from pentad.corpus import open_corpus
+from pentad.split import split_corpus
+from pentad.tools import peak_memory
+from pentad_cli.main import call
+from pentad_compare.records import Text
+from pentad_compare.texts import surprise, write_texts
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "and", "saw", "two", "dogs", "run", "by", "her", "red", "house", "in", "town"]
 PROMPTS, TEXT_BYTES = 2, 110
@@ -55,7 +55,7 @@ def ask(place, lines, tmp_path_factory):
         fixed = ["--config", place / "tiny.toml", "--data", lines, "--plugin", place / "here.py", "--executor", "inline"]
         said = io.StringIO()
         with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            patch.setenv("LM_ENGINE_CACHE", str(place / "cache"))
+            patch.setenv("PENTAD_CACHE", str(place / "cache"))
             patch.chdir(place)
             assert call(["compare", *map(str, [*arguments, *fixed, "--out", out])]) == 0, said.getvalue()
         newest = max(out.glob("*/comparison.json"), key=lambda path: path.stat().st_mtime_ns)

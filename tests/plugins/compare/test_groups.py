@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lm_engine_compare.groups import FAILED, LOOKS_BOTH_WAYS, NOT_LOSSLESS, group
-from lm_engine_compare.records import ArmResult, SeedResult
+from pentad_compare.groups import FAILED, LOOKS_BOTH_WAYS, NOT_LOSSLESS, group
+from pentad_compare.records import ArmResult, SeedResult
 
 
 def arm(label, *scores):

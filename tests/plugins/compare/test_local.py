@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from lm_engine import Ended, EngineError, NoOptions, Task, TaskExecutor
-from lm_engine.errors import Interrupted
-from lm_engine_compare.local import Local
+from pentad import Ended, EngineError, NoOptions, Task, TaskExecutor
+from pentad.errors import Interrupted
+from pentad_compare.local import Local
 
 HERE = Path(__file__).parent
 
@@ -125,8 +125,8 @@ def test_who_leaves_early_waits_until_the_tasks_have_saved(task, tmp_path):
 def test_tasks_stop_and_save_when_their_parent_is_killed(task, tmp_path):
     program = (
         "from pathlib import Path\n"
-        "from lm_engine import NoOptions, Task\n"
-        "from lm_engine_compare.local import Local\n"
+        "from pentad import NoOptions, Task\n"
+        "from pentad_compare.local import Local\n"
         "if __name__ == '__main__':\n"
         f"    one = Task(name='a', work='test_local:until_stopped', argument={{}}, folder=Path({str(tmp_path / 'a')!r}))\n"
         "    list(Local(NoOptions()).carry_out([one]))\n"

@@ -6,13 +6,13 @@ import dataclasses
 
 import pytest
 
-from lm_engine import Catalogue
-from lm_engine.corpus import open_corpus
-from lm_engine.recipe import Choice
-from lm_engine.split import split_corpus
-from lm_engine_cli.layers import default_tables
-from lm_engine_compare.arms import arm_of, product
-from lm_engine_compare.study import Study, run_recipe, slug
+from pentad import Catalogue
+from pentad.corpus import open_corpus
+from pentad.recipe import Choice
+from pentad.split import split_corpus
+from pentad_cli.layers import default_tables
+from pentad_compare.arms import arm_of, product
+from pentad_compare.study import Study, run_recipe, slug
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_a_budget_of_time_is_one_machines(study, monkeypatch):
     recipe = study.arms[0].recipe
     timed, counted = with_training(recipe, budget="60s"), with_training(recipe, budget="3MB")
     before = study.key(timed), study.key(counted)
-    monkeypatch.setattr("lm_engine_compare.study.processor", lambda: "another processor")
+    monkeypatch.setattr("pentad_compare.study.processor", lambda: "another processor")
     assert study.key(timed) != before[0]
     assert study.key(counted) == before[1]
 
@@ -87,7 +87,7 @@ def test_a_key_changes_with_the_code(study, monkeypatch):
         monkeypatch.setattr(study.catalogue, "find", lambda kind, name, change=change: dataclasses.replace(offer, **change))
         keys.add(study.key(study.arms[0].recipe))
     monkeypatch.undo()
-    monkeypatch.setattr("lm_engine.__version__", "99")
+    monkeypatch.setattr("pentad.__version__", "99")
     keys.add(study.key(study.arms[0].recipe))
     monkeypatch.undo()
     monkeypatch.setattr("importlib.metadata.version", lambda name: "99")

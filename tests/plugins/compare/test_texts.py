@@ -12,13 +12,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lm_engine import IGNORED, Choice, Model, Recipe, UsageError, make, open_run, run
-from lm_engine.pieces import cut as cut_pieces
-from lm_engine.runtime import Machine
-from lm_engine_compare import texts as module
-from lm_engine_compare.records import Text
-from lm_engine_compare.texts import cut, distinct, figures, prompts_from, repetition, surprise, windows, write_texts
-from lm_engine_compare.verbatim import Memory
+from pentad import IGNORED, Choice, Model, Recipe, UsageError, make, open_run, run
+from pentad.pieces import cut as cut_pieces
+from pentad.runtime import Machine
+from pentad_compare import texts as module
+from pentad_compare.records import Text
+from pentad_compare.texts import cut, distinct, figures, prompts_from, repetition, surprise, windows, write_texts
+from pentad_compare.verbatim import Memory
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -240,7 +240,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     (folder / "text.txt").write_text("the cat sat on the mat and the dog ran to the cat. " * 200)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("LM_ENGINE_CACHE", str(folder / "cache"))
+        patched.setenv("PENTAD_CACHE", str(folder / "cache"))
         recipe = Recipe(
             tokenizer="byte",
             model=Choice("gpt", n_layer=1, n_head=2, n_embd=16),

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lm_engine import Choice, make
-from lm_engine.pieces import Piece
-from lm_engine_compare import tokenizers as module
-from lm_engine_compare.tokenizers import encode_speed, measure, readable, renyi_efficiency
+from pentad import Choice, make
+from pentad.pieces import Piece
+from pentad_compare import tokenizers as module
+from pentad_compare.tokenizers import encode_speed, measure, readable, renyi_efficiency
 
 
 def pieces(*documents):

@@ -10,13 +10,13 @@ import time
 
 import pytest
 
-from lm_engine.budget import Budget
-from lm_engine_compare import collect
-from lm_engine_compare.budgets import missed_by_plan
+from pentad.budget import Budget
+from pentad_compare import collect
+from pentad_compare.budgets import missed_by_plan
 
 MINE = """
 import torch
-from lm_engine import Implementation, Optimization, hookimpl
+from pentad import Implementation, Optimization, hookimpl
 
 def make(options, parameters):
     optimizer = torch.optim.SGD([named.parameter for named in parameters], lr={rate})
@@ -29,8 +29,8 @@ def engine_optimizers():
 
 SLOW = '''
 import pathlib, time
-from lm_engine import Implementation, hookimpl
-from lm_engine_next_token.builder import NextToken
+from pentad import Implementation, hookimpl
+from pentad_next_token.builder import NextToken
 
 class Slow(NextToken):
     """Takes its time as long as a file lies there."""
@@ -90,7 +90,7 @@ def test_the_command_that_reproduces_is_quoted(compare, tmp_path):
 def test_a_text_that_changes_in_the_middle_is_noticed(compare, place, tmp_path, monkeypatch):
     text = place / "text.txt"
     before = text.read_text()
-    work = __import__("lm_engine_compare.work", fromlist=["train"])
+    work = __import__("pentad_compare.work", fromlist=["train"])
     train = work.train
 
     def and_then_change(argument, folder):
@@ -106,7 +106,7 @@ def test_a_text_that_changes_in_the_middle_is_noticed(compare, place, tmp_path, 
         text.write_text(before)
     monkeypatch.undo()
     monkeypatch.chdir(place)
-    monkeypatch.setenv("LM_ENGINE_CACHE", str(place / "cache"))
+    monkeypatch.setenv("PENTAD_CACHE", str(place / "cache"))
     found, _ = compare("--optimizer.lr", "1e-3,2e-3", *ALONE)
     assert [seed["reused"] for arm in found["arms"] for seed in arm["seeds"]] == [True, False]
     runs = [tmp_path / "out" / seed["folder"] for arm in found["arms"] for seed in arm["seeds"]]
@@ -259,6 +259,6 @@ def test_a_full_disk_takes_the_files_and_not_the_answer(compare, monkeypatch):
     def full(path, text):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("lm_engine_compare.comparing.write_atomically", full)
+    monkeypatch.setattr("pentad_compare.comparing.write_atomically", full)
     found, said = compare("--optimizer.lr", "1e-3,2e-3", *ALONE, code=1)
     assert found is None and "lr 2e-3" in said.out and "No space left" in said.err

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lm_engine.pieces import Piece
-from lm_engine_compare.verbatim import Memory
+from pentad.pieces import Piece
+from pentad_compare.verbatim import Memory
 
 
 def of(*documents, **more):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-from lm_engine.testing import ModelConformance
+from pentad.testing import ModelConformance
 
 RECIPE = Path(__file__).parents[3] / "examples" / "recipes" / "gpt2-small.toml"
 GPT2 = {key: value for key, value in tomllib.loads(RECIPE.read_text())["model"].items() if key != "name"}

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from lm_engine_gpt.attention import Cache
-from lm_engine_gpt.model import GPT
-from lm_engine_gpt.options import GPTOptions
+from pentad_gpt.attention import Cache
+from pentad_gpt.model import GPT
+from pentad_gpt.options import GPTOptions
 
 LLAMA = {"activation": "swiglu", "n_kv_head": 2, "norm_gain": True, "qk_norm": False, "n_hidden": 20}
 GPT2 = {"position": "learned", "qk_norm": False, "norm": "layernorm", "norm_gain": True, "bias": True}

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lm_engine_gpt.kernels import relu2, rms_norm, rotary_table, rotate
+from pentad_gpt.kernels import relu2, rms_norm, rotary_table, rotate
 
 
 def test_rms_norm_and_its_gradient_are_torchs() -> None:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lm_engine import EngineError
-from lm_engine_gpt.model import GPT
-from lm_engine_gpt.options import GPTOptions
+from pentad import EngineError
+from pentad_gpt.model import GPT
+from pentad_gpt.options import GPTOptions
 
 RECIPE = Path(__file__).parents[3] / "examples" / "recipes" / "gpt2-small.toml"
 GPT2 = {

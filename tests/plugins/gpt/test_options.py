@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lm_engine_gpt.options import GPTOptions
+from pentad_gpt.options import GPTOptions
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from lm_engine.testing import TokenizerConformance
+from pentad.testing import TokenizerConformance
 
 
 class TestGPT2(TokenizerConformance):

@@ -13,11 +13,11 @@ import tiktoken_ext.openai_public
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lm_engine import EngineError, NoOptions
-from lm_engine.testing.tokenizer import NASTY, random_texts
-from lm_engine_gpt2 import tokenizer as module
-from lm_engine_gpt2 import vocabulary
-from lm_engine_gpt2.tokenizer import GPT2
+from pentad import EngineError, NoOptions
+from pentad.testing.tokenizer import NASTY, random_texts
+from pentad_gpt2 import tokenizer as module
+from pentad_gpt2 import vocabulary
+from pentad_gpt2.tokenizer import GPT2
 
 SENTENCE = "This is me training a large language model, to learn the phrase large language model"
 IDS = [1212, 318, 502, 3047, 257, 1588, 3303, 2746, 11, 284, 2193, 262, 9546, 1588, 3303, 2746]
@@ -96,7 +96,7 @@ def test_a_run_of_spaces_on_which_tiktoken_panics(gpt2, official):
 
 
 def test_a_damaged_package_is_noticed(monkeypatch, tmp_path):
-    packed = importlib.resources.files("lm_engine_gpt2").joinpath("vocab.bpe.xz").read_bytes()
+    packed = importlib.resources.files("pentad_gpt2").joinpath("vocab.bpe.xz").read_bytes()
     other = lzma.compress(lzma.decompress(packed)[:-3])
     for damaged in (packed[:1000], b"not xz", other, None):
         if damaged is None:

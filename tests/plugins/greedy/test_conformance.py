@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from lm_engine.testing import SamplerConformance
+from pentad.testing import SamplerConformance
 
 
 class TestGreedy(SamplerConformance):

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import torch
 
-from lm_engine import NoOptions
-from lm_engine_greedy.sampler import Greedy
+from pentad import NoOptions
+from pentad_greedy.sampler import Greedy
 
 TOKENS = torch.zeros(2, 0, dtype=torch.int64)
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from lm_engine import NamedParameter
-from lm_engine_muon.batched import BatchedMuon
-from lm_engine_muon.optimizer import muon
-from lm_engine_muon.options import MuonOptions
+from pentad import NamedParameter
+from pentad_muon.batched import BatchedMuon
+from pentad_muon.optimizer import muon
+from pentad_muon.options import MuonOptions
 
 
 def named(role, tensor, name="parameter"):
@@ -114,7 +114,7 @@ def test_stacks_stay_small(monkeypatch):
         return torch.stack(parameters)
 
     whole = moved()
-    monkeypatch.setattr("lm_engine_muon.batched._CHUNK_ELEMENTS", 70)
+    monkeypatch.setattr("pentad_muon.batched._CHUNK_ELEMENTS", 70)
     assert torch.allclose(moved(), whole, atol=1e-6)
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lm_engine import IGNORED, NoOptions, UsageError
-from lm_engine_next_token.builder import NextToken
+from pentad import IGNORED, NoOptions, UsageError
+from pentad_next_token.builder import NextToken
 
 E = 9
 

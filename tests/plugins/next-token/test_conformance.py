@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from lm_engine.testing import ExampleBuilderConformance
+from pentad.testing import ExampleBuilderConformance
 
 
 class TestNextToken(ExampleBuilderConformance):

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lm_engine import UsageError
-from lm_engine.catalogue import Catalogue
-from lm_engine.corpus import open_corpus
+from pentad import UsageError
+from pentad.catalogue import Catalogue
+from pentad.corpus import open_corpus
 
 TEXTS = ["eins", "zwei\r\n", "", None, "größer", "😀" * 10]
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lm_engine import IGNORED, UsageError, pairs
-from lm_engine_prefix.builder import Prefix
-from lm_engine_prefix.plugin import PrefixOptions
+from pentad import IGNORED, UsageError, pairs
+from pentad_prefix.builder import Prefix
+from pentad_prefix.plugin import PrefixOptions
 
 E = 9
 X = IGNORED

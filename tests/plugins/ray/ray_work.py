@@ -8,8 +8,8 @@ import signal
 import time
 from pathlib import Path
 
-from lm_engine import EngineError
-from lm_engine.errors import Interrupted
+from pentad import EngineError
+from pentad.errors import Interrupted
 
 
 def wait_for(path):

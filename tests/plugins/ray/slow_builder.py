@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 
-from lm_engine import Implementation, hookimpl
+from pentad import Implementation, hookimpl
 
 
 def _slow(options, **facts):
-    from lm_engine_next_token.builder import NextToken
+    from pentad_next_token.builder import NextToken
 
     class Slow(NextToken):
         def build(self, tokens, indices, seed):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from lm_engine import EngineError
-from lm_engine_ray import cluster
-from lm_engine_ray.cluster import Node, Share, pick_share
-from lm_engine_ray.executor import Ray
-from lm_engine_ray.options import RayOptions
+from pentad import EngineError
+from pentad_ray import cluster
+from pentad_ray.cluster import Node, Share, pick_share
+from pentad_ray.executor import Ray
+from pentad_ray.options import RayOptions
 
 
 def node(cpus, gpus=0, host="a"):
@@ -76,8 +76,8 @@ def test_a_run_that_fits_nowhere_is_refused(cpus, gpus):
     ],
 )
 def test_clocks_are_apart_where_each_run_has_a_gpu_or_a_machine(monkeypatch, options, jobs, nodes, expected):
-    monkeypatch.setattr("lm_engine_ray.executor.connect", lambda address: None)
-    monkeypatch.setattr("lm_engine_ray.executor.nodes", lambda: nodes)
+    monkeypatch.setattr("pentad_ray.executor.connect", lambda address: None)
+    monkeypatch.setattr("pentad_ray.executor.nodes", lambda: nodes)
     executor = Ray(RayOptions(**options), jobs=jobs)
     assert (executor.concurrency, executor.shares_devices) == expected
 

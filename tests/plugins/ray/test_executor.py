@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from lm_engine import Catalogue, Ended, EngineError, Task, TaskExecutor, run
-from lm_engine.run_directory import RunDirectory
-from lm_engine_ray.executor import Ray
-from lm_engine_ray.options import RayOptions
+from pentad import Catalogue, Ended, EngineError, Task, TaskExecutor, run
+from pentad.run_directory import RunDirectory
+from pentad_ray.executor import Ray
+from pentad_ray.options import RayOptions
 
 pytest.importorskip("ray")
 
@@ -71,7 +71,7 @@ def task(tmp_path):
 @pytest.fixture
 def elsewhere(monkeypatch):
     """Workers whose disk is not this machine's: no folder has what they would know it by."""
-    monkeypatch.setattr("lm_engine_ray.errand.Errand._mark", lambda errand: None)
+    monkeypatch.setattr("pentad_ray.errand.Errand._mark", lambda errand: None)
 
 
 def parent_of(pid):
@@ -83,7 +83,7 @@ def processes():
     found = {}
     for place in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if b"lm_engine_ray.child" in (place / "cmdline").read_bytes():
+            if b"pentad_ray.child" in (place / "cmdline").read_bytes():
                 found[int(place.name)] = (parent_of(place.name), {os.readlink(each) for each in (place / "fd").iterdir()})
     return found
 
@@ -176,7 +176,7 @@ def finished_steps(folder):
 
 
 def test_a_comparison_ends_though_a_worker_and_a_node_are_lost(cluster, tmp_path, monkeypatch, request):
-    monkeypatch.setenv("LM_ENGINE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PENTAD_CACHE", str(tmp_path / "cache"))
     (tmp_path / "plugin").mkdir()
     plugin = shutil.copy(HERE / "slow_builder.py", tmp_path / "plugin" / "time_to_kill.py")
     (tmp_path / "text.txt").write_text("".join(f"{number} squared is {number * number}.\n" for number in range(600)))
@@ -186,7 +186,7 @@ def test_a_comparison_ends_though_a_worker_and_a_node_are_lost(cluster, tmp_path
         "--optimizer adamw --steps 60 --batch-size 4 --context-length 16 --seeds 2 --prompts 0 --checkpoint-seconds 0.2 "
         f"--config log.toml --out out --executor ray --executor.address {cluster.address} --plugin {plugin}"
     )
-    command = [sys.executable, "-m", "lm_engine_cli", "compare", *flags.split()]
+    command = [sys.executable, "-m", "pentad_cli", "compare", *flags.split()]
     compare = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     request.addfinalizer(compare.kill)
 

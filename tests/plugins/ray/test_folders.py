@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lm_engine import EngineError
-from lm_engine_ray import folders
-from lm_engine_ray.folders import Incoming, inside, listing, offsets, read_piece
+from pentad import EngineError
+from pentad_ray import folders
+from pentad_ray.folders import Incoming, inside, listing, offsets, read_piece
 
 
 def test_a_folder_arrives_as_it_was(tmp_path, monkeypatch):

@@ -7,19 +7,19 @@ import sys
 
 import pytest
 
-from lm_engine import UsageError
-from lm_engine.options import parse
-from lm_engine_ray.options import RayOptions
+from pentad import UsageError
+from pentad.options import parse
+from pentad_ray.options import RayOptions
 
 
 def test_listing_is_light():
     code = (
         "import sys\n"
-        "from lm_engine import Catalogue\n"
+        "from pentad import Catalogue\n"
         "offer = Catalogue().find('executor', 'ray')\n"
-        "assert offer.distribution == 'lm-engine-ray', offer\n"
+        "assert offer.distribution == 'pentad-ray', offer\n"
         "assert offer.options.__name__ == 'RayOptions'\n"
-        "import lm_engine_ray.executor, lm_engine_ray.child\n"
+        "import pentad_ray.executor, pentad_ray.child\n"
         "assert not {'ray', 'torch'} & set(sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

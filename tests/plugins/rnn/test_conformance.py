@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from lm_engine.testing import ModelConformance
+from pentad.testing import ModelConformance
 
 
 class TestLSTM(ModelConformance):

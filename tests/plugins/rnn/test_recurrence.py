@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from lm_engine_rnn.model import RNN
-from lm_engine_rnn.options import RNNOptions
-from lm_engine_rnn.recurrence import run_with_resets
+from pentad_rnn.model import RNN
+from pentad_rnn.options import RNNOptions
+from pentad_rnn.recurrence import run_with_resets
 
 
 def model(cell: str, **options: object) -> RNN:

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lm_engine import EngineError, UsageError
-from lm_engine.testing.tokenizer import sample_texts
-from lm_engine_sentencepiece import cutting, training
-from lm_engine_sentencepiece.plugin import SentencePieceOptions
-from lm_engine_sentencepiece.tokenizer import SentencePiece
+from pentad import EngineError, UsageError
+from pentad.testing.tokenizer import sample_texts
+from pentad_sentencepiece import cutting, training
+from pentad_sentencepiece.plugin import SentencePieceOptions
+from pentad_sentencepiece.tokenizer import SentencePiece
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from(" \n\t\0\u2581\u2585\u2047ab1"))
 

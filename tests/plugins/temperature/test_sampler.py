@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lm_engine.errors import UsageError
-from lm_engine.options import parse
-from lm_engine_temperature.plugin import TemperatureOptions
-from lm_engine_temperature.sampler import Temperature
+from pentad.errors import UsageError
+from pentad.options import parse
+from pentad_temperature.plugin import TemperatureOptions
+from pentad_temperature.sampler import Temperature
 
 TOKENS = torch.zeros(1, 0, dtype=torch.int64)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lm_engine import Catalogue
-from lm_engine_cli.main import call
+from pentad import Catalogue
+from pentad_cli.main import call
 
 pytest.importorskip("tensorboard", reason="the optional plugin tensorboard is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -22,7 +22,7 @@ SMALL = (
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LM_ENGINE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PENTAD_CACHE", str(tmp_path / "cache"))
     (tmp_path / "text.txt").write_text("".join(f"Line {n} of {n * n}.\n" for n in range(300)))
     return tmp_path
 
@@ -74,7 +74,7 @@ def test_a_failing_writer_does_not_end_the_run(folder: Path, capsys: pytest.Capt
 def test_listing_it_imports_no_tensorboard(folder: Path) -> None:
     import subprocess
 
-    code = "import sys, lm_engine_tensorboard.plugin; print([name for name in ('torch', 'tensorboard') if name in sys.modules])"
+    code = "import sys, pentad_tensorboard.plugin; print([name for name in ('torch', 'tensorboard') if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
 
 

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lm_engine.errors import UsageError
-from lm_engine.options import parse
-from lm_engine_top_k.plugin import TopKOptions
-from lm_engine_top_k.sampler import TopK
+from pentad.errors import UsageError
+from pentad.options import parse
+from pentad_top_k.plugin import TopKOptions
+from pentad_top_k.sampler import TopK
 
 TOKENS = torch.zeros(1, 0, dtype=torch.int64)
 

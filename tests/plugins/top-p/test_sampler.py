@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lm_engine_top_p.plugin import TopPOptions
-from lm_engine_top_p.sampler import TopP
+from pentad_top_p.plugin import TopPOptions
+from pentad_top_p.sampler import TopP
 
 TOKENS = torch.zeros(1, 0, dtype=torch.int64)
 

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from lm_engine import UsageError
-from lm_engine.catalogue import Catalogue
-from lm_engine.corpus import open_corpus
+from pentad import UsageError
+from pentad.catalogue import Catalogue
+from pentad.corpus import open_corpus
 
 if sys.version_info >= (3, 14):
     from compression import zstd

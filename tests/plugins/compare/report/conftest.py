@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lm_engine_compare.records import (
+from pentad_compare.records import (
     ArmResult,
     Candidate,
     Comparison,

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from lm_engine_compare.records import Comparison
-from lm_engine_compare.report import render
+from pentad_compare.records import Comparison
+from pentad_compare.report import render
 
 WIDTHS = (360, 1200)
 

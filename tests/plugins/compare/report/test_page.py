@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from lm_engine_cli.text import visible
-from lm_engine_compare.records import Comparison, from_dict
-from lm_engine_compare.report import render, write_report
+from pentad_cli.text import visible
+from pentad_compare.records import Comparison, from_dict
+from pentad_compare.report import render, write_report
 
 TAGS = {
     *(

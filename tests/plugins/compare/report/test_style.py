@@ -7,7 +7,7 @@ import pytest
 
 
 def palettes() -> dict[str, dict[str, str]]:
-    style = resources.files("lm_engine_compare.report").joinpath("style.css").read_text(encoding="utf-8")
+    style = resources.files("pentad_compare.report").joinpath("style.css").read_text(encoding="utf-8")
     blocks = re.findall(r":root \{([^}]+)\}", style)
     light, dark = (dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", block)) for block in blocks)
     return {"light": light, "dark": light | dark}

@@ -1,8 +1,0 @@
-"""`python -m lm_engine_cli` is `engine`, for where the console script is not on the PATH."""
-
-from __future__ import annotations
-
-from lm_engine_cli.main import main
-
-if __name__ == "__main__":
-    main()

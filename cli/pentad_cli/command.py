@@ -1,0 +1,145 @@
+"""The pieces that commands are declared from: the base class, and the options that many of them share."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from pentad.catalogue import Catalogue
+from pentad.errors import UsageError, did_you_mean
+from pentad_cli.group import installed
+
+Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+class EngineCommand(click.Command):
+    """A command that also takes --debug, which `main` looks for."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the declared parameters, --debug and --help."""
+        declared = super().get_params(ctx)
+        return [*declared[:-1], debug_option(), *declared[-1:]]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse; a mistake is this command's, also where click does not say whose it is."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = ctx
+            raise
+
+
+class EngineSubgroup(click.Group):
+    """A group below `engine` whose own callback runs when no subcommand is named."""
+
+    command_class = EngineCommand
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the subcommand that the first argument names.
+
+        Raises:
+            UsageError: there is none; names the nearest.
+        """
+        if args[0] not in self.commands and not args[0].startswith("-") and not ctx.resilient_parsing:
+            near = did_you_mean(args[0], self.commands)
+            raise UsageError(f"{ctx.command_path} has no command {args[0]!r}.", near or f"It has: {', '.join(self.commands)}.")
+        return super().resolve_command(ctx, args)
+
+
+def debug_option() -> click.Option:
+    """Declare --debug."""
+    return click.Option(["--debug"], is_flag=True, expose_value=False, help="Show the traceback of a failure.")
+
+
+def json_option() -> click.Option:
+    """Declare --json."""
+    return click.Option(["--json", "as_json"], is_flag=True, help="Write the result as JSON to stdout, the rest to stderr.")
+
+
+def plugin_option() -> click.Option:
+    """Declare --plugin."""
+    return click.Option(
+        ["--plugin"],
+        multiple=True,
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Load a plugin that is a Python file, for this command. May be repeated.",
+    )
+
+
+def observe_option() -> click.Option:
+    """Declare --observe."""
+    return click.Option(
+        ["--observe"],
+        multiple=True,
+        expose_value=False,
+        metavar="NAME",
+        shell_complete=offers_of("observer"),
+        help="Report the run to an observer (engine plugins lists them). May be repeated.",
+    )
+
+
+class Folder(click.Path):
+    """A folder, there or not. Python takes an empty word for the current one; nobody who gives it means that."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, file_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path.
+
+        Raises:
+            UsageError: the word is empty.
+        """
+        if value == "" and param:
+            name = param.opts[0] if isinstance(param, click.Option) else param.human_readable_name
+            raise UsageError(f"{name} expects a folder, found an empty word.", "Is a variable of the shell empty?")
+        return super().convert(value, param, ctx)
+
+
+def run_argument() -> click.Argument:
+    """Declare RUN, the folder of a run."""
+    return click.Argument(["run"], type=Folder(), metavar="RUN")
+
+
+def offers_of(kind: str) -> Completer:
+    """Return a completer of the names that are installed of a kind."""
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        catalogue: Catalogue = getattr(ctx.obj, "catalogue", None) or installed()
+        offers = catalogue.offers(kind)
+        return [CompletionItem(offer.name, help=offer.record.summary) for offer in offers if offer.name.startswith(incomplete)]
+
+    return complete
+
+
+def words(choices: tuple[str, ...]) -> Completer:
+    """Return a completer of fixed words."""
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(word) for word in choices if word.startswith(incomplete)]
+
+    return complete
+
+
+def read_text(given: str | None, what: str) -> str:
+    """Return the text of an argument: itself, or all of stdin for `-` and for a pipe without an argument.
+
+    Raises:
+        UsageError: there is neither, or what stdin holds is not UTF-8.
+    """
+    if given is not None and given != "-":
+        return given
+    if given is None and sys.stdin.isatty():
+        raise UsageError(f"{what} expects a text, found none.", 'Say it in quotes ("like this"), or - to read it from stdin.')
+    try:
+        return sys.stdin.buffer.read().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"The text on stdin must be UTF-8; byte {error.start} is not.", "Convert it, for example with iconv."
+        ) from None

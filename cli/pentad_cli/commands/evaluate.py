@@ -1,0 +1,61 @@
+"""`engine evaluate`: score a trained model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pentad.options import parse
+from pentad_cli.command import json_option, offers_of, run_argument
+from pentad_cli.output import paint, say, say_json
+from pentad_cli.stage_command import Request, StageCommand
+from pentad_cli.text import count, duration, plural, size, visible_line
+
+
+def _evaluate(run: Path, data: tuple[str, ...], as_json: bool) -> None:
+    request: Request = click.get_current_context().obj
+    from pentad.recipe import TrainingOptions
+    from pentad.runtime import prepare_process
+
+    prepare_process()
+    from pentad.saved_run import open_run
+
+    training = parse(TrainingOptions, request.tables.get("training", {}), "training")
+    saved = open_run(run, catalogue=request.catalogue, device=training.device)
+    score = saved.evaluate(list(data) or None)
+    if as_json:
+        say_json({"run": run, "data": data or None, **vars(score)})
+        return
+    text = ", ".join(visible_line(name) for name in data) or "the run's held-out text"
+    say(f"{paint(f'{score.bits_per_byte:.4f} bits per byte', 'bold green')} on {text}")
+    say(f"loss {score.loss:.4f} nats per token, perplexity {score.perplexity:.2f}")
+    scored = f"{size(score.n_bytes)} in {plural(score.n_tokens, 'token')}, each seen from at most {count(score.context_length)}"
+    say(paint(f"{scored}; step {count(score.step)}; {duration(score.seconds)}", "dim"))
+
+
+evaluate = StageCommand(
+    "evaluate",
+    callback=_evaluate,
+    stages=(),
+    tables=("training.device",),
+    short_help="Score a trained model.",
+    help="""Score a trained model on text, in bits per byte: lower is better, and it compares across tokenizers.
+
+    Without --data the text that the run held out is scored.
+
+    \b
+      engine evaluate runs/NAME
+      engine evaluate runs/NAME --data other.txt""",
+    params=[
+        run_argument(),
+        click.Option(
+            ["--data"],
+            multiple=True,
+            metavar="PATH|CORPUS",
+            shell_complete=offers_of("corpus"),
+            help="Text to score on. May be repeated.",
+        ),
+        json_option(),
+    ],
+)

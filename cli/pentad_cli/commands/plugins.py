@@ -1,0 +1,322 @@
+"""`engine plugins`: what is installed, what it can do, and whether it keeps its contract."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pentad.catalogue import KINDS, Catalogue, Offer
+from pentad.errors import UsageError, did_you_mean
+from pentad.implementation import STAGES, Executor, Implementation, Observer
+from pentad.options import OptionSpec, describe
+from pentad_cli.command import EngineCommand, EngineSubgroup, Folder, debug_option, json_option, plugin_option
+from pentad_cli.group import installed
+from pentad_cli.output import paint, say, say_json, table, terminal_width, wrap
+from pentad_cli.text import visible, visible_line
+
+TITLES = {
+    "tokenizer": "Tokenizers: text to tokens",
+    "builder": "Example builders: tokens to what is learned",
+    "model": "Models",
+    "optimizer": "Optimizers",
+    "sampler": "Samplers: how the next token is picked",
+    "corpus": "Corpora for --data",
+    "reader": "File formats for --data, beside .txt, .md, .jsonl and .gz",
+    "observer": "Observers for --observe",
+    "executor": "Executors: where many runs are carried out (engine compare --executor)",
+    "command": "Commands",
+}
+
+
+_NAMED_BY_KIND = (*STAGES, "executor")
+"""Kinds of which a command uses one at a time, so that their flags bear the kind's name: `--model.n-layer`."""
+
+
+def _list(plugin: Sequence[Path], as_json: bool) -> None:
+    catalogue = Catalogue(plugin_files=plugin) if plugin else installed()
+    if as_json:
+        say_json({"offers": _offers(catalogue), "problems": catalogue.problems})
+        return
+    every = [offer for kind in KINDS for offer in catalogue.offers(kind)]
+    if not every:
+        say("Nothing is installed. pip install pentad brings the default plugins.")
+    first = max((len(_called(offer, catalogue)) for offer in every), default=0)
+    for kind, title in TITLES.items():
+        offers = catalogue.offers(kind)
+        if offers:
+            say(paint(title, "bold"))
+            for offer in offers:
+                _say_offer(offer, _called(offer, catalogue), first)
+            say()
+    _show_problems(catalogue)
+    if every:
+        say(paint("engine plugins show NAME lists the options of one of them.", "dim"))
+
+
+def _say_offer(offer: Offer[Any], name: str, width: int) -> None:
+    """Write a name, its summary and, dim, where it comes from."""
+    maker = visible_line(f"{offer.distribution}\N{NO-BREAK SPACE}{offer.version}")
+    lines = wrap(f"{visible_line(offer.record.summary)} {maker}", terminal_width() - width - 4)
+    text = f"\n{' ' * (width + 4)}".join(lines)
+    text = text.replace(maker, paint(maker.replace("\N{NO-BREAK SPACE}", " "), "dim"))
+    say(f"  {paint(name, 'cyan')}{' ' * (width - len(name))}  {text}")
+
+
+def _called(offer: Offer[Any], catalogue: Catalogue) -> str:
+    """Return the name by which users call an offer: the full one where the bare one is taken twice."""
+    names = [other.name for other in catalogue.offers(offer.kind)]
+    return offer.name if names.count(offer.name) == 1 else offer.full_name
+
+
+def _show_problems(catalogue: Catalogue) -> None:
+    if not catalogue.problems:
+        return
+    say(paint("Problems", "bold red"))
+    rows = [(f"{problem.distribution} {problem.version}", problem.cause) for problem in catalogue.problems]
+    say(table(rows, styles=["red"]) + "\n")
+    if click.get_current_context().meta.get("pentad_cli.debug"):
+        for problem in catalogue.problems:
+            say(visible(problem.details), err=True)
+
+
+def _offers(catalogue: Catalogue) -> list[dict[str, Any]]:
+    return [
+        {
+            "kind": kind,
+            "name": offer.name,
+            "full_name": offer.full_name,
+            "distribution": offer.distribution,
+            "version": offer.version,
+            "summary": offer.record.summary,
+        }
+        for kind in TITLES
+        for offer in catalogue.offers(kind)
+    ]
+
+
+def _show(name: str, plugin: Sequence[Path], as_json: bool) -> None:
+    catalogue = Catalogue(plugin_files=plugin) if plugin else installed()
+    found = _named(name, catalogue)
+    if as_json:
+        say_json([_facts(offer) for offer in found])
+        return
+    for number, offer in enumerate(found):
+        if number:
+            say()
+        _describe(offer)
+
+
+def _named(name: str, catalogue: Catalogue) -> list[Offer[Any]]:
+    """Return what has this name, or comes from the distribution of this name.
+
+    Raises:
+        UsageError: nothing does.
+    """
+    every = [offer for kind in TITLES for offer in catalogue.offers(kind)]
+    found = [offer for offer in every if name in (offer.name, offer.full_name, f"{offer.kind}:{offer.name}")]
+    found = found or [offer for offer in every if name == offer.distribution]
+    if not found:
+        broken = [problem for problem in catalogue.problems if problem.distribution == name]
+        if broken:
+            raise UsageError(f"{name} {broken[0].version} is installed but broken.", broken[0].cause)
+        near = did_you_mean(name, [word for offer in every for word in (offer.name, offer.distribution)])
+        raise UsageError(f"Nothing named {name!r} is installed.", near or "engine plugins lists what is.")
+    return found
+
+
+def _describe(offer: Offer[Any]) -> None:
+    title = paint(offer.name, "bold cyan")
+    say(f"{title}  {paint(f'{offer.kind} of {offer.distribution} {offer.version}', 'dim')}")
+    say("\n".join(wrap(visible_line(offer.record.summary), terminal_width())))
+    if not isinstance(offer.record, (Executor, Implementation, Observer)):
+        return
+    specs = describe(offer.options)
+    if not specs:
+        say("It has no options.")
+        return
+    say()
+    rows = [(spec.flag, _default(spec.default), _help(spec)) for spec in specs]
+    say(table(rows, header=("option", "default", ""), styles=["cyan", "green"]))
+    say()
+    example = f"--{offer.kind} {offer.name} --{offer.kind}.{specs[0].flag} {_default(specs[0].default)}"
+    if offer.kind in STAGES:
+        say(paint(f"engine run {example}", "dim"))
+
+
+def _default(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "none" if value is None else visible_line(str(value))
+
+
+def _help(spec: OptionSpec) -> str:
+    facts = "; ".join(filter(None, (spec.type_name, spec.bounds)))
+    return f"{spec.help} [{facts}]"
+
+
+def _facts(offer: Offer[Any]) -> dict[str, Any]:
+    facts = {
+        "kind": offer.kind,
+        "name": offer.name,
+        "distribution": offer.distribution,
+        "version": offer.version,
+        "summary": offer.record.summary,
+    }
+    if isinstance(offer.record, (Executor, Implementation, Observer)):
+        facts["options"] = [
+            {
+                "name": spec.name,
+                "flag": f"--{offer.kind if offer.kind in _NAMED_BY_KIND else offer.name}.{spec.flag}",
+                "type": spec.type.__name__,
+                "optional": spec.optional,
+                "default": spec.default,
+                "choices": spec.choices,
+                "bounds": {bound: value for bound in ("ge", "gt", "le", "lt") if (value := getattr(spec, bound)) is not None},
+                "help": spec.help,
+            }
+            for spec in describe(offer.options)
+        ]
+    return facts
+
+
+def _new(name: str, stage: str, out: Path | None, as_json: bool) -> None:
+    from pentad_cli.scaffold import with_article, write_distribution
+
+    folder = out or Path(name)
+    files = write_distribution(name, stage, folder, installed())
+    if as_json:
+        say_json({"name": name, "stage": stage, "folder": folder, "files": files})
+        return
+    say(f"Wrote {visible_line(str(folder))}: {with_article(stage)} that works, for you to change.")
+    place = shlex.quote(str(folder))
+    steps = [
+        (f"pip install --editable {place}", "install it"),
+        (f"engine plugins check {name}", "see whether it keeps the contract"),
+        (f"python -m pytest {place}", "run its tests"),
+        (f"engine run --{stage} {name} --steps 100", "use it"),
+    ]
+    say(table(steps, styles=["cyan", "dim"]))
+
+
+def _check(ctx: click.Context, dist: str, as_json: bool) -> None:
+    from pentad.runtime import prepare_process
+
+    prepare_process()
+    from pentad_cli.checks import check_distribution
+
+    code = check_distribution(ctx.obj, as_json)
+    ctx.exit(code)
+
+
+class CheckCommand(EngineCommand):
+    """Takes the options of what it checks: `engine plugins check pentad-gpt --model.n-layer 1`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Find the distribution, so that its implementations' options are flags."""
+        from pentad_cli.stage_command import positional
+
+        name = positional(args, ())
+        if name:
+            ctx.obj = self._request(name, ctx.resilient_parsing)
+        return super().parse_args(ctx, args)
+
+    def _request(self, name: str, quiet: bool) -> Any:
+        from pentad_cli.checks import CheckRequest, request_for
+
+        try:
+            return request_for(name)
+        except UsageError:
+            if quiet:
+                return CheckRequest(offers=[])
+            raise
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the declared parameters and the options of what is checked."""
+        return [*getattr(ctx.obj, "params", ()), *super().get_params(ctx)]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Hand the options over, then check."""
+        for param in ctx.obj.params:
+            value = ctx.params.pop(param.name)
+            if value not in (None, ()):
+                ctx.obj.options.setdefault(param.table, {})[param.spec.name] = param.checked(value)
+        return super().invoke(ctx)
+
+
+def _group(ctx: click.Context, plugin: tuple[Path, ...], as_json: bool) -> None:
+    if ctx.invoked_subcommand is None:
+        _list(plugin, as_json)
+
+
+plugins = EngineSubgroup(
+    "plugins",
+    callback=click.pass_context(_group),
+    invoke_without_command=True,
+    short_help="List, show and check what is installed.",
+    help="""List, show and check what is installed.
+
+    \b
+      engine plugins                     everything, and what is broken
+      engine plugins show gpt            its options
+      engine plugins new my-sampler --stage sampler
+                                         a plugin of your own, ready to install
+      engine plugins check pentad-gpt whether it keeps its contract
+      engine plugins check ./mine.py     the same for a single file""",
+    params=[plugin_option(), json_option(), debug_option()],
+)
+plugins.add_command(
+    EngineCommand(
+        "list",
+        callback=_list,
+        short_help="List everything, and what is broken.",
+        help="List everything that is installed, and what is broken.",
+        params=[plugin_option(), json_option()],
+    )
+)
+plugins.add_command(
+    EngineCommand(
+        "show",
+        callback=_show,
+        short_help="Show the options of one of them.",
+        help="Show what NAME is and which options it has: an implementation, a corpus, a whole distribution.",
+        params=[click.Argument(["name"], metavar="NAME"), plugin_option(), json_option()],
+    )
+)
+plugins.add_command(
+    EngineCommand(
+        "new",
+        callback=_new,
+        short_help="Write a plugin distribution of your own.",
+        help="""Write a complete plugin distribution: packaging, options, a simple implementation that works, and tests.
+
+        It installs as it is, keeps the contract of its stage and is listed by `engine plugins`. Then make it yours.""",
+        params=[
+            click.Argument(["name"], metavar="NAME"),
+            click.Option(["--stage"], type=click.Choice(STAGES), required=True, help="What it does."),
+            click.Option(
+                ["--out"],
+                type=Folder(),
+                metavar="DIR",
+                help="Where it goes; a new folder NAME here unless given.",
+            ),
+            json_option(),
+        ],
+    )
+)
+plugins.add_command(
+    CheckCommand(
+        "check",
+        callback=click.pass_context(_check),
+        short_help="Check whether a distribution keeps its contract.",
+        help="""Check whether the stages of a distribution, or of a single file, keep their contract.
+
+        Every implementation goes through the checks of pentad.testing, with its defaults or with the options given here
+        (--model.n-layer 1). A tokenizer with an option vocab_size gets a small vocabulary, since the checks' text is small.
+        Exit code 1 when a check fails.""",
+        params=[click.Argument(["dist"], metavar="DIST|FILE"), json_option()],
+    )
+)

@@ -1,0 +1,89 @@
+"""`engine run`: from text to a trained model."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pentad_cli.command import Folder
+from pentad_cli.output import say, say_json
+from pentad_cli.stage_command import Request, StageCommand
+from pentad_cli.training import train, train_options
+
+if TYPE_CHECKING:
+    from pentad.observer import RunObserver, RunResult
+    from pentad.recipe import Recipe
+
+
+def _run(config: Path | None, out: Path | None, dry_run: bool, print_config: bool, as_json: bool) -> None:
+    from pentad.recipe import Recipe, resolve
+
+    request: Request = click.get_current_context().obj
+    recipe = Recipe.from_dict(request.tables, f"--config {config}" if config else "The recipe")
+    resolved = resolve(recipe, request.catalogue)
+    if print_config:
+        say_json(resolved.recipe.to_dict()) if as_json else say(resolved.recipe.to_toml().rstrip())
+        return
+    carry_out = _plan if dry_run else _train
+    carry_out(recipe, request, out, as_json)
+
+
+def _plan(recipe: Recipe, request: Request, out: Path | None, as_json: bool) -> None:
+    from pentad.runtime import prepare_process
+    from pentad_cli.display import display_for, is_first_process
+
+    prepare_process()  # before the pipeline imports torch
+    with display_for(sys.stderr if as_json else sys.stdout) as display:
+        from pentad import pipeline
+
+        plan = pipeline.plan(recipe, catalogue=request.catalogue, out=out, observers=[display])
+        display.show_plan(plan)
+    if is_first_process():
+        say_json(plan) if as_json else say("  This was a dry run: nothing was trained.")
+
+
+def _train(recipe: Recipe, request: Request, out: Path | None, as_json: bool) -> None:
+    def run_it(observers: list[RunObserver]) -> RunResult:
+        from pentad import pipeline
+
+        return pipeline.run(recipe, catalogue=request.catalogue, out=out, observers=observers)
+
+    train(run_it, request, as_json)
+
+
+run = StageCommand(
+    "run",
+    callback=_run,
+    tables=("data", "training", "generation"),
+    help="""Train a model on text: tokenize, build examples, learn, generate.
+
+    Without options it trains on the built-in corpus. What flags leave open, --config says; what that leaves open, the
+    defaults do.
+
+    \b
+      engine run --data my.txt --budget 5m
+      engine run --data books/ --model rnn --model.n-layer 2
+      engine run --model gpt --help        the options of the model gpt
+      engine run --print-config > mine.toml; engine run --config mine.toml""",
+    short_help="Train a model on text.",
+    params=[
+        click.Option(
+            ["--config"],
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="A recipe: the TOML file that --print-config writes.",
+        ),
+        click.Option(
+            ["--out"],
+            type=Folder(),
+            metavar="DIR",
+            help="Where the run lies; a new folder in runs/ unless given.",
+        ),
+        click.Option(["--dry-run"], is_flag=True, help="Say what would be done, and stop there."),
+        click.Option(["--print-config"], is_flag=True, help="Write the whole recipe as TOML, and stop there."),
+        *train_options(),
+    ],
+)

@@ -1,0 +1,145 @@
+"""How failures are shown: `Error:` what was expected and found, `Hint:` what to do next, and nothing else."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import sys
+import warnings
+from typing import TextIO
+
+import click
+
+from pentad.errors import EngineError, UsageError, did_you_mean
+from pentad_cli.output import paint, say
+from pentad_cli.text import size, visible_line
+
+
+def as_engine_error(error: BaseException) -> EngineError:
+    """Say any failure as two sentences; what nobody foresaw is called a bug."""
+    if isinstance(error, EngineError):
+        return error
+    if isinstance(error, click.ClickException):
+        return _from_click(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return EngineError("The disk is full.", "Free some space; what is complete on the disk stays usable.")
+    if isinstance(error, PermissionError) and error.filename:
+        return EngineError(f"{error.filename} cannot be used: {error.strerror}.", "Change its rights, or name another place.")
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        name = max(str(error.filename or "").split(os.sep), key=len)
+        return UsageError(
+            f"{name[:30]}… cannot be used: that is a name longer than the system takes.", "Choose a shorter name."
+        )
+    if _is_out_of_memory(error):
+        return _out_of_memory(str(error))
+    first = (str(error).strip().splitlines() or [""])[0]
+    return EngineError(
+        f"Something unforeseen went wrong ({type(error).__name__}: {first}).",
+        "This is a bug in pentad or in a plugin: report it with what the same command with --debug shows.",
+    )
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Tell by the type where there is one; on a CPU and on mps torch raises a RuntimeError."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _OUT_OF_MEMORY)
+
+
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",  # Windows
+    "out of memory",
+    "Invalid buffer size",  # mps
+    "Storage size calculation overflowed",
+)
+
+
+def _out_of_memory(message: str) -> EngineError:
+    asked = re.search(r"(?:allocate|buffer size:) ([\d.]+) ?([KMGTPE]i?B|bytes)", message)
+    more = ""
+    if asked:
+        number, unit = asked.groups()
+        more = f": {size(float(number)) if unit == 'bytes' else f'{number} {unit}'} at once cannot be had"
+    return EngineError(
+        f"The memory is full{more}.",
+        "Lower --batch-size, raise --accumulation, or choose a smaller model; to generate, lower --samples or --max-tokens.",
+    )
+
+
+def _from_click(error: click.ClickException) -> EngineError:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "engine"
+    if isinstance(error, click.NoSuchOption):
+        known = [flag for param in context.command.get_params(context) for flag in param.opts] if context else []
+        near = _near_flag(error.option_name, known)
+        return UsageError(f"{command} has no option {error.option_name}.", near or f"{command} --help lists its options.")
+    usage = f"Usage: {' '.join([command, *context.command.collect_usage_pieces(context)])}" if context else ""
+    more = f"{command} --help says more."
+    if isinstance(error, click.MissingParameter) and error.param and context:
+        return UsageError(f"{command} expects {error.param.make_metavar(context)}, found nothing.", f"{usage}; {more}")
+    if isinstance(error, click.BadOptionUsage) and "requires an argument" in error.message:
+        return UsageError(f"{error.option_name} expects a value, found nothing.", more)
+    if isinstance(error, click.BadParameter) and error.param:
+        return UsageError(f"{error.param.opts[0]}: {error.message}", getattr(error.param, "help", "") or more)
+    extra = re.fullmatch(r"Got unexpected extra arguments? \((.*)\)", error.message, re.DOTALL)
+    if extra:
+        return UsageError(f"{command} expects nothing more, found {extra[1]!r}.", f"{usage}; put several words in quotes.")
+    return UsageError(error.format_message().strip(), more)
+
+
+def _near_flag(flag: str, known: list[str]) -> str:
+    near = did_you_mean(flag, known)
+    if near:
+        return near
+    # `--n-layer` is meant as `--model.n-layer`: compare with what stands behind the dot.
+    behind = {word.split(".", 1)[1]: word for word in known if "." in word}
+    match = re.search(r"mean (.*)\?", did_you_mean(flag.lstrip("-"), behind))
+    return f"Did you mean {behind[match.group(1)]}?" if match else ""
+
+
+def show(error: BaseException, *, debug: bool) -> int:
+    """Write a failure to stderr and return the exit code that goes with it."""
+    if debug:
+        import traceback
+
+        say("".join(traceback.format_exception(error)).rstrip(), err=True)
+    told = as_engine_error(error)
+    stopped = told.exit_code == 130
+    label = paint("Stopped:" if stopped else "Error:", "bold yellow" if stopped else "bold red", sys.stderr)
+    message = visible_line(told.message)
+    say(message if stopped and message.startswith("Stopped") else f"{label} {message}", err=True)
+    if told.hint:
+        say(f"{paint('Hint:', 'bold cyan', sys.stderr)} {visible_line(told.hint)}", err=True)
+    return told.exit_code
+
+
+def show_warnings_in_one_line() -> None:
+    """Show Python's warnings without their source line."""
+
+    def show_one(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        del filename, lineno, file, line
+        if not issubclass(category, (DeprecationWarning, PendingDeprecationWarning, ResourceWarning)):
+            say(f"{paint('Warning:', 'bold yellow', sys.stderr)} {visible_line(str(message))}", err=True)
+
+    warnings.showwarning = show_one
+
+
+def silence_broken_pipe() -> None:
+    """Give the unread streams to nobody, so that the interpreter's last flush does not complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            os.dup2(nowhere, stream.fileno())
+        except (OSError, ValueError):
+            continue

@@ -1,0 +1,121 @@
+"""The live display: one region with bar, figures and loss curve that is redrawn in place; sampled texts scroll above it."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Self, TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from pentad.observer import Evaluation, Plan, Preparation, RunResult, Step
+from pentad_cli.curve import GUTTER, Curve, draw
+from pentad_cli.display import Display, facts, step_words, takes_unicode
+from pentad_cli.output import has_colour, terminal_width
+from pentad_cli.text import visible_line
+
+CURVE_HEIGHT = 8
+
+
+class LiveDisplay(Display):
+    """A region that is redrawn four times a second."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._unicode = takes_unicode(stream)
+        self._curve, self._marks = Curve(), list[tuple[float, float]]()
+        self._training_began = False
+        self._doing: Preparation | None = None
+        self._step: Step | None = None
+        self._evaluation: Evaluation | None = None
+        console = Console(file=stream, no_color=not has_colour(stream), highlight=False, markup=False, emoji=False)
+        self._live = Live(get_renderable=self._render, console=console, refresh_per_second=4, transient=False)
+
+    def __enter__(self) -> Self:
+        """Open the region."""
+        self._live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Leave the last picture standing and give the cursor back."""
+        self._doing = None
+        with contextlib.suppress(OSError):  # a terminal that was closed must not hide how the run ended
+            self._live.stop()
+
+    def write(self, line: str = "") -> None:
+        """Write a line above the region."""
+        self._live.console.print(Text.from_ansi(line), soft_wrap=True)
+
+    def on_preparation(self, event: Preparation) -> None:
+        """Show what is being done."""
+        self._doing = event
+
+    def show_plan(self, plan: Plan) -> None:
+        """Write the plan; preparation is over."""
+        self._doing = None
+        super().show_plan(plan)
+
+    def on_start(self, event: Plan) -> None:
+        """Write the plan and wait for the first step."""
+        super().on_start(event)
+        self._training_began = True
+
+    def on_step(self, event: Step) -> None:
+        """Add to the curve."""
+        self._step = event
+        self._curve.add(event.progress, event.loss)
+
+    def on_evaluation(self, event: Evaluation) -> None:
+        """Mark the held-out loss on the curve."""
+        self._evaluation = event
+        self._marks.append((self._step.progress if self._step else 0.0, event.loss))
+
+    def on_end(self, event: RunResult) -> None:
+        """Draw the last picture."""
+        self._live.refresh()
+
+    def _render(self) -> Group:
+        width = terminal_width()
+        if self._step is not None:
+            return Group(*self._training(self._step, width))
+        doing = self._doing or (Preparation(what=_waiting(self.plan)) if self.plan and self._training_began else None)
+        return Group(*([_preparation(doing, width, self._unicode)] if doing else []))
+
+    def _training(self, step: Step, width: int) -> list[Text]:
+        drawn = draw(self._curve, self._marks, width - 2, CURVE_HEIGHT, unicode=self._unicode)
+        lines = [_coloured(line) for line in drawn]
+        label = step_words(step, self.plan)
+        bar = _bar(step.progress, width - 6 - len(label), self._unicode)
+        lines.append(Text.assemble("  ", bar, "  ", (label, "bold")))
+        figures = facts(step)
+        if self._evaluation:
+            figures.append(f"held-out {self._evaluation.bits_per_byte:.3f} bits/byte")
+        lines.append(Text("  " + " · ".join(figures), no_wrap=True, overflow="ellipsis"))
+        return lines
+
+
+def _waiting(plan: Plan) -> str:
+    return "Compiling the model, which takes up to a few minutes" if plan.compiled else "Taking the first steps"
+
+
+def _coloured(line: str) -> Text:
+    text = Text.assemble((line[:GUTTER], "dim"), (line[GUTTER:], "green"), no_wrap=True, overflow="crop")
+    text.highlight_regex(r"[◆o]", "bold yellow")
+    return text
+
+
+def _bar(share: float, width: int, unicode: bool) -> Text:
+    full, rest = ("━", "─") if unicode else ("#", "-")
+    done = round(min(max(share, 0.0), 1.0) * width)
+    return Text.assemble((full * done, "green"), (rest * (width - done), "dim"))
+
+
+def _preparation(event: Preparation, width: int, unicode: bool) -> Text:
+    text = Text(f"  {visible_line(event.what)} …")
+    if event.done is not None:
+        label = f" {event.done:4.0%}  "
+        room = max(8, min(30, width - len(text) - len(label) - 2))
+        text = Text.assemble(text, "  ", _bar(event.done, room, unicode), label)
+    text.truncate(width)
+    return text

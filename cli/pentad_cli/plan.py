@@ -1,0 +1,88 @@
+"""The plan of a run as a compact table: what is read, learned and computed, and what it will cost."""
+
+from __future__ import annotations
+
+import sys
+from typing import TextIO
+
+from pentad.observer import Plan
+from pentad_cli.output import paint, terminal_width, wrap
+from pentad_cli.text import count, duration, plural, quantity, short, size, visible, visible_line
+
+
+def plan_lines(plan: Plan, stream: TextIO = sys.stdout) -> list[str]:
+    """Return the plan's lines, styled for the stream."""
+    rows = [
+        ("text", _text(plan)),
+        ("tokenizer", _tokenizer(plan)),
+        ("examples", _examples(plan)),
+        ("model", _model(plan)),
+        ("optimizer", plan.recipe.choice("optimizer").name),
+        ("training", _training(plan)),
+        ("computing", _computing(plan)),
+    ]
+    if plan.folder:
+        rows.append(("run", visible_line(str(plan.folder))))
+    lines = []
+    room = terminal_width() - 14
+    for name, words in rows:
+        first, *more = wrap(visible(words), room)
+        lines.append(f"  {paint(f'{name:<10}', 'cyan', stream)}  {first}")
+        lines += [" " * 14 + line for line in more]
+    for warning in plan.warnings:
+        first, *more = wrap(visible_line(warning), terminal_width() - 4)
+        lines.append(f"  {paint('! ' + first, 'yellow', stream)}")
+        lines += [f"    {paint(line, 'yellow', stream)}" for line in more]
+    return lines
+
+
+def _text(plan: Plan) -> str:
+    data = plan.recipe.data_options()
+    sources = ", ".join(data.sources[:3]) + (f" and {len(data.sources) - 3} more" if len(data.sources) > 3 else "")
+    kept = f"{size(plan.held_out_bytes)} held out" if plan.held_out_bytes else "nothing held out"
+    return f"{visible_line(sources)}: {size(plan.train_bytes)} in {plural(plan.documents, 'document')}, {kept}"
+
+
+def _tokenizer(plan: Plan) -> str:
+    rate = plan.train_bytes / max(plan.train_tokens, 1)
+    name = plan.recipe.choice("tokenizer").name
+    return f"{name}: {count(plan.vocab_size)} ids, {count(plan.train_tokens)} tokens, {rate:.2f} bytes per token"
+
+
+def _examples(plan: Plan) -> str:
+    training = plan.recipe.training_options()
+    text = f"{plan.recipe.choice('builder').name}: {training.batch_size} × {training.context_length} tokens a step"
+    return text + (f" in {training.accumulation} micro-batches" if training.accumulation > 1 else "")
+
+
+def _model(plan: Plan) -> str:
+    total = sum(plan.parameters.values())
+    parts = ", ".join(f"{role} {short(number)}" for role, number in plan.parameters.items() if number)
+    return (
+        f"{plan.recipe.choice('model').name}: {short(total)} parameters ({parts})"
+        if total
+        else f"{plan.recipe.choice('model').name}: no parameters"
+    )
+
+
+def _training(plan: Plan) -> str:
+    by_clock = plan.recipe.budget().unit == "seconds"
+    about = "about " if by_clock else ""
+    text = f"{about}{plural(plan.steps, 'step')}, {_passes(plan.epochs)} over the text"
+    if plan.resumed_step:
+        text = f"goes on at step {count(plan.resumed_step)} of {text}"
+    if plan.seconds is not None:
+        text += f", {'' if by_clock else 'about '}{duration(plan.seconds)}"
+    return text
+
+
+def _passes(epochs: float) -> str:
+    if epochs < 0.95:
+        return f"{epochs:.2g} of a pass"
+    return f"{epochs:.1f} passes" if epochs < 9.95 else f"{count(epochs)} passes"
+
+
+def _computing(plan: Plan) -> str:
+    words = [plan.device, plan.precision, plural(plan.threads, "thread"), f"about {size(plan.memory_bytes)} of memory"]
+    words.append(f"{quantity(plan.flops_per_step, 'FLOP')} a step")
+    return ", ".join([*words, "compiled"] if plan.compiled else words)

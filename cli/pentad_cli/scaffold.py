@@ -1,0 +1,122 @@
+"""A new plugin distribution, written from templates: it installs, passes its tests and is listed as it is.
+
+The templates are files in `templates/`, `common` for every stage and one folder a stage; `${name}` and the like are filled in.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import keyword
+import re
+import sys
+from importlib import resources
+from pathlib import Path
+from string import Template
+
+import pentad
+from pentad.catalogue import Catalogue
+from pentad.errors import UsageError
+
+_DEPENDENCIES = {"tokenizer": ("numpy>=1.26",), "builder": ("numpy>=1.26",)}
+"""What a stage's implementation imports beside the core; the others take torch."""
+
+
+def write_distribution(name: str, stage: str, folder: Path, catalogue: Catalogue) -> list[Path]:
+    """Write a distribution that offers one implementation of a stage.
+
+    Args:
+        name: of the distribution and of what it offers: `my-sampler`.
+        stage: one of the five.
+        folder: where it goes; new or empty.
+        catalogue: what is installed, whose names are taken.
+
+    Returns:
+        The files, in the order in which an author reads them.
+
+    Raises:
+        UsageError: the name cannot be that of a distribution or is taken, or there is something in the folder.
+    """
+    check_name(name, stage, catalogue)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"--out expects a new or empty folder, found something at {folder}.", "Choose another --out DIR.")
+    files = {folder / place: text for place, text in rendered(name, stage).items()}
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+    return list(files)
+
+
+def with_article(stage: str) -> str:
+    """Return the stage as a sentence says it: `an optimizer`."""
+    return f"{'an' if stage[0] in 'aeiou' else 'a'} {stage}"
+
+
+def check_name(name: str, stage: str, catalogue: Catalogue) -> None:
+    """Refuse a name that gives no importable package, or one that exists.
+
+    Raises:
+        UsageError: as said.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
+        raise UsageError(
+            f"NAME expects lower-case letters and digits, in words joined by dashes; found {name!r}.", "For example my-sampler."
+        )
+    other = f"Choose another name, for example my-{name}."
+    if keyword.iskeyword(_module(name)) or _class(name) in pentad.__all__:
+        raise UsageError(f"{name} is a word of Python or of pentad itself.", other)
+    taken = [offer for offer in catalogue.offers(stage) if offer.name == name]
+    if taken:
+        raise UsageError(f"The {stage} {name} of {taken[0].distribution} {taken[0].version} is installed already.", other)
+    if _is_module(_module(name)) or _is_distribution(name):
+        raise UsageError(f"A package named {_module(name)} is installed already, so {name} would hide it.", other)
+
+
+def rendered(name: str, stage: str) -> dict[str, str]:
+    """Return the place of each file in the distribution, and its text."""
+    module = _module(name)
+    dependencies = ["pentad-core>=0.1,<0.2", *_DEPENDENCIES.get(stage, ("torch>=2.11",))]
+    words = {
+        "name": name,
+        "module": module,
+        "class_name": _class(name),
+        "factory_name": module if module != stage else f"make_{module}",
+        "stage": stage,
+        "Stage_words": with_article(stage).capitalize(),
+        "dependencies": ", ".join(f'"{dependency}"' for dependency in dependencies),
+    }
+    places = {
+        "README.md": "common/README.md",
+        "pyproject.toml": "common/pyproject.toml",
+        f"{module}/plugin.py": f"{stage}/plugin.py",
+        f"{module}/{stage}.py": f"{stage}/{stage}.py",
+        f"tests/test_{module}.py": f"{stage}/test.py",
+        f"{module}/__init__.py": "common/init.py",
+        f"{module}/py.typed": "common/py.typed",
+        ".gitignore": "common/gitignore",
+    }
+    return {place: Template(_template(source)).substitute(words) for place, source in places.items()}
+
+
+def _template(source: str) -> str:
+    return resources.files("pentad_cli").joinpath("templates", f"{source}.template").read_text(encoding="utf-8")
+
+
+def _module(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _class(name: str) -> str:
+    return "".join(word.capitalize() for word in name.split("-"))
+
+
+def _is_module(module: str) -> bool:
+    return module in sys.stdlib_module_names or importlib.util.find_spec(module) is not None
+
+
+def _is_distribution(name: str) -> bool:
+    try:
+        importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True

@@ -1,0 +1,74 @@
+"""A tokenizer to look through: of a run, with a fixed vocabulary, or trained on the text that a run would train it on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pentad.catalogue import Catalogue
+from pentad.options import parse
+from pentad_cli.stage_command import Request
+
+if TYPE_CHECKING:
+    from pentad.tokenizer import Tokenizer
+
+
+class _Needed(Exception):
+    """Raised where a tokenizer asks for the first text to train on."""
+
+
+def tokenizer_for(request: Request) -> Tokenizer:
+    """Return the chosen tokenizer, ready to use.
+
+    Raises:
+        UsageError: the text of --data cannot give the vocabulary, or cannot be read.
+    """
+    offer = request.offers["tokenizer"]
+    options = parse(offer.options, request.options("tokenizer"), "tokenizer")
+    return _fixed(offer.resolve()(options)) or _trained(request)
+
+
+def tokenizer_of_run(folder: Path, catalogue: Catalogue) -> Tokenizer:
+    """Return the tokenizer of a saved run; its model is not opened.
+
+    Raises:
+        EngineError: there is no run, its tokenizer is damaged, or what made it is missing.
+    """
+    from pentad.run_directory import RunDirectory
+
+    return RunDirectory.open(folder).tokenizer(catalogue)
+
+
+def _fixed(tokenizer: Tokenizer) -> Tokenizer | None:
+    """Return the tokenizer if its vocabulary is fixed: then `train` reads no text, and no corpus needs to be there."""
+    asked = False
+
+    def texts() -> Iterator[str]:
+        nonlocal asked
+        asked = True
+        raise _Needed
+        yield ""
+
+    try:
+        tokenizer.train(texts())
+    except Exception:
+        if not asked:
+            raise
+    return None if asked else tokenizer
+
+
+def _trained(request: Request) -> Tokenizer:
+    from pentad.cache import cache_directory
+    from pentad.corpus import open_corpus
+    from pentad.recipe import DataOptions
+    from pentad.shards import trained_tokenizer
+    from pentad.split import split_corpus
+
+    data = parse(DataOptions, request.tables["data"], "data")
+    held_out = open_corpus(data.held_out_sources, request.catalogue) if data.held_out_sources else None
+    corpus = open_corpus(data.sources, request.catalogue)
+    split = split_corpus(corpus, data.held_out, held_out, drop_duplicates=data.drop_duplicates)
+    offer = request.offers["tokenizer"]
+    options = parse(offer.options, request.options("tokenizer"), "tokenizer")
+    return trained_tokenizer(offer, options, split, cache_directory())[0]

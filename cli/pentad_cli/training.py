@@ -1,0 +1,43 @@
+"""What `engine run` and `engine resume` share: their flags, and a training under a display."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from pentad_cli.command import json_option, observe_option
+from pentad_cli.output import say_json
+from pentad_cli.stage_command import Request
+
+if TYPE_CHECKING:
+    from pentad.observer import RunObserver, RunResult
+
+
+def train_options() -> list[click.Option]:
+    """Declare --observe and --json."""
+    return [observe_option(), json_option()]
+
+
+def train(carry_out: Callable[[list[RunObserver]], RunResult], request: Request, as_json: bool) -> None:
+    """Train, show it on the way, and show how it ended.
+
+    Args:
+        carry_out: trains, and tells the observers that it is given.
+        request: what the command line asks for.
+        as_json: whether the result goes to stdout as JSON, and all else to stderr.
+    """
+    from pentad.runtime import prepare_process
+    from pentad_cli.display import display_for, is_first_process
+
+    prepare_process()  # before an observer or the pipeline imports torch
+    watchers = request.watchers()
+    with display_for(sys.stderr if as_json else sys.stdout) as display:
+        result = carry_out([display, *watchers])
+    if not is_first_process():
+        return
+    if as_json:
+        say_json(result)
+    display.show_result(result, request.catalogue)

@@ -1,0 +1,171 @@
+"""The main job: text -> tokens -> examples -> training -> checkpoints -> score -> samples.
+
+from pentad import Recipe, run
+
+result = run(Recipe(tokenizer="bpe", builder="next-token", model="gpt", optimizer="muon", sampler="top-k", data="my.txt"))
+print(result.bits_per_byte)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from pentad.catalogue import Catalogue
+from pentad.distributed import is_first_process
+from pentad.errors import EngineError, RunDone, to_resume
+from pentad.estimate import Estimate
+from pentad.job import Earlier, Job, assemble, facts_of, plan_of
+from pentad.loop import carry_out
+from pentad.observer import Observers, Plan, Preparation, RunObserver, RunResult
+from pentad.preparation import Kept
+from pentad.recipe import Recipe, Resolved, resolve
+from pentad.run_directory import RunDirectory, new_run_path, refuse_used
+from pentad.runtime import available_memory
+from pentad.saved_run import load_tokenizer, newest_checkpoint, restore_model
+
+__all__ = ["available_memory", "plan", "resume", "run"]
+
+
+def plan(
+    recipe: Recipe,
+    *,
+    catalogue: Catalogue | None = None,
+    out: Path | str | None = None,
+    observers: Sequence[RunObserver] = (),
+) -> Plan:
+    """Say what `run` would do, without training; the tokenizer and the token shards that it makes are kept for the run.
+
+    Args and errors: as for `run`.
+    """
+    folder = _new_folder(out)
+    catalogue = catalogue or Catalogue()
+    return plan_of(assemble(resolve(recipe, catalogue), catalogue, Observers(observers)), folder)
+
+
+def run(
+    recipe: Recipe,
+    *,
+    catalogue: Catalogue | None = None,
+    out: Path | str | None = None,
+    observers: Sequence[RunObserver] = (),
+) -> RunResult:
+    """Train a model by a recipe, score it and sample from it.
+
+    Args:
+        recipe: every choice.
+        catalogue: what is installed; None to look.
+        out: a new or empty folder for the run; None for a new one below runs/.
+        observers: told what happens.
+
+    Raises:
+        UsageError: the recipe cannot be carried out: a name, an option, the text, the folder.
+        EngineError: it failed on the way: a full disk, a loss that is not finite.
+        Interrupted: Ctrl-C or SIGTERM; a checkpoint is saved.
+    """
+    folder = _new_folder(out)
+    catalogue = catalogue or Catalogue()
+    job = assemble(resolve(recipe, catalogue), catalogue, Observers(observers))
+    # The name has the time in it, which need not be the same in every process.
+    folder = folder or Path(job.world.of_first(str(new_run_path(job.resolved.recipe.choice("model").name))))
+    with contextlib.ExitStack() as held:
+        if job.world.is_first:
+            job.run = RunDirectory.create(folder, job.resolved, job.prepared.tokenizer_folder, facts_of(job))
+            held.enter_context(job.run.lock())
+        return carry_out(job, folder)
+
+
+def _new_folder(out: Path | str | None) -> Path | None:
+    """Say before the work starts that the folder is taken."""
+    if out is None:
+        return None
+    refuse_used(Path(out))
+    return Path(out)
+
+
+def resume(
+    folder: Path | str,
+    *,
+    catalogue: Catalogue | None = None,
+    observers: Sequence[RunObserver] = (),
+    steps: int | None = None,
+    budget: str | None = None,
+) -> RunResult:
+    """Go on with a run from its newest whole checkpoint, bit for bit as if it had not been stopped.
+
+    Args:
+        folder: the run's folder.
+        catalogue, observers: as for `run`.
+        steps, budget: a new end, for a run that is done or shall go further; the schedule is fitted to it.
+
+    Raises:
+        UsageError: there is no run.
+        RunDone: it is done, and no new end is given.
+        EngineError: the run is damaged or in use, or its text or a plugin is missing or has changed.
+        Interrupted: as for `run`.
+    """
+    folder = Path(folder)
+    catalogue = catalogue or Catalogue()
+    directory = RunDirectory.open(folder)
+    # Held from before the first look at the checkpoints: another process may be writing them.
+    with directory.lock() if is_first_process() else contextlib.nullcontext():
+        resolved = _with_new_end(directory.resolve(catalogue), steps, budget)
+        job = assemble(resolved, catalogue, Observers(observers), _earlier(directory, resolved))
+        job.run = directory if job.world.is_first else None
+        _restore(job, directory)
+        if not job.world.agree(job.state.step):
+            raise EngineError(
+                f"Every process must go on from the same checkpoint of {folder}; this one found step {job.state.step}.",
+                "Put the run where all machines see the same files, and try again.",
+            )
+        scored = directory.is_scored(job.state.step)
+        if job.progress() >= 1 and (scored or not job.model.causal):
+            raise RunDone(
+                f"{folder} is done: {job.state.step} steps.",
+                f"To go further: {to_resume(folder)} --steps {2 * job.state.step}",
+            )
+        if job.run is not None:
+            # The stages stay as engine.json says that they were made, also where their options were upgraded to be read.
+            job.run.write_recipe(dataclasses.replace(directory.recipe(), training=resolved.recipe.training))
+            job.run.cut_back(job.state.step, keep_final=scored)
+        return carry_out(job, folder)
+
+
+def _with_new_end(resolved: Resolved, steps: int | None, budget: str | None) -> Resolved:
+    if steps is None and budget is None:
+        return resolved
+    training = dataclasses.replace(resolved.recipe.training_options(), steps=steps, budget=budget)
+    recipe = dataclasses.replace(resolved.recipe, training=training)
+    recipe.budget()
+    return dataclasses.replace(resolved, recipe=recipe)
+
+
+def _earlier(directory: RunDirectory, resolved: Resolved) -> Earlier:
+    kept = Kept(
+        tokenizer=load_tokenizer(directory, resolved),
+        tokenizer_folder=directory.path / "tokenizer",
+        tokenizer_fingerprint=directory.fact(str, "tokenizer"),
+        data_fingerprint=directory.fact(str, "data", "fingerprint"),
+    )
+    cost = Estimate(
+        flops_per_step=directory.fact(float, "estimate", "flops_per_step"),
+        seconds_per_step=directory.fact(float, "estimate", "seconds_per_step"),
+        memory_bytes=directory.fact(int, "estimate", "memory_bytes"),
+    )
+    return Earlier(kept=kept, cost=cost, compiled=directory.fact(bool, "compiled"))
+
+
+def _restore(job: Job, directory: RunDirectory) -> None:
+    """Put the newest whole checkpoint into the job; without any it starts anew."""
+    checkpoint, problems = newest_checkpoint(directory.path)
+    for problem in problems:
+        job.observer.on_preparation(Preparation(what=f"Passing over a checkpoint: {problem}"))
+    if checkpoint is None:
+        return
+    if checkpoint.state.tokenizer != job.prepared.tokenizer_fingerprint:
+        raise EngineError(f"{checkpoint.path} was made with another tokenizer.", "Use a copy of the run.")
+    restore_model(directory, job.resolved, checkpoint, job.model)
+    checkpoint.restore_optimizers(job.optimization.optimizers if job.optimization else ())
+    job.state = dataclasses.replace(checkpoint.state, steps=job.steps)

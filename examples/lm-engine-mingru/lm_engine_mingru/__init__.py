@@ -1,1 +1,0 @@
-"""minGRU for lm-engine: a recurrent network that learns all tokens of a row at once."""

@@ -1,0 +1,21 @@
+"""What this distribution offers; light, so that listing it imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pentad import Implementation, hookimpl
+from pentad_mingru.options import MinGRUOptions
+
+
+@hookimpl
+def engine_models() -> Sequence[Implementation]:
+    """Offer the model; the factory is imported only when a user chooses it."""
+    return [
+        Implementation(
+            name="mingru",
+            summary="minGRU: gates that look at the input alone, so that all tokens of a row are learned at once.",
+            factory="pentad_mingru.model:MinGRU",
+            options=MinGRUOptions,
+        )
+    ]

@@ -1,1 +1,0 @@
-"""Optimizer for lm-engine: AdamW with weight decay on matrices only."""

@@ -1,0 +1,1 @@
+"""Optimizer for pentad: AdamW with weight decay on matrices only."""

@@ -1,0 +1,19 @@
+"""What this distribution offers; light, so that listing it imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pentad import Implementation, hookimpl
+
+
+@hookimpl
+def engine_optimizers() -> Sequence[Implementation]:
+    return [
+        Implementation(
+            name="adamw",
+            summary="AdamW; weight decay on matrices only.",
+            factory="pentad_adamw.optimizer:adamw",
+            options="pentad_adamw.options:AdamWOptions",
+        )
+    ]

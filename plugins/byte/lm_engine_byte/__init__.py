@@ -1,1 +1,0 @@
-"""Byte tokenizer for lm-engine: every byte of the text is a token."""

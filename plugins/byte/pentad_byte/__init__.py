@@ -1,0 +1,1 @@
+"""Byte tokenizer for pentad: every byte of the text is a token."""

@@ -1,0 +1,198 @@
+"""Arms: the ways of doing it that are compared, made from comma lists.
+
+A list on a stage (`--model gpt,rnn`) or on an option (`--model.n-layer 4,6`) is an axis; the arms are the product of all axes.
+An option counts for the implementations that have it. Samplers do not change training, so they make no arms of their own: an
+arm trains once and has a list of samplers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from pentad import STAGES, Catalogue, Choice, Recipe, UsageError
+from pentad.tools import OptionSpec, TrainingOptions, describe, did_you_mean, resolve
+from pentad_cli.layers import Tables, lay_over
+
+TRAINED: tuple[str, ...] = tuple(stage for stage in STAGES if stage != "sampler")
+"""The stages that decide what is trained."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedSampler:
+    """A sampler with the options that tell it from the others."""
+
+    label: str
+    choice: Choice
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """One way of doing it.
+
+    Args:
+        label: what tells it from the others.
+        settings: `model` or `model.n_layer` to the value, for what varies.
+        recipe: every choice, resolved; its seed, data and end are the comparison's.
+        samplers: whose texts are compared; the first is the recipe's.
+    """
+
+    label: str
+    settings: Mapping[str, str]
+    recipe: Recipe
+    samplers: Sequence[NamedSampler]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """An option with its values as the user wrote them: `Axis(table="model", name="n_layer", values=("4", "6"))`."""
+
+    table: str
+    name: str
+    values: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """The name in settings."""
+        return f"{self.table}.{self.name}"
+
+    @property
+    def flag(self) -> str:
+        """The name as users type it."""
+        return f"--{self.key.replace('_', '-')}"
+
+
+class Setting(NamedTuple):
+    """One value of an axis, as the user wrote it and in the option's type."""
+
+    axis: Axis
+    text: str
+    value: Any
+
+
+def product(tables: Tables, names: Mapping[str, Sequence[str]], axes: Sequence[Axis], catalogue: Catalogue) -> list[Arm]:
+    """Make the arms.
+
+    Args:
+        tables: the recipe below all lists.
+        names: stage to the implementations to choose from.
+        axes: options and their values.
+        catalogue: what is installed.
+
+    Raises:
+        UsageError: a name or an option is unknown, a value is none of the option's, or no chosen implementation has it.
+    """
+    _refuse_unknown(names, axes, catalogue)
+    arms: list[Arm] = []
+    for combination in itertools.product(*(names[stage] for stage in TRAINED)):
+        stage_names = dict(zip(TRAINED, combination, strict=True))
+        chosen = lay_over(tables, {stage: {"name": name} for stage, name in stage_names.items()}, catalogue)
+        for settings in _settings(stage_names, axes, catalogue):
+            layer: dict[str, dict[str, Any]] = {}
+            for setting in settings:
+                layer.setdefault(setting.axis.table, {})[setting.axis.name] = setting.value
+            below = lay_over(chosen, layer, catalogue)
+            samplers = _samplers(below, names["sampler"], axes, catalogue)
+            recipe = resolve(_with_sampler(below, samplers[0].choice), catalogue).recipe
+            varied = {stage: name for stage, name in stage_names.items() if len(names[stage]) > 1}
+            varied |= {each.axis.key: each.text for each in settings if len(each.axis.values) > 1}
+            arms.append(Arm(label=_label(varied, recipe), settings=varied, recipe=recipe, samplers=samplers))
+    return arms
+
+
+def arm_of(label: str, tables: Tables, samplers: Sequence[NamedSampler], catalogue: Catalogue) -> Arm:
+    """Make the arm of a recipe file; `samplers` are the comparison's.
+
+    Raises:
+        UsageError: the recipe is wrong.
+    """
+    recipe = resolve(_with_sampler(tables, samplers[0].choice), catalogue).recipe
+    return Arm(label=label, settings={"recipe": label}, recipe=recipe, samplers=samplers)
+
+
+def _with_sampler(tables: Tables, choice: Choice) -> Recipe:
+    return Recipe.from_dict({**tables, "sampler": {"name": choice.name, **choice.options}})
+
+
+def _options(stage: str, name: str, catalogue: Catalogue) -> dict[str, OptionSpec]:
+    return {spec.name: spec for spec in describe(catalogue.find(stage, name).options)}
+
+
+def _refuse_unknown(names: Mapping[str, Sequence[str]], axes: Sequence[Axis], catalogue: Catalogue) -> None:
+    for axis in axes:
+        if axis.table not in STAGES:
+            continue
+        known = {key for name in names[axis.table] for key in _options(axis.table, name, catalogue)}
+        if axis.name not in known:
+            chosen = ", ".join(names[axis.table])
+            raise UsageError(
+                f"{axis.flag} is no option of {chosen}.",
+                did_you_mean(axis.name, known) or f"engine plugins show {names[axis.table][0]} lists the options.",
+            )
+
+
+def limits(names: Mapping[str, Sequence[str]], axes: Sequence[Axis], catalogue: Catalogue) -> Iterator[str]:
+    """Say which flags do not count for every implementation that is compared."""
+    for axis in axes:
+        having = [name for name in names.get(axis.table, ()) if axis.name in _options(axis.table, name, catalogue)]
+        others = [name for name in names.get(axis.table, ()) if name not in having]
+        if others:
+            yield f"{axis.flag} counts for {', '.join(having)} only: no option of {', '.join(others)}."
+
+
+def _settings(stage_names: Mapping[str, str], axes: Sequence[Axis], catalogue: Catalogue) -> Iterator[tuple[Setting, ...]]:
+    """Yield the combinations of the options that count for these implementations."""
+    counting = []
+    for axis in axes:
+        if axis.table in stage_names:
+            spec = _options(axis.table, stage_names[axis.table], catalogue).get(axis.name)
+        elif axis.table == "training":
+            spec = next(each for each in describe(TrainingOptions) if each.name == axis.name)
+        else:
+            continue
+        if spec is not None:
+            values = [Setting(axis, text, spec.convert(text, axis.flag)) for text in reversed(axis.values)]
+            counting.append([*{repr(each.value): each for each in values}.values()][::-1])  # 1e-3 and 0.001 are one
+    yield from itertools.product(*counting)
+
+
+def _samplers(tables: Tables, names: Sequence[str], axes: Sequence[Axis], catalogue: Catalogue) -> list[NamedSampler]:
+    """Return the product of the samplers and of the lists on their options."""
+    found: list[NamedSampler] = []
+    for name in names:
+        known = _options("sampler", name, catalogue)
+        mine = [axis for axis in axes if axis.table == "sampler" and axis.name in known]
+        below = lay_over(tables, {"sampler": {"name": name}}, catalogue)["sampler"]
+        for values in itertools.product(*(axis.values for axis in mine)):
+            options = {key: value for key, value in below.items() if key != "name"}
+            for axis, value in zip(mine, values, strict=True):
+                options[axis.name] = known[axis.name].convert(value, axis.flag)
+            told = [f"{axis.name} {value}" for axis, value in zip(mine, values, strict=True) if len(axis.values) > 1]
+            found.append(NamedSampler(label=", ".join([name, *told]), choice=Choice(name, **options)))
+    return found
+
+
+def _label(settings: Mapping[str, str], recipe: Recipe) -> str:
+    """Name an arm by what varies; by its model where nothing does."""
+    if not settings:
+        return recipe.choice("model").name
+    short = [key.partition(".")[2] for key in settings]
+    words = []
+    for key, value in settings.items():
+        name = key.partition(".")[2]
+        words.append(value if not name else f"{name if short.count(name) == 1 else key} {value}")
+    return ", ".join(words)
+
+
+def distinct(arms: Sequence[Arm]) -> list[Arm]:
+    """Give arms of one label a number, so that every label names one arm."""
+    seen: dict[str, int] = {}
+    found = []
+    for arm in arms:
+        seen[arm.label] = seen.get(arm.label, 0) + 1
+        label = arm.label if seen[arm.label] == 1 else f"{arm.label} ({seen[arm.label]})"
+        found.append(dataclasses.replace(arm, label=label))
+    return found

@@ -1,0 +1,310 @@
+"""`engine compare`: the command line.
+
+The arguments are read twice, as by `engine run`: the first look finds which implementations are meant, so that their options
+become flags. Here every flag takes a list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from pentad import STAGES, Catalogue, UsageError
+from pentad.tools import DataOptions, Offer, OptionSpec, TrainingOptions, describe, parse, read_tables
+from pentad_cli.command import EngineCommand, Folder, json_option, offers_of, plugin_option
+from pentad_cli.group import installed
+from pentad_cli.layers import Tables, default_tables, lay_over
+from pentad_cli.stage_command import SpecOption, TwoLooks, look
+from pentad_compare.arms import Axis
+
+FIXED = ("seed", "steps", "budget", "sample_every", "log_every", "checkpoint_seconds", "keep_checkpoints", "threads")
+"""Training options that are the comparison's: they are the same for every arm, so they take no list."""
+
+HIDDEN = ("sample_every", "log_every", "keep_checkpoints")
+"""Training options that mean nothing here."""
+
+
+class ListOption(SpecOption):
+    """A flag whose value is a list of an option's values, split at commas."""
+
+    def __init__(self, table: str, spec: OptionSpec) -> None:
+        super().__init__(table, spec)
+        self.multiple = True
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the last value of the list."""
+        if self.spec.type is tuple:
+            return super().shell_complete(ctx, incomplete)
+        return _after_comma(super().shell_complete, ctx, incomplete)
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
+        """Say that it takes a list."""
+        flags, text = super().get_help_record(ctx)
+        return f"{flags},…", text.replace("; may be repeated", "").replace(" [may be repeated]", "")
+
+    def values(self, given: Sequence[Any]) -> tuple[str, ...]:
+        """Return the values as the user wrote them."""
+        texts = [str(each) for each in given]
+        if self.spec.type is tuple:
+            return tuple(texts)  # commas belong to such an option's own value; repeat the flag for more than one
+        listed = [part.strip() for text in texts for part in text.split(",") if part.strip()]
+        if not listed:
+            raise UsageError(
+                f"{self.opts[0]} expects a value or a list of values, found nothing.", f"It is {self.spec.type_name}."
+            )
+        return tuple(dict.fromkeys(listed))
+
+
+@dataclass
+class Request:
+    """What a command line asks for, before the arms are made."""
+
+    catalogue: Catalogue
+    plugins: tuple[Path, ...]
+    tables: Tables
+    names: Mapping[str, Sequence[str]]
+    named: tuple[str, ...]
+    executor: Offer[Any]
+    params: list[SpecOption] = field(default_factory=list)
+    axes: list[Axis] = field(default_factory=list)
+    executor_options: Any = None
+    arguments: Sequence[str] = ()
+
+
+class CompareCommand(TwoLooks):
+    """Chooses lists of implementations, and brings the options of all of them."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Sort the flags into what is fixed and what is an axis, then call the command with what is left."""
+        request: Request = ctx.obj
+        fixed: Tables = {}
+        for param in request.params:
+            given = ctx.params.pop(param.name or "")
+            if given in (None, ()):
+                continue
+            if isinstance(param, ListOption):
+                request.axes.append(Axis(table=param.table, name=param.spec.name, values=param.values(given)))
+            else:
+                fixed.setdefault(param.table, {})[param.spec.name] = param.checked(given)
+        request.executor_options = parse(request.executor.options, fixed.pop("executor", {}), "executor")
+        if {"steps", "budget"} <= set(fixed.get("training", {})):
+            raise UsageError("A run ends by --steps or by --budget, found both.", "Say one of them.")
+        request.tables = lay_over(request.tables, fixed, request.catalogue)
+        for name in (*STAGES, "plugin", "executor"):
+            ctx.params.pop(name)
+        return super().invoke(ctx)
+
+    def look(self, ctx: click.Context, args: Sequence[str]) -> Request:
+        """Find out which implementations are meant."""
+        del ctx
+        values = [flag for param in self.params if isinstance(param, click.Option) and not param.is_flag for flag in param.opts]
+        given = look(args, values)
+        files = tuple(Path(path).absolute() for path in given.get("--plugin", ()))
+        catalogue = Catalogue(plugin_files=files) if files else installed()
+        tables = default_tables()
+        if "--config" in given:
+            tables = lay_over(tables, read_tables(Path(given["--config"][-1])), catalogue)
+        names: dict[str, Sequence[str]] = {
+            stage: _split(given[f"--{stage}"], f"--{stage}") if f"--{stage}" in given else (str(tables[stage]["name"]),)
+            for stage in STAGES
+        }
+        for stage in STAGES:
+            for name in names[stage]:
+                catalogue.find(stage, name)
+        named = tuple(stage for stage in STAGES if f"--{stage}" in given)
+        executor = catalogue.find("executor", given.get("--executor", ["local"])[-1])
+        request = Request(catalogue=catalogue, plugins=files, tables=tables, names=names, named=named, executor=executor)
+        request.params, request.arguments = _flags(request), list(args)
+        return request
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the flags in groups; of the stages, those that the user named."""
+        request: Request | None = ctx.obj
+        own = EngineCommand.get_params(self, ctx)
+        _write(formatter, ctx, "Stages", [param for param in own if param.name in STAGES])
+        _write(formatter, ctx, "Comparison", [param for param in own if param.name not in (*STAGES, *_OTHER)])
+        if request is not None:
+            for table in ("executor", "data", "training", *request.named):
+                title = table.capitalize() if table not in STAGES else f"Options of {', '.join(request.names[table])}"
+                _write(formatter, ctx, title, [param for param in request.params if param.table == table])
+        _write(formatter, ctx, "Other", [param for param in own if param.name in _OTHER])
+        formatter.write_paragraph()
+        formatter.write_text("Lists are split at commas. engine compare --model gpt,rnn --help shows the options of both.")
+
+
+_OTHER = ("plugin", "debug", "help", "as_json")
+
+
+def _write(formatter: click.HelpFormatter, ctx: click.Context, title: str, params: Sequence[click.Parameter]) -> None:
+    records = [record for param in params if (record := param.get_help_record(ctx))]
+    if records:
+        with formatter.section(title):
+            formatter.write_dl(records, col_max=34)
+
+
+def _split(given: Sequence[str], flag: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(part.strip() for text in given for part in text.split(",") if part.strip()))
+    if not names:
+        raise UsageError(f"{flag} expects a name or a list of names, found nothing.", "engine plugins lists them.")
+    return names
+
+
+def _flags(request: Request) -> list[SpecOption]:
+    """Make the flags: lists for what may vary, single values for what all arms share."""
+    data = [SpecOption("data", spec) for spec in describe(DataOptions) if spec.name not in ("validation",)]
+    training = [
+        SpecOption("training", spec) if spec.name in FIXED else ListOption("training", spec)
+        for spec in describe(TrainingOptions)
+        if spec.name not in HIDDEN
+    ]
+    executor = [SpecOption("executor", spec) for spec in describe(request.executor.options)]
+    stages: dict[tuple[str, str], SpecOption] = {}
+    for stage, names in request.names.items():
+        for name in names:
+            for spec in describe(request.catalogue.find(stage, name).options):
+                stages.setdefault((stage, spec.name), ListOption(stage, spec))
+    return [*data, *training, *executor, *stages.values()]
+
+
+def _after_comma(
+    complete: Callable[[click.Context, str], list[CompletionItem]], ctx: click.Context, incomplete: str
+) -> list[CompletionItem]:
+    """Complete what follows the last comma; a shell replaces the whole word, so the list before it comes along."""
+    before, comma, last = incomplete.rpartition(",")
+    found = complete(ctx, last)
+    for item in found:
+        item.value = f"{before}{comma}{item.value}"
+    return found
+
+
+class StageOption(click.Option):
+    """A list of implementations of a stage."""
+
+    def __init__(self, stage: str) -> None:
+        super().__init__(
+            [f"--{stage}"], metavar="NAME,…", multiple=True, shell_complete=offers_of(stage), help=f"The {stage}s to compare."
+        )
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the last name of the list."""
+        return _after_comma(super().shell_complete, ctx, incomplete)
+
+
+def _compare(**given: Any) -> None:
+    from pentad_compare.session import Asked, tokenizers_alone, whole
+
+    context = click.get_current_context()
+    request: Request = context.obj
+    asked = Asked(request=request, **given)
+    (tokenizers_alone if asked.no_train else whole)(asked)
+
+
+compare = CompareCommand(
+    "compare",
+    callback=_compare,
+    short_help="Swap stages under an equal budget, and learn which is better.",
+    help="""Train every combination of what is listed under one budget, with the same seeds, and say which is better.
+
+    Lists are split at commas, on stages and on options; the arms are the product of all lists. Every arm gets the same text,
+    the same held-out bytes, the same seeds and the same budget: training time (60s), arithmetic (2e15flops), text (50MB), or
+    --steps. Samplers train once and are compared by the text that they write. Called again, it goes on from what is there.
+
+    The options of engine run and of every implementation are flags here too: what is said once holds for all arms, a list
+    makes arms.
+
+    \b
+      engine compare --model gpt,rnn --seeds 3 --budget 60s --data my.txt
+      engine compare --model gpt --model.n-layer 2,4,8 --budget 1e13flops
+      engine compare --optimizer adamw,muon --tune optimizer.lr=x0.3,x1,x3
+      engine compare --sampler greedy,top-k,temperature
+      engine compare --tokenizer bpe,sentencepiece,byte --no-train""",
+    params=[
+        *(StageOption(stage) for stage in STAGES),
+        click.Option(
+            ["--arm"],
+            multiple=True,
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="A recipe as one more arm; its data, budget and sampler are the comparison's, and flags said once win over "
+            "it. May be repeated.",
+        ),
+        click.Option(["--baseline"], metavar="ARM", help="The arm that the others are compared with; else the first."),
+        click.Option(
+            ["--seeds"], type=click.IntRange(1, 1000), default=3, show_default=True, metavar="N", help="Runs of each arm."
+        ),
+        click.Option(
+            ["--tune"],
+            multiple=True,
+            metavar="STAGE.OPTION=V,…",
+            help="Give every arm the best of these values, tried on other seeds and other text. x0.3,x1,x3 multiplies the "
+            "arm's own value. May be repeated.",
+        ),
+        click.Option(
+            ["--tune-seeds"], type=click.IntRange(1, 100), default=1, show_default=True, metavar="N", help="Seeds of each try."
+        ),
+        click.Option(["--tune-budget"], default="", metavar="AMOUNT", help="Budget of each try; else the budget."),
+        click.Option(["--no-train"], is_flag=True, help="Compare the tokenizers alone, on held-out text."),
+        click.Option(
+            ["--prompts"],
+            type=click.IntRange(0, 1000),
+            metavar="N",
+            help="Beginnings of held-out text that every model goes on from.  [default: 4; 16 to compare samplers]",
+        ),
+        click.Option(
+            ["--text-bytes"],
+            type=click.IntRange(1, 100_000),
+            default=512,
+            show_default=True,
+            metavar="N",
+            help="Length of the texts that are written, the same for every tokenizer.",
+        ),
+        click.Option(
+            ["--confidence"],
+            type=click.FloatRange(0.5, 1, min_open=True, max_open=True),
+            default=0.95,
+            show_default=True,
+            metavar="SHARE",
+            help="Confidence of all intervals together.",
+        ),
+        click.Option(
+            ["--detect"],
+            type=click.FloatRange(0, min_open=True),
+            default=0.01,
+            show_default=True,
+            metavar="BITS",
+            help="The difference in bits per byte that the seeds still needed are reckoned for.",
+        ),
+        click.Option(
+            ["--executor"],
+            metavar="NAME",
+            default="local",
+            shell_complete=offers_of("executor"),
+            help="Where the runs are carried out (engine plugins lists them).",
+        ),
+        click.Option(["--jobs"], type=click.IntRange(1, 10_000), metavar="N", help="Runs at once; else as the executor does."),
+        click.Option(
+            ["--out"],
+            type=Folder(),
+            default=Path("comparisons"),
+            show_default=True,
+            metavar="DIR",
+            help="Where runs and reports lie; runs in it are used again.",
+        ),
+        click.Option(["--name"], default="", metavar="NAME", help="The report's folder in DIR; else made from what varies."),
+        click.Option(
+            ["--config"],
+            type=click.Path(path_type=Path),
+            expose_value=False,
+            metavar="FILE",
+            help="The recipe below all lists: the TOML file that engine run --print-config writes.",
+        ),
+        click.Option(["--dry-run"], is_flag=True, help="Say what would be done, and stop there."),
+        json_option(),
+        plugin_option(),
+    ],
+)

@@ -1,0 +1,29 @@
+"""What this distribution offers; light, so that listing it imports neither torch nor scipy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pentad import Command, Executor, hookimpl
+
+
+@hookimpl
+def engine_commands() -> Sequence[Command]:
+    return [
+        Command(
+            name="compare",
+            summary="Swap stages under an equal budget, and learn which is better.",
+            factory="pentad_compare.command:compare",
+        )
+    ]
+
+
+@hookimpl
+def engine_executors() -> Sequence[Executor]:
+    return [
+        Executor(
+            name="local",
+            summary="On this machine, each run in a process of its own.",
+            factory="pentad_compare.local:Local",
+        )
+    ]

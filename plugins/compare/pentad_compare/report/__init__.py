@@ -1,0 +1,12 @@
+"""The report of a comparison: one HTML file that needs no network and no script, for the screen, the telephone and paper.
+
+`charts` draws figures as inline SVG, `sections` makes of the records what the page says, `templates` and `style.css` are
+the page. Everything that comes from data is made visible and escaped in two places only: `page.environment` for the
+templates and `charts.markup.element` for the figures.
+"""
+
+from __future__ import annotations
+
+from pentad_compare.report.page import render, write_report
+
+__all__ = ["render", "write_report"]

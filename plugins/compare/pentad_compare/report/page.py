@@ -1,0 +1,69 @@
+"""Put the sections together to the page, and write it."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from pentad.tools import write_atomically
+from pentad_cli.text import visible
+from pentad_compare.records import Comparison
+from pentad_compare.report import sections
+from pentad_compare.report.finite import finite
+from pentad_compare.report.sections.parts import swatch
+
+_PACKAGE = "pentad_compare.report"
+
+
+def write_report(comparison: Comparison, path: Path) -> None:
+    """Write the report of a comparison; readers and crashes see the old file or the new one, never a half.
+
+    Raises:
+        OSError: the disk is full or not writable.
+    """
+    write_atomically(path, render(comparison))
+
+
+def render(comparison: Comparison) -> str:
+    """Return the report as one HTML document."""
+    style = resources.files(_PACKAGE).joinpath("style.css").read_text(encoding="utf-8")
+    page = environment().get_template("page.html")
+    comparison = finite(comparison)
+    return page.render(
+        head=sections.head(comparison),
+        sections=sections.all_of(comparison),
+        style=Markup(style),
+        policy=_policy(style),
+    )
+
+
+@functools.cache
+def environment() -> jinja2.Environment:
+    """Return what renders the templates: every value that is no markup is made visible, then escaped."""
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader(_PACKAGE),
+        autoescape=True,
+        finalize=_shown,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals["swatch"] = swatch
+    return made
+
+
+def _shown(value: Any) -> Any:
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _policy(style: str) -> str:
+    """Return the content security policy: nothing but this very style, so that not even a forgotten escape could run."""
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"

@@ -1,0 +1,56 @@
+"""Cost against quality, over what the budget left free."""
+
+from __future__ import annotations
+
+from pentad_compare.records import ArmResult, Comparison, Group
+from pentad_compare.report.charts.canvas import Figure, figure
+from pentad_compare.report.charts.scatter import Spot, draw_scatter
+from pentad_compare.report.look import Look
+from pentad_compare.report.sections.measures import FLOPS, MEMORY, PARAMETERS, SECONDS, Measure, differing
+from pentad_compare.report.sections.parts import Block, Section, all_looks, group_title
+
+_FREE = {"seconds": (FLOPS, PARAMETERS, MEMORY), "flops": (SECONDS, PARAMETERS, MEMORY)}
+"""What is worth a look under a budget, first the best; under other budgets time is."""
+
+_MOST = 2
+
+
+def cost(comparison: Comparison) -> Section | None:
+    """Return the section, or None where fewer than two arms have scores or all cost the same."""
+    blocks = []
+    for index, group in enumerate(comparison.groups):
+        figures = _figures(comparison, group, index)
+        if figures:
+            blocks.append(Block(group_title(comparison, group), figures=figures))
+    return (
+        Section("cost", "Cost against quality", "Lower left is better: less spent, and fewer bits per byte.", blocks)
+        if blocks
+        else None
+    )
+
+
+def _figures(comparison: Comparison, group: Group, index: int) -> list[Figure]:
+    arms = [arm for label in group.arms if (arm := comparison.arm(label)).mean is not None]
+    if len(arms) < 2:
+        return []
+    measures = differing(arms, _FREE.get(comparison.budget_unit, (SECONDS, FLOPS, PARAMETERS, MEMORY)))
+    known = all_looks(comparison)
+    return [_figure(measure, arms, known, index) for measure in measures[:_MOST]]
+
+
+def _figure(measure: Measure, arms: list[ArmResult], known: dict[str, Look], index: int) -> Figure:
+    spots = [_spot(measure, arm, known[arm.label]) for arm in arms]
+    unit = measure.unit(max(spot.cost for spot in spots))
+    return figure(
+        f"cost-{measure.name.split()[-1]}-{index}",
+        f"Quality against {measure.name}",
+        "Marks: means; upright lines: lowest to highest seed.",
+        lambda width: draw_scatter(width, spots, measure.axis, unit),
+        [spot.look for spot in spots],
+    )
+
+
+def _spot(measure: Measure, arm: ArmResult, look: Look) -> Spot:
+    score = arm.mean or 0.0
+    scores = [seed.bits_per_byte for seed in arm.seeds if seed.bits_per_byte is not None] or [score]
+    return Spot(look, measure.of_arm(arm), score, min(scores), max(scores))

@@ -1,0 +1,172 @@
+"""The head of the page: what was compared, what was found in a sentence, and under what conditions."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pentad_cli.text import plural, size
+from pentad_compare.records import ArmResult, Comparison, Difference, Group
+from pentad_compare.report.charts.ranking import UNKNOWN, VERDICTS
+from pentad_compare.report.numbers import bits, digits, listing
+
+_BUDGETS = {
+    "seconds": "training time of every run",
+    "bytes": "training text for every run",
+    "flops": "computed by every run, counted as products of matrices",
+    "steps": "of every run",
+}
+
+_RULES = {
+    "documents": "whole documents, chosen by their content",
+    "tails": "the ends of the documents",
+    "corpus": "a corpus of its own",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A difference in words: the verdict's word and class, and the sentence."""
+
+    word: str
+    css: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Head:
+    """What stands above the sections.
+
+    Args:
+        name: of the comparison.
+        title: what was compared.
+        headline: what was found, in a sentence or two.
+        verdicts: every difference in words.
+        facts: conditions: name, value, and a smaller line.
+        notes: what a reader must know.
+    """
+
+    name: str
+    title: str
+    headline: str
+    verdicts: Sequence[Verdict]
+    facts: Sequence[tuple[str, str, str]]
+    notes: Sequence[str]
+
+
+def head(comparison: Comparison) -> Head:
+    """Return the head of the page."""
+    scored = [group for group in comparison.groups if not group.reason]
+    differences = [each for group in scored for each in group.differences]
+    return Head(
+        comparison.name,
+        "Compared: " + _varied(comparison),
+        " ".join(_headline(comparison, group) for group in scored) or _without_ranking(comparison),
+        [_verdict(each) for each in differences],
+        _facts(comparison),
+        comparison.notes,
+    )
+
+
+def _verdict(found: Difference) -> Verdict:
+    word, css = VERDICTS.get(found.verdict, UNKNOWN)
+    return Verdict(word, css, found.words)
+
+
+def _varied(comparison: Comparison) -> str:
+    """Say what differs between the arms: `tokenizer (bpe, byte) and model (gpt, rnn)`."""
+    values: dict[str, list[str]] = {}
+    for arm in comparison.arms:
+        for key, value in arm.settings.items():
+            values.setdefault(key, []).append(value)
+    if len(samplers := list(dict.fromkeys(each.sampler for arm in comparison.arms for each in arm.samplers))) > 1:
+        values["sampler"] = samplers
+    if comparison.tokenizers:
+        values = {"tokenizers": [each.label for each in comparison.tokenizers]}
+    varied = {key: each for key, found in values.items() if len(each := list(dict.fromkeys(found))) > 1}
+    if not varied:
+        return listing([arm.label for arm in comparison.arms])
+    return " and ".join(
+        f"{key} ({', '.join(each)})" if len(each) < 9 else f"{len(each)} of {key}" for key, each in varied.items()
+    )
+
+
+def _headline(comparison: Comparison, group: Group) -> str:
+    """Say in words which arm has the lowest mean and how the others stand to the baseline."""
+    arms = [arm for label in group.arms if (arm := comparison.arm(label)).mean is not None]
+    if not arms:
+        return "No arm has a score."
+    best = min(arms, key=lambda arm: arm.mean or 0.0)
+    score = f"{bits(best.mean, digits(comparison))} bits per byte"
+    if len(arms) == 1:
+        return f"{best.label} has {score}{_of_seeds(best)}."
+    return f"{best.label} has the lowest mean: {score}{_of_seeds(best)}. {_tally(group)}".strip()
+
+
+def _of_seeds(arm: ArmResult) -> str:
+    done = [seed for seed in arm.seeds if seed.bits_per_byte is not None]
+    return f" over {plural(len(done), 'seed')}" if done else ""
+
+
+def _tally(group: Group) -> str:
+    """Count how the others stand to the baseline."""
+    verdicts = [each.verdict for each in group.differences]
+    counts = {
+        "shown to be better": verdicts.count("better"),
+        "shown to be worse": verdicts.count("worse"),
+        "without a shown difference": verdicts.count("none"),
+    }
+    counts["without an interval"] = len(verdicts) - sum(counts.values())
+    words = [f"{count} {what}" for what, count in counts.items() if count]
+    return f"Beside the baseline {group.baseline}: {listing(words)}." if words else ""
+
+
+def _without_ranking(comparison: Comparison) -> str:
+    done = [each for each in comparison.tokenizers if not each.failure]
+    if not done:
+        return "Nothing here can be ranked by bits per byte."
+    most = max(done, key=lambda each: each.bytes_per_token)
+    return f"{most.label} packs the most text into a token: {most.bytes_per_token:.2f} bytes."
+
+
+def _facts(comparison: Comparison) -> list[tuple[str, str, str]]:
+    """List the conditions; what does not apply is left out."""
+    data = comparison.data
+    found = [
+        ("Budget", comparison.budget, _BUDGETS.get(comparison.budget_unit, "")) if comparison.arms else ("", "", ""),
+        ("Seeds", ", ".join(map(str, comparison.seeds)) if comparison.arms else "", "the same for every arm"),
+        ("Text", listing(data.sources), f"fingerprint {data.fingerprint[:12]}" if data.fingerprint else ""),
+        ("Trained on", size(data.train_bytes), ""),
+        ("Held out", size(data.held_out_bytes), _RULES.get(data.rule, data.rule)),
+        ("Intervals", f"{comparison.confidence:.0%}", "for all of a group's intervals together")
+        if _intervals(comparison)
+        else ("", "", ""),
+        ("Machine", comparison.machine, _computed(comparison)),
+        ("Versions", f"pentad {comparison.engine}", f"Python {comparison.python}, torch {comparison.torch}"),
+        ("Date", _date(comparison.made), ""),
+    ]
+    return [fact for fact in found if fact[1]]
+
+
+def _intervals(comparison: Comparison) -> bool:
+    return any(each.low is not None for group in comparison.groups for each in group.differences)
+
+
+def _computed(comparison: Comparison) -> str:
+    """Say how it was computed, unless the machine's words say so already."""
+    runs = [seed for arm in comparison.arms for seed in arm.seeds if seed.device]
+    ways = [
+        ", ".join(filter(None, (run.device, run.precision, plural(run.threads, "thread") if run.threads else "")))
+        for run in runs
+    ]
+    return "; ".join(way for way in dict.fromkeys(ways) if way not in comparison.machine)
+
+
+def _date(made: str) -> str:
+    """Say a date in words, or as it was given."""
+    try:
+        time = datetime.datetime.fromisoformat(made)
+    except ValueError:
+        return made
+    return f"{time.day} {time:%B %Y, %H:%M}" + (f" {time.tzname()}" if time.tzinfo else "")

@@ -1,0 +1,153 @@
+"""The ranking of each group of arms: drawn, in words and in tables; and what failed."""
+
+from __future__ import annotations
+
+from pentad_cli.text import count, duration, plural, quantity, short, size
+from pentad_compare.records import ArmResult, Comparison, Difference, Group, SeedResult
+from pentad_compare.report.charts.canvas import Figure, figure
+from pentad_compare.report.charts.ranking import UNKNOWN, VERDICTS, draw_differences, draw_scores
+from pentad_compare.report.look import Look
+from pentad_compare.report.numbers import bits, difference, digits, mean
+from pentad_compare.report.sections.parts import Block, Cell, Section, Table, all_looks, group_title
+
+
+def ranking(comparison: Comparison) -> Section | None:
+    """Return the section, or None where nothing was trained."""
+    if not comparison.arms:
+        return None
+    blocks = [_block(comparison, group, index) for index, group in enumerate(comparison.groups)]
+    failed = _failures(comparison)
+    title = "Ranking" if any(group.differences for group in comparison.groups) else "Scores"
+    return Section("ranking", title, blocks=[*blocks, *([failed] if failed else [])])
+
+
+def _block(comparison: Comparison, group: Group, index: int) -> Block:
+    arms = [comparison.arm(label) for label in group.arms]
+    done = [arm for arm in arms if any(not seed.failure for seed in arm.seeds)]
+    known, decimals = all_looks(comparison), digits(comparison)
+    tables = [table(comparison, group, arms, known) for table in (_quality, _size)] if done else []
+    words = [f"Why: {group.reason}"] if group.reason else []
+    return Block(group_title(comparison, group), words, figures=_figures(group, done, known, decimals, index), tables=tables)
+
+
+def _figures(group: Group, arms: list[ArmResult], known: dict[str, Look], decimals: int, index: int) -> list[Figure]:
+    made = []
+    scored = [(known[arm.label], arm) for arm in arms if arm.mean is not None]
+    if len(scored) > 1:
+        title = f"{scored[0][0].label} has the lowest mean" if not group.reason else "Scores"
+        words = "Held-out bits per byte. Upright lines: means; dots: single seeds."
+        made.append(figure(f"scores-{index}", title, words, lambda width: draw_scores(width, scored, decimals)))
+    found = [(known[each.arm], each) for each in group.differences if each.mean is not None]
+    if found:
+        title = f"Difference to {group.baseline}"
+        words = "Dots: mean difference, seed by seed; lines: its interval. Only a line that misses zero shows a difference."
+        made.append(figure(f"differences-{index}", title, words, lambda width: draw_differences(width, found, decimals)))
+    return made
+
+
+def _quality(comparison: Comparison, group: Group, arms: list[ArmResult], known: dict[str, Look]) -> Table:
+    """Return the table of scores."""
+    found = {each.arm: each for each in group.differences}
+    decimals = digits(comparison)
+    columns = ["Arm", "Bits per byte", "Each seed", "Difference to the baseline", "Seeds"]
+    if not found:
+        columns = ["Arm", "Bits per byte", "Each seed", "Loss per token", "Seeds"]
+    rows = []
+    for arm in arms:
+        beside = _beside(group, arm, found.get(arm.label), decimals) if found else _loss(arm)
+        seeds = Cell(_count_seeds(arm))
+        rows.append([Cell(arm.label, look=known[arm.label]), _score(arm, decimals), _each(arm, decimals), beside, seeds])
+    return Table("Scores on held-out text", columns, rows)
+
+
+def _score(arm: ArmResult, decimals: int) -> Cell:
+    if arm.mean is None:
+        return Cell("failed", css="bad") if _failed(arm) else Cell("–", "no probability of a text")
+    return Cell(bits(arm.mean, decimals), f"± {bits(arm.spread, decimals)}" if arm.spread is not None else "one seed")
+
+
+def _each(arm: ArmResult, decimals: int) -> Cell:
+    return Cell(
+        "  ".join("failed" if seed.failure else bits(seed.bits_per_byte, decimals) for seed in arm.seeds), css="figures"
+    )
+
+
+def _beside(group: Group, arm: ArmResult, found: Difference | None, decimals: int) -> Cell:
+    if arm.label == group.baseline:
+        return Cell("baseline")
+    if found is None or found.mean is None:
+        return Cell("–")
+    word, css = VERDICTS.get(found.verdict, UNKNOWN)
+    return Cell(difference(found, decimals), f"{word}, {plural(found.n_seeds, 'common seed')}", css)
+
+
+def _loss(arm: ArmResult) -> Cell:
+    losses = [seed.loss for seed in arm.seeds if seed.loss is not None]
+    return Cell(f"{mean(losses):.3f}", "within one tokenizer only") if losses else Cell("–")
+
+
+def _count_seeds(arm: ArmResult) -> str:
+    done = len(_done(arm))
+    return str(done) if done == len(arm.seeds) else f"{done} of {len(arm.seeds)}"
+
+
+def _size(comparison: Comparison, group: Group, arms: list[ArmResult], known: dict[str, Look]) -> Table:
+    """Return the table of sizes and costs: means over the seeds, and the highest peak of memory."""
+    columns = ["Arm", "Parameters", "Vocabulary", "Speed", "Compute", "Peak memory", "Training time", "Steps"]
+    return Table("Size and cost of a run", columns, [_costs(arm, known[arm.label]) for arm in arms if _done(arm)])
+
+
+def _costs(arm: ArmResult, look: Look) -> list[Cell]:
+    runs = _done(arm)
+    peak = max((run.peak_memory_bytes for run in runs), default=0)
+    flops = mean([run.flops for run in runs])
+    embedding, rest = short(arm.n_embedding), short(arm.n_parameters - arm.n_embedding)
+    return [
+        Cell(arm.label, look=look),
+        Cell(short(arm.n_parameters), f"embedding {embedding}, rest {rest}"),
+        Cell(count(arm.vocab_size), f"{arm.bytes_per_token:.2f} bytes per token"),
+        Cell(
+            f"{short(mean([run.tokens_per_second for run in runs]))} tokens/s",
+            f"{size(mean([run.bytes_per_second for run in runs]))}/s",
+        ),
+        Cell(
+            quantity(flops, "FLOP") if flops else "–",
+            f"{quantity(arm.flops_per_step, 'FLOP')} a step" if arm.flops_per_step else "",
+        ),
+        Cell(size(peak) if peak else "–"),
+        Cell(
+            duration(mean([run.training_seconds for run in runs])),
+            f"{duration(mean([run.wall_seconds for run in runs]))} in all",
+        ),
+        Cell(count(mean([run.steps for run in runs])), f"{size(mean([run.bytes for run in runs]))} read"),
+    ]
+
+
+def _done(arm: ArmResult) -> list[SeedResult]:
+    return [seed for seed in arm.seeds if not seed.failure]
+
+
+def _failed(arm: ArmResult) -> bool:
+    return bool(arm.failure) or not _done(arm)
+
+
+def _failures(comparison: Comparison) -> Block | None:
+    """Return what failed, with its cause."""
+    known = all_looks(comparison)
+    rows = [
+        [Cell(arm.label, look=known[arm.label]), Cell(seeds), Cell(cause, css="long")]
+        for arm in comparison.arms
+        for cause, seeds in _causes(arm).items()
+    ]
+    return Block(tables=[Table("Failed", ["Arm", "Seeds", "Cause"], rows)]) if rows else None
+
+
+def _causes(arm: ArmResult) -> dict[str, str]:
+    """Return every cause with the seeds that failed by it."""
+    found: dict[str, list[str]] = {}
+    for seed in arm.seeds:
+        if seed.failure:
+            found.setdefault(seed.failure, []).append(str(seed.seed))
+    if arm.failure and not found:
+        return {arm.failure: "all"}
+    return {cause: ", ".join(seeds) for cause, seeds in found.items()}

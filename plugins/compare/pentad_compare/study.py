@@ -1,0 +1,179 @@
+"""A study: the arms, the seeds, the budget and the text of a comparison, and where its runs lie.
+
+    DIR/runs/bpe-gpt-muon-KEY/plan/         what the arm's runs will cost
+    DIR/runs/bpe-gpt-muon-KEY/seed-N/run/   a run, as `engine run` makes it
+    DIR/runs/bpe-gpt-muon-KEY/seed-N/outcome.json, texts.json
+    DIR/NAME/comparison.json, report.html
+
+KEY is made from everything that decides an arm's result but the seed: its recipe, the text, the code. So another
+comparison in the same DIR finds the runs that it shares with earlier ones, and nothing that has changed is taken for them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pentad
+from pentad import Catalogue, Recipe, Task
+from pentad.tools import Split, available_cores, source_digest
+from pentad_compare.arms import TRAINED, Arm
+
+INCIDENTAL = (
+    "seed", "threads", "log_every", "sample_every", "checkpoint_seconds", "keep_checkpoints",
+)  # fmt: skip
+"""Training options that do not change what an arm is; the seed has a folder of its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """What is compared.
+
+    Args:
+        arms: the ways of doing it; two of the same recipe are trained apart.
+        seeds: every arm's.
+        folder: where runs and reports lie.
+        name: of the report's folder.
+        split: the text, cut as every run cuts it.
+        catalogue: what is installed; plugins: files of --plugin.
+        prompts: how many prompts the samples are written for; text_bytes: how long a sample is.
+        threads: CPU threads of a run, None for its own choice.
+        baseline: label of the arm that the others are compared with.
+        confidence, detect: as in `records.Comparison`.
+        command: the command line that repeats the study.
+    """
+
+    arms: Sequence[Arm]
+    seeds: Sequence[int]
+    folder: Path
+    name: str
+    split: Split
+    catalogue: Catalogue
+    plugins: Sequence[Path]
+    prompts: int
+    text_bytes: int
+    threads: int | None
+    baseline: str
+    confidence: float
+    detect: float
+    command: str
+
+    @property
+    def report(self) -> Path:
+        """The folder of comparison.json and report.html."""
+        return self.folder / self.name
+
+    @property
+    def budget(self) -> str:
+        """What each run gets, in words."""
+        training = self.arms[0].recipe.training_options()
+        return f"{training.steps} steps" if training.steps is not None else str(training.budget)
+
+    def arm_folder(self, arm: Arm) -> Path:
+        """Return where an arm's runs lie."""
+        same = [each for each in self.arms if each.recipe == arm.recipe]
+        place = next((number for number, each in enumerate(same) if each is arm), 0)
+        # Not by its label, which says what varies in this comparison: in another one the same arm has another label.
+        name = slug("-".join(arm.recipe.choice(stage).name.rpartition(":")[2] for stage in ("tokenizer", "model", "optimizer")))
+        return self.folder / "runs" / f"{name}-{self.key(arm.recipe, place)}"
+
+    def key(self, recipe: Recipe, place: int = 0) -> str:
+        """Return what tells an arm's results from any other's; `place` counts arms of one recipe."""
+        tables = recipe.to_dict()
+        tables["training"] = {name: value for name, value in tables["training"].items() if name not in INCIDENTAL}
+        decides: dict[str, Any] = {stage: [tables[stage], _code(stage, recipe, self.catalogue)] for stage in TRAINED}
+        decides |= {"training": tables["training"], "data": tables["data"], "text": self.split.fingerprint, "place": place}
+        decides["engine"] = [pentad.__version__, source_digest("pentad"), importlib.metadata.version("torch")]
+        if recipe.budget().unit == "seconds":  # another machine, or more threads of this one, get further in the time
+            threads = recipe.training_options().threads or self.threads or available_cores()
+            decides["machine"] = [platform.machine(), processor(), os.cpu_count(), threads]
+        text = json.dumps(decides, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    def seed_folder(self, arm: Arm, seed: int) -> Path:
+        """Return where a run of an arm lies."""
+        return self.arm_folder(arm) / f"seed-{seed}"
+
+    def argument(self, recipe: Recipe, **more: Any) -> dict[str, Any]:
+        """Return what every task needs: the recipe and how to resolve it, in plain values."""
+        tables = recipe.to_dict()
+        return {"recipe": tables, "plugins": [str(path) for path in self.plugins], "cwd": os.getcwd(), **more}
+
+    def plan_task(self, arm: Arm) -> Task:
+        """Return the task that finds out what an arm's run costs."""
+        recipe = run_recipe(arm.recipe, self.seeds[0], self.threads)
+        return self._task(f"{arm.label}, plan", "plan", self.argument(recipe), self.arm_folder(arm) / "plan")
+
+    def train_task(self, arm: Arm, seed: int) -> Task:
+        """Return the task that carries out one run."""
+        recipe = run_recipe(arm.recipe, seed, self.threads)
+        argument = self.argument(recipe, text=self.split.fingerprint)
+        return self._task(f"{arm.label}, seed {seed}", "train", argument, self.seed_folder(arm, seed))
+
+    def texts_task(self, arm: Arm, seed: int) -> Task:
+        """Return the task that lets a trained model write, and measures what it wrote."""
+        samplers = [
+            {
+                "label": each.label,
+                "name": each.choice.name,
+                "options": each.choice.options,
+                "code": self.catalogue.find("sampler", each.choice.name).fingerprint,
+            }
+            for each in arm.samplers
+        ]
+        argument = self.argument(
+            run_recipe(arm.recipe, seed, self.threads),
+            samplers=samplers,
+            prompts=self.prompts,
+            text_bytes=self.text_bytes,
+            seed=seed,
+        )
+        return self._task(f"{arm.label}, seed {seed}, texts", "write", argument, self.seed_folder(arm, seed))
+
+    def tokenizer_task(self, arm: Arm) -> Task:
+        """Return the task that measures an arm's tokenizer alone."""
+        code = _code("tokenizer", arm.recipe, self.catalogue)
+        decides = json.dumps([arm.recipe.to_dict()["tokenizer"], code, self.split.fingerprint])
+        folder = self.folder / "tokenizers" / f"{slug(arm.label)}-{hashlib.sha256(decides.encode()).hexdigest()[:8]}"
+        return self._task(arm.label, "tokenize", self.argument(arm.recipe, label=arm.label), folder)
+
+    def _task(self, name: str, work: str, argument: Mapping[str, Any], folder: Path) -> Task:
+        return Task(name=name, work=f"pentad_compare.work:{work}", argument=argument, folder=folder.absolute())
+
+
+def run_recipe(recipe: Recipe, seed: int, threads: int | None) -> Recipe:
+    """Return an arm's recipe for one run."""
+    training = recipe.training_options()
+    return dataclasses.replace(
+        recipe,
+        training=dataclasses.replace(
+            training, seed=seed, sample_every=0.0, keep_checkpoints=1, threads=training.threads or threads
+        ),
+    )
+
+
+def slug(label: str) -> str:
+    """Return a label as a folder's name."""
+    return re.sub(r"[^a-z0-9.]+", "-", label.lower()).strip("-.")[:60] or "arm"
+
+
+def _code(stage: str, recipe: Recipe, catalogue: Catalogue) -> str:
+    return catalogue.find(stage, recipe.choice(stage).name).fingerprint
+
+
+def processor() -> str:
+    """Return the processor's name, as far as the system tells."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return next(line.partition(":")[2].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,181 @@
+"""Tuning: every arm gets the same number of tries, on other seeds and judged on text that is neither trained on nor held out.
+
+`--tune optimizer.lr=3e-4,1e-3,3e-3` tries these values with every arm; `x0.3,x1,x3` multiplies what the arm's recipe says, for
+options whose good values differ from one implementation to another.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pentad import STAGES, Catalogue, Recipe, TaskExecutor, UsageError
+from pentad.tools import Budget, OptionSpec, TrainingOptions, describe, did_you_mean, resolve
+from pentad_compare import collect
+from pentad_compare.arms import Arm, Axis
+from pentad_compare.comparing import Found, Watcher, carry_out, text_of
+from pentad_compare.records import Candidate
+from pentad_compare.study import Study
+
+VALIDATION = 0.1
+"""Share of the training text on which tried settings are judged."""
+
+FIRST_SEED = 1_000_003
+"""How far the seeds of tuning lie from those that are reported."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuning:
+    """How arms are tuned.
+
+    Args:
+        options: what is tried; all combinations.
+        seeds: how many seeds each try gets.
+        budget: of each try; empty for the comparison's own.
+    """
+
+    options: Sequence[Axis]
+    seeds: int
+    budget: str
+
+    def tries(self, study: Study) -> int:
+        """Return how many runs it takes."""
+        return len(study.arms) * self.seeds * math.prod(len(option.values) for option in self.options)
+
+    def amount(self, arm: Arm) -> Budget:
+        """Return what each try gets.
+
+        Raises:
+            UsageError: it cannot be read.
+        """
+        try:
+            return Budget.parse(self.budget) if self.budget else arm.recipe.budget()
+        except UsageError as error:
+            raise UsageError(
+                error.message.replace("--budget", "--tune-budget"), "A number of steps is written 500steps."
+            ) from None
+
+
+def parse(text: str) -> Axis:
+    """Read `optimizer.lr=3e-4,1e-3`.
+
+    Raises:
+        UsageError: it is not of that form, or names no table of a recipe.
+    """
+    key, equals, values = text.partition("=")
+    table, dot, name = key.strip().removeprefix("--").partition(".")
+    listed = tuple(dict.fromkeys(value.strip() for value in values.split(",") if value.strip()))
+    if not (equals and dot and name and listed):
+        raise UsageError(f"--tune expects STAGE.OPTION=VALUE,VALUE, found {text!r}.", "For example optimizer.lr=3e-4,1e-3.")
+    known = [*(stage for stage in STAGES if stage != "sampler"), "training"]
+    if table not in known:
+        raise UsageError(f"--tune cannot tune {table!r}.", did_you_mean(table, known) or f"It tunes {', '.join(known)}.")
+    if table == "training" and name in ("steps", "budget", "seed"):
+        raise UsageError(f"--tune cannot tune {name}: it is the same for every arm.", "Say it as a flag of its own.")
+    return Axis(table=table, name=name.replace("-", "_"), values=listed)
+
+
+def candidates_of(arm: Arm, tuning: Tuning, catalogue: Catalogue) -> list[tuple[dict[str, str], Recipe]]:
+    """Return what is tried with an arm: the options as texts, and the recipe with them.
+
+    Raises:
+        UsageError: the arm has no such option, so that it could not get the tuning that the others get; or a value is wrong.
+    """
+    found = []
+    for values in itertools.product(*(option.values for option in tuning.options)):
+        recipe = arm.recipe
+        told: dict[str, str] = {}
+        for option, value in zip(tuning.options, values, strict=True):
+            recipe, told[option.key] = _with(arm, recipe, option, value, catalogue)
+        found.append((told, resolve(recipe, catalogue).recipe))
+    return found
+
+
+def _with(arm: Arm, recipe: Recipe, option: Axis, value: str, catalogue: Catalogue) -> tuple[Recipe, str]:
+    """Return a recipe with an option set, and its value as a text."""
+    specs = _specs(recipe, option.table, catalogue)
+    if option.name not in specs:
+        raise UsageError(
+            f"--tune {option.key}: the arm {arm.label} has no such option, and every arm must get the same tuning.",
+            did_you_mean(option.name, specs) or "Leave the option or the arm out.",
+        )
+    spec = specs[option.name]
+    tables = recipe.to_dict()
+    now = tables[option.table][option.name]
+    wanted: Any = value
+    if value.startswith("x") and spec.type in (int, float) and now is not None:
+        wanted = now * _factor(value, option)
+        wanted = round(wanted) if spec.type is int else float(f"{wanted:.6g}")
+    tables[option.table][option.name] = spec.convert(wanted, f"--tune {option.key}")
+    return Recipe.from_dict(tables), str(tables[option.table][option.name])
+
+
+def _factor(value: str, option: Axis) -> float:
+    try:
+        return float(value[1:])
+    except ValueError:
+        raise UsageError(
+            f"--tune {option.key} expects a number after the x, found {value!r}.", "For example x0.3,x1,x3."
+        ) from None
+
+
+def _specs(recipe: Recipe, table: str, catalogue: Catalogue) -> Mapping[str, OptionSpec]:
+    kind = TrainingOptions if table == "training" else catalogue.find(table, recipe.choice(table).name).options
+    return {spec.name: spec for spec in describe(kind)}
+
+
+def tune(
+    study: Study, tuning: Tuning, executor: TaskExecutor, watcher: Watcher, found: Found
+) -> tuple[Study, dict[str, list[Candidate]]]:
+    """Try every candidate of every arm, and give each arm its best.
+
+    Returns:
+        The study with the tuned arms, and what was tried by label.
+    """
+    tried = {arm.label: candidates_of(arm, tuning, study.catalogue) for arm in study.arms}
+    arms = [
+        dataclasses.replace(arm, label=", ".join([arm.label, *map(" ".join, told.items())]), recipe=_trial(recipe, tuning))
+        for arm in study.arms
+        for told, recipe in tried[arm.label]
+    ]
+    seeds = [study.seeds[0] + FIRST_SEED + number for number in range(tuning.seeds)]
+    trials = dataclasses.replace(study, arms=arms, seeds=seeds, split=text_of(arms[0], study.catalogue))
+    tasks = [trials.train_task(arm, seed) for seed in seeds for arm in arms]
+    carry_out(tasks, "Tuning", lambda task: collect.is_trained(task.folder), executor, watcher, found)
+    tuned, candidates, position = [], {}, 0
+    for arm in study.arms:
+        mine = arms[position : position + len(tried[arm.label])]
+        position += len(mine)
+        scores = [[_score(trials, each, seed, found) for seed in seeds] for each in mine]
+        best = min(range(len(mine)), key=lambda number: _mean(scores[number]))
+        any_score = math.isfinite(_mean(scores[best]))  # else nothing tells the tries apart, and the arm keeps its own setting
+        candidates[arm.label] = [
+            Candidate(options=told, bits_per_byte=scores[number], chosen=any_score and number == best)
+            for number, (told, _) in enumerate(tried[arm.label])
+        ]
+        tuned.append(dataclasses.replace(arm, recipe=tried[arm.label][best][1]) if any_score else arm)
+    return dataclasses.replace(study, arms=tuned), candidates
+
+
+def _trial(recipe: Recipe, tuning: Tuning) -> Recipe:
+    """Return a recipe as it is tried: judged on validation text, with the budget of a try."""
+    data = dataclasses.replace(recipe.data_options(), validation=VALIDATION)
+    training = recipe.training_options()
+    if tuning.budget:
+        training = dataclasses.replace(training, budget=tuning.budget, steps=None)
+    return dataclasses.replace(recipe, data=data, training=training)
+
+
+def _score(study: Study, arm: Arm, seed: int, found: Found) -> float | None:
+    task = study.train_task(arm, seed)
+    return collect.seed_result(study, arm, seed, found.failures.get(task.folder, ""), reused=False).bits_per_byte
+
+
+def _mean(scores: Sequence[float | None]) -> float:
+    """Return the mean score of a candidate; a failure makes it the last choice."""
+    return statistics.fmean(score for score in scores if score is not None) if None not in scores else float("inf")

@@ -1,0 +1,145 @@
+"""Self-attention, with a key/value cache for generation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pentad_gpt.kernels import rms_norm, rotate
+from pentad_gpt.options import GPTOptions
+
+if TYPE_CHECKING:
+    from pentad_gpt.decoding import Decoder
+
+
+@dataclass(eq=False)
+class LayerCache:
+    """Keys and values of one layer, preallocated at the first call in whatever dtype the keys then have."""
+
+    max_length: int
+    keys: Tensor | None = None
+    values: Tensor | None = None
+
+    def extend(self, start: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Store keys and values (B, H, T, Dh) from position `start`; return those of all positions so far."""
+        batch, heads, length, width = keys.shape
+        if self.keys is None or self.values is None:
+            self.keys = keys.new_empty(batch, heads, self.max_length, width)
+            self.values = keys.new_empty(batch, heads, self.max_length, width)
+        self.keys.narrow(2, start, length).copy_(keys)
+        self.values.narrow(2, start, length).copy_(values)
+        return self.keys.narrow(2, 0, start + length), self.values.narrow(2, 0, start + length)
+
+
+@dataclass(eq=False)
+class Cache:
+    """The state of a transformer.
+
+    Args:
+        max_length: the most tokens that it takes.
+        layers: every layer's keys and values.
+        length: how many tokens they are of.
+        decoder: the blocks as arranged for one token a row, from the first such call on.
+    """
+
+    max_length: int
+    layers: list[LayerCache]
+    length: int = 0
+    decoder: Decoder | None = None
+
+
+@dataclass(eq=False)
+class Setting:
+    """What is the same for all layers of one call.
+
+    Args:
+        rotation: cosines and sines (T, 1, Dh/2, 2), or None without rotary positions.
+        mask: (B or 1, 1, T, S) bool, true where a position may look; None when `causal` says it all.
+        causal: whether position t sees positions up to t, and there is no mask.
+        start: how many tokens the cache holds already.
+    """
+
+    rotation: Tensor | None = None
+    mask: Tensor | None = None
+    causal: bool = True
+    start: int = 0
+
+
+class Attention(nn.Module):
+    """Multi-head attention (Vaswani et al., 2017), keys and values in fewer heads if wanted (GQA: Ainslie et al., 2023).
+
+    Queries, keys and values have a matrix each, because Muon orthogonalises each matrix by itself.
+    """
+
+    def __init__(self, options: GPTOptions) -> None:
+        super().__init__()
+        width, kv_width = options.n_embd, options.kv_heads * options.head_width
+        self.query = nn.Linear(width, width, bias=options.bias)
+        self.key = nn.Linear(width, kv_width, bias=options.bias)
+        self.value = nn.Linear(width, kv_width, bias=options.bias)
+        self.projection = nn.Linear(width, width, bias=options.bias)
+        self.head_width = options.head_width
+        self.grouped = options.kv_heads != options.n_head
+        self.qk_norm = options.qk_norm
+        self.dropout = options.dropout
+
+    def forward(self, x: Tensor, setting: Setting, cache: LayerCache | None) -> Tensor:
+        """Return x (B, T, D), mixed over positions."""
+        queries, keys, values = self._project(x)
+        if cache is None:
+            queries, keys = self._place(queries, setting), self._place(keys, setting)
+        else:  # few tokens, where one call for both is worth the copy
+            heads = (queries.shape[2], keys.shape[2])
+            queries, keys = self._place(torch.cat((queries, keys), dim=2), setting).split(heads, dim=2)
+        queries, keys, values = queries.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2)  # (B, H, T, Dh)
+        if cache is not None:
+            keys, values = cache.extend(setting.start, keys, values)
+        mixed = F.scaled_dot_product_attention(
+            queries,
+            keys,
+            values,
+            attn_mask=setting.mask,
+            dropout_p=self.dropout if self.training else 0.0,
+            is_causal=setting.causal,
+            enable_gqa=self.grouped,
+        )
+        x = self.projection(mixed.transpose(1, 2).flatten(2))  # (B, T, D)
+        return F.dropout(x, self.dropout, self.training)
+
+    def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return queries, keys and values (B, T, H, Dh): one product reads x once, and is worth the copy of the matrices."""
+        matrices = (self.query, self.key, self.value)
+        bias = torch.cat([matrix.bias for matrix in matrices]) if self.query.bias is not None else None
+        product = F.linear(x, torch.cat([matrix.weight for matrix in matrices]), bias)  # (B, T, D + 2 Dkv)
+        queries, keys, values = product.split([matrix.out_features for matrix in matrices], dim=-1)
+        return self._heads(queries), self._heads(keys), self._heads(values)
+
+    def _place(self, x: Tensor, setting: Setting) -> Tensor:
+        """Normalise and turn queries or keys (B, T, H, Dh)."""
+        x = rms_norm(x) if self.qk_norm else x
+        return x if setting.rotation is None else rotate(x, setting.rotation)
+
+    def _heads(self, x: Tensor) -> Tensor:
+        return x.view(*x.shape[:-1], -1, self.head_width)
+
+
+def attention_mask(length: int, start: int, causal: bool, segments: Tensor | None, device: torch.device) -> Tensor | None:
+    """Return which positions each new position may look at, or None when "all up to itself" or "all" says it.
+
+    Args:
+        length: number of new positions T.
+        start: number of cached positions; the columns of the mask are S = start + T.
+        causal: look back only.
+        segments: (B, T) document numbers, or None.
+    """
+    mask = None
+    if causal and start and length > 1:
+        mask = torch.ones(length, start + length, dtype=torch.bool, device=device).tril(start)[None, None]  # (1, 1, T, S)
+    if segments is not None:
+        mask = segments[:, None, :, None] == segments[:, None, None, :]  # (B, 1, T, T)
+        mask = mask.tril() if causal else mask
+    return mask

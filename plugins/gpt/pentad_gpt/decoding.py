@@ -1,0 +1,151 @@
+"""One token a row at a time, as generation reads them, on a CPU.
+
+With so little to compute, time goes to reading the weights and to the number of calls. So the weights are arranged once, and
+each block takes some 20 calls. The logits are those of the blocks but for rounding.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pentad_gpt.attention import LayerCache
+from pentad_gpt.kernels import RMS_EPSILON, rms_norm
+from pentad_gpt.layers import Norm
+
+if TYPE_CHECKING:
+    from pentad_gpt.model import Block
+
+
+class Decoder:
+    """The blocks of a transformer, their weights arranged for one token a row.
+
+    The weights are copied, but for the output matrices of the MLPs: two thirds of the blocks' memory once more, for as long as
+    the state lives, and 14 ms for 6 layers of width 384. So a state made before the weights changed is of no use after it; its
+    keys and values are of the old weights anyway.
+
+    Args:
+        blocks: in order.
+        rotation: cosines and sines (L, Dh/2, 2) of each position, or None without rotary positions.
+    """
+
+    def __init__(self, blocks: Iterable[Block], rotation: Tensor | None) -> None:
+        self.blocks = [DecoderBlock(block) for block in blocks]
+        if rotation is not None:
+            rotation = torch.view_as_complex(rotation * self.blocks[0].turned_size)  # (L, Dh/2)
+        self.rotation = rotation
+
+    def __call__(self, x: Tensor, start: int, caches: Sequence[LayerCache]) -> Tensor:
+        """Return x (B, D) after the blocks, overwriting it; the keys and values of position `start` go into the caches."""
+        rotation = None if self.rotation is None else self.rotation[start]
+        for block, cache in zip(self.blocks, caches, strict=True):
+            block.attend(x, start, rotation, cache)
+            block.transform(x)
+        return x
+
+
+class DecoderBlock:
+    """A block with one matrix for queries, keys and values, and with the size of each norm in the matrix behind it."""
+
+    def __init__(self, block: Block) -> None:
+        attention, mlp = block.attention, block.mlp
+        self.attention_norm, self.mlp_norm = block.attention_norm, block.mlp_norm
+        self.qkv = Product((attention.query, attention.key, attention.value), block.attention_norm)
+        self.projection = Product((attention.projection,))
+        self.up = Product((mlp.up,), block.mlp_norm)
+        self.down = Product((mlp.projection,))
+        self.activation = mlp.activation
+        self.head_width = attention.head_width
+        kv_heads = attention.key.out_features // self.head_width
+        self.heads = (attention.query.out_features // self.head_width, kv_heads, kv_heads)
+        self.grouped = attention.grouped
+        self.scale = self.head_width**-0.5
+        self.qk_norm = attention.qk_norm
+        self.turned_size = math.sqrt(self.head_width) if self.qk_norm else 1.0
+        self.length, self.head_length = Length(attention.query.in_features), Length(self.head_width)
+
+    def attend(self, x: Tensor, start: int, rotation: Tensor | None, cache: LayerCache) -> None:
+        """Add to x (B, D) what attention finds at the positions up to `start`."""
+        heads = self.qkv(self._normed(x, self.attention_norm)).view(len(x), -1, self.head_width)  # (B, 3 H, Dh)
+        self._place(heads.narrow(1, 0, self.heads[0] + self.heads[1]), rotation)
+        queries, keys, values = heads.unsqueeze(2).split(self.heads, dim=1)  # (B, H, 1, Dh), keys and values (B, Hk, 1, Dh)
+        keys, values = cache.extend(start, keys, values)  # (B, Hk, T, Dh)
+        if len(x) == 1:
+            mixed = F.scaled_dot_product_attention(queries, keys, values, enable_gqa=self.grouped)
+        else:
+            mixed = self._mix(queries, keys.flatten(0, 1), values.flatten(0, 1))
+        self.projection.add_to(x, mixed.reshape(x.shape))
+
+    def transform(self, x: Tensor) -> None:
+        """Add to x (B, D) what the MLP makes of it."""
+        self.down.add_to(x, self.activation(self.up(self._normed(x, self.mlp_norm))))
+
+    def _mix(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """Attend with queries (B, H, 1, Dh) to keys and values (B Hk, T, Dh); return (B Hk, H / Hk, Dh).
+
+        Two products and a softmax: against torch's attention 1.07 times the tokens per second at 32 rows, 0.88 at one row.
+        """
+        queries = (queries * self.scale).view(len(keys), -1, self.head_width)  # (B Hk, H / Hk, Dh)
+        weights = torch.bmm(queries, keys.transpose(1, 2)).softmax(dim=-1)  # (B Hk, H / Hk, T)
+        return torch.bmm(weights, values)
+
+    def _normed(self, x: Tensor, norm: Norm) -> Tensor:
+        """Return x (B, D), normalised; by RMSNorm without the size that the matrix behind it brings."""
+        return x / self.length(x) if norm.rms else norm(x)
+
+    def _place(self, x: Tensor, rotation: Tensor | None) -> None:
+        """Normalise and turn queries and keys (B, H, Dh) in place."""
+        if rotation is None:
+            if self.qk_norm:
+                x.copy_(rms_norm(x))
+            return
+        if self.qk_norm:  # without sqrt(Dh), which the rotation brings
+            x.div_(self.head_length(x))
+        torch.view_as_complex(x.unflatten(-1, (-1, 2))).mul_(rotation)
+
+
+class Product:
+    """Some linear layers of one input as one product, behind a norm.
+
+    The longer side of the matrix lies along memory, which reads 1.6 times as fast as the other way round.
+    """
+
+    def __init__(self, layers: Sequence[nn.Linear], norm: Norm | None = None) -> None:
+        weights: list[Tensor] = [layer.weight.detach() for layer in layers]
+        weight = torch.cat(weights) if len(weights) > 1 else weights[0]  # (O, I)
+        if norm is not None and norm.rms:
+            weight = weight * (math.sqrt(weight.shape[1]) * (1.0 if norm.weight is None else norm.weight))
+        rows, columns = weight.shape
+        self.weight = weight.t().contiguous() if rows >= columns else weight.t()  # (I, O)
+        biases: list[Tensor] = [layer.bias for layer in layers if layer.bias is not None]
+        self.bias = torch.cat(biases) if biases else None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return the product (B, O) of x (B, I)."""
+        return torch.mm(x, self.weight) if self.bias is None else torch.addmm(self.bias, x, self.weight)
+
+    def add_to(self, x: Tensor, inputs: Tensor) -> None:
+        """Add the product of inputs (B, I) to x (B, O)."""
+        x.addmm_(inputs, self.weight)
+        if self.bias is not None:
+            x.add_(self.bias)
+
+
+class Length:
+    """The length of vectors, by which RMSNorm divides them but for sqrt(D): x / sqrt(mean x² + e) = sqrt(D) x / length.
+
+    Two calls and a division, where torch's norm takes six on a CPU.
+    """
+
+    def __init__(self, width: int) -> None:
+        self.floor = torch.tensor(math.sqrt(width * RMS_EPSILON))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return lengths (…, 1) of x (…, D)."""
+        lengths: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+        return lengths.hypot_(self.floor)

@@ -1,0 +1,176 @@
+"""A decoder-only transformer: embeddings, blocks of attention and MLP, a head.
+
+The defaults are a modern small model: rotary positions, RMSNorm before each part and on queries and keys, squared ReLU,
+untied head, output matrices that start at zero, bounded logits. GPT-2 is one setting of the options.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pentad import EngineError, Model
+from pentad_gpt.attention import Attention, Cache, LayerCache, Setting, attention_mask
+from pentad_gpt.decoding import Decoder
+from pentad_gpt.kernels import rms_norm, rotary_table
+from pentad_gpt.layers import MLP, Norm
+from pentad_gpt.options import GPTOptions
+
+
+class Block(nn.Module):
+    """Attention, then MLP, each added to what comes in (pre-norm, as GPT-2 has it)."""
+
+    def __init__(self, options: GPTOptions) -> None:
+        super().__init__()
+        self.attention_norm = Norm(options)
+        self.attention = Attention(options)
+        self.mlp_norm = Norm(options)
+        self.mlp = MLP(options)
+
+    def forward(self, x: Tensor, setting: Setting, cache: LayerCache | None) -> Tensor:
+        """Return x (B, T, D) after this block."""
+        x = x + self.attention(self.attention_norm(x), setting, cache)
+        x = x + self.mlp(self.mlp_norm(x))
+        return x
+
+
+class GPT(Model):
+    """The transformer.
+
+    Args:
+        options: its shape.
+        vocab_size: number of ids.
+        context_length: the most tokens in one row.
+    """
+
+    attention = frozenset({"causal", "bidirectional"})
+    rotation: Tensor
+
+    def __init__(self, options: GPTOptions, vocab_size: int, context_length: int) -> None:
+        super().__init__()
+        self.options = options
+        self.vocab_size = vocab_size
+        self.context_length: int = context_length
+        padded = math.ceil(vocab_size / options.pad_vocab_to) * options.pad_vocab_to
+        self.embedding = nn.Embedding(padded, options.n_embd)
+        self.positions = nn.Embedding(context_length, options.n_embd) if options.position == "learned" else None
+        self.blocks = nn.ModuleList(Block(options) for _ in range(options.n_layer))
+        self.norm = Norm(options)
+        self.head = None if options.tie_embeddings else nn.Linear(options.n_embd, padded, bias=False)
+        if options.position == "rotary":
+            table = rotary_table(context_length, options.head_width, options.rope_base)
+            self.register_buffer("rotation", table, persistent=False)
+        self._initialise()
+
+    @torch.no_grad()
+    def _initialise(self) -> None:
+        """Draw all parameters from normal distributions.
+
+        Matrices: standard deviation `init_std`, or 1/sqrt(inputs) (LeCun et al., 1998). Output matrices of the blocks: zero
+        (Zhang et al., Fixup, 2019), or scaled by 1/sqrt(2 n_layer) so that the sum over blocks keeps its size (GPT-2, 2019).
+        Embeddings and head: 0.02, as GPT-2.
+        """
+        options = self.options
+        for name, parameter in self.named_parameters():
+            if parameter.ndim < 2:
+                continue  # gains start at one, biases at zero
+            std = options.init_std or 1 / math.sqrt(parameter.shape[1])
+            if name.startswith(("embedding.", "positions.", "head.")):
+                std = 0.02
+            elif name.endswith("projection.weight"):
+                std *= 0 if options.zero_init_projections else 1 / math.sqrt(2 * options.n_layer)
+            parameter.normal_(0.0, std) if std else parameter.zero_()
+        for name, parameter in self.named_parameters():
+            if name.endswith("bias"):
+                parameter.zero_()
+
+    def forward(
+        self, inputs: Tensor, state: Cache | None = None, segments: Tensor | None = None
+    ) -> tuple[Tensor, Cache | None]:
+        """Return features (B, T, D) of inputs (B, T), and the cache after them.
+
+        Raises:
+            EngineError: more tokens than `context_length`, or than the state was made for.
+        """
+        start = state.length if state is not None else 0
+        self._check_length(inputs, start, state)
+        x = self._embed(inputs, start, segments)
+        if state is not None and inputs.shape[1] == 1 and self._can_decode(x):
+            x = self._decode(x, state)
+        else:
+            setting = self._setting(inputs.shape[1], start, segments, inputs.device)
+            for index, block in enumerate(self.blocks):
+                x = block(x, setting, state.layers[index] if state is not None else None)
+        if state is not None:
+            state.length = start + inputs.shape[1]
+        return self.norm(x), state
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Return logits (…, V) of features (…, D)."""
+        weight = self.embedding.weight if self.head is None else self.head.weight
+        logits = F.linear(features, weight)[..., : self.vocab_size]
+        cap = self.options.logit_softcap
+        return cap * torch.tanh(logits.float() / cap) if cap else logits
+
+    def initial_state(self, batch_size: int, max_length: int) -> Cache:
+        """Return an empty cache, for the weights as they are now.
+
+        Raises:
+            EngineError: `max_length` is beyond the context, or the model looks both ways.
+        """
+        if not self.causal:
+            raise EngineError(
+                "A model that looks both ways cannot go on from a state: each new token would change all features before it.",
+                "Generate with a model trained by a causal builder (--builder next-token).",
+            )
+        if max_length > self.context_length:
+            raise EngineError(*_too_long(self.context_length, max_length))
+        return Cache(max_length, [LayerCache(max_length) for _ in self.blocks])
+
+    def _check_length(self, inputs: Tensor, start: int, state: Cache | None) -> None:
+        most = self.context_length if state is None else state.max_length
+        if start + inputs.shape[1] > most:
+            raise EngineError(*_too_long(most, start + inputs.shape[1]))
+
+    def _embed(self, inputs: Tensor, start: int, segments: Tensor | None) -> Tensor:
+        x: Tensor = self.embedding(inputs)  # (B, T, D)
+        if self.positions is not None:
+            x = x + self.positions(_positions(inputs.shape[1], start, segments, inputs.device))
+        if self.options.embedding_norm:
+            x = rms_norm(x)
+        return F.dropout(x, self.options.dropout, self.training)
+
+    def _can_decode(self, x: Tensor) -> bool:
+        """Whether the short way for one token a row is open: it is written for what is fast on a CPU, and no gradient."""
+        plain = x.dtype == torch.float32 and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+        return plain and not torch.is_grad_enabled() and not self.training
+
+    def _decode(self, x: Tensor, state: Cache) -> Tensor:
+        if state.decoder is None:
+            blocks = cast(Iterable[Block], self.blocks)
+            state.decoder = Decoder(blocks, self.rotation if self.options.position == "rotary" else None)
+        return state.decoder(x[:, 0], state.length, state.layers)[:, None]  # (B, 1, D)
+
+    def _setting(self, length: int, start: int, segments: Tensor | None, device: torch.device) -> Setting:
+        mask = attention_mask(length, start, self.causal, segments, device)
+        rotation = self.rotation[start : start + length, None] if self.options.position == "rotary" else None
+        return Setting(rotation, mask, self.causal and mask is None and length > 1, start)
+
+
+def _positions(length: int, start: int, segments: Tensor | None, device: torch.device) -> Tensor:
+    """Return positions (T,), or (B, T) counted from 0 in each document, as a document will stand when generated."""
+    positions = torch.arange(start, start + length, device=device)
+    if segments is None:
+        return positions
+    opens = F.pad(segments[:, 1:] != segments[:, :-1], (1, 0))  # (B, T)
+    return positions - (positions * opens).cummax(dim=1).values
+
+
+def _too_long(most: int, found: int) -> tuple[str, str]:
+    message = f"The model was made for at most {most} tokens in a row, found {found}."
+    return message, "Give it fewer tokens, or train with a longer --context-length."

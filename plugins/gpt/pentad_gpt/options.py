@@ -1,0 +1,85 @@
+"""Options of the transformer; imports no torch, so that listing them is free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pentad import option
+
+
+@dataclass(frozen=True, kw_only=True)
+class GPTOptions:
+    """The shape of the transformer.
+
+    GPT-2 (Radford et al., 2019) is `position="learned", qk_norm=False, norm="layernorm", norm_gain=True,
+    activation="gelu-tanh", bias=True, tie_embeddings=True, zero_init_projections=False, logit_softcap=0, init_std=0.02`.
+
+    Raises:
+        ValueError: options that do not fit together.
+    """
+
+    n_layer: int = option(3, "Number of blocks.", ge=1)
+    n_head: int = option(2, "Attention heads per block; divides n_embd.", ge=1)
+    n_kv_head: int | None = option(
+        None, "Heads of keys and values, fewer than n_head for grouped-query attention; none means n_head.", ge=1
+    )
+    n_embd: int = option(128, "Width of the features that run through the blocks.", ge=1)
+    n_hidden: int | None = option(
+        None, "Width inside each MLP; none means 4 n_embd, or 8/3 n_embd for swiglu, which has one matrix more.", ge=1
+    )
+    position: str = option(
+        "rotary",
+        "How the order of tokens is known: rotated queries and keys, a learned vector per position, or not at all.",
+        choices=("rotary", "learned", "none"),
+    )
+    rope_base: float = option(10_000.0, "Longest wavelength of rotary positions, in tokens over 2 pi.", gt=1)
+    qk_norm: bool = option(True, "Normalise queries and keys to length sqrt(head width), which keeps attention logits bounded.")
+    norm: str = option("rmsnorm", "Normalisation before attention, MLP and head.", choices=("rmsnorm", "layernorm"))
+    norm_gain: bool = option(False, "Learn a gain per channel in each norm.")
+    embedding_norm: bool = option(True, "Normalise the embeddings before the first block.")
+    activation: str = option(
+        "relu2", "Non-linearity of the MLPs.", choices=("relu2", "gelu", "gelu-tanh", "silu", "relu", "swiglu")
+    )
+    bias: bool = option(False, "Add biases in the matrices and in layernorm.")
+    tie_embeddings: bool = option(False, "Use the token embedding as the output head too.")
+    dropout: float = option(0.0, "Share of features dropped in training: embeddings, attention, block outputs.", ge=0, lt=1)
+    logit_softcap: float = option(15.0, "Bound logits smoothly to this size by tanh; 0 leaves them as they are.", ge=0)
+    zero_init_projections: bool = option(
+        True, "Start each block's output matrices at zero, so that each block starts as nothing."
+    )
+    init_std: float | None = option(
+        None,
+        "Standard deviation of the matrices at the start; none means 1/sqrt(their inputs), which keeps features' size.",
+        gt=0,
+    )
+    pad_vocab_to: int = option(
+        1, "Pad the vocabulary's matrices to a multiple of this, for speed on GPUs; padded ids are no part of the logits.", ge=1
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse what does not fit together."""
+        if self.n_embd % self.n_head:
+            raise ValueError(f"n_embd must be a multiple of n_head, found {self.n_embd} and {self.n_head}")
+        if self.n_head % self.kv_heads:
+            raise ValueError(f"n_head must be a multiple of n_kv_head, found {self.n_head} and {self.kv_heads}")
+        if self.position == "rotary" and self.head_width % 2:
+            raise ValueError(f"rotary positions need an even head width n_embd / n_head, found {self.head_width}")
+        if self.norm == "layernorm" and self.bias and not self.norm_gain:
+            raise ValueError("layernorm has a bias only with a gain: set norm_gain, or bias to false")
+
+    @property
+    def kv_heads(self) -> int:
+        """Heads of keys and values."""
+        return self.n_kv_head or self.n_head
+
+    @property
+    def head_width(self) -> int:
+        """Features of one head."""
+        return self.n_embd // self.n_head
+
+    @property
+    def hidden(self) -> int:
+        """Width inside each MLP; for swiglu the nearest multiple of 8 to 8/3 n_embd (Shazeer, 2020)."""
+        if self.n_hidden is not None:
+            return self.n_hidden
+        return max(8, round(self.n_embd / 3) * 8) if self.activation == "swiglu" else 4 * self.n_embd

@@ -1,0 +1,19 @@
+"""What this distribution offers; light, so that listing it imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pentad import Implementation, hookimpl
+
+
+@hookimpl
+def engine_models() -> Sequence[Implementation]:
+    return [
+        Implementation(
+            name="gpt",
+            summary="Transformer: each token attends to those before it. GPT-2 is one setting, the defaults are a modern one.",
+            factory="pentad_gpt.model:GPT",
+            options="pentad_gpt.options:GPTOptions",
+        )
+    ]

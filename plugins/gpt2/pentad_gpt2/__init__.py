@@ -1,0 +1,1 @@
+"""GPT-2's published vocabulary for pentad, without a network."""

@@ -1,1 +1,0 @@
-"""Greedy sampler for lm-engine: always the likeliest token."""

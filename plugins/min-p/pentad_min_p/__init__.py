@@ -1,0 +1,1 @@
+"""Sampler for pentad: draw among tokens not far less likely than the likeliest."""

@@ -1,1 +1,0 @@
-"""Optimizer for lm-engine: Muon for the matrices, AdamW for the rest."""

@@ -1,0 +1,1 @@
+"""Optimizer for pentad: Muon for the matrices, AdamW for the rest."""

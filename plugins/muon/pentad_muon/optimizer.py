@@ -1,0 +1,68 @@
+"""Muon for the matrices, AdamW for everything else.
+
+Muon: Jordan et al., Muon: An optimizer for hidden layers in neural networks, 2024; scaling by shape (match_rms_adamw): Liu et
+al., Muon is Scalable for LLM Training, 2025. AdamW: Loshchilov and Hutter, 2019. A parameter of the role "matrix" with more
+than two dimensions (a convolution) goes to AdamW, because Muon is for matrices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from pentad import NamedParameter, Optimization, schedule
+from pentad_muon.batched import BatchedMuon
+from pentad_muon.options import MuonOptions
+
+_FUSED_DEVICES = ("cpu", "cuda", "mps", "xpu")
+
+
+def muon(options: MuonOptions, parameters: Sequence[NamedParameter]) -> Optimization:
+    """Return Muon over the matrices and AdamW over the rest; either is left out when it would be empty."""
+    matrices = [named for named in parameters if _is_for_muon(named)]
+    others = [named for named in parameters if not _is_for_muon(named)]
+    optimizers: list[torch.optim.Optimizer] = []
+    if matrices:
+        optimizers.append(_muon(options, matrices))
+    if others:
+        optimizers.append(_adamw(options, others))
+    return Optimization(optimizers=optimizers, schedule=schedule(options))
+
+
+def _is_for_muon(named: NamedParameter) -> bool:
+    return named.role == "matrix" and named.parameter.ndim == 2
+
+
+def _muon(options: MuonOptions, matrices: Sequence[NamedParameter]) -> BatchedMuon:
+    return BatchedMuon(
+        [named.parameter for named in matrices],
+        lr=options.lr,
+        weight_decay=options.weight_decay,
+        momentum=options.momentum,
+        nesterov=options.nesterov,
+        ns_steps=options.ns_steps,
+        adjust_lr_fn=options.adjust_lr_fn,
+    )
+
+
+def _adamw(options: MuonOptions, others: Sequence[NamedParameter]) -> torch.optim.AdamW:
+    settings: dict[str, tuple[float, float]] = {  # role -> learning rate, weight decay
+        "embedding": (options.embedding_lr, 0.0),
+        "vector": (options.adamw_lr, 0.0),
+        "head": (options.adamw_lr, options.weight_decay),
+        "matrix": (options.adamw_lr, options.weight_decay),
+    }
+    groups: list[dict[str, Any]] = []
+    for role, (lr, weight_decay) in settings.items():
+        members = [named.parameter for named in others if named.role == role]
+        if members:
+            groups.append({"params": members, "lr": lr, "weight_decay": weight_decay})
+    return torch.optim.AdamW(
+        groups,
+        lr=options.adamw_lr,
+        betas=(options.beta1, options.beta2),
+        eps=options.eps,
+        fused=all(named.parameter.device.type in _FUSED_DEVICES for named in others),
+    )

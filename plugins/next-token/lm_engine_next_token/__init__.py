@@ -1,1 +1,0 @@
-"""Example builder for lm-engine: packed windows over documents, every next token learned."""

@@ -1,0 +1,1 @@
+"""Example builder for pentad: packed windows over documents, every next token learned."""

@@ -1,1 +1,0 @@
-"""Parquet files (.parquet) as texts for lm-engine."""

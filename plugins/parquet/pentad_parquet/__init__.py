@@ -1,0 +1,1 @@
+"""Parquet files (.parquet) as texts for pentad."""

@@ -1,0 +1,42 @@
+"""Parquet files: a row is a document, its text in the column "text"; rows without a text are passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pentad import UsageError
+
+COLUMN = "text"
+BATCH_ROWS = 1024
+
+
+def documents(file: BinaryIO) -> Iterator[str]:
+    """Yield the texts of a Parquet file, a batch of rows in memory at a time.
+
+    Raises:
+        UsageError: there is no column of strings named "text", or the file is compressed once more.
+    """
+    name = getattr(file, "name", "The file")
+    if type(file).__module__ not in ("io", "_io"):
+        # The footer is at the end: a compressed stream would be read whole, perhaps twice, to find it.
+        raise UsageError(f"{name} must be plain Parquet, which is compressed inside; found it packed.", "Unpack it first.")
+    parquet = pq.ParquetFile(file, pre_buffer=False)
+    _require_text(parquet.schema_arrow, name)
+    for batch in parquet.iter_batches(batch_size=BATCH_ROWS, columns=[COLUMN], use_threads=False):
+        for value in batch.column(0):
+            if (text := value.as_py()) is not None:
+                yield text
+
+
+def _require_text(schema: pa.Schema, name: str) -> None:
+    if COLUMN not in schema.names:
+        found = ", ".join(schema.names) or "none"
+        raise UsageError(f'{name} has no column "{COLUMN}"; found the columns {found}.', "Rename the one that holds the text.")
+    kind = schema.field(COLUMN).type
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
+        raise UsageError(f'{name} must have strings in the column "{COLUMN}"; found {kind}.', "Convert the column to strings.")

@@ -1,1 +1,0 @@
-"""Example builder for lm-engine: every prefix of a text and its next token."""

@@ -1,1 +1,0 @@
-"""Executor for lm-engine: the runs of `engine compare` over a Ray cluster."""

@@ -1,0 +1,1 @@
+"""Executor for pentad: the runs of `engine compare` over a Ray cluster."""

@@ -1,1 +1,0 @@
-"""Recurrent language model for lm-engine: LSTM, GRU or the plain cell."""

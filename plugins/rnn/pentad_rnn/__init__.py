@@ -1,0 +1,1 @@
+"""Recurrent language model for pentad: LSTM, GRU or the plain cell."""

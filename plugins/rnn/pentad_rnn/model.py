@@ -1,0 +1,63 @@
+"""A recurrent language model: embedding, recurrent layers, a head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pentad import Model
+from pentad_rnn.options import RNNOptions
+from pentad_rnn.recurrence import run_with_resets
+
+CELLS: dict[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
+
+
+class RNN(Model):
+    """The recurrent network; its state has a fixed size, so rows have no bound.
+
+    Args:
+        options: its shape.
+        vocab_size: number of ids.
+        context_length: not needed.
+    """
+
+    context_length = None
+
+    def __init__(self, options: RNNOptions, vocab_size: int, context_length: int | None = None) -> None:
+        super().__init__()
+        del context_length
+        self.options = options
+        self.vocab_size = vocab_size
+        self.embedding = nn.Embedding(vocab_size, options.n_embd)
+        dropout = options.dropout if options.n_layer > 1 else 0.0
+        self.cell = CELLS[options.cell](options.n_embd, options.hidden, options.n_layer, batch_first=True, dropout=dropout)
+        self.head = None if options.tie_embeddings else nn.Linear(options.hidden, vocab_size, bias=False)
+
+    def forward(self, inputs: Tensor, state: Any = None, segments: Tensor | None = None) -> tuple[Tensor, Any]:
+        """Return features (B, T, D) of inputs (B, T), and the state after them."""
+        x = F.dropout(self.embedding(inputs), self.options.dropout, self.training)
+        features, after = self._run(x, state, segments)
+        return F.dropout(features, self.options.dropout, self.training), None if state is None else after
+
+    def _run(self, x: Tensor, state: Any, segments: Tensor | None) -> tuple[Tensor, Any]:
+        """Run the cell; in fp32 on a CPU, where oneDNN has bf16 cells for few processors only."""
+        with torch.autocast(x.device.type, enabled=False) if x.is_cpu else nullcontext():
+            if segments is None:
+                return self.cell(x, state)  # type: ignore[no-any-return]
+            opens = F.pad(segments[:, 1:] != segments[:, :-1], (1, 0))  # (B, T)
+            return run_with_resets(self.cell, self.options.cell, x, opens), None
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Return logits (…, V) of features (…, D)."""
+        return F.linear(features, self.embedding.weight if self.head is None else self.head.weight)
+
+    def initial_state(self, batch_size: int, max_length: int) -> Any:
+        """Return zeros: (layers, B, H), twice for the LSTM."""
+        del max_length
+        zeros = self.embedding.weight.new_zeros(self.options.n_layer, batch_size, self.options.hidden)
+        return (zeros, zeros.clone()) if self.options.cell == "lstm" else zeros

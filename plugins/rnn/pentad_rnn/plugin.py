@@ -1,0 +1,19 @@
+"""What this distribution offers; light, so that listing it imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pentad import Implementation, hookimpl
+
+
+@hookimpl
+def engine_models() -> Sequence[Implementation]:
+    return [
+        Implementation(
+            name="rnn",
+            summary="Recurrent network: reads token by token and carries a state of fixed size. LSTM, GRU or plain cell.",
+            factory="pentad_rnn.model:RNN",
+            options="pentad_rnn.options:RNNOptions",
+        )
+    ]

@@ -1,1 +1,0 @@
-"""SentencePiece for lm-engine: unigram or byte-pair pieces, lossless."""

@@ -1,0 +1,1 @@
+"""SentencePiece for pentad: unigram or byte-pair pieces, lossless."""

@@ -1,0 +1,127 @@
+"""SentencePiece (Kudo and Richardson, 2018) as a lossless tokenizer: each text comes back byte by byte."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import sentencepiece
+
+from pentad import END_OF_TEXT, EngineError, TokenIds, Tokenizer, utf8
+from pentad_sentencepiece.cutting import chunks
+from pentad_sentencepiece.plugin import SentencePieceOptions
+
+_MODEL = "sentencepiece.model"
+_DESCRIPTION = "sentencepiece.json"
+
+_SPACE = "\u2581"  # sentencepiece writes a space so, and would give a space back for this character itself
+
+
+class SentencePiece(Tokenizer):
+    """Pieces of words by unigram language model or byte-pair encoding, with bytes for characters never seen.
+
+    Id 0 is sentencepiece's unknown piece, which never comes up, 1 is the end of text, then come 256 bytes and the pieces.
+    """
+
+    def __init__(self, options: SentencePieceOptions) -> None:
+        self._options = options
+        self._model = b""
+        self._tokens: list[bytes] = []
+        self._processor: sentencepiece.SentencePieceProcessor | None = None
+
+    @property
+    def vocab_size(self) -> int:
+        """The number of ids, the end of text included."""
+        self._trained()
+        return len(self._tokens)
+
+    @property
+    def special_tokens(self) -> Mapping[str, int]:
+        """The end of text."""
+        return {END_OF_TEXT: self._trained().piece_to_id(END_OF_TEXT)}
+
+    def train(self, texts: Iterable[str]) -> None:
+        """Learn the pieces from texts.
+
+        Raises:
+            UsageError: the texts cannot give so many pieces, or need more, or hold a lone surrogate.
+        """
+        from pentad_sentencepiece.training import train
+
+        self._become(train(texts, self._options))
+
+    def encode(self, text: str) -> TokenIds:
+        """Return the ids (T,). Threads run side by side in here."""
+        if not text.isascii():
+            utf8(text)
+        processor, parts = self._trained(), []
+        for number, part in enumerate(text.split(_SPACE)):
+            if number:
+                parts.append(self._underline)
+            # One by one: for a list sentencepiece starts a thread, which costs more than a short text.
+            parts.extend(processor.encode(chunk, return_type="numpy") for chunk in chunks(part))
+        return np.concatenate(parts).astype(np.uint32)
+
+    def token_bytes(self, token: int) -> bytes:
+        """Return the bytes of an id; none for the end of text and the unknown piece."""
+        return self._tokens[token]
+
+    def save(self, folder: Path) -> None:
+        """Write sentencepiece's own model file, and its digest."""
+        self._trained()
+        (folder / _MODEL).write_bytes(self._model)
+        description = {"format": 1, "model_sha256": hashlib.sha256(self._model).hexdigest()}
+        (folder / _DESCRIPTION).write_text(json.dumps(description) + "\n", encoding="utf-8")
+
+    def load(self, folder: Path) -> None:
+        """Read the model file.
+
+        Raises:
+            EngineError: a file is missing or damaged.
+        """
+        try:
+            model = (folder / _MODEL).read_bytes()
+            description = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise EngineError(
+                f"Expected a saved sentencepiece tokenizer in {folder}: {error.strerror}.", "Check the folder."
+            ) from None
+        except (ValueError, RecursionError):
+            description = None
+        if description != {"format": 1, "model_sha256": hashlib.sha256(model).hexdigest()}:
+            raise _damaged(folder)
+        try:
+            self._become(model)
+        except (RuntimeError, ValueError):
+            raise _damaged(folder) from None
+
+    def _become(self, model: bytes) -> None:
+        processor = sentencepiece.SentencePieceProcessor()
+        processor.load_from_serialized_proto(model)
+        special = processor.piece_to_id(END_OF_TEXT)
+        if not processor.is_control(special):
+            raise ValueError(f"the model has no {END_OF_TEXT}")
+        tokens = [_bytes_of(processor, token) for token in range(processor.get_piece_size())]
+        self._underline = np.array([processor.piece_to_id(f"<0x{byte:02X}>") for byte in _SPACE.encode()], dtype=np.uint32)
+        self._processor, self._tokens, self._model = processor, tokens, model
+
+    def _trained(self) -> sentencepiece.SentencePieceProcessor:
+        if self._processor is None:
+            raise EngineError("The sentencepiece tokenizer has no vocabulary yet.", "Train it on text, or load a saved one.")
+        return self._processor
+
+
+def _bytes_of(processor: sentencepiece.SentencePieceProcessor, token: int) -> bytes:
+    if processor.is_control(token) or processor.is_unknown(token):
+        return b""
+    piece: str = processor.id_to_piece(token)
+    if processor.is_byte(token):
+        return bytes.fromhex(piece[3:5])  # <0x41>
+    return piece.replace(_SPACE, " ").encode()
+
+
+def _damaged(folder: Path) -> EngineError:
+    return EngineError(f"The saved sentencepiece tokenizer in {folder} is damaged or from a newer version.", "Train it again.")

@@ -1,1 +1,0 @@
-"""Sampler for lm-engine: draw from the whole distribution, sharpened or flattened."""

@@ -1,0 +1,1 @@
+"""Sampler for pentad: draw from the whole distribution, sharpened or flattened."""

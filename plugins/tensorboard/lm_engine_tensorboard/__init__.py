@@ -1,1 +1,0 @@
-"""Observer for lm-engine: a run's curves, texts and recipe in TensorBoard."""

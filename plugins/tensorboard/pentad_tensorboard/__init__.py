@@ -1,0 +1,1 @@
+"""Observer for pentad: a run's curves, texts and recipe in TensorBoard."""

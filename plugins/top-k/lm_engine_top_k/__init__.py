@@ -1,1 +1,0 @@
-"""Sampler for lm-engine: draw among the k likeliest tokens."""

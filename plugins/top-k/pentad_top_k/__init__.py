@@ -1,0 +1,1 @@
+"""Sampler for pentad: draw among the k likeliest tokens."""

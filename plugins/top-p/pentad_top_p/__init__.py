@@ -1,0 +1,1 @@
+"""Sampler for pentad: draw among the likeliest tokens that together have probability p."""

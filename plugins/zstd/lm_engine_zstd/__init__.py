@@ -1,1 +1,0 @@
-"""Zstandard compression (.zst) for the texts of lm-engine."""

@@ -1,0 +1,1 @@
+"""Zstandard compression (.zst) for the texts of pentad."""
