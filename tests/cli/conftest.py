@@ -17,7 +17,7 @@ from pentad_cli.main import call
 
 TINY = (
     *("--tokenizer", "byte", "--batch-size", "4", "--context-length", "16", "--max-tokens", "8", "--threads", "1"),
-    *("--compile", "off"),
+    *("--compile", "off", "--precision", "fp32"),
     *("--model", "gpt", "--model.n-layer", "1", "--model.n-embd", "16", "--model.n-head", "2"),
 )
 TEXT = "".join(f"The number {n} comes after {n - 1}. A café is number {n % 7}.\n" for n in range(300))

@@ -208,6 +208,7 @@ def tiny_recipe():
             "accumulation": 2,
             "device": "cpu",
             "threads": 1,
+            "precision": "fp32",
             "log_every": 3,
             "evaluate_every": 0.3,
             "sample_every": 0.5,

@@ -193,15 +193,22 @@ def test_the_folder_must_be_free(text, tmp_path, tiny_recipe):
 
 
 @pytest.mark.parametrize(
-    ("model", "optimizer", "builder"), [(GPT, "adamw", "next-token"), (RNN, "muon", "next-token"), (GPT, "muon", "prefix")]
+    ("model", "optimizer", "builder", "precision"),
+    [
+        (GPT, "adamw", "next-token", "fp32"),
+        (GPT, "adamw", "next-token", "bf16"),
+        (RNN, "muon", "next-token", "fp32"),
+        (GPT, "muon", "prefix", "fp32"),
+    ],
 )
-def test_resume_is_exact(text, tmp_path, tiny_recipe, model, optimizer, builder):
+def test_resume_is_exact(text, tmp_path, tiny_recipe, model, optimizer, builder, precision):
     """A pass over the text is about 10 steps: stopped before and after it ends, twice, and killed."""
-    choice = tiny_recipe(text, steps=24, model=model, optimizer=optimizer, builder=builder)
+    training = {"precision": precision}
+    choice = tiny_recipe(text, steps=24, model=model, optimizer=optimizer, builder=builder, training=training)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     assert forked(lambda: run(choice, out=whole)) == 0
     saving = tiny_recipe(
-        text, steps=24, model=model, optimizer=optimizer, builder=builder, training={"checkpoint_seconds": 1e-9}
+        text, steps=24, model=model, optimizer=optimizer, builder=builder, training={**training, "checkpoint_seconds": 1e-9}
     )
     assert forked(lambda: run(choice, out=cut, observers=[stop_at(5, signal.SIGINT)])) == 130
     assert list_checkpoints(cut) == [6]  # the step in which it was asked is finished, and the next one hears of it

@@ -11,7 +11,7 @@ import torch
 
 from pentad import UsageError
 from pentad import runtime as module
-from pentad.runtime import Machine, available_cores, available_memory, bf16_is_fast, compiler_for, pick_machine
+from pentad.runtime import Machine, available_cores, available_memory, compiler_for, pick_machine
 
 
 @pytest.fixture(autouse=True)
@@ -44,13 +44,15 @@ def test_threads(monkeypatch, asked, environment, expected):
     assert pick_machine("cpu", "fp32", asked).threads == (expected or available_cores())
 
 
-def test_precision(monkeypatch):
-    fast, _ = bf16_is_fast(torch.device("cpu"))
+@pytest.mark.parametrize("fast", [True, False])
+def test_precision_follows_what_the_processor_can_do(monkeypatch, fast):
+    monkeypatch.setattr(module, "bf16_is_fast", lambda device: (fast, ""))
     assert pick_machine("cpu", "auto", 1).precision == ("bf16" if fast else "fp32")
-    monkeypatch.setattr(module, "bf16_is_fast", lambda device: (True, ""))
-    machine = pick_machine("cpu", "auto", 1)
-    assert machine.precision == "bf16"
-    with machine.autocast():
+
+
+def test_a_precision_that_is_named_is_used_on_any_processor(monkeypatch):
+    monkeypatch.setattr(module, "bf16_is_fast", lambda device: (False, ""))
+    with pick_machine("cpu", "bf16", 1).autocast():
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
     with Machine(device=torch.device("cpu"), precision="fp32", threads=1).autocast():
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
