@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.machine import describe
 from benchmarks.rows import Row, Settings, table
-from pentad.runtime import available_cores, prepare_process
+from pentad.system.machine import available_cores, prepare_process
 
 BENCHES = ("startup", "training", "overhead", "tokenizers", "generation", "cuda")
 

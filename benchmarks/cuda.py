@@ -11,7 +11,7 @@ from benchmarks import stages
 from benchmarks.rows import Row, Settings
 from benchmarks.timing import Times, timed
 from pentad import Model
-from pentad.runtime import Machine, pick_machine
+from pentad.system.machine import Machine, pick_machine
 
 LAYERS, HEADS, WIDTH, CONTEXT, VOCABULARY = 12, 12, 768, 1024, 50257
 

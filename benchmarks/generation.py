@@ -8,8 +8,8 @@ from benchmarks import bare, stages
 from benchmarks.rows import Row, Settings
 from benchmarks.timing import alternate, ratios
 from pentad import Model
-from pentad.generation import generate_tokens
-from pentad.runtime import Machine, pick_machine
+from pentad.inference.generation import generate_tokens
+from pentad.system.machine import Machine, pick_machine
 
 LAYERS, HEADS, WIDTH, TOKENS = 6, 6, 384, 255
 

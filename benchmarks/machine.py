@@ -6,7 +6,7 @@ import os
 import platform
 from datetime import UTC, datetime
 
-from pentad.runtime import available_cores
+from pentad.system.machine import available_cores
 
 
 def describe(threads: int) -> dict[str, object]:

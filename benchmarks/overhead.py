@@ -26,9 +26,9 @@ from benchmarks.rows import Row, Settings
 from benchmarks.timing import alternate, ratios, timed
 from benchmarks.training import BABY, QUICK, TINY, Shape, repeated
 from pentad import Choice, Recipe, RunObserver, run
-from pentad.observer import Step
-from pentad.runtime import Machine, pick_machine
-from pentad.training import Trainer
+from pentad.contracts.observer import Step
+from pentad.system.machine import Machine, pick_machine
+from pentad.train.trainer import Trainer
 
 BATCHES = 16
 

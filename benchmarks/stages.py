@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from pentad import Catalogue, ExampleBuilder, Model, Optimization, Sampler
-from pentad.examples import Tokens
-from pentad.objective import Forward
-from pentad.options import parse
-from pentad.recipe import TrainingOptions
-from pentad.runtime import Machine
-from pentad.training import Trainer, named_parameters
+from pentad.config.options import parse
+from pentad.config.recipe import TrainingOptions
+from pentad.contracts.batch import Tokens
+from pentad.inference.net import Forward
+from pentad.system.machine import Machine
+from pentad.train.trainer import Trainer, named_parameters
 
 VOCABULARY = 65
 """As many as Shakespeare's characters, the text on which small trainers are usually timed. The last id ends a document."""
@@ -44,7 +44,7 @@ def catalogue() -> Catalogue:
 def make(kind: str, name: str, *arguments: Any, options: dict[str, Any] | None = None, **keywords: Any) -> Any:
     """Return a stage: its factory, called with its options."""
     offer = catalogue().find(kind, name)
-    return offer.resolve()(parse(offer.options, options or {}, kind), *arguments, **keywords)
+    return offer.make(parse(offer.options, options or {}, kind), *arguments, **keywords)
 
 
 def make_model(name: str, context_length: int, vocab_size: int = VOCABULARY, **options: Any) -> Model:

@@ -12,7 +12,7 @@ from torch import nn
 from benchmarks import bare, stages
 from benchmarks.rows import Row, Settings
 from benchmarks.timing import Times, alternate, ratios
-from pentad.runtime import Machine, pick_machine
+from pentad.system.machine import Machine, pick_machine
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,26 +13,26 @@ from _markdown import NOTICE, docstring, table
 
 import pentad
 import pentad.tools
-from pentad.catalogue import KINDS
+from pentad.registry.catalogue import KINDS
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 _CHAPTERS: dict[str, tuple[str, ...]] = {
-    "Records": ("implementation",),
-    "Options": ("options",),
-    "Tokenizer": ("tokenizer",),
-    "Example builder": ("examples", "shuffling"),
-    "Model": ("model",),
-    "Optimizer": ("optimizer",),
-    "Sampler": ("sampler",),
-    "Running": ("recipe", "pipeline", "saved_run", "observer", "executor"),
-    "Stages one by one": ("stages", "training"),
-    "What is installed": ("catalogue",),
-    "Errors": ("errors",),
+    "Records": ("config.stages", "registry.records"),
+    "Options": ("config.options",),
+    "Tokenizer": ("contracts.tokenizer",),
+    "Example builder": ("contracts.builder", "contracts.batch", "data.shuffling"),
+    "Model": ("contracts.model",),
+    "Optimizer": ("contracts.optimizer",),
+    "Sampler": ("contracts.sampler",),
+    "Running": ("config.recipe", "pipeline", "runs.saved_run", "contracts.observer", "contracts.executor"),
+    "Stages one by one": ("registry.making", "train.trainer"),
+    "What is installed": ("registry.catalogue",),
+    "Errors": ("system.errors",),
 }
 """Title to the modules that it describes."""
 
-_BESIDE = {"observer": ("Preparation", "Plan", "Step", "Evaluation", "Sample", "Saved")}
+_BESIDE = {"contracts.observer": ("Preparation", "Plan", "Step", "Evaluation", "Sample", "Saved")}
 """Names that are no part of `pentad.__all__` and that its names speak of, by module."""
 
 _CONFORMANCE = {
@@ -79,15 +79,16 @@ class Module:
 def api_page(root: Path) -> str:
     """Return the page."""
     core = root / "core" / "pentad"
-    modules = {path.stem: Module(path) for path in sorted(core.glob("*.py"))}
-    parts = [NOTICE, _INTRODUCTION.format(version=pentad.HOOK_API_VERSION), _hooks(modules["hookspecs"])]
+    paths = sorted(path for path in core.rglob("*.py") if path.name != "__init__.py" and "testing" not in path.parts)
+    modules = {".".join(path.relative_to(core).with_suffix("").parts): Module(path) for path in paths}
+    parts = [NOTICE, _INTRODUCTION.format(version=pentad.HOOK_API_VERSION), _hooks(modules["registry.hookspecs"])]
     left = set(pentad.__all__)
     for title, stems in _CHAPTERS.items():
         parts.append(f"## {title}")
         for stem in stems:
             names = [name for name in modules[stem].names if name in left]
             left -= set(names)
-            parts += [docstring(modules[stem].text)] if title in _CONFORMANCE and stem != "shuffling" else []
+            parts += [docstring(modules[stem].text)] if title in _CONFORMANCE and stem != "data.shuffling" else []
             parts += [_section(modules[stem].names[name], f"pentad.{name}") for name in names]
             beside = _BESIDE.get(stem, ())
             parts += [_section(modules[stem].names[name], f"pentad.{stem}.{name}") for name in beside]
@@ -104,7 +105,7 @@ def api_page(root: Path) -> str:
 
 
 def _hooks(module: Module) -> str:
-    kinds = {hook: (kind, record) for kind, (hook, record) in KINDS.items()}
+    kinds = {hook: (kind, record) for kind, (hook, record, _) in KINDS.items()}
     sentence, _, code = module.text.partition("\n\n")
     parts = ["## Hooks", sentence, f"```python\n{code}\n```", "### pentad.hookimpl"]
     parts.append(

@@ -11,9 +11,9 @@ from typing import Any
 import click
 from _markdown import NOTICE, table
 
-from pentad.catalogue import KINDS, Catalogue, Offer
-from pentad.implementation import STAGES
-from pentad.options import OptionSpec, describe
+from pentad.config.options import OptionSpec, describe
+from pentad.config.stages import STAGE_SPECS, STAGES
+from pentad.registry.catalogue import KINDS, Catalogue, Offer
 from pentad_cli.group import engine
 from pentad_cli.stage_command import SpecOption, StageCommand
 
@@ -35,11 +35,7 @@ Environment: `PENTAD_CACHE` is the folder of trained tokenizers and token shards
 `PENTAD_STRICT=1` makes a broken plugin an error instead of a line in `engine plugins`."""
 
 _PLURALS = {
-    "tokenizer": "Tokenizers",
-    "builder": "Example builders",
-    "model": "Models",
-    "optimizer": "Optimizers",
-    "sampler": "Samplers",
+    **{name: spec.plural for name, spec in STAGE_SPECS.items()},
     "observer": "Observers",
     "corpus": "Corpora",
     "reader": "File formats",

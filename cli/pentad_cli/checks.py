@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pentad.catalogue import Catalogue, Offer
-from pentad.errors import UsageError, did_you_mean
-from pentad.implementation import STAGES
-from pentad.options import describe
+from pentad.config.options import describe
+from pentad.config.stages import STAGE_SPECS, STAGES
+from pentad.registry.catalogue import Catalogue, Offer
+from pentad.registry.records import resolve
+from pentad.system.errors import UsageError, did_you_mean
 from pentad_cli.group import installed
 from pentad_cli.output import paint, say, say_json, terminal_width, wrap
 from pentad_cli.stage_command import SpecOption
@@ -17,14 +18,6 @@ from pentad_cli.text import plural, visible_line
 
 SMALL_VOCABULARY = 600
 """Ids of a tokenizer under check: what the kit's 60,000 characters can give."""
-
-_CLASSES = {
-    "tokenizer": "TokenizerConformance",
-    "builder": "ExampleBuilderConformance",
-    "model": "ModelConformance",
-    "optimizer": "OptimizerConformance",
-    "sampler": "SamplerConformance",
-}
 
 _STYLES = {"passed": "green", "expected failure": "yellow", "failed": "bold red", "unexpected pass": "bold red"}
 
@@ -83,9 +76,7 @@ def check_distribution(request: CheckRequest, as_json: bool) -> int:
 
 
 def _check(offer: Offer[Any], options: dict[str, Any], as_json: bool) -> list[dict[str, Any]]:
-    import pentad.testing
-
-    base = getattr(pentad.testing, _CLASSES[offer.kind])
+    base = resolve(STAGE_SPECS[offer.kind].conformance)
     names = {spec.name for spec in describe(offer.options)}
     small = {"vocab_size": SMALL_VOCABULARY} if offer.kind == "tokenizer" and "vocab_size" in names else {}
     subject: Any = type(f"Check{offer.name}", (base,), {"implementation": offer.record, "options": {**small, **options}})

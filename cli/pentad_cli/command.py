@@ -10,8 +10,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from pentad.catalogue import Catalogue
-from pentad.errors import UsageError, did_you_mean
+from pentad.registry.catalogue import Catalogue
+from pentad.system.errors import UsageError, did_you_mean
 from pentad_cli.group import installed
 
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]

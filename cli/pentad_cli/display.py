@@ -13,9 +13,9 @@ import shlex
 import time
 from typing import Self, TextIO
 
-from pentad.catalogue import Catalogue
-from pentad.errors import EngineError
-from pentad.observer import Evaluation, Plan, Preparation, RunObserver, RunResult, Sample, Step
+from pentad.contracts.observer import Evaluation, Plan, Preparation, RunObserver, RunResult, Sample, Step
+from pentad.registry.catalogue import Catalogue
+from pentad.system.errors import EngineError
 from pentad_cli.layers import default_tables
 from pentad_cli.output import fold, is_terminal, paint, terminal_width
 from pentad_cli.plan import plan_lines
@@ -191,7 +191,7 @@ def _quoted(text: str) -> str:
 
 def _opening(plan: Plan | None, catalogue: Catalogue) -> str:
     """Return the first three words that stand together in the run's text: what it writes itself may be no words at all."""
-    from pentad.corpus import open_corpus
+    from pentad.data.corpus import open_corpus
 
     if plan is None:
         return ""

@@ -11,7 +11,7 @@ from typing import TextIO
 
 import click
 
-from pentad.errors import EngineError, UsageError, did_you_mean
+from pentad.system.errors import EngineError, UsageError, did_you_mean
 from pentad_cli.output import paint, say
 from pentad_cli.text import size, visible_line
 

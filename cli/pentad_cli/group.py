@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import click
 
-from pentad.catalogue import Catalogue, Offer
-from pentad.errors import EngineError, UsageError, did_you_mean
+from pentad.registry.catalogue import Catalogue, Offer
+from pentad.system.errors import EngineError, UsageError, did_you_mean
 from pentad_cli.output import terminal_width
 
 

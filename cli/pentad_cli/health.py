@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pentad.catalogue import one_line
-from pentad.implementation import STAGES
+from pentad.config.stages import STAGES
+from pentad.registry.catalogue import one_line
 from pentad_cli.group import installed
 from pentad_cli.text import plural, size
 
@@ -31,7 +31,7 @@ class Finding:
 
 def findings() -> Iterator[Finding]:
     """Look at one topic after the other."""
-    from pentad.runtime import prepare_process
+    from pentad.system.machine import prepare_process
 
     prepare_process()
     topics: dict[str, Callable[[], Finding]] = {
@@ -68,7 +68,7 @@ def _torch() -> Finding:
 
 
 def _threads() -> Finding:
-    from pentad.runtime import available_cores
+    from pentad.system.machine import available_cores
 
     cores = available_cores()
     wanted = os.environ.get("OMP_NUM_THREADS")
@@ -86,7 +86,7 @@ def _threads() -> Finding:
 
 
 def _device() -> Finding:
-    from pentad.runtime import pick_machine
+    from pentad.system.machine import pick_machine
 
     device = pick_machine("auto", "fp32", None).device
     import torch
@@ -102,7 +102,7 @@ def _device() -> Finding:
 
 
 def _precision() -> Finding:
-    from pentad.runtime import bf16_is_fast, pick_machine
+    from pentad.system.machine import bf16_is_fast, pick_machine
 
     machine = pick_machine("auto", "auto", None)
     _, reason = bf16_is_fast(machine.device)
@@ -110,7 +110,7 @@ def _precision() -> Finding:
 
 
 def _compiler() -> Finding:
-    from pentad.runtime import compiler_for, pick_machine
+    from pentad.system.machine import compiler_for, pick_machine
 
     device = pick_machine("auto", "fp32", None).device
     compiler = compiler_for(device)
@@ -121,7 +121,7 @@ def _compiler() -> Finding:
 
 
 def _memory() -> Finding:
-    from pentad.pipeline import available_memory
+    from pentad.system.machine import available_memory
 
     free = available_memory()
     if not free:
@@ -150,7 +150,7 @@ def _disk() -> Finding:
 
 
 def _cache() -> Finding:
-    from pentad.cache import cache_directory
+    from pentad.system.cache import cache_directory
 
     folder = cache_directory()
     used = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

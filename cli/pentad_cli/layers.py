@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pentad.catalogue import Catalogue
-from pentad.errors import UsageError
-from pentad.implementation import STAGES
+from pentad.config.stages import STAGES
+from pentad.registry.catalogue import Catalogue
+from pentad.system.errors import UsageError
 
 Tables = dict[str, dict[str, Any]]
 

@@ -9,7 +9,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from pentad.observer import Evaluation, Plan, Preparation, RunResult, Step
+from pentad.contracts.observer import Evaluation, Plan, Preparation, RunResult, Step
 from pentad_cli.curve import GUTTER, Curve, draw
 from pentad_cli.display import Display, facts, step_words, takes_unicode
 from pentad_cli.output import has_colour, terminal_width

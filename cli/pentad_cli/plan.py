@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TextIO
 
-from pentad.observer import Plan
+from pentad.contracts.observer import Plan
 from pentad_cli.output import paint, terminal_width, wrap
 from pentad_cli.text import count, duration, plural, quantity, short, size, visible, visible_line
 

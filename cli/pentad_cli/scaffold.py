@@ -15,11 +15,9 @@ from pathlib import Path
 from string import Template
 
 import pentad
-from pentad.catalogue import Catalogue
-from pentad.errors import UsageError
-
-_DEPENDENCIES = {"tokenizer": ("numpy>=1.26",), "builder": ("numpy>=1.26",)}
-"""What a stage's implementation imports beside the core; the others take torch."""
+from pentad.config.stages import STAGE_SPECS
+from pentad.registry.catalogue import Catalogue
+from pentad.system.errors import UsageError
 
 
 def write_distribution(name: str, stage: str, folder: Path, catalogue: Catalogue) -> list[Path]:
@@ -75,7 +73,7 @@ def check_name(name: str, stage: str, catalogue: Catalogue) -> None:
 def rendered(name: str, stage: str) -> dict[str, str]:
     """Return the place of each file in the distribution, and its text."""
     module = _module(name)
-    dependencies = ["pentad-core>=0.1,<0.2", *_DEPENDENCIES.get(stage, ("torch>=2.11",))]
+    dependencies = ["pentad-core>=0.1,<0.2", *STAGE_SPECS[stage].dependencies]
     words = {
         "name": name,
         "module": module,

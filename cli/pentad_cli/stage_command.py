@@ -13,10 +13,10 @@ from typing import Any, Protocol
 
 import click
 
-from pentad.catalogue import Catalogue, Offer
-from pentad.errors import EngineError, UsageError
-from pentad.implementation import STAGES
-from pentad.options import OptionSpec, describe, parse
+from pentad.config.options import OptionSpec, describe, parse
+from pentad.config.stages import STAGE_SPECS, STAGES
+from pentad.registry.catalogue import Catalogue, Offer
+from pentad.system.errors import EngineError, UsageError
 from pentad_cli.command import EngineCommand, offers_of, plugin_option, words
 from pentad_cli.group import installed
 from pentad_cli.layers import Tables, default_tables, is_given, lay_over
@@ -125,7 +125,7 @@ class Request:
         made = []
         for offer in self.observers:
             options = parse(offer.options, self.observer_tables[offer.name], offer.name)
-            made.append(offer.resolve()(options))
+            made.append(offer.make(options))
         return made
 
 
@@ -284,7 +284,7 @@ class StageCommand(TwoLooks):
 def _config(given: Mapping[str, list[str]]) -> Tables:
     if "--config" not in given:
         return {}
-    from pentad.recipe import read_tables
+    from pentad.config.recipe import read_tables
 
     return read_tables(Path(given["--config"][-1]))
 
@@ -332,20 +332,11 @@ def _with_own_default(spec: OptionSpec, table: Mapping[str, Any]) -> OptionSpec:
 
 
 def _stage_option(stage: str) -> click.Option:
-    return click.Option([f"--{stage}"], metavar="NAME", shell_complete=offers_of(stage), help=_STAGE_HELP[stage])
-
-
-_STAGE_HELP = {
-    "tokenizer": "What cuts the text into tokens.",
-    "builder": "What makes examples of the tokens.",
-    "model": "What learns.",
-    "optimizer": "What moves the parameters.",
-    "sampler": "What picks the next token.",
-}
+    return click.Option([f"--{stage}"], metavar="NAME", shell_complete=offers_of(stage), help=STAGE_SPECS[stage].help)
 
 
 def _table_specs(table: str) -> list[OptionSpec]:
-    from pentad import recipe
+    from pentad.config import recipe
 
     types = {"data": recipe.DataOptions, "training": recipe.TrainingOptions, "generation": recipe.GenerationOptions}
     name, _, field_name = table.partition(".")

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pentad.catalogue import Catalogue
-from pentad.options import parse
+from pentad.config.options import parse
+from pentad.registry.catalogue import Catalogue
 from pentad_cli.stage_command import Request
 
 if TYPE_CHECKING:
-    from pentad.tokenizer import Tokenizer
+    from pentad.contracts.tokenizer import Tokenizer
 
 
 class _Needed(Exception):
@@ -26,7 +26,7 @@ def tokenizer_for(request: Request) -> Tokenizer:
     """
     offer = request.offers["tokenizer"]
     options = parse(offer.options, request.options("tokenizer"), "tokenizer")
-    return _fixed(offer.resolve()(options)) or _trained(request)
+    return _fixed(offer.make(options)) or _trained(request)
 
 
 def tokenizer_of_run(folder: Path, catalogue: Catalogue) -> Tokenizer:
@@ -35,7 +35,7 @@ def tokenizer_of_run(folder: Path, catalogue: Catalogue) -> Tokenizer:
     Raises:
         EngineError: there is no run, its tokenizer is damaged, or what made it is missing.
     """
-    from pentad.run_directory import RunDirectory
+    from pentad.runs.folder import RunDirectory
 
     return RunDirectory.open(folder).tokenizer(catalogue)
 
@@ -59,11 +59,11 @@ def _fixed(tokenizer: Tokenizer) -> Tokenizer | None:
 
 
 def _trained(request: Request) -> Tokenizer:
-    from pentad.cache import cache_directory
-    from pentad.corpus import open_corpus
-    from pentad.recipe import DataOptions
-    from pentad.shards import trained_tokenizer
-    from pentad.split import split_corpus
+    from pentad.config.recipe import DataOptions
+    from pentad.data.corpus import open_corpus
+    from pentad.data.shards import trained_tokenizer
+    from pentad.data.split import split_corpus
+    from pentad.system.cache import cache_directory
 
     data = parse(DataOptions, request.tables["data"], "data")
     held_out = open_corpus(data.held_out_sources, request.catalogue) if data.held_out_sources else None

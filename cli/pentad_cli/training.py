@@ -13,7 +13,7 @@ from pentad_cli.output import say_json
 from pentad_cli.stage_command import Request
 
 if TYPE_CHECKING:
-    from pentad.observer import RunObserver, RunResult
+    from pentad.contracts.observer import RunObserver, RunResult
 
 
 def train_options() -> list[click.Option]:
@@ -29,7 +29,7 @@ def train(carry_out: Callable[[list[RunObserver]], RunResult], request: Request,
         request: what the command line asks for.
         as_json: whether the result goes to stdout as JSON, and all else to stderr.
     """
-    from pentad.runtime import prepare_process
+    from pentad.system.machine import prepare_process
     from pentad_cli.display import display_for, is_first_process
 
     prepare_process()  # before an observer or the pipeline imports torch

@@ -8,84 +8,76 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from pentad.hookspecs import hookimpl
-from pentad.implementation import (
-    HOOK_API_VERSION,
-    STAGES,
-    Command,
-    Corpus,
-    Executor,
-    Implementation,
-    Observer,
-    Reader,
-    Stage,
-)
-from pentad.options import NoOptions, option
+from pentad.config.options import NoOptions, option
+from pentad.config.stages import STAGES, Stage
+from pentad.registry.hookspecs import hookimpl
+from pentad.registry.records import HOOK_API_VERSION, Command, Corpus, Executor, Implementation, Observer, Reader
 
 if TYPE_CHECKING:
-    from pentad.catalogue import Catalogue
-    from pentad.errors import EngineError, UsageError
-    from pentad.examples import IGNORED, Batch, ExampleBuilder, Tokens, pairs, segments_of
-    from pentad.executor import Ended, Task, TaskExecutor, be_task_process, cause_of, outcome_of
-    from pentad.model import Model
-    from pentad.observer import Evaluation, Plan, Preparation, RunObserver, RunResult, Sample, Saved, Step
-    from pentad.optimizer import NamedParameter, Optimization, ScheduleOptions, schedule
+    from pentad.config.recipe import Choice, Recipe
+    from pentad.contracts.batch import IGNORED, Batch, Tokens, pairs, segments_of
+    from pentad.contracts.builder import ExampleBuilder
+    from pentad.contracts.executor import Ended, Task, TaskExecutor, be_task_process, cause_of, outcome_of
+    from pentad.contracts.model import Model
+    from pentad.contracts.observer import Evaluation, Plan, Preparation, RunObserver, RunResult, Sample, Saved, Step
+    from pentad.contracts.optimizer import NamedParameter, Optimization, ScheduleOptions, schedule
+    from pentad.contracts.sampler import Sampler, tempered_softmax
+    from pentad.contracts.tokenizer import END_OF_TEXT, TokenIds, Tokenizer, utf8
+    from pentad.data.shuffling import draw_below, random_words, shuffled
     from pentad.pipeline import plan, resume, run
-    from pentad.recipe import Choice, Recipe
-    from pentad.sampler import Sampler, tempered_softmax
-    from pentad.saved_run import SavedRun, open_run
-    from pentad.shuffling import draw_below, random_words, shuffled
-    from pentad.stages import make
-    from pentad.tokenizer import END_OF_TEXT, TokenIds, Tokenizer, utf8
-    from pentad.training import named_parameters
+    from pentad.registry.catalogue import Catalogue
+    from pentad.registry.making import make
+    from pentad.runs.saved_run import SavedRun, open_run
+    from pentad.system.errors import EngineError, UsageError
+    from pentad.train.trainer import named_parameters
 
 _LAZY = {
-    "Catalogue": "catalogue",
-    "EngineError": "errors",
-    "UsageError": "errors",
-    "IGNORED": "examples",
-    "Batch": "examples",
-    "ExampleBuilder": "examples",
-    "Tokens": "examples",
-    "pairs": "examples",
-    "segments_of": "examples",
-    "Ended": "executor",
-    "Task": "executor",
-    "TaskExecutor": "executor",
-    "be_task_process": "executor",
-    "cause_of": "executor",
-    "outcome_of": "executor",
-    "Model": "model",
-    "NamedParameter": "optimizer",
-    "Optimization": "optimizer",
-    "ScheduleOptions": "optimizer",
-    "schedule": "optimizer",
-    "Sampler": "sampler",
-    "tempered_softmax": "sampler",
-    "draw_below": "shuffling",
-    "random_words": "shuffling",
-    "shuffled": "shuffling",
-    "END_OF_TEXT": "tokenizer",
-    "TokenIds": "tokenizer",
-    "Tokenizer": "tokenizer",
-    "utf8": "tokenizer",
-    "Choice": "recipe",
-    "Recipe": "recipe",
-    "Evaluation": "observer",
-    "Plan": "observer",
-    "Preparation": "observer",
-    "RunObserver": "observer",
-    "RunResult": "observer",
-    "Sample": "observer",
-    "Saved": "observer",
-    "Step": "observer",
-    "make": "stages",
-    "named_parameters": "training",
+    "Catalogue": "registry.catalogue",
+    "EngineError": "system.errors",
+    "UsageError": "system.errors",
+    "IGNORED": "contracts.batch",
+    "Batch": "contracts.batch",
+    "ExampleBuilder": "contracts.builder",
+    "Tokens": "contracts.batch",
+    "pairs": "contracts.batch",
+    "segments_of": "contracts.batch",
+    "Ended": "contracts.executor",
+    "Task": "contracts.executor",
+    "TaskExecutor": "contracts.executor",
+    "be_task_process": "contracts.executor",
+    "cause_of": "contracts.executor",
+    "outcome_of": "contracts.executor",
+    "Model": "contracts.model",
+    "NamedParameter": "contracts.optimizer",
+    "Optimization": "contracts.optimizer",
+    "ScheduleOptions": "contracts.optimizer",
+    "schedule": "contracts.optimizer",
+    "Sampler": "contracts.sampler",
+    "tempered_softmax": "contracts.sampler",
+    "draw_below": "data.shuffling",
+    "random_words": "data.shuffling",
+    "shuffled": "data.shuffling",
+    "END_OF_TEXT": "contracts.tokenizer",
+    "TokenIds": "contracts.tokenizer",
+    "Tokenizer": "contracts.tokenizer",
+    "utf8": "contracts.tokenizer",
+    "Choice": "config.recipe",
+    "Recipe": "config.recipe",
+    "Evaluation": "contracts.observer",
+    "Plan": "contracts.observer",
+    "Preparation": "contracts.observer",
+    "RunObserver": "contracts.observer",
+    "RunResult": "contracts.observer",
+    "Sample": "contracts.observer",
+    "Saved": "contracts.observer",
+    "Step": "contracts.observer",
+    "make": "registry.making",
+    "named_parameters": "train.trainer",
     "run": "pipeline",
     "resume": "pipeline",
     "plan": "pipeline",
-    "open_run": "saved_run",
-    "SavedRun": "saved_run",
+    "open_run": "runs.saved_run",
+    "SavedRun": "runs.saved_run",
 }
 
 __version__ = "0.1.0"

@@ -13,18 +13,19 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from pentad.catalogue import Catalogue
-from pentad.distributed import is_first_process
-from pentad.errors import EngineError, RunDone, to_resume
-from pentad.estimate import Estimate
-from pentad.job import Earlier, Job, assemble, facts_of, plan_of
-from pentad.loop import carry_out
-from pentad.observer import Observers, Plan, Preparation, RunObserver, RunResult
-from pentad.preparation import Kept
-from pentad.recipe import Recipe, Resolved, resolve
-from pentad.run_directory import RunDirectory, new_run_path, refuse_used
-from pentad.runtime import available_memory
-from pentad.saved_run import load_tokenizer, newest_checkpoint, restore_model
+from pentad.config.recipe import Recipe
+from pentad.contracts.observer import Observers, Plan, Preparation, RunObserver, RunResult
+from pentad.data.preparation import Kept
+from pentad.registry.catalogue import Catalogue
+from pentad.registry.resolving import Resolved, resolve
+from pentad.runs.folder import RunDirectory, new_run_path, refuse_used
+from pentad.runs.saved_run import load_tokenizer, newest_checkpoint, restore_model
+from pentad.system.errors import EngineError, RunDone, to_resume
+from pentad.system.machine import available_memory
+from pentad.system.processes import is_first_process
+from pentad.train.estimate import Estimate
+from pentad.train.job import Earlier, Job, assemble, facts_of, plan_of
+from pentad.train.loop import carry_out
 
 __all__ = ["available_memory", "plan", "resume", "run"]
 

@@ -10,34 +10,72 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pentad.budget import Budget
-    from pentad.catalogue import Offer, one_line
-    from pentad.durable import locked, read_json, write_atomically
-    from pentad.errors import Interrupted, RunDone, did_you_mean
-    from pentad.objective import bits_per_byte, negative_log_likelihood
-    from pentad.options import OptionSpec, describe, parse
-    from pentad.pieces import Piece, Pieces
-    from pentad.preparation import make_builder, open_split, prepare_tokenizer
-    from pentad.recipe import DataOptions, TrainingOptions, read_tables, resolve
-    from pentad.run_directory import RunDirectory, read_lines
-    from pentad.runtime import available_cores, peak_memory, prepare_process
-    from pentad.sources import source_digest
-    from pentad.split import Split
+    from pentad.config.budget import Budget
+    from pentad.config.options import OptionSpec, describe, parse
+    from pentad.config.recipe import DataOptions, TrainingOptions, read_tables
+    from pentad.data.pieces import Piece, Pieces
+    from pentad.data.preparation import make_builder, open_split, prepare_tokenizer
+    from pentad.data.split import Split
+    from pentad.inference.net import bits_per_byte, negative_log_likelihood
+    from pentad.registry.catalogue import Offer, one_line
+    from pentad.registry.resolving import resolve
+    from pentad.runs.folder import RunDirectory, read_lines
+    from pentad.system.errors import Interrupted, RunDone, did_you_mean
+    from pentad.system.files import locked, read_json, write_atomically
+    from pentad.system.machine import available_cores, peak_memory, prepare_process
+    from pentad.system.sources import source_digest
 
 PLACES = {
-    "budget": ("Budget",),
-    "catalogue": ("Offer", "one_line"),
-    "durable": ("locked", "read_json", "write_atomically"),
-    "errors": ("Interrupted", "RunDone", "did_you_mean"),
-    "objective": ("bits_per_byte", "negative_log_likelihood"),
-    "options": ("OptionSpec", "describe", "parse"),
-    "pieces": ("Piece", "Pieces"),
-    "preparation": ("make_builder", "open_split", "prepare_tokenizer"),
-    "recipe": ("DataOptions", "TrainingOptions", "read_tables", "resolve"),
-    "run_directory": ("RunDirectory", "read_lines"),
-    "runtime": ("available_cores", "peak_memory", "prepare_process"),
-    "sources": ("source_digest",),
-    "split": ("Split",),
+    "config.budget": ("Budget",),
+    "config.options": (
+        "OptionSpec",
+        "describe",
+        "parse",
+    ),
+    "config.recipe": (
+        "DataOptions",
+        "TrainingOptions",
+        "read_tables",
+    ),
+    "data.pieces": (
+        "Piece",
+        "Pieces",
+    ),
+    "data.preparation": (
+        "make_builder",
+        "open_split",
+        "prepare_tokenizer",
+    ),
+    "data.split": ("Split",),
+    "inference.net": (
+        "bits_per_byte",
+        "negative_log_likelihood",
+    ),
+    "registry.catalogue": (
+        "Offer",
+        "one_line",
+    ),
+    "registry.resolving": ("resolve",),
+    "runs.folder": (
+        "RunDirectory",
+        "read_lines",
+    ),
+    "system.errors": (
+        "Interrupted",
+        "RunDone",
+        "did_you_mean",
+    ),
+    "system.files": (
+        "locked",
+        "read_json",
+        "write_atomically",
+    ),
+    "system.machine": (
+        "available_cores",
+        "peak_memory",
+        "prepare_process",
+    ),
+    "system.sources": ("source_digest",),
 }
 """Module to the names that are taken from it."""
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pentad.catalogue import Catalogue
-from pentad.observer import Evaluation, Plan, Preparation, RunResult, Sample, Step
-from pentad.recipe import Recipe
+from pentad.config.recipe import Recipe
+from pentad.contracts.observer import Evaluation, Plan, Preparation, RunResult, Sample, Step
+from pentad.registry.catalogue import Catalogue
 from pentad_cli.display import PlainDisplay, display_for, next_commands, step_words
 from pentad_cli.layers import default_tables
 from pentad_cli.live import LiveDisplay

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from pentad.catalogue import Catalogue
-from pentad.recipe import Recipe, resolve
+from pentad.config.recipe import Recipe
+from pentad.registry.catalogue import Catalogue
+from pentad.registry.resolving import resolve
 from pentad_cli.layers import default_tables, lay_over
 
 

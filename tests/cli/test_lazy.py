@@ -14,7 +14,7 @@ _PROBE = """
 import sys
 from pentad_cli.main import call
 code = call(sys.argv[1:])
-heavy = [name for name in ("torch", "numpy", "rich", "tiktoken", "pentad.training") if name in sys.modules]
+heavy = [name for name in ("torch", "numpy", "rich", "tiktoken", "pentad.train.trainer") if name in sys.modules]
 print("HEAVY", heavy, file=sys.stderr)
 sys.exit(code)
 """

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
-from pentad.errors import EngineError, Interrupted
+from pentad.system.errors import EngineError, Interrupted
 from pentad_cli import group, main
 from pentad_cli.errors import as_engine_error, show
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pentad.implementation import STAGES
+from pentad.config.stages import STAGES
 
 HOOKS = ("engine_tokenizers", "engine_example_builders", "engine_models", "engine_optimizers", "engine_samplers")
 MANY = 50

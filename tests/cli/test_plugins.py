@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pentad.catalogue import Catalogue, Problem
+from pentad.registry.catalogue import Catalogue, Problem
 
 from .conftest import Result
 

@@ -21,7 +21,7 @@ Cli = Callable[..., Result]
 OBSERVER = """
 from dataclasses import dataclass
 from pentad import Observer, hookimpl, option
-from pentad.observer import RunObserver
+from pentad.contracts.observer import RunObserver
 
 
 @dataclass(frozen=True, kw_only=True)

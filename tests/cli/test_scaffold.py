@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pentad.implementation import STAGES
+from pentad.config.stages import STAGES
 
 Cli = Callable[..., Any]
 

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from pentad import IGNORED, Batch, Choice, ExampleBuilder, Model, Recipe
-from pentad.optimizer import Optimization
-from pentad.runtime import Machine
+from pentad.contracts.optimizer import Optimization
+from pentad.system.machine import Machine
 
 
 class Tiny(Model):

@@ -30,9 +30,9 @@ from pentad import (
     resume,
     run,
 )
-from pentad.checkpoint import list_checkpoints
-from pentad.errors import Interrupted
-from pentad.runtime import compiler_for
+from pentad.runs.checkpoint import list_checkpoints
+from pentad.system.errors import Interrupted
+from pentad.system.machine import compiler_for
 
 GPT = Choice("gpt", n_layer=1, n_head=2, n_embd=8, dropout=0.2)
 RNN = Choice("rnn", n_layer=2, n_embd=8, cell="gru", dropout=0.2)

@@ -9,13 +9,13 @@ import pytest
 
 import pentad
 import pentad.testing
-from pentad.catalogue import KINDS
-from pentad.options import describe
+from pentad.config.options import describe
+from pentad.registry.catalogue import KINDS
 
 ALIASES = {"Stage", "TokenIds", "Tokens"}
 """Names of types: there is nothing to run."""
 
-HOOKS = [hook for hook, _ in KINDS.values()]
+HOOKS = [kind.hook for kind in KINDS.values()]
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_every_name_of_the_conformance_kit_is_documented_and_tested(name, api, w
 
 
 def test_every_option_has_help():
-    from pentad.catalogue import Catalogue
+    from pentad.registry.catalogue import Catalogue
 
     offers = [offer for kind in KINDS for offer in Catalogue().offers(kind) if hasattr(offer.record, "options")]
     silent = [f"{offer.name}.{spec.name}" for offer in offers for spec in describe(offer.options) if not spec.help]

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from pentad.catalogue import Catalogue
-from pentad.implementation import STAGES
+from pentad.config.stages import STAGES
+from pentad.registry.catalogue import Catalogue
 
 
 @pytest.mark.timeout(600)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pentad import Catalogue, Choice, Recipe, open_run, pairs, run
-from pentad.preparation import prepare
-from pentad.recipe import resolve
+from pentad.data.preparation import prepare
+from pentad.registry.resolving import resolve
 
 SENTENCE = "This is me training a large language model, to learn the phrase large language model"
 IDS = [1212, 318, 502, 3047, 257, 1588, 3303, 2746, 11, 284, 2193, 262, 9546, 1588, 3303, 2746]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from pentad.catalogue import Catalogue
+from pentad.registry.catalogue import Catalogue
 from pentad.testing import SamplerConformance
 from pentad_cli.main import call
 

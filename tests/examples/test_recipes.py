@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pentad import Catalogue, Recipe, make
-from pentad.recipe import read_tables, resolve
+from pentad.config.recipe import read_tables
+from pentad.registry.resolving import resolve
 from pentad_cli.main import call
 
 RECIPES = sorted((Path(__file__).parents[2] / "examples" / "recipes").glob("*.toml"))

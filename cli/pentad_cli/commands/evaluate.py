@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pentad.options import parse
+from pentad.config.options import parse
 from pentad_cli.command import json_option, offers_of, run_argument
 from pentad_cli.output import paint, say, say_json
 from pentad_cli.stage_command import Request, StageCommand
@@ -15,11 +15,11 @@ from pentad_cli.text import count, duration, plural, size, visible_line
 
 def _evaluate(run: Path, data: tuple[str, ...], as_json: bool) -> None:
     request: Request = click.get_current_context().obj
-    from pentad.recipe import TrainingOptions
-    from pentad.runtime import prepare_process
+    from pentad.config.recipe import TrainingOptions
+    from pentad.system.machine import prepare_process
 
     prepare_process()
-    from pentad.saved_run import open_run
+    from pentad.runs.saved_run import open_run
 
     training = parse(TrainingOptions, request.tables.get("training", {}), "training")
     saved = open_run(run, catalogue=request.catalogue, device=training.device)

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pentad.errors import UsageError
-from pentad.options import parse
+from pentad.config.options import parse
+from pentad.system.errors import UsageError
 from pentad_cli.command import json_option, read_text
 from pentad_cli.output import cells, is_terminal, paint, say, say_json, terminal_width
 from pentad_cli.stage_command import Request, StageCommand
 from pentad_cli.text import plural, visible_bytes
 
 if TYPE_CHECKING:
-    from pentad.examples import Batch
-    from pentad.tokenizer import Tokenizer
+    from pentad.contracts.batch import Batch
+    from pentad.contracts.tokenizer import Tokenizer
 
 
 def _examples(text: str | None, limit: int, as_json: bool) -> None:
@@ -44,7 +44,7 @@ def _build(request: Request, tokenizer: Tokenizer, text: str, limit: int) -> tup
     end = np.array([tokenizer.end_of_text], dtype=np.uint32)
     tokens = np.concatenate([end, tokenizer.encode(text), end]) if text else end
     offer = request.offers["builder"]
-    builder = offer.resolve()(
+    builder = offer.make(
         parse(offer.options, request.options("builder"), "builder"),
         context_length=request.tables.get("training", {}).get("context_length") or max(1, len(tokens) - 1),
         vocab_size=tokenizer.vocab_size,
@@ -90,7 +90,7 @@ class _Names:
 
 
 def _row(batch: Batch, row: int) -> Batch:
-    from pentad.examples import Batch as Rows
+    from pentad.contracts.batch import Batch as Rows
 
     part = slice(row, row + 1)
     segments = None if batch.segments is None else batch.segments[part]
@@ -98,7 +98,7 @@ def _row(batch: Batch, row: int) -> Batch:
 
 
 def _lines(batch: Batch, row: int, names: _Names, limit: int) -> Iterator[str]:
-    from pentad.examples import IGNORED, pairs
+    from pentad.contracts.batch import IGNORED, pairs
 
     learned = int((batch.targets[row] != IGNORED).sum())
     if learned == 1:
@@ -137,7 +137,7 @@ def _arrow(context: list[int], target: int, names: _Names) -> str:
 
 
 def _facts(batch: Batch, row: int, names: _Names) -> dict[str, Any]:
-    from pentad.examples import IGNORED, pairs
+    from pentad.contracts.batch import IGNORED, pairs
 
     inputs, targets = batch.inputs[row].tolist(), batch.targets[row].tolist()
     facts = {

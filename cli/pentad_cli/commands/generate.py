@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pentad.catalogue import Catalogue
-from pentad.errors import UsageError
-from pentad.options import parse
+from pentad.config.options import parse
+from pentad.registry.catalogue import Catalogue
+from pentad.system.errors import UsageError
 from pentad_cli.command import json_option, read_text, run_argument
 from pentad_cli.layers import Tables
 from pentad_cli.output import is_terminal, paint, say, say_json
@@ -19,7 +19,7 @@ from pentad_cli.stage_command import Request, StageCommand, look, positional
 from pentad_cli.text import plural, short, visible
 
 if TYPE_CHECKING:
-    from pentad.observer import Sample
+    from pentad.contracts.observer import Sample
 
 
 class GenerateCommand(StageCommand):
@@ -27,7 +27,7 @@ class GenerateCommand(StageCommand):
 
     def base_tables(self, args: Sequence[str], with_value: Sequence[str]) -> Tables:
         """Return the run's sampler and [generation], so that `--sampler.k 5` alone changes the sampler that the run has."""
-        from pentad.recipe import Recipe, read_tables
+        from pentad.config.recipe import Recipe, read_tables
 
         folder = positional(args, with_value)
         tables = super().base_tables(args, with_value)
@@ -45,7 +45,7 @@ class GenerateCommand(StageCommand):
             given = look(args, ("--plugin", "--sampler"))
             folder = positional(args, self.flags_with_value())
             if folder and "--sampler" not in given and Path(folder, "engine.json").is_file():
-                from pentad.run_directory import RunDirectory
+                from pentad.runs.folder import RunDirectory
 
                 files = [Path(path) for path in given.get("--plugin", ())]
                 RunDirectory.open(Path(folder)).maker("sampler", Catalogue(plugin_files=files))
@@ -54,14 +54,14 @@ class GenerateCommand(StageCommand):
 
 def _generate(run: Path, as_json: bool) -> None:
     request: Request = click.get_current_context().obj
-    from pentad.recipe import Choice, GenerationOptions, TrainingOptions
-    from pentad.runtime import prepare_process
+    from pentad.config.recipe import Choice, GenerationOptions, TrainingOptions
+    from pentad.system.machine import prepare_process
 
     wanted = parse(GenerationOptions, request.tables.get("generation", {}), "generation")
     training = parse(TrainingOptions, request.tables.get("training", {}), "training")
     prompt = read_text("-", "--prompt") if wanted.prompt == "-" else wanted.prompt
     prepare_process()
-    from pentad.saved_run import open_run
+    from pentad.runs.saved_run import open_run
 
     saved = open_run(run, catalogue=request.catalogue, device=training.device)
     sampler = Choice(request.tables["sampler"]["name"], **request.options("sampler"))

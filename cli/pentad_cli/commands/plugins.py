@@ -9,21 +9,18 @@ from typing import Any
 
 import click
 
-from pentad.catalogue import KINDS, Catalogue, Offer
-from pentad.errors import UsageError, did_you_mean
-from pentad.implementation import STAGES, Executor, Implementation, Observer
-from pentad.options import OptionSpec, describe
+from pentad.config.options import OptionSpec, describe
+from pentad.config.stages import STAGE_SPECS, STAGES
+from pentad.registry.catalogue import KINDS, Catalogue, Offer
+from pentad.registry.records import Executor, Implementation, Observer
+from pentad.system.errors import UsageError, did_you_mean
 from pentad_cli.command import EngineCommand, EngineSubgroup, Folder, debug_option, json_option, plugin_option
 from pentad_cli.group import installed
 from pentad_cli.output import paint, say, say_json, table, terminal_width, wrap
 from pentad_cli.text import visible, visible_line
 
 TITLES = {
-    "tokenizer": "Tokenizers: text to tokens",
-    "builder": "Example builders: tokens to what is learned",
-    "model": "Models",
-    "optimizer": "Optimizers",
-    "sampler": "Samplers: how the next token is picked",
+    **{name: spec.title for name, spec in STAGE_SPECS.items()},
     "corpus": "Corpora for --data",
     "reader": "File formats for --data, beside .txt, .md, .jsonl and .gz",
     "observer": "Observers for --observe",
@@ -203,7 +200,7 @@ def _new(name: str, stage: str, out: Path | None, as_json: bool) -> None:
 
 
 def _check(ctx: click.Context, dist: str, as_json: bool) -> None:
-    from pentad.runtime import prepare_process
+    from pentad.system.machine import prepare_process
 
     prepare_process()
     from pentad_cli.checks import check_distribution

@@ -13,7 +13,7 @@ from pentad_cli.stage_command import Request, StageCommand
 from pentad_cli.training import train, train_options
 
 if TYPE_CHECKING:
-    from pentad.observer import RunObserver, RunResult
+    from pentad.contracts.observer import RunObserver, RunResult
 
 
 def _resume(run: Path, as_json: bool) -> None:

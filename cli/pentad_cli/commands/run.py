@@ -14,12 +14,13 @@ from pentad_cli.stage_command import Request, StageCommand
 from pentad_cli.training import train, train_options
 
 if TYPE_CHECKING:
-    from pentad.observer import RunObserver, RunResult
-    from pentad.recipe import Recipe
+    from pentad.config.recipe import Recipe
+    from pentad.contracts.observer import RunObserver, RunResult
 
 
 def _run(config: Path | None, out: Path | None, dry_run: bool, print_config: bool, as_json: bool) -> None:
-    from pentad.recipe import Recipe, resolve
+    from pentad.config.recipe import Recipe
+    from pentad.registry.resolving import resolve
 
     request: Request = click.get_current_context().obj
     recipe = Recipe.from_dict(request.tables, f"--config {config}" if config else "The recipe")
@@ -32,7 +33,7 @@ def _run(config: Path | None, out: Path | None, dry_run: bool, print_config: boo
 
 
 def _plan(recipe: Recipe, request: Request, out: Path | None, as_json: bool) -> None:
-    from pentad.runtime import prepare_process
+    from pentad.system.machine import prepare_process
     from pentad_cli.display import display_for, is_first_process
 
     prepare_process()  # before the pipeline imports torch

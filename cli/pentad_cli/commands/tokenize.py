@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pentad.errors import UsageError
+from pentad.system.errors import UsageError
 from pentad_cli.command import Folder, json_option, read_text
 from pentad_cli.output import has_colour, paint, say, say_json
 from pentad_cli.stage_command import Request, StageCommand
 from pentad_cli.text import count, plural, visible_bytes
 
 if TYPE_CHECKING:
-    from pentad.tokenizer import Tokenizer
+    from pentad.contracts.tokenizer import Tokenizer
 
 _BACKGROUNDS = ("48;5;24", "48;5;54")
 """Two dark backgrounds of the 256-colour palette on which white text reads well."""

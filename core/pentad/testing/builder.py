@@ -16,7 +16,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from pentad.examples import IGNORED, Batch, ExampleBuilder, Tokens
+from pentad.contracts.batch import IGNORED, Batch, Tokens
+from pentad.contracts.builder import ExampleBuilder
 from pentad.testing.conformance import Conformance, require
 
 _LENGTHS = (5, 1, 12, 3, 40, 8, 23)

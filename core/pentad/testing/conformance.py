@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from pentad.catalogue import Catalogue, one_line
-from pentad.implementation import Implementation, resolve
-from pentad.options import parse, to_dict
+from pentad.config.options import parse, to_dict
+from pentad.registry.catalogue import Catalogue, one_line
+from pentad.registry.records import Implementation, resolve
 
 
 def require(condition: bool, message: str) -> None:

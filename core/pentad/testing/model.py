@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pentad.errors import EngineError
-from pentad.model import Model, Role
+from pentad.contracts.model import Model, Role
+from pentad.system.errors import EngineError
 from pentad.testing.conformance import Conformance, require
 
 BATCH = 3

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pentad.model import Role
-from pentad.optimizer import NamedParameter, Optimization
+from pentad.contracts.model import Role
+from pentad.contracts.optimizer import NamedParameter, Optimization
 from pentad.testing.conformance import Conformance, require
 
 _VOCAB_SIZE, _WIDTH = 11, 8

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from pentad.sampler import Sampler
+from pentad.contracts.sampler import Sampler
 from pentad.testing.conformance import Conformance, require
 
 _NEVER = -math.inf

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from pentad.errors import EngineError, UsageError
+from pentad.contracts.tokenizer import END_OF_TEXT, Tokenizer
+from pentad.system.errors import EngineError, UsageError
 from pentad.testing.conformance import Conformance, require
-from pentad.tokenizer import END_OF_TEXT, Tokenizer
 
 SENTENCES = (
     "The tokenizer cuts a text into pieces, and each piece has a number.",
@@ -78,7 +78,7 @@ def random_texts(count: int = 200, seed: int = 0) -> list[str]:
 
 
 class TokenizerConformance(Conformance):
-    """The tokenizer contract (`pentad.tokenizer.Tokenizer`), promise by promise.
+    """The tokenizer contract (`pentad.contracts.tokenizer.Tokenizer`), promise by promise.
 
     The tokenizer is trained on `sample_texts()`; a vocabulary of some hundred tokens fits them. `lossless = False` in the
     tokenizer's class takes the round trip, and the account of bytes, out of the checks: it is a property to declare, not

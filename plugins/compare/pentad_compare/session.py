@@ -71,7 +71,8 @@ class Asked:
     def executor(self) -> TaskExecutor:
         """Make the executor."""
         offer = self.request.executor
-        return offer.make(TaskExecutor, self.request.executor_options, jobs=self.jobs)
+        executor: TaskExecutor = offer.make(self.request.executor_options, jobs=self.jobs)
+        return executor
 
 
 def whole(asked: Asked) -> None:

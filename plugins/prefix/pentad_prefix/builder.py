@@ -3,7 +3,7 @@
 - One example a row: the prefix from the left, its last position learns the next token, the rest of the row is filled with
   end-of-text and ignored. A causal model never sees the filling. A prefix longer than the row keeps its last tokens.
 - A prefix starts with the end-of-text that opens its document. So the empty prefix can be learned (a text from no prompt),
-  and a model reads at evaluation and generation what it read in training. `pentad.examples.pairs` leaves that id out,
+  and a model reads at evaluation and generation what it read in training. `pentad.contracts.builder.pairs` leaves that id out,
   as textbooks do.
 - Prefixes never cross a document. The end of a document is learned from the whole of it.
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pentad import Batch, ExampleBuilder, Implementation, NoOptions, random_words, segments_of, shuffled
-from pentad.examples import IGNORED
+from pentad.contracts.batch import IGNORED
 from pentad.testing import ExampleBuilderConformance
 
 

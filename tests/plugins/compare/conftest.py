@@ -20,7 +20,7 @@ import importlib
 import numpy as np
 
 from pentad import IGNORED, Batch, Ended, Executor, ExampleBuilder, Implementation, TaskExecutor, hookimpl
-from pentad.errors import EngineError
+from pentad.system.errors import EngineError
 
 
 class Inline(TaskExecutor):

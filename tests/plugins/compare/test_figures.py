@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from pentad import Catalogue, Choice, open_run
-from pentad.corpus import open_corpus
-from pentad.split import split_corpus
+from pentad.data.corpus import open_corpus
+from pentad.data.split import split_corpus
 from pentad.tools import peak_memory
 from pentad_cli.main import call
 from pentad_compare.records import Text

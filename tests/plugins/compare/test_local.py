@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pentad import Ended, EngineError, NoOptions, Task, TaskExecutor
-from pentad.errors import Interrupted
+from pentad.system.errors import Interrupted
 from pentad_compare.local import Local
 
 HERE = Path(__file__).parent

@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 
 from pentad import Catalogue
-from pentad.corpus import open_corpus
-from pentad.recipe import Choice
-from pentad.split import split_corpus
+from pentad.config.recipe import Choice
+from pentad.data.corpus import open_corpus
+from pentad.data.split import split_corpus
 from pentad_cli.layers import default_tables
 from pentad_compare.arms import arm_of, product
 from pentad_compare.study import Study, run_recipe, slug

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pentad import IGNORED, Choice, Model, Recipe, UsageError, make, open_run, run
-from pentad.pieces import cut as cut_pieces
-from pentad.runtime import Machine
+from pentad.data.pieces import cut as cut_pieces
+from pentad.system.machine import Machine
 from pentad_compare import texts as module
 from pentad_compare.records import Text
 from pentad_compare.texts import cut, distinct, figures, prompts_from, repetition, surprise, windows, write_texts

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pentad import Choice, make
-from pentad.pieces import Piece
+from pentad.data.pieces import Piece
 from pentad_compare import tokenizers as module
 from pentad_compare.tokenizers import encode_speed, measure, readable, renyi_efficiency
 

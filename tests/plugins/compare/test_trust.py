@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from pentad.budget import Budget
+from pentad.config.budget import Budget
 from pentad_compare import collect
 from pentad_compare.budgets import missed_by_plan
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pentad.pieces import Piece
+from pentad.data.pieces import Piece
 from pentad_compare.verbatim import Memory
 
 

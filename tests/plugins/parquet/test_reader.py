@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pentad import UsageError
-from pentad.catalogue import Catalogue
-from pentad.corpus import open_corpus
+from pentad.data.corpus import open_corpus
+from pentad.registry.catalogue import Catalogue
 
 TEXTS = ["eins", "zwei\r\n", "", None, "größer", "😀" * 10]
 

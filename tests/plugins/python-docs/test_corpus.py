@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from pentad.catalogue import Catalogue
-from pentad.corpus import open_corpus
-from pentad.split import Part, split_corpus
+from pentad.data.corpus import open_corpus
+from pentad.data.split import Part, split_corpus
+from pentad.registry.catalogue import Catalogue
 from pentad_python_docs.corpus import documents, without_repetitions
 
 LONG = " ".join(f"word{number}" for number in range(20))
@@ -55,5 +55,5 @@ def test_a_repeated_paragraph_is_taken_once_and_short_ones_stay():
 
 def test_listing_it_reads_no_text():
     found = "Catalogue().find('corpus', 'python-docs').name"
-    code = f"import sys; from pentad.catalogue import Catalogue; print({found}, 'pydoc_data.topics' in sys.modules)"
+    code = f"import sys; from pentad.registry.catalogue import Catalogue; print({found}, 'pydoc_data.topics' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "python-docs False\n"

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from pentad import EngineError
-from pentad.errors import Interrupted
+from pentad.system.errors import Interrupted
 
 
 def wait_for(path):

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from pentad import Catalogue, Ended, EngineError, Task, TaskExecutor, run
-from pentad.run_directory import RunDirectory
+from pentad.runs.folder import RunDirectory
 from pentad_ray.executor import Ray
 from pentad_ray.options import RayOptions
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from pentad import UsageError
-from pentad.options import parse
+from pentad.config.options import parse
 from pentad_ray.options import RayOptions
 
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pentad.errors import UsageError
-from pentad.options import parse
+from pentad.config.options import parse
+from pentad.system.errors import UsageError
 from pentad_temperature.plugin import TemperatureOptions
 from pentad_temperature.sampler import Temperature
 

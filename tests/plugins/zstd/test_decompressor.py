@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from pentad import UsageError
-from pentad.catalogue import Catalogue
-from pentad.corpus import open_corpus
+from pentad.data.corpus import open_corpus
+from pentad.registry.catalogue import Catalogue
 
 if sys.version_info >= (3, 14):
     from compression import zstd

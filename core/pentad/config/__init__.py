@@ -1,0 +1,1 @@
+"""What a user can choose: the stages, their options, the recipe, the budget."""

@@ -1,0 +1,230 @@
+"""Options of an implementation: a frozen keyword-only dataclass whose fields carry help and bounds.
+
+One description serves everywhere: the flag `--model.n-layer 6`, the TOML key `[model] n_layer = 6` and the Python keyword
+`n_layer=6` are made from the same field. Modules that hold options import no torch, so listing them is free.
+
+    @dataclass(frozen=True, kw_only=True)
+    class GPTOptions:
+        n_layer: int = option(6, "Number of transformer blocks.", ge=1)
+
+Field types: `int`, `float`, `bool`, `str`, `tuple[str, ...]`, each also as `… | None`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pentad.system.errors import UsageError, did_you_mean
+
+Options = TypeVar("Options")
+
+_METADATA_KEY = "pentad"
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+    lt: float | None = None,
+    choices: tuple[str, ...] | None = None,
+) -> Any:
+    """Declare one option as a dataclass field.
+
+    Args:
+        default: the value when the user says nothing.
+        help: one sentence for `--help`; give the unit.
+        ge, gt, le, lt: bounds, inclusive and exclusive.
+        choices: the allowed words of a `str` option.
+    """
+    metadata = {"help": help, "ge": ge, "gt": gt, "le": le, "lt": lt, "choices": choices}
+    return dataclasses.field(default=default, metadata={_METADATA_KEY: metadata})
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoOptions:
+    """For an implementation that has nothing to set."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptionSpec:
+    """One option, described: what `--help`, completion and the docs are made from."""
+
+    name: str
+    type: type
+    optional: bool
+    default: Any
+    help: str
+    ge: float | None = None
+    gt: float | None = None
+    le: float | None = None
+    lt: float | None = None
+    choices: tuple[str, ...] | None = None
+
+    @property
+    def flag(self) -> str:
+        """The name as a flag spells it, without dashes in front: `n-layer`."""
+        return self.name.replace("_", "-")
+
+    @property
+    def type_name(self) -> str:
+        """The type in words, for tables: `int`, `float or none`, `bpe|unigram`."""
+        word = "|".join(self.choices) if self.choices else ("list" if self.type is tuple else self.type.__name__)
+        return f"{word} or none" if self.optional else word
+
+    @property
+    def bounds(self) -> str:
+        """The bounds in words: `>= 1`, `>= 0 and < 1`, or an empty string."""
+        signs = ((">=", self.ge), (">", self.gt), ("<=", self.le), ("<", self.lt))
+        return " and ".join(f"{sign} {_number(bound)}" for sign, bound in signs if bound is not None)
+
+    def convert(self, value: Any, where: str) -> Any:
+        """Check a value (a flag's text, a TOML value or a Python object) and return it in the field's type.
+
+        Args:
+            value: what the user gave.
+            where: how the user names this option, for the message: `--model.n-layer`.
+
+        Raises:
+            UsageError: the value has the wrong type, is not finite, is out of bounds or is no choice.
+        """
+        if value is None or (self.optional and isinstance(value, str) and value.lower() == "none"):
+            if self.optional:
+                return None
+            raise UsageError(f"{where} expects {self.type_name}, found nothing.", f"{self.help}")
+        try:
+            converted = _CONVERTERS[self.type](value)
+        except (ValueError, TypeError, OverflowError):
+            raise UsageError(f"{where} expects {self.type_name}, found {value!r}.", self.help) from None
+        self._check(converted, where)
+        return converted
+
+    def _check(self, value: Any, where: str) -> None:
+        if self.choices and value not in self.choices:
+            near = did_you_mean(str(value), self.choices)
+            raise UsageError(f"{where} expects one of {', '.join(self.choices)}, found {value!r}.", near or self.help)
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            return
+        outside = (
+            (self.ge is not None and value < self.ge)
+            or (self.gt is not None and value <= self.gt)
+            or (self.le is not None and value > self.le)
+            or (self.lt is not None and value >= self.lt)
+        )
+        if outside or (isinstance(value, float) and not math.isfinite(value)):
+            raise UsageError(f"{where} expects a value {self.bounds or 'that is finite'}, found {value}.", self.help)
+
+
+def _number(bound: float) -> str:
+    """Spell a bound: whole numbers in full, others shortly."""
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"
+
+
+def _to_bool(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+    if isinstance(value, str) and value.lower() in words:
+        return words[value.lower()]
+    raise ValueError(value)
+
+
+def _to_int(value: Any) -> int:
+    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+        raise ValueError(value)
+    return int(value)
+
+
+def _to_float(value: Any) -> float:
+    if isinstance(value, bool):
+        raise ValueError(value)
+    return float(value)
+
+
+def _to_str(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(value)
+    value.encode()  # a lone surrogate (a flag that is no UTF-8) fits in no recipe; UnicodeEncodeError is a ValueError
+    return value
+
+
+def _to_tuple(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(_to_str(part) for part in value.split(",") if part)
+    return tuple(_to_str(part) for part in value)
+
+
+_CONVERTERS: dict[type, typing.Callable[[Any], Any]] = {
+    bool: _to_bool,
+    int: _to_int,
+    float: _to_float,
+    str: _to_str,
+    tuple: _to_tuple,
+}
+
+
+def describe(options_type: type) -> list[OptionSpec]:
+    """List the options of a dataclass, in the order of its fields.
+
+    Raises:
+        TypeError: the class is no dataclass, or a field has a type that options cannot have.
+    """
+    if not dataclasses.is_dataclass(options_type):
+        raise TypeError(f"options must be a dataclass, found {options_type!r}")
+    hints = typing.get_type_hints(options_type)
+    return [_spec(field, hints[field.name]) for field in dataclasses.fields(options_type)]
+
+
+def _spec(field: dataclasses.Field[Any], hint: Any) -> OptionSpec:
+    optional = False
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        members = [member for member in typing.get_args(hint) if member is not type(None)]
+        optional = len(members) < len(typing.get_args(hint))
+        hint = members[0] if len(members) == 1 else hint
+    base = typing.get_origin(hint) or hint
+    if base not in _CONVERTERS:
+        raise TypeError(f"option {field.name}: type {hint!r} is not one of int, float, bool, str, tuple[str, ...]")
+    if field.default is dataclasses.MISSING:
+        raise TypeError(f"option {field.name} has no default")
+    metadata = field.metadata.get(_METADATA_KEY, {"help": ""})
+    return OptionSpec(name=field.name, type=base, optional=optional, default=field.default, **metadata)
+
+
+def parse(options_type: type[Options], values: Mapping[str, Any], where: str) -> Options:
+    """Make an options object from names and values.
+
+    Args:
+        options_type: the dataclass.
+        values: option names (`n_layer` or `n-layer`) to values; names that are missing keep their default.
+        where: the stage or table that the options belong to, for messages: `model`.
+
+    Raises:
+        UsageError: an unknown name (with the nearest known one), a wrong type, a value out of bounds, or a combination
+            that the dataclass's `__post_init__` refuses with a ValueError.
+    """
+    specs = {spec.name: spec for spec in describe(options_type)}
+    arguments = {}
+    for key, value in values.items():
+        name = key.replace("-", "_")
+        if name not in specs:
+            known = ", ".join(sorted(specs)) or "none"
+            hint = did_you_mean(name, specs) or f"The options of {where} are: {known}."
+            raise UsageError(f"{where} has no option {name!r}.", hint)
+        arguments[name] = specs[name].convert(value, f"--{where}.{specs[name].flag}" if where else f"--{specs[name].flag}")
+    try:
+        return options_type(**arguments)
+    except ValueError as error:
+        raise UsageError(f"The options of {where or 'the run'} do not fit together: {error}", "Change one of them.") from None
+
+
+def to_dict(options: Any) -> dict[str, Any]:
+    """Return an options object as plain names and values, in the order of its fields."""
+    return {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}

@@ -1,0 +1,99 @@
+"""The five stages: one entry each, in the order in which the data meets them.
+
+Catalogue, recipe, command line, scaffold, pages and conformance kit read this table; a sixth stage would be one entry, one
+hook and one contract. Everything that it names is text, so that reading the table imports nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Stage = Literal["tokenizer", "builder", "model", "optimizer", "sampler"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageSpec:
+    """What the engine knows of a stage.
+
+    Args:
+        name: the word for it: in flags (`--model`), recipes (`[model]`) and messages.
+        hook: asked for its implementations.
+        contract: `module:Class`, what a factory must return.
+        conformance: `module:Class` of the kit that checks the contract.
+        plural: heads a list of its implementations.
+        purpose: what it turns into what, behind the plural; empty where the plural says it.
+        help: one sentence for `--help`.
+        dependencies: what an implementation imports beside the core, for a new distribution.
+    """
+
+    name: Stage
+    hook: str
+    contract: str
+    conformance: str
+    plural: str
+    purpose: str
+    help: str
+    dependencies: tuple[str, ...] = ("torch>=2.11",)
+
+    @property
+    def title(self) -> str:
+        """Return the heading of a list: `Tokenizers: text to tokens`."""
+        return f"{self.plural}: {self.purpose}" if self.purpose else self.plural
+
+
+STAGE_SPECS: dict[str, StageSpec] = {
+    spec.name: spec
+    for spec in (
+        StageSpec(
+            name="tokenizer",
+            hook="engine_tokenizers",
+            contract="pentad.contracts.tokenizer:Tokenizer",
+            conformance="pentad.testing.tokenizer:TokenizerConformance",
+            plural="Tokenizers",
+            purpose="text to tokens",
+            help="What cuts the text into tokens.",
+            dependencies=("numpy>=1.26",),
+        ),
+        StageSpec(
+            name="builder",
+            hook="engine_example_builders",
+            contract="pentad.contracts.builder:ExampleBuilder",
+            conformance="pentad.testing.builder:ExampleBuilderConformance",
+            plural="Example builders",
+            purpose="tokens to what is learned",
+            help="What makes examples of the tokens.",
+            dependencies=("numpy>=1.26",),
+        ),
+        StageSpec(
+            name="model",
+            hook="engine_models",
+            contract="pentad.contracts.model:Model",
+            conformance="pentad.testing.model:ModelConformance",
+            plural="Models",
+            purpose="",
+            help="What learns.",
+        ),
+        StageSpec(
+            name="optimizer",
+            hook="engine_optimizers",
+            contract="pentad.contracts.optimizer:Optimization",
+            conformance="pentad.testing.optimizer:OptimizerConformance",
+            plural="Optimizers",
+            purpose="",
+            help="What moves the parameters.",
+        ),
+        StageSpec(
+            name="sampler",
+            hook="engine_samplers",
+            contract="pentad.contracts.sampler:Sampler",
+            conformance="pentad.testing.sampler:SamplerConformance",
+            plural="Samplers",
+            purpose="how the next token is picked",
+            help="What picks the next token.",
+        ),
+    )
+}
+
+STAGES: tuple[Stage, ...] = tuple(spec.name for spec in STAGE_SPECS.values())
+"""Their names."""

@@ -1,0 +1,1 @@
+"""What each part promises, one file each. The first room to read."""

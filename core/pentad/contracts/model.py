@@ -1,0 +1,103 @@
+"""The model contract: token ids to features, features to logits.
+
+A model's factory is called as `factory(options, vocab_size=…, context_length=…)` and returns a `Model` with freshly
+initialised parameters (torch's global generator is seeded before the call).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from pentad.contracts.batch import Attention
+
+Role = Literal["matrix", "embedding", "head", "vector"]
+
+
+class Model(nn.Module):
+    """Token ids to a distribution over the next one (or over the masked one).
+
+    Shapes: B batch, T tokens, V vocabulary, D width of the features.
+
+    Promises, each checked by the conformance kit:
+
+    - Causal models never look ahead: a change at position t leaves all logits before t as they were.
+    - One token at a time from a state gives the same logits as all tokens at once.
+    - `segments` separate documents: a change in one leaves the logits of the others as they were.
+    - Every parameter gets a gradient; rows of a batch do not touch each other.
+    - `state_dict` holds all that was learned, each tensor under one name: tie weights by using one parameter in two places (the
+      embedding's weight in `logits`), not by giving it two names.
+    - More tokens than `context_length` are refused with an `EngineError`, in one call and through a state.
+    """
+
+    attention: frozenset[Attention] = frozenset({"causal"})
+    """What the model can do. A builder that needs something else is refused before training."""
+
+    causal: bool = True
+    """Whether a position sees only what stands before it. Core sets it to False on a model that lists "bidirectional", before
+    the first call, when the builder needs to look both ways; such a model has no state."""
+
+    context_length: int | None
+    """The most tokens that the model can take in one row, or None when there is no such bound (a recurrent state)."""
+
+    vocab_size: int
+
+    @abstractmethod
+    def forward(self, inputs: Tensor, state: Any = None, segments: Tensor | None = None) -> tuple[Tensor, Any]:
+        """Return features (B, T, D) of inputs (B, T), and the state after them.
+
+        Args:
+            inputs: (B, T) int64 ids.
+            state: what `initial_state` or an earlier call returned, and then the inputs go on where that call ended; None
+                to start afresh without keeping a state (the state returned is then None). A state may be changed in place.
+            segments: (B, T) int64 document numbers, or None when each row is one document. Never given with a state.
+        """
+
+    @abstractmethod
+    def logits(self, features: Tensor) -> Tensor:
+        """Return logits (…, V) of features (…, D): core calls it in chunks, and on the last position only in generation."""
+
+    @abstractmethod
+    def initial_state(self, batch_size: int, max_length: int) -> Any:
+        """Return an empty state for `batch_size` rows of up to `max_length` tokens, on the device of the parameters."""
+
+    def learn_by_counting(self, inputs: Tensor, targets: Tensor, segments: Tensor | None) -> None:
+        """Learn from a batch without gradients. Called in place of an optimizer step when the model has no parameters.
+
+        What is learned must live in buffers, so that checkpoints hold it.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no parameters and does not learn by counting either")
+
+    def upgrade_state(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return a checkpoint's tensors under the names and in the shapes of this version; the same unless overridden.
+
+        Called before they are compared with the model's own, for a plugin that has renamed a parameter since.
+        """
+        return tensors
+
+    def roles(self) -> dict[str, Role]:
+        """Say what each parameter is for, so that an optimizer can treat it accordingly.
+
+        The weight of an `nn.Embedding` is an "embedding", the weight of a submodule named `head` is the "head", other
+        parameters with two or more dimensions are a "matrix", the rest (biases, gains) a "vector".
+        """
+        embeddings = {id(module.weight) for module in self.modules() if isinstance(module, nn.Embedding)}
+        roles: dict[str, Role] = {}
+        for name, parameter in self.named_parameters():
+            if id(parameter) in embeddings:
+                roles[name] = "embedding"
+            elif parameter.ndim < 2:
+                roles[name] = "vector"
+            else:
+                roles[name] = "head" if name.split(".")[0] == "head" else "matrix"
+        return roles
+
+
+def parameter_device(model: nn.Module) -> torch.device:
+    """Return where the model lives: the device of its first parameter or buffer."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        return tensor.device
+    return torch.device("cpu")

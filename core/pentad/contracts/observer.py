@@ -1,0 +1,236 @@
+"""What a run reports, and who may listen.
+
+Every event is one frozen record, so that it can grow without breaking an observer. Subclass `RunObserver` and override what
+interests you. An observer that raises is reported once and left out from then on; it never ends a run.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pentad.config.recipe import Recipe
+from pentad.registry.catalogue import one_line
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preparation:
+    """Work before the training: `what` is being done; `done` is a share of it, or None when that is unknown."""
+
+    what: str
+    done: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a run will do, known before it starts.
+
+    Args:
+        folder: where the run lies.
+        recipe: every choice, resolved.
+        parameters: role (matrix, embedding, head, vector) to number of parameters.
+        vocab_size: ids that the model knows.
+        train_tokens, train_bytes, held_out_bytes, documents: sizes of the text.
+        tokens_per_step: tokens that a step reads.
+        steps: steps in all; an estimate when the budget is a time.
+        epochs: passes over the training text.
+        flops_per_step: floating-point operations of a step, forward and backward: its products of matrices.
+        seconds_per_step: measured on a few steps; None when nothing was measured.
+        memory_bytes: estimate of parameters, gradients, optimizer state and activations.
+        device, precision, compiled, threads: how it will be computed.
+        resumed_step: the step that a resumed run goes on from; 0 for a new one.
+        warnings: what the user should know before the run starts.
+    """
+
+    folder: Path | None
+    recipe: Recipe
+    parameters: dict[str, int]
+    vocab_size: int
+    train_tokens: int
+    train_bytes: int
+    held_out_bytes: int
+    documents: int
+    tokens_per_step: int
+    steps: int
+    epochs: float
+    flops_per_step: float
+    seconds_per_step: float | None
+    memory_bytes: int
+    device: str
+    precision: str
+    compiled: bool
+    threads: int
+    resumed_step: int = 0
+    warnings: Sequence[str] = field(default=())
+
+    @property
+    def seconds(self) -> float | None:
+        """Estimated seconds of training."""
+        return None if self.seconds_per_step is None else self.seconds_per_step * (self.steps - self.resumed_step)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One finished optimizer step.
+
+    Args:
+        step: steps finished, this one included.
+        progress: share of the budget that is used, from 0 to 1.
+        loss: mean loss of the step's targets, nats per token.
+        learning_rate: the schedule's factor on every group's rate.
+        grad_norm: norm of the gradient before clipping.
+        tokens: tokens read since the beginning of the run.
+        seconds: training time since the beginning of the run.
+        tokens_per_second: over the last steps.
+        remaining: estimated seconds of training left.
+    """
+
+    step: int
+    progress: float
+    loss: float
+    learning_rate: float
+    grad_norm: float
+    tokens: int
+    seconds: float
+    tokens_per_second: float
+    remaining: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """The held-out text, scored.
+
+    Args:
+        step: training steps behind the model.
+        bits_per_byte: negative log2-likelihood of the text per UTF-8 byte: compares across tokenizers.
+        loss: nats per token; perplexity: its exponential. They compare only within one tokenizer.
+        n_bytes, n_tokens: what was scored, each byte once.
+        context_length: tokens that the model could look back on at most.
+        seconds: how long it took.
+    """
+
+    step: int
+    bits_per_byte: float
+    loss: float
+    perplexity: float
+    n_bytes: int
+    n_tokens: int
+    context_length: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """A generated text: `text` goes on from `prompt`; `tokens` are its ids, the prompt left out."""
+
+    step: int
+    index: int
+    prompt: str
+    text: str
+    tokens: Sequence[int]
+    tokens_per_second: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saved:
+    """A complete checkpoint."""
+
+    step: int
+    path: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """How a run ended.
+
+    Args:
+        folder: where the run lies.
+        step: steps done.
+        seconds: training time, set-up and evaluation left out.
+        tokens: tokens read.
+        evaluation: the final score, or None when no text was held out.
+        samples: the final texts.
+    """
+
+    folder: Path
+    step: int
+    seconds: float
+    tokens: int
+    evaluation: Evaluation | None
+    samples: Sequence[Sample]
+
+    @property
+    def bits_per_byte(self) -> float | None:
+        """The final score on the held-out text."""
+        return self.evaluation.bits_per_byte if self.evaluation else None
+
+
+class RunObserver:
+    """Listens to a run; every method may be overridden and does nothing by default."""
+
+    def on_preparation(self, event: Preparation) -> None:
+        """Work before the training goes on."""
+
+    def on_start(self, event: Plan) -> None:
+        """Training starts, or goes on after a resume."""
+
+    def on_step(self, event: Step) -> None:
+        """A step is finished."""
+
+    def on_evaluation(self, event: Evaluation) -> None:
+        """The held-out text was scored."""
+
+    def on_sample(self, event: Sample) -> None:
+        """A text was generated on the way or at the end."""
+
+    def on_checkpoint(self, event: Saved) -> None:
+        """A checkpoint is complete on the disk."""
+
+    def on_end(self, event: RunResult) -> None:
+        """The run is done; not called when it is interrupted or fails."""
+
+
+class Observers(RunObserver):
+    """Passes every event on to many observers and survives those that raise."""
+
+    def __init__(self, observers: Sequence[RunObserver]) -> None:
+        self._observers = list(observers)
+
+    def _tell(self, method: str, event: object) -> None:
+        for observer in list(self._observers):
+            try:
+                getattr(observer, method)(event)
+            except Exception as error:
+                self._observers.remove(observer)
+                name = type(observer).__name__
+                warnings.warn(f"The observer {name} raised in {method} and is left out from here on: {one_line(error)}")
+
+    def on_preparation(self, event: Preparation) -> None:
+        """Pass on."""
+        self._tell("on_preparation", event)
+
+    def on_start(self, event: Plan) -> None:
+        """Pass on."""
+        self._tell("on_start", event)
+
+    def on_step(self, event: Step) -> None:
+        """Pass on."""
+        self._tell("on_step", event)
+
+    def on_evaluation(self, event: Evaluation) -> None:
+        """Pass on."""
+        self._tell("on_evaluation", event)
+
+    def on_sample(self, event: Sample) -> None:
+        """Pass on."""
+        self._tell("on_sample", event)
+
+    def on_checkpoint(self, event: Saved) -> None:
+        """Pass on."""
+        self._tell("on_checkpoint", event)
+
+    def on_end(self, event: RunResult) -> None:
+        """Pass on."""
+        self._tell("on_end", event)

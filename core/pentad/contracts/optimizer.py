@@ -1,0 +1,82 @@
+"""The optimizer contract: named parameters to torch optimizers and a learning-rate schedule.
+
+An optimizer's factory is called as `factory(options, parameters)` with a list of `NamedParameter` and returns an
+`Optimization`. `ScheduleOptions` and `schedule` give plugins the four usual schedules.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pentad.config.options import option
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.optim import Optimizer
+
+    from pentad.contracts.model import Role
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NamedParameter:
+    """A parameter with its name in the model and what it is for (`Model.roles`)."""
+
+    name: str
+    role: Role
+    parameter: nn.Parameter
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Optimization:
+    """How the parameters are moved.
+
+    Args:
+        optimizers: each parameter stands in exactly one group of exactly one of them.
+        schedule: progress (0 at the first step, towards 1 at the last) to a factor on every group's learning rate.
+    """
+
+    optimizers: Sequence[Optimizer]
+    schedule: Callable[[float], float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleOptions:
+    """Options of the learning-rate schedule; an optimizer's options class inherits from it."""
+
+    schedule: str = option(
+        "linear",
+        "Shape of the learning rate after warm-up; wsd is constant and then falls over the last decay_ratio.",
+        choices=("cosine", "linear", "constant", "wsd"),
+    )
+    warmup_ratio: float = option(0.02, "Share of the training over which the learning rate rises from 0.", ge=0, lt=1)
+    decay_ratio: float = option(0.3, "Share of the training over which wsd falls.", ge=0, le=1)
+    final_lr_ratio: float = option(0.0, "Learning rate at the end, as a share of the highest.", ge=0, le=1)
+
+
+def schedule(options: ScheduleOptions) -> Callable[[float], float]:
+    """Return the schedule that the options describe: progress in [0, 1] to a factor in [0, 1].
+
+    Cosine: Loshchilov and Hutter, SGDR, 2017. Warm-up-stable-decay: Hu et al., MiniCPM, 2024.
+    """
+    warmup, final = options.warmup_ratio, options.final_lr_ratio
+    if options.schedule == "constant":
+        start = 1.0  # never falls
+    elif options.schedule == "wsd":
+        start = max(warmup, 1 - options.decay_ratio)
+    else:
+        start = warmup
+    cosine = options.schedule == "cosine"
+
+    def factor(progress: float) -> float:
+        if progress < warmup:
+            return progress / warmup
+        if progress <= start or start >= 1:
+            return 1.0
+        fallen = min(1.0, (progress - start) / (1 - start))
+        left = 0.5 * (1 + math.cos(math.pi * fallen)) if cosine else 1 - fallen
+        return final + (1 - final) * left
+
+    return factor

@@ -1,0 +1,145 @@
+"""The tokenizer contract: text to token ids and back.
+
+A tokenizer's factory is called as `factory(options)` and returns an untrained `Tokenizer`, which is then either trained on
+text or loaded from a folder. Importing this module imports numpy and no torch.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pentad.system.errors import UsageError
+
+TokenIds = npt.NDArray[np.uint32]
+
+
+class Tokenizer(ABC):
+    """Text to ids and back.
+
+    Promises, each checked by the conformance kit:
+
+    - Lossless: `decode(encode(text)) == text` for any text that UTF-8 can hold, or the class says `lossless = False`.
+    - Every byte is accounted for: the `token_bytes` of an encoded text, joined, are the text's UTF-8 bytes.
+    - `encode` never returns a special token, whatever the text says; `encode_with_special` does, because the caller asked.
+    - `encode_batch` equals `encode` on each text.
+    - After `save` and `load`, ids and texts are the same.
+    """
+
+    lossless: bool = True
+
+    @property
+    @abstractmethod
+    def vocab_size(self) -> int:
+        """Number of ids, special tokens included: every id is below it. Known after `train` or `load`."""
+
+    @property
+    @abstractmethod
+    def special_tokens(self) -> Mapping[str, int]:
+        """Spelling to id of each special token; holds `<|endoftext|>`, which separates documents."""
+
+    @abstractmethod
+    def train(self, texts: Iterable[str]) -> None:
+        """Learn the vocabulary from texts, consumed once. A tokenizer with a fixed vocabulary does nothing here.
+
+        Raises:
+            UsageError: the texts cannot give the vocabulary that the options ask for.
+        """
+
+    @abstractmethod
+    def encode(self, text: str) -> TokenIds:
+        """Return the ids (T,) of a text, none of them special.
+
+        Raises:
+            UsageError: the text holds a lone surrogate, which no UTF-8 text can.
+        """
+
+    @abstractmethod
+    def token_bytes(self, token: int) -> bytes:
+        """Return the bytes that an id stands for; empty for a special token."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write everything that `load` needs as files into an existing empty folder."""
+
+    @abstractmethod
+    def load(self, folder: Path) -> None:
+        """Become the tokenizer that was saved into the folder.
+
+        Raises:
+            EngineError: a file is missing or damaged.
+        """
+
+    @property
+    def end_of_text(self) -> int:
+        """The id that separates documents."""
+        return self.special_tokens[END_OF_TEXT]
+
+    def encode_batch(self, texts: Sequence[str]) -> list[TokenIds]:
+        """Encode many texts in parallel on the cores of this machine; equal to `encode` on each."""
+        groups = list(_groups(texts))
+        if len(groups) < 2:
+            return self._encode_group(texts)
+        with ThreadPoolExecutor(min(os.cpu_count() or 1, len(groups))) as pool:
+            return [ids for group in pool.map(self._encode_group, groups) for ids in group]
+
+    def _encode_group(self, texts: Sequence[str]) -> list[TokenIds]:
+        return [self.encode(text) for text in texts]
+
+    def encode_with_special(self, text: str) -> TokenIds:
+        """Encode a text in which the spellings of special tokens mean the special tokens."""
+        special = self.special_tokens
+        longest_first = sorted(special, key=len, reverse=True)
+        parts = re.split(f"({'|'.join(map(re.escape, longest_first))})", text)  # text and spelling in turn
+        pieces = [
+            np.array([special[part]], dtype=np.uint32) if number % 2 else self.encode(part) for number, part in enumerate(parts)
+        ]
+        return np.concatenate(pieces)
+
+    def decode_bytes(self, tokens: Iterable[int]) -> bytes:
+        """Return the bytes of the tokens, special tokens left out. Exact, also where the bytes are no valid UTF-8."""
+        return b"".join(self.token_bytes(int(token)) for token in tokens)
+
+    def decode(self, tokens: Iterable[int]) -> str:
+        """Return the text of the tokens; bytes that are no valid UTF-8 become U+FFFD."""
+        return self.decode_bytes(tokens).decode("utf-8", errors="replace")
+
+
+END_OF_TEXT = "<|endoftext|>"
+
+_GROUP_CHARACTERS = 64 * 1024
+
+
+def _groups(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield texts that follow each other, long enough together that handing them to a thread costs next to nothing."""
+    start = length = 0
+    for end, text in enumerate(texts, 1):
+        length += len(text)
+        if length >= _GROUP_CHARACTERS:
+            yield texts[start:end]
+            start, length = end, 0
+    if start < len(texts):
+        yield texts[start:]
+
+
+def utf8(text: str) -> bytes:
+    """Return the UTF-8 bytes of a text.
+
+    Raises:
+        UsageError: the text holds a lone surrogate.
+    """
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        found = f"U+{ord(text[error.start]):04X}"
+        raise UsageError(
+            f"The text must be valid Unicode; found a lone surrogate ({found}) at character {error.start}.",
+            "Remove it, or replace it by U+FFFD.",
+        ) from None

@@ -1,0 +1,1 @@
+"""The way of the text: records, documents, split, tokens."""

@@ -1,0 +1,228 @@
+"""File formats and compressions: bytes on disk to pieces of text.
+
+Built in are `.txt` and `.md` (a file is a document), `.jsonl` (a line is a document, its text under the key "text") and the
+compression `.gz`; plugins add others through the hook `engine_readers`. Text is UTF-8, newlines are kept as they are, a byte
+order mark at the start of a file is dropped (it marks the encoding and is no text), and an empty document or a null text is
+passed over. A lone surrogate, which JSON can spell and UTF-8 cannot, becomes U+FFFD.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from pentad.data.pieces import Piece, clean, cut
+from pentad.registry.catalogue import Catalogue, one_line
+from pentad.system.errors import EngineError, UsageError
+
+BLOCK_BYTES = 1 << 20
+LONGEST_LINE = 1 << 27
+"""The most bytes of one JSON line; a document in a line must fit into memory."""
+
+ReadFormat = Callable[[BinaryIO, str], Iterator[Piece]]
+"""An open binary file and its name for messages, to pieces."""
+
+Decompress = Callable[[BinaryIO], BinaryIO]
+
+
+def read_text(file: BinaryIO, name: str) -> Iterator[Piece]:
+    """Yield a text file as one document.
+
+    Raises:
+        UsageError: a byte is not UTF-8, or is NUL; names the file and the offset.
+    """
+    return cut(_decoded(file, name))
+
+
+def _decoded(file: BinaryIO, name: str) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    offset = 0
+    while block := file.read(BLOCK_BYTES):
+        data = _without_mark(block, name) if offset == 0 else block
+        waiting = len(decoder.getstate()[0])
+        offset += len(block)
+        yield _decode(data, name, offset - len(data), decoder.decode, waiting)
+    _decode(b"", name, offset, lambda data: decoder.decode(data, True), len(decoder.getstate()[0]))
+
+
+def _without_mark(block: bytes, name: str) -> bytes:
+    if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise _not_text(name, 0, "a UTF-16 byte order mark", "UTF-16")
+    return block.removeprefix(codecs.BOM_UTF8)
+
+
+def _decode(data: bytes, name: str, offset: int, decode: Callable[[bytes], str], waiting: int = 0) -> str:
+    """Decode bytes that stand at an offset of a file, of which `waiting` bytes before them are not yet decoded."""
+    nul = data.find(0)
+    if nul >= 0:
+        raise _not_text(name, offset + nul, "a NUL byte")
+    try:
+        return decode(data)
+    except UnicodeDecodeError as error:
+        at = offset - waiting + error.start
+        raise _not_text(name, at, f"the byte 0x{error.object[error.start]:02x}", "ISO-8859-1") from None
+
+
+def _not_text(name: str, offset: int, found: str, encoding: str = "") -> UsageError:
+    hint = "It looks like a binary or damaged file: leave it out of --data, or fetch it again."
+    if encoding:
+        hint = f"Convert it (if it is {encoding}: iconv -f {encoding} -t UTF-8 OLD > NEW), or leave it out of --data."
+    return UsageError(f"{name} must be UTF-8 text; found {found} at byte {offset}.", hint)
+
+
+def read_jsonl(file: BinaryIO, name: str) -> Iterator[Piece]:
+    """Yield one document a line, the value under "text"; blank lines are passed over.
+
+    Raises:
+        UsageError: a line is no JSON object with a string or null under "text"; names the file and the line.
+    """
+    offset, number = 0, 0
+    while line := file.readline(LONGEST_LINE):
+        number += 1
+        where = f"{name}, line {number},"
+        if len(line) == LONGEST_LINE:
+            raise UsageError(
+                f"{where} must be shorter than {LONGEST_LINE >> 20} MiB; found no end of the line.",
+                "Split long documents, or save the file as .txt.",
+            )
+        data = _without_mark(line, name) if number == 1 else line
+        offset += len(line)
+        text = _decode(data, name, offset - len(data), bytes.decode).strip()
+        if text:
+            yield from cut([clean(_text_of(text, where))])
+
+
+def _text_of(line: str, where: str) -> str:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{where} is not JSON: {one_line(error)}.", 'Each line holds one object, {"text": …}.') from None
+    if not isinstance(record, dict):
+        raise UsageError(f'{where} must be an object with the key "text"; found {_kind(record)}.', _JSONL_HINT)
+    if "text" not in record:
+        keys = ", ".join(json.dumps(key, ensure_ascii=False) for key in list(record)[:8]) or "none"
+        raise UsageError(f'{where} has no key "text"; found the keys {keys}.', _JSONL_HINT)
+    text = record["text"]
+    if text is not None and not isinstance(text, str):
+        raise UsageError(f'{where} must have a string under "text"; found {_kind(text)}.', _JSONL_HINT)
+    return text or ""
+
+
+_JSONL_HINT = "Rename the key that holds the text: jq -c '{text: .KEY}' OLD > NEW."
+
+
+def _kind(value: Any) -> str:
+    kinds: dict[type, str] = {dict: "an object", list: "an array", str: "a string", bool: "true or false", type(None): "null"}
+    return kinds.get(type(value), "a number")
+
+
+def _open_gzip(file: BinaryIO) -> BinaryIO:
+    return cast(BinaryIO, gzip.GzipFile(fileobj=file))
+
+
+FORMATS: dict[str, ReadFormat] = {".txt": read_text, ".md": read_text, ".jsonl": read_jsonl}
+DECOMPRESSORS: dict[str, Decompress] = {".gz": _open_gzip}
+
+
+_UNKNOWN_HINT = "Rename a plain text to .txt, or install a plugin that reads this format."
+
+
+def install_advice(catalogue: Catalogue, kind: str, name: str) -> str:
+    """Say which distribution to install or to mend for something that is not there; empty when nothing is known of it."""
+    try:
+        catalogue.find(kind, name)
+    except UsageError as error:
+        if "pip install" in error.hint or "is installed but broken" in error.hint:
+            return error.hint
+    return ""
+
+
+@dataclass(frozen=True)
+class Readers:
+    """The formats and compressions of core and of the installed plugins; core's own come first."""
+
+    catalogue: Catalogue
+
+    def known(self, decompressor: bool) -> list[str]:
+        """List the suffixes of formats, or of compressions."""
+        offered = {offer.name for offer in self.catalogue.offers("reader") if offer.record.decompressor is decompressor}
+        return sorted(offered | set(DECOMPRESSORS if decompressor else FORMATS))
+
+    def suffixes(self, path: Path) -> tuple[str, str]:
+        """Split a file's name into (format, compression), each a suffix in lower case or empty: `.jsonl`, `.gz`."""
+        name = path.name.lower()
+        compression = next((suffix for suffix in self.known(decompressor=True) if name.endswith(suffix)), "")
+        return Path(name.removesuffix(compression)).suffix, compression
+
+    def knows(self, path: Path) -> bool:
+        """Whether the file's name has the suffix of a format that can be read."""
+        return self.suffixes(path)[0] in self.known(decompressor=False)
+
+    def require(self, path: Path) -> None:
+        """Check that a file can be read, before any file is.
+
+        Raises:
+            UsageError: no reader for the suffix is installed, or two plugins offer one.
+        """
+        suffix, compression = self.suffixes(path)
+        self._decompressor(compression)
+        if suffix in FORMATS:
+            return
+        known = ", ".join(self.known(decompressor=False))
+        if not self.knows(path):
+            packed = ", ".join(self.known(decompressor=True))
+            expected = f"expected a name that ends in one of {known} (each also with {packed})"
+            raise UsageError(
+                f"--data {path}: {expected}; found {suffix or 'no suffix'}.",
+                install_advice(self.catalogue, "reader", suffix) or _UNKNOWN_HINT,
+            )
+        self._format(suffix)
+
+    def read(self, path: Path) -> Iterator[Piece]:
+        """Stream a file's documents.
+
+        Raises:
+            UsageError: the file cannot be opened, is damaged or truncated, or is not what its suffix says.
+        """
+        suffix, compression = self.suffixes(path)
+        try:
+            with path.open("rb") as raw:
+                yield from self._format(suffix)(self._decompressor(compression)(raw), str(path))
+        except EngineError:
+            raise
+        except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+            raise UsageError(f"--data {path} cannot be opened: {error.strerror}.", "Check the path and its rights.") from error
+        except Exception as error:
+            hint = (
+                f"The file is truncated, damaged, or no {suffix}{compression} file: fetch it again, or leave it out of --data."
+            )
+            raise UsageError(f"--data {path} cannot be read: {one_line(error)}", hint) from error
+
+    def _format(self, suffix: str) -> ReadFormat:
+        if suffix in FORMATS:
+            return FORMATS[suffix]
+        offer = self.catalogue.find("reader", suffix)
+        documents = offer.resolve()
+        return lambda file, name: whole_documents(documents(file), f"The reader {suffix} of {offer.distribution}")
+
+    def _decompressor(self, suffix: str) -> Decompress:
+        if not suffix:
+            return lambda file: file
+        return DECOMPRESSORS.get(suffix) or cast(Decompress, self.catalogue.find("reader", suffix).resolve())
+
+
+def whole_documents(documents: Iterator[Any], maker: str) -> Iterator[Piece]:
+    """Cut what a plugin yields, one string a document, into pieces.
+
+    Raises:
+        EngineError: the plugin yields something else.
+    """
+    for document in documents:
+        if not isinstance(document, str):
+            raise EngineError(f"{maker} must yield one str a document; found {document!r:.80}.", "Report it to its author.")
+        yield from cut([clean(document)])

@@ -1,0 +1,391 @@
+"""What is installed: every plugin found, every implementation offered, every problem met.
+
+Each entry point of the group `pentad` is loaded by itself and each plugin's hooks are asked by themselves, so a broken
+plugin costs its own offers and nothing else. Offers are kept with their distribution; a name that two distributions offer is
+refused when used bare. Factories are strings and are resolved only when an implementation is chosen.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import re
+import sys
+import types
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
+
+import pluggy
+
+from pentad.config.options import NoOptions, describe
+from pentad.config.stages import STAGE_SPECS
+from pentad.registry import hookspecs
+from pentad.registry.entry_points import EntryPoint, entry_points_of
+from pentad.registry.records import HOOK_API_VERSION, Command, Corpus, Executor, Implementation, Observer, Reader, resolve
+from pentad.system.errors import EngineError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ENTRY_POINT_GROUP = "pentad"
+
+
+class Kind(NamedTuple):
+    """One kind of thing that plugins offer.
+
+    Args:
+        hook: asked for it.
+        record: what the hook must return a list of.
+        contract: `module:Class` that the record's factory must return; empty where the caller checks it.
+    """
+
+    hook: str
+    record: type[Any]
+    contract: str = ""
+
+
+KINDS: dict[str, Kind] = {
+    **{name: Kind(spec.hook, Implementation, spec.contract) for name, spec in STAGE_SPECS.items()},
+    "corpus": Kind("engine_corpora", Corpus),
+    "reader": Kind("engine_readers", Reader),
+    "observer": Kind("engine_observers", Observer, "pentad.contracts.observer:RunObserver"),
+    "command": Kind("engine_commands", Command),
+    "executor": Kind("engine_executors", Executor, "pentad.contracts.executor:TaskExecutor"),
+}
+"""What can be offered, by the word for it."""
+
+_HOOKS = [kind.hook for kind in KINDS.values()]
+
+_HOOKABLE = (types.FunctionType, types.MethodType, staticmethod, classmethod)
+
+HOOK_ARGUMENTS: dict[str, Any] = {}
+"""What the hooks are called with, by the names of their arguments; a plugin names those that it wants. None so far."""
+
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer(Generic[Record]):
+    """A record with the distribution that offers it."""
+
+    kind: str
+    name: str
+    record: Record
+    distribution: str
+    version: str
+
+    @property
+    def full_name(self) -> str:
+        """The name that is always unambiguous: `pentad-gpt:gpt`."""
+        return f"{self.distribution}:{self.name}"
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells the code behind the name from any other: distribution, version, and a digest of its sources."""
+        from pentad.system.sources import sources_of
+
+        return f"{self.distribution} {self.version} {sources_of(self.record.factory)}"  # type: ignore[attr-defined]
+
+    @property
+    def options(self) -> type[Any]:
+        """The dataclass of its options, imported now where the record names the place.
+
+        Raises:
+            EngineError: it cannot be imported, or is no dataclass of options; names the distribution and the cause.
+        """
+        options = self.resolve("options") if hasattr(self.record, "options") else NoOptions
+        try:
+            describe(cast("type[Any]", options))
+        except Exception as error:
+            raise self._unusable(error) from error
+        return cast("type[Any]", options)
+
+    def resolve(self, field: str = "factory") -> Callable[..., Any]:
+        """Import the factory, or what another field of the record names.
+
+        Raises:
+            EngineError: the module or the attribute cannot be imported; names the distribution and the cause.
+        """
+        try:
+            return resolve(getattr(self.record, field))  # type: ignore[no-any-return]
+        except (Exception, SystemExit) as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: BaseException) -> EngineError:
+        return EngineError(
+            f"The {self.kind} {self.name} of {self.distribution} {self.version} cannot be loaded: {one_line(error)}",
+            f"Reinstall it (pip install --force-reinstall {self.distribution}), or use another {self.kind}.",
+        )
+
+    def make(self, options: Any, *arguments: Any, **available: Any) -> Any:
+        """Call the factory and check what comes back against the contract of its kind: the one door to every implementation.
+
+        Args:
+            options: the options object.
+            arguments: what the contract gives every factory by position (an optimizer's parameters).
+            available: what core has beside the options; the factory gets those that it names, and all if it takes `**`.
+
+        Raises:
+            EngineError: as for `resolve`, or the factory returns something else.
+        """
+        factory = self.resolve()
+        made = factory(options, *arguments, **_named_by(factory, available))
+        contract = resolve(KINDS[self.kind].contract)
+        if not isinstance(made, contract):
+            raise EngineError(
+                f"The {self.kind} {self.full_name} must return a {contract.__name__}; found {type(made).__name__}.",
+                f"engine plugins check {self.distribution} tells more; or use another {self.kind}.",
+            )
+        return made
+
+
+def _named_by(factory: Callable[..., Any], available: Mapping[str, Any]) -> dict[str, Any]:
+    import inspect
+
+    try:
+        parameters = inspect.signature(factory).parameters
+    except (TypeError, ValueError):  # of what is written in C
+        return dict(available)
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return dict(available)
+    return {name: value for name, value in available.items() if name in parameters}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Why a plugin, or a part of it, is not available, or will not be for long."""
+
+    distribution: str
+    version: str
+    cause: str
+    details: str
+
+
+class _Manager(pluggy.PluginManager):
+    """pluggy's, which asks `inspect` about every name of a plugin; of a module, only marked functions need that."""
+
+    def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:
+        """Return what the marker `@hookimpl` says of the hook of this name, or None where there is none."""
+        if isinstance(plugin, types.ModuleType):
+            value = vars(plugin).get(name)
+            if not isinstance(value, _HOOKABLE) or not hasattr(value, f"{ENTRY_POINT_GROUP}_impl"):
+                return None
+        return super().parse_hookimpl_opts(plugin, name)
+
+
+class Catalogue:
+    """Everything that the installed plugins offer.
+
+    Args:
+        plugin_files: unpackaged plugins (`./mine.py`) to load beside the installed ones.
+        entry_points: the entry points to load instead of the installed ones, for tests.
+
+    With `PENTAD_STRICT=1` in the environment the first problem is raised instead of noted.
+    """
+
+    def __init__(
+        self,
+        plugin_files: Sequence[str | Path] = (),
+        entry_points: Iterable[EntryPoint] | None = None,
+    ) -> None:
+        self.problems: list[Problem] = []
+        self._offers: dict[str, list[Offer[Any]]] = {kind: [] for kind in KINDS}
+        self._taken: set[tuple[str, str]] = set()
+        self._manager = _Manager(ENTRY_POINT_GROUP)
+        self._manager.add_hookspecs(hookspecs)
+        for entry_point in entry_points_of(ENTRY_POINT_GROUP) if entry_points is None else entry_points:
+            self._load(entry_point.distribution, entry_point.version, entry_point.load)
+        for path in plugin_files:
+            self._load(str(path), "unpackaged", functools.partial(load_file, path), fatal=True)
+
+    def offers(self, kind: str) -> list[Offer[Any]]:
+        """List what is offered of a kind (a word of `KINDS`), by name and then by distribution."""
+        return sorted(self._offers[kind], key=lambda offer: (offer.name, offer.distribution))
+
+    def find(self, kind: str, name: str) -> Offer[Any]:
+        """Return the offer that a user means by `name` or `distribution:name`.
+
+        Raises:
+            UsageError: nothing has that name, or two distributions offer it.
+        """
+        offers = self.offers(kind)
+        found = [offer for offer in offers if name in (offer.name, offer.full_name)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            makers = " and ".join(offer.distribution for offer in found)
+            choices = " or ".join(offer.full_name for offer in found)
+            raise UsageError(f"The {kind} {name} is offered by {makers}.", f"Say {choices}.")
+        raise UsageError(f"No {kind} named {name!r} is installed.", self._advice(kind, name, offers))
+
+    def _advice(self, kind: str, name: str, offers: list[Offer[Any]]) -> str:
+        names = [offer.name for offer in offers]
+        installed = f"Installed: {', '.join(names) or 'none'}."
+        broken = [problem for problem in self.problems if f"-{_normal(problem.distribution)}".endswith(f"-{_normal(name)}")]
+        if broken:
+            return f"{broken[0].distribution} {broken[0].version} is installed but broken: {broken[0].cause}"
+        distribution = f"pentad-{_normal(name)}"
+        if distribution in bundled():
+            return f"Install it with: pip install {distribution}"
+        near = did_you_mean(name, names)
+        return f"{near} {installed}" if near else installed
+
+    def _load(self, distribution: str, version: str, load: Callable[[], Any], fatal: bool = False) -> None:
+        try:
+            plugin = load()
+            asked = getattr(plugin, "pentad_api", HOOK_API_VERSION)
+            if asked > HOOK_API_VERSION:
+                raise EngineError(
+                    f"it is written for hook API {asked}; this pentad-core speaks {HOOK_API_VERSION}",
+                    "pip install --upgrade pentad-core",
+                )
+            self._ask(plugin, distribution, version)
+        except (Exception, SystemExit) as error:
+            if fatal and isinstance(error, UsageError):
+                raise
+            if fatal or os.environ.get("PENTAD_STRICT") == "1":
+                raise EngineError(
+                    f"The plugin {distribution} {version} cannot be used: {one_line(error)}",
+                    "Mend or uninstall it (engine plugins --debug shows the traceback).",
+                ) from error
+            self._note(distribution, version, error)
+
+    def _ask(self, plugin: Any, distribution: str, version: str) -> None:
+        """Register a plugin and ask each of its hooks by itself."""
+        try:
+            self._manager.register(plugin)
+            callers = {caller.name: caller for caller in self._manager.get_hookcallers(plugin) or ()}
+            for name, caller in callers.items():
+                if caller.spec and caller.spec.warn_on_impl:
+                    self._note_deprecated(distribution, version, caller.spec.warn_on_impl)
+                if not caller.has_spec():
+                    raise EngineError(f"it implements an unknown hook {name}. {did_you_mean(name, _HOOKS)}".rstrip())
+            if not callers:
+                raise EngineError("it implements no hook (is @hookimpl missing?)")
+        except BaseException:
+            with contextlib.suppress(Exception):
+                self._manager.unregister(plugin)
+            raise
+        for kind, (hook, record_type, _) in KINDS.items():
+            if hook not in callers:
+                continue
+            implementation = next(found for found in callers[hook].get_hookimpls() if found.plugin is plugin)
+            # A hook that has got an argument since is called without it by those who do not name it.
+            given = [HOOK_ARGUMENTS[name] for name in implementation.argnames]
+            try:
+                self._keep(_offers(kind, implementation.function(*given), record_type, distribution, version))
+            except (Exception, SystemExit) as error:
+                if os.environ.get("PENTAD_STRICT") == "1":
+                    raise
+                self._note(distribution, version, error, f"{hook}: ")
+
+    def _keep(self, offers: list[Offer[Any]]) -> None:
+        """Keep a hook's answer, whole or not at all."""
+        names = [(offer.kind, offer.full_name) for offer in offers]
+        for number, name in enumerate(names):
+            if name in self._taken or name in names[:number]:
+                raise EngineError(f"it offers the {name[0]} {offers[number].name} twice")
+        self._taken.update(names)
+        for offer in offers:
+            self._offers[offer.kind].append(offer)
+
+    def _note_deprecated(self, distribution: str, version: str, warning: Warning) -> None:
+        """Note that a hook will go; it is asked all the same. A hookspec says so: `@hookspec(warn_on_impl=…)`."""
+        if os.environ.get("PENTAD_STRICT") == "1":
+            raise EngineError(str(warning))
+        self._note(distribution, version, EngineError(str(warning)))
+
+    def _note(self, distribution: str, version: str, error: BaseException, where: str = "") -> None:
+        import traceback
+
+        details = "".join(traceback.format_exception(error))
+        problem = Problem(distribution=distribution, version=version, cause=where + one_line(error), details=details)
+        self.problems.append(problem)
+
+
+@functools.cache
+def bundled() -> frozenset[str]:
+    """Return the distributions that the bundle `pentad` names, extras included; none where it is not installed."""
+    import importlib.metadata
+
+    try:
+        required = importlib.metadata.requires("pentad") or []
+    except importlib.metadata.PackageNotFoundError:
+        return frozenset()
+    names = (re.match(r"pentad[A-Za-z0-9._-]*", line) for line in required)
+    return frozenset(_normal(found.group()) for found in names if found)
+
+
+def _normal(name: str) -> str:
+    """Spell a name as distributions are compared: `.parquet` and `parquet`, `top_k` and `top-k` are the same."""
+    return re.sub(r"[-_.]+", "-", name).strip("-").lower()
+
+
+def _offers(kind: str, answer: Any, record_type: type[Any], distribution: str, version: str) -> list[Offer[Any]]:
+    if not isinstance(answer, Iterable) or isinstance(answer, (str, bytes, Mapping)):
+        raise EngineError(f"expected a list of {record_type.__name__} records, found {answer!r}")
+    return [_offer(kind, record, record_type, distribution, version) for record in answer]
+
+
+def _offer(kind: str, record: Any, record_type: type[Any], distribution: str, version: str) -> Offer[Any]:
+    if not isinstance(record, record_type):
+        raise EngineError(f"expected records of type {record_type.__name__}, found {record!r}")
+    name: str = record.suffix if isinstance(record, Reader) else record.name
+    if not isinstance(record, Reader) and not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
+        raise EngineError(f"a name is made of lower-case letters, digits and dashes, found {name!r}")
+    if isinstance(record, Reader) and not re.fullmatch(r"(\.[a-z0-9]+)+", name):
+        raise EngineError(f"a suffix is a dot and lower-case letters or digits, found {name!r}")
+    if not callable(record.factory) and not _names_attribute(record.factory):
+        raise EngineError(f"the factory of {name} must read module:Class or be callable, found {record.factory!r}")
+    options = getattr(record, "options", NoOptions)
+    if not isinstance(options, str):
+        describe(options)
+    elif not _names_attribute(options):
+        raise EngineError(f"the options of {name} must read module:Class or be a dataclass, found {options!r}")
+    return Offer(kind=kind, name=name, record=record, distribution=distribution, version=version)
+
+
+def _names_attribute(place: str) -> bool:
+    return re.fullmatch(r"[\w.]+:\w+", place) is not None
+
+
+def load_file(file: str | Path) -> Any:
+    """Import a plugin that is a single file, under the name of the file.
+
+    Raises:
+        UsageError: there is no such file, or its name is that of a module that exists.
+    """
+    import importlib.util
+    from pathlib import Path
+
+    path = Path(file)
+    if not path.is_file():
+        raise UsageError(f"--plugin expects a Python file, found no file at {path}.", "Check the path.")
+    name = path.stem
+    loaded = sys.modules.get(name)
+    if loaded is not None and getattr(loaded, "__file__", None) == str(path.resolve()):
+        return loaded
+    found = importlib.util.find_spec(name) if loaded is None and "." not in name else None
+    if loaded is not None or (found is not None and found.origin != str(path.resolve())):
+        raise UsageError(f"--plugin {path}: a module named {name} exists already.", "Rename the file.")
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    if spec is None or spec.loader is None:
+        raise UsageError(f"--plugin expects a Python file, found {path}.", "Give it the ending .py.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # what it prints is no part of a command's result
+            spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def one_line(error: BaseException) -> str:
+    """Say an error in one line: its class, unless it is our own, and the first line of its message."""
+    text = str(error).strip().splitlines()
+    first = text[0] if text else ""
+    return first if isinstance(error, EngineError) else f"{type(error).__name__}: {first}".rstrip(": ")

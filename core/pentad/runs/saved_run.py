@@ -1,0 +1,247 @@
+"""A run that is on the disk, ready to generate and to be scored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pentad.config.options import parse
+from pentad.config.recipe import Choice, Recipe
+from pentad.contracts.builder import ExampleBuilder
+from pentad.contracts.model import Model
+from pentad.contracts.observer import Evaluation, RunObserver, Sample
+from pentad.contracts.sampler import Sampler
+from pentad.contracts.tokenizer import Tokenizer
+from pentad.data.corpus import open_corpus
+from pentad.data.preparation import make_builder, open_split
+from pentad.data.shards import tokenize_split
+from pentad.data.split import Split, split_corpus
+from pentad.inference.generation import OnToken, generate
+from pentad.inference.scoring import evaluate
+from pentad.registry.catalogue import Catalogue
+from pentad.registry.maker import Maker
+from pentad.registry.resolving import Resolved
+from pentad.runs.checkpoint import Checkpoint, list_checkpoints, load_checkpoint
+from pentad.runs.folder import RunDirectory
+from pentad.system.cache import cache_directory
+from pentad.system.errors import EngineError, UsageError, to_resume
+from pentad.system.machine import Machine, pick_machine
+
+
+def make_model(resolved: Resolved, vocab_size: int, builder: ExampleBuilder, machine: Machine) -> Model:
+    """Return the recipe's model with the initial parameters of its seed, on the machine's device.
+
+    Raises:
+        UsageError: the builder needs an attention that the model cannot do.
+    """
+    training = resolved.recipe.training_options()
+    torch.manual_seed(training.seed)
+    model: Model = resolved.offers["model"].make(
+        resolved.options["model"], vocab_size=vocab_size, context_length=training.context_length
+    )
+    if builder.attention not in model.attention:
+        raise UsageError(
+            f"The builder {resolved.offers['builder'].name} needs {builder.attention} attention; "
+            f"the model {resolved.offers['model'].name} can do: {', '.join(sorted(model.attention))}.",
+            "Choose another --model or --builder.",
+        )
+    model.causal = builder.attention == "causal"
+    return model.to(machine.device)
+
+
+def make_sampler(resolved: Resolved, catalogue: Catalogue, choice: Choice | None) -> Sampler:
+    """Return the recipe's sampler, or another one."""
+    offer, options = resolved.offers["sampler"], resolved.options["sampler"]
+    if choice is not None:
+        offer = catalogue.find("sampler", choice.name)
+        options = parse(offer.options, choice.options, "sampler")
+    sampler: Sampler = offer.make(options)
+    return sampler
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SavedRun:
+    """A trained model with all that belongs to it.
+
+    Args:
+        path: the run's folder.
+        recipe: every choice.
+        step: training steps behind the model.
+        tokenizer, model: as trained.
+        machine: where the model is.
+    """
+
+    path: Path
+    recipe: Recipe
+    step: int
+    tokenizer: Tokenizer
+    model: Model
+    machine: Machine
+    resolved: Resolved
+    catalogue: Catalogue
+
+    def generate(
+        self,
+        prompt: str = "",
+        *,
+        max_tokens: int = 120,
+        samples: int = 1,
+        sampler: Choice | str | None = None,
+        seed: int = 0,
+        on_token: OnToken | None = None,
+    ) -> list[Sample]:
+        """Go on from a text.
+
+        Args:
+            prompt: plain text; empty for the start of a document.
+            max_tokens: most tokens of each text.
+            samples: how many texts.
+            sampler: another one than the recipe's.
+            seed: decides every draw.
+            on_token: called with the number of the text and the piece that its newest token completes.
+
+        Raises:
+            UsageError: the sampler or its options are unknown, or the model cannot generate.
+        """
+        if not self.model.causal:
+            raise UsageError("Generation needs a causal model; this one looks both ways.", "Train with another --builder.")
+        choice = Choice(sampler) if isinstance(sampler, str) else sampler
+        return generate(
+            self.model,
+            self.machine,
+            self.tokenizer,
+            make_sampler(self.resolved, self.catalogue, choice),
+            prompt,
+            max_tokens=max_tokens,
+            samples=samples,
+            seed=seed,
+            step=self.step,
+            on_token=on_token,
+        )
+
+    def evaluate(
+        self, data: Sequence[str] | None = None, *, context_length: int | None = None, observer: RunObserver | None = None
+    ) -> Evaluation:
+        """Score the run's own held-out text, or another text.
+
+        Args:
+            data: files, folders, globs or corpora; None for the held-out text of the run.
+            context_length: tokens that the model may look back on; None for the run's own.
+
+        Raises:
+            UsageError: there is no text to score, or the context is longer than the model's.
+            EngineError: the run's text has changed since it was trained.
+        """
+        observer = observer or RunObserver()
+        length = context_length or self.recipe.training_options().context_length
+        if self.model.context_length is not None and length > self.model.context_length:
+            raise UsageError(
+                f"--context-length must be at most the model's {self.model.context_length}; found {length}.",
+                "Lower it, or train with a longer context.",
+            )
+        if not self.model.causal:
+            raise UsageError("Bits per byte need a causal model; this one looks both ways.", "Train with another --builder.")
+        run = RunDirectory(self.path)
+        if data:
+            part = split_corpus(open_corpus(data, self.catalogue), 0.0).train
+        else:
+            split = self._own_text(observer)
+            part = split.held_out
+            if run.fact(str, "data", "fingerprint") != split.fingerprint:
+                raise EngineError(
+                    f"The text of {self.path} has changed since it was trained: its held-out part is not the same.",
+                    "Name the text to score with --data.",
+                )
+            if not part.n_bytes:
+                raise UsageError("This run held no text out.", "Name a text to score with --data.")
+        # The fingerprint that training used, so that its shard of the held-out text is found in the cache.
+        shard = tokenize_split(part, self.tokenizer, run.fact(str, "tokenizer"), cache_directory())
+        return evaluate(self.model, self.machine, self.tokenizer, shard, length, step=self.step)
+
+    def _own_text(self, observer: RunObserver) -> Split:
+        try:
+            return open_split(self.resolved, self.catalogue, observer)
+        except UsageError as error:
+            raise UsageError(
+                f"{error.message} {self.path / 'recipe.toml'} names it under [data].",
+                "Put the text there, correct the recipe, or name the text to score with --data.",
+            ) from None
+
+
+def newest_checkpoint(path: Path) -> tuple[Checkpoint | None, list[str]]:
+    """Return the newest whole checkpoint of a run, and what is wrong with newer ones.
+
+    Raises:
+        EngineError: there are checkpoints, and every one is damaged.
+    """
+    problems: list[str] = []
+    steps = list_checkpoints(path)
+    for step in steps:
+        try:
+            return load_checkpoint(path, step), problems
+        except EngineError as error:
+            problems.append(error.message)
+    if steps:
+        raise EngineError(f"No checkpoint of {path} is whole. {problems[0]}", "Use a copy of the run.")
+    return None, problems
+
+
+def load_tokenizer(run: RunDirectory, resolved: Resolved) -> Tokenizer:
+    """Return the run's own tokenizer; errors as for `RunDirectory.load_tokenizer`."""
+    return run.load_tokenizer(resolved.offers["tokenizer"], resolved.options["tokenizer"])
+
+
+def restore_model(run: RunDirectory, resolved: Resolved, checkpoint: Checkpoint, model: Model) -> None:
+    """Put a checkpoint's parameters and buffers into the run's model.
+
+    Raises:
+        EngineError: they do not fit; says so when another version of the plugin made them.
+    """
+    try:
+        checkpoint.restore_model(model)
+    except EngineError as error:
+        maker = Maker(version=run.fact(str, "stages", "model", "version"), offer=resolved.offers["model"])
+        if not maker.changed:
+            raise
+        raise EngineError(f"{error.message} {maker}.", f"pip install {maker.install}") from None
+
+
+def open_run(path: str | Path, *, catalogue: Catalogue | None = None, device: str = "auto") -> SavedRun:
+    """Open a run's newest checkpoint.
+
+    Args:
+        path: the run's folder.
+        catalogue: what is installed; None to look.
+        device: auto, cpu, cuda or mps; it need not be the one that trained it.
+
+    Raises:
+        UsageError: there is no run at the path.
+        EngineError: the run is damaged, newer than this version, has no checkpoint yet, or needs a plugin that is missing.
+    """
+    path = Path(path)
+    catalogue = catalogue or Catalogue()
+    run = RunDirectory.open(path)
+    resolved = run.resolve(catalogue)
+    checkpoint, _ = newest_checkpoint(path)
+    if checkpoint is None:
+        raise EngineError(f"{path} must have a checkpoint; found none yet.", to_resume(path))
+    tokenizer = load_tokenizer(run, resolved)
+    training: Any = resolved.recipe.training_options()
+    machine = pick_machine(device, "auto" if device != "auto" else training.precision, training.threads)
+    builder = make_builder(resolved, tokenizer)
+    model = make_model(resolved, tokenizer.vocab_size + builder.extra_tokens, builder, machine)
+    restore_model(run, resolved, checkpoint, model)
+    return SavedRun(
+        path=path,
+        recipe=resolved.recipe,
+        step=checkpoint.state.step,
+        tokenizer=tokenizer,
+        model=model.eval(),
+        machine=machine,
+        resolved=resolved,
+        catalogue=catalogue,
+    )

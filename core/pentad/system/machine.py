@@ -1,0 +1,186 @@
+"""The machine: settings of the process, the device, the number format.
+
+`prepare_process` imports no torch, because its settings count only before torch is imported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pentad.system.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # glibc, malloc.h
+
+
+def prepare_process() -> None:
+    """Set what must be set before torch is imported; what the user's environment says already is kept.
+
+    OpenMP threads that wait must sleep and not spin for long: with spinning, one other busy process makes a step 20 times
+    slower, with sleeping 1.4 times. A few microseconds of spinning before the sleep spare most of the wake-ups: a step of the
+    default recipe takes 0.84 of its time, and no more than before beside a busy process (benchmarks/LOG.md). glibc must keep
+    freed memory: giving each step's activations back to the kernel and faulting them in again costs a tenth of a step.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    # huggingface/tokenizers warns at every later fork unless told.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    if sys.platform == "linux" and "MALLOC_MMAP_THRESHOLD_" not in os.environ:
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:  # absent in musl
+            mallopt(_M_MMAP_THRESHOLD, 32 << 20)  # the largest that glibc takes
+            mallopt(_M_TRIM_THRESHOLD, 1 << 30)
+            mallopt(_M_TOP_PAD, 64 << 20)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """Where and how a run computes.
+
+    Args:
+        device: cpu, cuda or mps, with an index where there are several.
+        precision: fp32 or bf16.
+        threads: CPU threads of one operation.
+    """
+
+    device: torch.device
+    precision: str
+    threads: int
+
+    def autocast(self) -> torch.autocast:
+        """Return the context in which the model is called."""
+        import torch
+
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16")
+
+    def seed(self, number: int) -> None:
+        """Seed torch's generators of the CPU and of the device.
+
+        `torch.manual_seed` also asks each kind of device that is not there, and keeps a stack trace for it: 0.2 to 0.6 ms.
+        """
+        import torch
+
+        torch.default_generator.manual_seed(number)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(number)
+        elif self.device.type == "mps":
+            torch.mps.manual_seed(number)
+
+    def synchronize(self) -> None:
+        """Wait until the device has done what was asked of it."""
+        import torch
+
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        elif self.device.type == "mps":
+            torch.mps.synchronize()
+
+
+def pick_machine(device: str, precision: str, threads: int | None) -> Machine:
+    """Turn the options into a machine, and set torch's threads.
+
+    Raises:
+        UsageError: the device is not there, or it cannot compute in that precision.
+    """
+    prepare_process()
+    import torch
+
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    torch.set_num_threads(threads or (int(asked) if asked.isdecimal() else 0) or available_cores())
+    place = _pick_device(device)
+    fast, _ = bf16_is_fast(place)
+    if precision == "bf16" and place.type == "mps":
+        raise UsageError("--precision bf16 is not supported on mps.", "Use --precision fp32.")
+    if place.type == "cuda":
+        torch.set_float32_matmul_precision("high")  # the few fp32 products run in TF32
+    chosen = ("bf16" if fast else "fp32") if precision == "auto" else precision
+    return Machine(device=place, precision=chosen, threads=torch.get_num_threads())
+
+
+def _pick_device(device: str) -> torch.device:
+    import torch
+
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if device == "auto":
+        device = next(name for name in ("cuda", "mps", "cpu") if present[name])
+    if not present[device]:
+        found = ", ".join(name for name, there in present.items() if there)
+        raise UsageError(f"--device {device} is not on this machine; found {found}.", "Use --device auto.")
+    if device == "cuda":
+        local_rank = int(os.environ.get("LOCAL_RANK", "0"))
+        torch.cuda.set_device(local_rank)
+        return torch.device("cuda", local_rank)
+    return torch.device(device)
+
+
+def bf16_is_fast(device: torch.device) -> tuple[bool, str]:
+    """Say whether bf16 is faster than fp32 there, and why.
+
+    On CPUs without native bf16 products autocast is 14 to 100 times slower than fp32.
+    """
+    import torch
+
+    if device.type == "cuda":
+        native = torch.cuda.get_device_capability(device) >= (8, 0)
+        return native, "the GPU has bf16 units" if native else "the GPU has no bf16 units"
+    if device.type == "cpu":
+        native = bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+        return native, "the CPU has bf16 instructions" if native else "the CPU has no bf16 instructions"
+    return False, f"not measured on {device.type}"
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def compiler_for(device: torch.device) -> str | None:
+    """Return the compiler that torch.compile would use there, or None when there is none."""
+    if device.type == "cpu":
+        return next((path for name in ("c++", "g++", "clang++") if (path := shutil.which(name))), None)
+    if device.type == "cuda":
+        import importlib.util
+
+        return "triton" if importlib.util.find_spec("triton") else None
+    return None
+
+
+def available_memory() -> int:
+    """Return the bytes of memory that are free for this process, or 0 where the system does not tell."""
+    with contextlib.suppress(OSError, ValueError), open("/proc/meminfo") as file:
+        for line in file:
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def resident_bytes() -> int:
+    """Return the memory that this process holds now, or 0 where the system does not tell."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
+def peak_memory() -> int:
+    """Return the most bytes that this process has held, of the GPU if it computed there; 0 where the system does not tell."""
+    import torch
+
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return torch.cuda.max_memory_allocated()
+    try:
+        import resource
+    except ImportError:
+        return 0  # Windows does not tell
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,1 @@
+"""Parameter estimation: the job, its cost, the loop, the step."""

@@ -1,0 +1,168 @@
+"""What a training will cost on this machine, found out by doing a little of it on a copy of the model."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from pentad.config.recipe import TrainingOptions
+from pentad.contracts.batch import Batch, Tokens
+from pentad.contracts.builder import ExampleBuilder
+from pentad.contracts.model import Model
+from pentad.contracts.optimizer import Optimization
+from pentad.inference.net import CHUNK_LOGITS, cross_entropy_backward
+from pentad.system.errors import EngineError
+from pentad.system.machine import Machine, peak_memory, resident_bytes
+from pentad.train.trainer import Trainer, named_parameters
+
+TRIAL_STEPS = 5
+"""Most steps that are timed: a slow one among them does not move their median."""
+
+TRIAL_SECONDS = 1.5
+"""Seconds of timed steps after which no further one is begun."""
+
+WARM_UP_SHARE = 8
+"""Warming up takes this part of a step's examples: memory, kernels and the optimizer's state need no more."""
+
+
+START = 0.001
+"""Progress that the schedule is told: where rates rise at the start, they are small here, so that the twin does not diverge."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """Costs of a training step.
+
+    Args:
+        flops_per_step: floating-point operations of the matrix products, forward and backward, on every device alike.
+        seconds_per_step: median of a few steps, after a smaller one that warms up.
+        memory_bytes: of the whole process at its largest.
+    """
+
+    flops_per_step: float
+    seconds_per_step: float
+    memory_bytes: int
+
+
+def estimate(
+    model: Model, make_optimization: object, builder: ExampleBuilder, tokens: Tokens, options: TrainingOptions, machine: Machine
+) -> Estimate:
+    """Measure a few steps on a copy of the model; the model itself stays as it is.
+
+    Args:
+        model: freshly initialised, on the machine's device.
+        make_optimization: makes an `Optimization` of named parameters, or None for a model without any.
+        builder, tokens, options, machine: as for `Trainer`.
+    """
+    twin = copy.deepcopy(model)
+    optimization: Optimization | None = make_optimization(named_parameters(twin)) if callable(make_optimization) else None
+    flops, activations = _one_row(twin, builder, tokens, options, machine)
+    if machine.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(machine.device)
+    few = max(1, options.batch_size // WARM_UP_SHARE)
+    warming = dataclasses.replace(options, batch_size=few, accumulation=1)
+    warm_up = Trainer(twin, optimization, builder, tokens, warming, machine).step(0, START).seconds
+    trainer = Trainer(twin, optimization, builder, tokens, options, machine)
+    seconds: list[float] = []
+    with contextlib.suppress(EngineError):  # what cannot be timed can still be tried: the run itself will say what is wrong
+        while len(seconds) < TRIAL_STEPS and sum(seconds) < TRIAL_SECONDS:
+            seconds.append(trainer.step(len(seconds), START).seconds)
+    state = sum(
+        value.numel() * value.element_size()
+        for optimizer in (optimization.optimizers if optimization else ())
+        for entries in optimizer.state.values()
+        for value in entries.values()
+        if isinstance(value, torch.Tensor)
+    )
+    if machine.device.type == "cuda":
+        memory = torch.cuda.max_memory_allocated(machine.device)
+    else:
+        weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
+        rows = -(-options.batch_size // options.accumulation)
+        logits = 3 * 4 * min(CHUNK_LOGITS["cpu"], rows * options.context_length * model.vocab_size)
+        reckoned = _resident_at_start + 2 * weights + state + rows * activations + logits
+        memory = max(reckoned, peak_memory())  # of small models the modules that training imports are the most
+    return Estimate(
+        flops_per_step=flops * options.batch_size,
+        seconds_per_step=statistics.median(seconds or [warm_up * options.batch_size / few]),
+        memory_bytes=int(memory),
+    )
+
+
+_resident_at_start = resident_bytes()  # with torch imported, before any model is made
+
+
+def _one_row(
+    model: Model, builder: ExampleBuilder, tokens: Tokens, options: TrainingOptions, machine: Machine
+) -> tuple[float, int]:
+    """Return the operations of one example, forward and backward, and the bytes that its forward keeps for the backward."""
+    batch: Batch = builder.build(tokens, np.zeros(1, dtype=np.int64), options.seed)
+    inputs = torch.from_numpy(batch.inputs).to(machine.device)
+    targets = torch.from_numpy(batch.targets).to(machine.device)
+    segments = None if batch.segments is None else torch.from_numpy(batch.segments).to(machine.device)
+    own = {parameter.data_ptr() for parameter in model.parameters()}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.data_ptr() not in own:
+            storage = tensor.untyped_storage()
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    def learn() -> None:
+        if any(parameter.requires_grad for parameter in model.parameters()):
+            cross_entropy_backward(model, model, machine, inputs, targets, segments)
+        else:
+            model(inputs, None, segments)
+        model.zero_grad(set_to_none=True)
+
+    counter = FlopCounterMode(display=False, custom_mapping=_fused())
+    with counter, torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        learn()
+    return float(counter.get_total_flops()), sum(kept.values())
+
+
+def _fused() -> dict[Any, Callable[..., int]]:
+    """Return the operations of fused layers, from their arguments' shapes: those of the products that they stand for.
+
+    torch's counter takes attention on a CPU, oneDNN's and cuDNN's recurrent layers for nothing. On a GPU it counts the scores
+    that attention's backward computes again to save memory; here they are left out, so that no device and no kernel that
+    torch may choose makes a model cost more. What a causal mask would spare is counted, as it is where there is no kernel.
+    """
+    aten = torch.ops.aten
+    counts: dict[Any, Callable[..., int]] = {}
+    for kernel in ("flash_attention_for_cpu", "flash_attention", "efficient_attention", "cudnn_attention"):
+        counts[getattr(aten, f"_scaled_dot_product_{kernel}")] = _attention
+        counts[getattr(aten, f"_scaled_dot_product_{kernel}_backward")] = _attention_backward
+    counts[aten.mkldnn_rnn_layer] = lambda inputs, *rest, **_: _recurrence(inputs, rest[:4])
+    counts[aten.mkldnn_rnn_layer_backward] = lambda inputs, *rest, **_: 2 * _recurrence(inputs, rest[:4])
+    counts[aten._cudnn_rnn] = lambda inputs, weights, *_, **__: _recurrence(inputs, weights)
+    counts[aten._cudnn_rnn_backward] = lambda inputs, weights, *_, **__: 2 * _recurrence(inputs, weights)
+    return counts
+
+
+def _attention(query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: object, **__: object) -> int:
+    """Count queries times keys and weights times values; queries are (B, H, T, Dh), keys and values may have fewer heads."""
+    batch, heads, length, width = query
+    return 2 * batch * heads * length * key[2] * (width + value[3])
+
+
+def _attention_backward(
+    _: object, query: Sequence[int], key: Sequence[int], value: Sequence[int], *__: object, **___: object
+) -> int:
+    return 2 * _attention(query, key, value)  # two products for each of the forward
+
+
+def _recurrence(inputs: Sequence[int], weights: Sequence[Sequence[int]]) -> int:
+    """Count a product with each matrix among the weights, for every token of the inputs (…, D)."""
+    return 2 * math.prod(inputs[:-1]) * sum(math.prod(weight) for weight in weights if len(weight) == 2)

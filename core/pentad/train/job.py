@@ -1,0 +1,261 @@
+"""A job: every part of a training, assembled from a recipe and not yet moving."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pentad.config.recipe import TrainingOptions
+from pentad.contracts.model import Model
+from pentad.contracts.observer import Plan, Preparation, RunObserver
+from pentad.contracts.optimizer import NamedParameter, Optimization
+from pentad.contracts.sampler import Sampler
+from pentad.data.preparation import Kept, Prepared, prepare
+from pentad.registry.catalogue import Catalogue
+from pentad.registry.resolving import Resolved
+from pentad.runs.checkpoint import TrainingState
+from pentad.runs.saved_run import make_model, make_sampler
+from pentad.system.cache import folder_fingerprint
+from pentad.system.errors import UsageError
+from pentad.system.machine import Machine, available_memory, compiler_for, pick_machine, prepare_process
+from pentad.system.processes import World, join_world
+from pentad.train.estimate import Estimate, estimate
+from pentad.train.trainer import Trainer, named_parameters
+
+if TYPE_CHECKING:
+    from pentad.runs.folder import RunDirectory
+
+WORTH_COMPILING = {"cpu": 900.0, "cuda": 120.0}
+"""Seconds of training from which torch.compile wins its own time back: it takes 10 to 60 s and saves about a tenth on a CPU,
+a third or more on a GPU."""
+
+
+@dataclasses.dataclass(kw_only=True, eq=False)
+class Job:
+    """Everything that a run is made of. Only `state` and `run` change."""
+
+    resolved: Resolved
+    prepared: Prepared
+    machine: Machine
+    world: World
+    model: Model
+    sampler: Sampler
+    optimization: Optimization | None
+    trainer: Trainer
+    cost: Estimate
+    compiled: bool
+    steps: int | None
+    state: TrainingState
+    observer: RunObserver
+    run: RunDirectory | None = None
+
+    @property
+    def training(self) -> TrainingOptions:
+        """The recipe's table `[training]`."""
+        return self.resolved.recipe.training_options()
+
+    @property
+    def seconds_allowed(self) -> float:
+        """The budget's training time; without end when the budget is no time."""
+        budget = self.resolved.recipe.budget()
+        return budget.amount if budget.unit == "seconds" else float("inf")
+
+    @property
+    def pace(self) -> float:
+        """Seconds per step so far; the estimate before the first."""
+        return self.state.seconds / self.state.step if self.state.step else self.cost.seconds_per_step
+
+    def progress(self, ahead: float = 0.0) -> float:
+        """Return the share of the budget that is used, `ahead` steps from now."""
+        if self.steps is not None:
+            return min(1.0, (self.state.step + ahead) / self.steps)
+        return min(1.0, (self.state.seconds + ahead * self.pace) / self.seconds_allowed)
+
+    def remaining(self) -> float:
+        """Return the estimated seconds of training left."""
+        if self.steps is None:
+            return max(0.0, self.seconds_allowed - self.state.seconds)
+        return self.pace * (self.steps - self.state.step)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Earlier:
+    """What a run that goes on has decided already: its preparation, what a step costs, whether the model is compiled."""
+
+    kept: Kept
+    cost: Estimate
+    compiled: bool
+
+
+def assemble(resolved: Resolved, catalogue: Catalogue, observer: RunObserver, earlier: Earlier | None = None) -> Job:
+    """Make every part of a run.
+
+    Args:
+        resolved: every choice.
+        catalogue: what is installed.
+        observer: told how the preparation goes.
+        earlier: of the run that is resumed, or None for a new one.
+
+    Raises:
+        UsageError, EngineError: as for `run`.
+    """
+    prepare_process()
+    training = resolved.recipe.training_options()
+    for stage in ("model", "optimizer", "sampler"):
+        resolved.offers[stage].resolve()  # a broken implementation is found before the text is read
+    machine = pick_machine(training.device, training.precision, training.threads)
+    world = join_world(machine.device)
+    observer = observer if world.is_first else RunObserver()
+    prepared = prepare(resolved, catalogue, observer, earlier.kept if earlier else None)
+    model = make_model(resolved, prepared.vocab_size, prepared.builder, machine)
+    learns = any(parameter.requires_grad for parameter in model.parameters())
+    if not learns and world.size > 1:
+        raise UsageError("A model that learns by counting trains in one process.", "Start it without torchrun.")
+    cost = earlier.cost if earlier else _measure(resolved, prepared, model, learns, machine, world, observer)
+    steps = _steps(resolved, prepared, cost)
+    seconds = resolved.recipe.budget().amount if steps is None else steps * cost.seconds_per_step
+    compiled = earlier.compiled if earlier else learns and _compiles(training.compile, machine, seconds)
+    optimization = _optimize(resolved, named_parameters(model)) if learns else None
+    forward = _compile(model) if compiled else None
+    return Job(
+        resolved=resolved,
+        prepared=prepared,
+        machine=machine,
+        world=world,
+        model=model,
+        sampler=make_sampler(resolved, catalogue, None),
+        optimization=optimization,
+        trainer=Trainer(model, optimization, prepared.builder, prepared.train.tokens, training, machine, world, forward),
+        cost=cost,
+        compiled=compiled,
+        steps=steps,
+        state=TrainingState(step=0, seconds=0.0, tokens=0, steps=steps, tokenizer=prepared.tokenizer_fingerprint),
+        observer=observer,
+    )
+
+
+def _optimize(resolved: Resolved, parameters: list[NamedParameter]) -> Optimization:
+    optimization: Optimization = resolved.offers["optimizer"].make(resolved.options["optimizer"], parameters)
+    return optimization
+
+
+def _measure(
+    resolved: Resolved,
+    prepared: Prepared,
+    model: Model,
+    learns: bool,
+    machine: Machine,
+    world: World,
+    observer: RunObserver,
+) -> Estimate:
+    """Measure a few steps of this process's share of the examples; all processes come to the same figures."""
+    observer.on_preparation(Preparation(what="Measuring a few steps"))
+    training = resolved.recipe.training_options()
+    share = dataclasses.replace(training, batch_size=-(-training.batch_size // world.size))
+
+    def optimize(parameters: list[NamedParameter]) -> Optimization:
+        return _optimize(resolved, parameters)
+
+    cost = estimate(model, optimize if learns else None, prepared.builder, prepared.train.tokens, share, machine)
+    return dataclasses.replace(
+        cost,
+        flops_per_step=cost.flops_per_step * training.batch_size / share.batch_size,
+        seconds_per_step=world.mean(cost.seconds_per_step),
+    )
+
+
+def _steps(resolved: Resolved, prepared: Prepared, cost: Estimate) -> int | None:
+    training = resolved.recipe.training_options()
+    per_step = training.batch_size * training.context_length * prepared.train.n_bytes / prepared.train.n_tokens
+    budget = resolved.recipe.budget()
+    if budget.unit == "flops" and not cost.flops_per_step:
+        raise UsageError(
+            f"A budget of arithmetic needs a model whose arithmetic is counted; found none in {resolved.offers['model'].name}.",
+            "Say --steps, or a budget of text: --budget 50MB.",
+        )
+    return budget.steps(flops_per_step=cost.flops_per_step, bytes_per_step=per_step)
+
+
+def _compiles(wish: str, machine: Machine, seconds: float) -> bool:
+    compiler = compiler_for(machine.device)
+    if wish == "on" and compiler is None:
+        raise UsageError("--compile on needs a C++ compiler (CPU) or triton (CUDA); found none.", "Use --compile auto.")
+    if wish == "auto":
+        return compiler is not None and seconds > WORTH_COMPILING.get(machine.device.type, float("inf"))
+    return wish == "on"
+
+
+def _compile(model: Model) -> Any:
+    import torch
+
+    return torch.compile(model)
+
+
+def facts_of(job: Job) -> dict[str, Any]:
+    """Return what engine.json says of a run beside its versions."""
+    split = job.prepared.split
+    return {
+        "data": {
+            "fingerprint": split.fingerprint,
+            "rule": split.rule,
+            "train_bytes": split.train.n_bytes,
+            "held_out_bytes": split.held_out.n_bytes,
+            "duplicates": split.n_duplicates,
+        },
+        "tokenizer": job.prepared.tokenizer_fingerprint,
+        "tokenizer_files": folder_fingerprint(job.prepared.tokenizer_folder),
+        "device": job.machine.device.type,
+        "precision": job.machine.precision,
+        "threads": job.machine.threads,
+        "processes": job.world.size,
+        "compiled": job.compiled,
+        "estimate": dataclasses.asdict(job.cost),
+    }
+
+
+def plan_of(job: Job, folder: Path | None) -> Plan:
+    """Say what a job will do."""
+    training, prepared = job.training, job.prepared
+    parameters: dict[str, int] = {}
+    for named in named_parameters(job.model):
+        parameters[named.role] = parameters.get(named.role, 0) + named.parameter.numel()
+    steps = job.steps or max(1, round(job.seconds_allowed / max(job.cost.seconds_per_step, 1e-9)))
+    epochs = steps * training.batch_size / prepared.builder.count(prepared.train.tokens)
+    return Plan(
+        folder=folder,
+        recipe=job.resolved.recipe,
+        parameters=parameters,
+        vocab_size=prepared.vocab_size,
+        train_tokens=prepared.train.n_tokens,
+        train_bytes=prepared.train.n_bytes,
+        held_out_bytes=prepared.split.held_out.n_bytes,
+        documents=prepared.split.train.n_documents,
+        tokens_per_step=training.batch_size * training.context_length,
+        steps=steps,
+        epochs=epochs,
+        flops_per_step=job.cost.flops_per_step,
+        seconds_per_step=job.cost.seconds_per_step,
+        memory_bytes=job.cost.memory_bytes,
+        device=str(job.machine.device),
+        precision=job.machine.precision,
+        compiled=job.compiled,
+        threads=job.machine.threads,
+        resumed_step=job.state.step,
+        warnings=_warnings(job, epochs),
+    )
+
+
+def _warnings(job: Job, epochs: float) -> list[str]:
+    found = []
+    held_out = job.prepared.split.held_out.n_bytes
+    if held_out == 0:
+        found.append("No text is held out, so the run ends without a score.")
+    elif held_out < 10_000:
+        found.append(f"Only {held_out} bytes are held out; their score is a rough one.")
+    if epochs > 40:
+        found.append(f"The text is read {epochs:.0f} times; expect the model to learn it by heart. More text helps.")
+    present = available_memory()
+    if job.machine.device.type == "cpu" and present and job.cost.memory_bytes > present:
+        found.append("The run may need more memory than is free; raise --accumulation or lower --batch-size.")
+    return found

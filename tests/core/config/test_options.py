@@ -1,0 +1,151 @@
+"""Options: one description, the same checks for a flag's text, a TOML value and a Python object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pentad import NoOptions, UsageError, option
+from pentad.config.options import describe, parse, to_dict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    n_layer: int = option(4, "Number of blocks.", ge=1, le=64)
+    rate: float = option(0.5, "Share that is dropped.", ge=0, lt=1)
+    lr: float = option(1e-3, "Learning rate.", gt=0)
+    bias: bool = option(False, "Add biases.")
+    norm: str = option("rmsnorm", "Normalisation.", choices=("rmsnorm", "layernorm"))
+    heads: int | None = option(None, "Heads of keys.", ge=1)
+    parts: tuple[str, ...] = option((), "Names.")
+
+    def __post_init__(self) -> None:
+        if self.heads is not None and self.heads > self.n_layer:
+            raise ValueError(f"heads must be at most n_layer, found {self.heads}")
+
+
+def refused(**values):
+    with pytest.raises(UsageError) as caught:
+        parse(Shape, values, "model")
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("n_layer", "6", 6),
+        ("n-layer", 6, 6),
+        ("n_layer", 6.0, 6),
+        ("rate", "0.25", 0.25),
+        ("rate", 0, 0.0),
+        ("lr", "1e-4", 1e-4),
+        ("norm", "layernorm", "layernorm"),
+        ("heads", "2", 2),
+        ("heads", "none", None),
+        ("heads", "None", None),
+        ("heads", None, None),
+        ("parts", "a,b", ("a", "b")),
+        ("parts", ["a,b"], ("a,b",)),
+        ("parts", "", ()),
+        *(("bias", word, True) for word in (True, "true", "YES", "on", "1")),
+        *(("bias", word, False) for word in (False, "False", "no", "off", "0")),
+    ],
+)
+def test_values_take_the_fields_type(name, value, expected):
+    found = getattr(parse(Shape, {name: value}, "model"), name.replace("-", "_"))
+    assert found == expected and type(found) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("n_layer", "six", "--model.n-layer expects int, found 'six'."),
+        ("n_layer", 1.5, "--model.n-layer expects int, found 1.5."),
+        ("n_layer", True, "--model.n-layer expects int, found True."),
+        ("n_layer", 0, "--model.n-layer expects a value >= 1 and <= 64, found 0."),
+        ("n_layer", 10**400, "expects a value >= 1 and <= 64, found 1000"),
+        ("n_layer", None, "--model.n-layer expects int, found nothing."),
+        ("rate", 1, "--model.rate expects a value >= 0 and < 1, found 1.0."),
+        ("rate", "nan", "--model.rate expects a value >= 0 and < 1, found nan."),
+        ("rate", 10**400, "--model.rate expects float, found 1000"),
+        ("lr", "inf", "--model.lr expects a value > 0, found inf."),
+        ("lr", True, "--model.lr expects float, found True."),
+        ("bias", "maybe", "--model.bias expects bool, found 'maybe'."),
+        ("bias", 1, "--model.bias expects bool, found 1."),
+        ("norm", "layer", "--model.norm expects one of rmsnorm, layernorm, found 'layer'."),
+        ("norm", 3, "--model.norm expects rmsnorm|layernorm, found 3."),
+        ("norm", "\udcff", "--model.norm expects rmsnorm|layernorm, found '\\udcff'."),
+        ("heads", 0, "--model.heads expects a value >= 1, found 0."),
+        ("parts", [1], "--model.parts expects list, found [1]."),
+        ("parts", 5, "--model.parts expects list, found 5."),
+        ("parts", "a,\udcff", "--model.parts expects list"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_its_flag(name, value, message):
+    assert message in refused(**{name: value}).message
+
+
+def test_the_hint_says_what_to_do():
+    assert refused(n_layer=0).hint == "Number of blocks."
+    assert refused(norm="layernrm").hint == "Did you mean layernorm?"
+    assert refused(n_layr=3).hint == "Did you mean n_layer?"
+    assert refused(zebra=3).hint.startswith("The options of model are: bias, heads, lr,")
+    assert "The options of model do not fit together: heads must be at most n_layer" in refused(heads=5).message
+    with pytest.raises(UsageError) as caught:
+        parse(NoOptions, {"x": 1}, "sampler")
+    assert caught.value.hint == "The options of sampler are: none."
+
+
+def test_a_description_has_all_that_help_needs():
+    specs = {spec.name: spec for spec in describe(Shape)}
+    assert list(specs) == ["n_layer", "rate", "lr", "bias", "norm", "heads", "parts"]
+    assert (specs["n_layer"].flag, specs["n_layer"].bounds, specs["n_layer"].default) == ("n-layer", ">= 1 and <= 64", 4)
+    assert [specs[name].type_name for name in ("norm", "heads", "parts")] == ["rmsnorm|layernorm", "int or none", "list"]
+    assert specs["rate"].help == "Share that is dropped."
+
+
+def test_bad_dataclasses_are_refused():
+    class Plain:
+        x = 1
+
+    @dataclass(frozen=True, kw_only=True)
+    class Needs:
+        x: int
+
+    @dataclass(frozen=True, kw_only=True)
+    class Factory:
+        x: list = field(default_factory=list)
+
+    @dataclass(frozen=True, kw_only=True)
+    class Either:
+        x: int | str = option(1, "")
+
+    for options_type, message in ((Plain, "must be a dataclass"), (Needs, "no default"), (Factory, "type"), (Either, "type")):
+        with pytest.raises(TypeError, match=message):
+            describe(options_type)
+
+
+shapes = st.builds(
+    lambda **values: Shape(**values),
+    n_layer=st.integers(4, 64),
+    rate=st.floats(0, 1, exclude_max=True),
+    lr=st.floats(0, allow_infinity=False, exclude_min=True),
+    bias=st.booleans(),
+    norm=st.sampled_from(["rmsnorm", "layernorm"]),
+    heads=st.none() | st.integers(1, 4),
+    parts=st.lists(st.text(st.characters(exclude_categories=["Cs"]))).map(tuple),
+)
+
+
+@given(shapes)
+def test_options_survive_their_plain_form(shape):
+    assert parse(Shape, to_dict(shape), "model") == shape
+
+
+@given(shapes)
+def test_options_survive_the_text_of_flags(shape):
+    values = {name: str(value) for name, value in to_dict(shape).items() if name != "parts"}
+    assert {**to_dict(parse(Shape, values, "model")), "parts": ()} == {**to_dict(shape), "parts": ()}

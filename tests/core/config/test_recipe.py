@@ -1,0 +1,137 @@
+"""Recipes: the same choices as flags, as TOML and in Python; a resolved one spells out everything."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pentad import STAGES, Choice, Implementation, Recipe, UsageError, option
+from pentad.config.recipe import read_tables
+from pentad.registry.catalogue import KINDS, Catalogue, Offer
+from pentad.registry.resolving import resolve
+
+NAMES = {"tokenizer": "byte", "builder": "next-token", "model": "gpt", "optimizer": "adamw", "sampler": "greedy"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    n_layer: int = option(4, "Number of blocks.", ge=1)
+    heads: int | None = option(None, "Heads.", ge=1)
+    note: str = option("", "A note.")
+
+
+def catalogue() -> Catalogue:
+    found = Catalogue(entry_points=[])
+    for stage in STAGES:
+        record = Implementation(name=NAMES[stage], summary="", factory="x:y", options=Shape)
+        found._offers[stage].append(Offer(kind=stage, name=NAMES[stage], record=record, distribution="acme", version="1"))
+    assert set(NAMES) < set(KINDS)
+    return found
+
+
+def recipe(**changes):
+    return Recipe(**{**NAMES, "data": "a.txt", **changes})
+
+
+words = st.text(st.characters(exclude_categories=["Cs"]))
+choices = st.builds(
+    lambda n_layer, heads, note: Choice("gpt", n_layer=n_layer, heads=heads, note=note),
+    st.integers(1, 2**60),
+    st.none() | st.integers(1, 9),
+    words.filter(lambda text: text.lower() != "none"),
+)
+recipes = st.builds(
+    recipe,
+    model=choices,
+    data=words | st.lists(words),
+    training=st.fixed_dictionaries(
+        {"seed": st.integers(0, 2**63 - 1), "grad_clip": st.floats(0, 1e30)},
+        optional={"steps": st.none() | st.integers(1, 10**9), "device": st.sampled_from(["cpu", "cuda"])},
+    ),
+    generation=st.fixed_dictionaries({"prompt": words}),
+)
+
+
+@given(recipes)
+def test_a_recipe_survives_toml_and_resolving(found):
+    assert Recipe.from_dict(tomllib.loads(resolved := resolve(found, catalogue()).recipe.to_toml())).to_toml() == resolved
+    again = Recipe.from_dict(tomllib.loads(found.to_toml()))
+    assert again.training == found.training and again.data == found.data and again.generation == found.generation
+    assert resolve(again, catalogue()).recipe == resolve(found, catalogue()).recipe
+
+
+def test_a_resolved_recipe_spells_out_every_option():
+    tables = tomllib.loads(resolve(recipe(), catalogue()).recipe.to_toml())
+    assert tables["model"] == {"name": "gpt", "n_layer": 4, "heads": "none", "note": ""}
+    assert {"steps", "budget", "seed", "batch_size"} < set(tables["training"])
+    assert set(tables) == {*STAGES, "data", "training", "generation"}
+
+
+def refused(tables):
+    with pytest.raises(UsageError) as caught:
+        resolve(Recipe.from_dict(tables), catalogue())
+    return caught.value
+
+
+def tables(**changes):
+    return {**{stage: {"name": name} for stage, name in NAMES.items()}, "data": {"sources": ["a"]}, **changes}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message", "hint"),
+    [
+        ({"modle": {"name": "gpt"}}, "unknown table [modle]", "Did you mean model?"),
+        ({"model": {"name": "gpt", "n_layr": 1}}, "model has no option 'n_layr'", "Did you mean n_layer?"),
+        ({"training": {"stepz": 1}}, "training has no option 'stepz'", "Did you mean steps?"),
+        ({"model": {}}, "names no model", "--model NAME"),
+        ({"model": {"name": 3}}, "names no model", "--model NAME"),
+        ({"model": "gpt"}, "model must be a table, found 'gpt'", 'name = "…"'),
+        ({"model": {"name": "gtp"}}, "No model named 'gtp' is installed.", "Did you mean gpt?"),
+        ({"training": {"budget": "soon"}}, "--budget expects", "--steps"),
+        ({"training": {"budget": "none"}}, "needs --steps or --budget", "--budget 90s"),
+        ({"training": {"steps": 0}}, "steps expects a value >= 1", "steps"),
+        ({"training": {"batch_size": 10**22}}, "batch-size expects a value >= 1 and <= 1000000", "Examples"),
+        ({"generation": {"samples": 10**9}}, "samples expects a value >= 1 and <= 10000", "texts"),
+        ({"generation": {"max_tokens": 10**22}}, "max-tokens expects a value >= 1 and <= 10000000", "tokens"),
+    ],
+)
+def test_wrong_tables_are_refused(changes, message, hint):
+    error = refused(tables(**changes))
+    assert message in error.message and hint in error.hint
+
+
+def test_steps_beat_the_budget():
+    assert recipe(training={"steps": 5}).budget().unit == "steps"
+    assert recipe(training={"budget": "9s"}).budget().amount == 9
+
+
+def test_data_has_many_spellings():
+    for data in ("a.txt", Path("a.txt"), ["a.txt"], {"sources": ["a.txt"]}, {"sources": "a.txt"}):
+        assert recipe(data=data).data_options().sources == ("a.txt",)
+
+
+def test_dashes_and_underscores_are_the_same_key():
+    found = Recipe.from_dict(tables(model={"name": "gpt", "n-layer": 2}))
+    assert resolve(found, catalogue()).options["model"].n_layer == 2
+
+
+@pytest.mark.parametrize("text", ["model = ", "a = " + "[" * 5000, "\x00"])
+def test_a_file_that_is_no_toml(tmp_path, text):
+    (tmp_path / "r.toml").write_text(text)
+    with pytest.raises(UsageError, match=r"r\.toml is not"):
+        read_tables(tmp_path / "r.toml")
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(UsageError, match="found none at"):
+        read_tables(tmp_path / "r.toml")
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_tables(tmp_path)
+    (tmp_path / "r.toml").write_bytes(b"\xff")
+    with pytest.raises(UsageError, match="not valid TOML"):
+        read_tables(tmp_path / "r.toml")

@@ -1,0 +1,266 @@
+"""What `--data` may name, and what is said when it names nothing."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from pentad import Corpus, EngineError, Reader, UsageError, hookimpl
+from pentad.data.corpus import named_from_anywhere, open_corpus
+from pentad.registry.catalogue import Catalogue
+
+
+def poems():
+    yield "a rose"
+    yield "is a \ud800 rose"
+
+
+def no_strings():
+    yield b"bytes"
+
+
+def broken():
+    yield "one"
+    raise RuntimeError("no network")
+
+
+def shouting(file):
+    for line in file:
+        yield line.decode().upper()
+
+
+class Offers:
+    @hookimpl
+    def engine_corpora(self):
+        return [
+            Corpus(name=name, summary="", factory=factory)
+            for name, factory in (("poems", poems), ("no-strings", no_strings), ("broken", broken))
+        ]
+
+    @hookimpl
+    def engine_readers(self):
+        return [
+            Reader(suffix=".loud", summary="", factory=shouting),
+            Reader(suffix=".rot", summary="", factory=lambda file: file, decompressor=True),
+        ]
+
+
+class FakeEntryPoint:
+    distribution, version = "fake", "1.0"
+
+    def load(self):
+        return Offers()
+
+
+@pytest.fixture
+def catalogue() -> Catalogue:
+    return Catalogue(entry_points=[FakeEntryPoint()])
+
+
+@pytest.fixture(autouse=True)
+def empty_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def texts(data, catalogue) -> list[str]:
+    found, text = [], ""
+    for piece in open_corpus(data, catalogue).pieces():
+        text += piece.text
+        if piece.ends_document:
+            found.append(text)
+            text = ""
+    assert text == ""
+    return found
+
+
+def refused(data, catalogue) -> UsageError:
+    with pytest.raises(UsageError) as caught:
+        texts(data, catalogue)
+    assert caught.value.hint
+    return caught.value
+
+
+def test_an_empty_word_is_not_the_current_folder(catalogue, tmp_path):
+    (tmp_path / "a.txt").write_text("text")
+    assert "empty word" in refused([""], catalogue).message
+    assert texts(["."], catalogue) == ["text"]
+
+
+def test_what_is_named_from_anywhere_means_the_same_there(catalogue, tmp_path, monkeypatch):
+    place = tmp_path / "a [1]"
+    (place / "below").mkdir(parents=True)
+    for name in ("one.txt", "below/two.txt", "[x].txt"):
+        (place / name).write_text(name)
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("HOME", str(place))
+    data = ["poems", "one.txt", "./below", "b*/*.txt", "~/one.txt", "[x].txt", "below/../one.txt", "fake:poems", "gone.txt"]
+    named = named_from_anywhere(data)
+    assert named[0] == "poems" and named[7:] == ("fake:poems", "gone.txt")
+    assert named[1:3] == (str(place / "one.txt"), str(place / "below"))
+    here = [texts([source], catalogue) for source in data[:7]]
+    monkeypatch.chdir(tmp_path)
+    assert [texts([source], catalogue) for source in named[:7]] == here
+    assert named_from_anywhere(named) == named
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files that are no text")
+def test_a_folder_whose_name_is_no_text_stays_out_of_recipes(tmp_path, monkeypatch):
+    place = os.path.join(os.fsencode(tmp_path), b"\xff")
+    os.mkdir(place)
+    monkeypatch.chdir(os.fsdecode(place))
+    (tmp_path / os.fsdecode(place) / "one.txt").write_text("one")
+    assert named_from_anywhere(["one.txt", "*.txt"]) == ("one.txt", "*.txt")
+
+
+def test_an_unknown_home_is_a_name_like_any_other(catalogue, tmp_path):
+    assert "nothing named '~nosuchuser/x.txt'" in refused(["~nosuchuser/x.txt"], catalogue).message
+    assert "nothing named" in refused(["a\0b"], catalogue).message
+
+
+def test_names_that_the_locale_cannot_spell(tmp_path):
+    (tmp_path / "é.txt").write_text("text")
+    script = """
+from pentad import UsageError
+from pentad.registry.catalogue import Catalogue
+from pentad.data.corpus import open_corpus
+try:
+    open_corpus(["\\xe9.txt"], Catalogue(entry_points=[]))
+except UsageError as error:
+    print(ascii(error.message), error.hint)
+"""
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    environment = {**os.environ, **locale}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert "\\xe9.txt needs names of files in UTF-8" in done.stdout and "PYTHONUTF8=1" in done.stdout, done.stderr
+
+
+def test_a_named_corpus_streams_and_restarts(catalogue):
+    corpus = open_corpus(["poems"], catalogue)
+    assert list(corpus.pieces()) == list(corpus.pieces()) == [("a rose", True), ("is a \ufffd rose", True)]
+    assert texts(["fake:poems"], catalogue) == ["a rose", "is a \ufffd rose"]
+
+
+def test_the_pieces_of_a_corpus_end_where_the_factory_fails(catalogue):
+    with pytest.raises(EngineError, match=r"corpus broken of fake 1\.0 cannot be read: RuntimeError: no network"):
+        texts(["broken"], catalogue)
+    with pytest.raises(EngineError, match="must yield one str a document; found b'bytes'"):
+        texts(["no-strings"], catalogue)
+
+
+def test_a_name_that_is_also_a_path_is_refused(catalogue, tmp_path):
+    (tmp_path / "poems").mkdir()
+    (tmp_path / "poems/a.txt").write_text("mine")
+    assert refused(["poems"], catalogue).hint == "Say ./poems or fake:poems."
+    assert texts(["./poems"], catalogue) == ["mine"]
+    assert texts(["fake:poems"], catalogue) == ["a rose", "is a \ufffd rose"]
+
+
+def test_folders_are_read_sorted_below_without_hidden_and_unknown_files(catalogue, tmp_path):
+    for name in ("b/z.txt", "b/a.md", "c.TXT", ".git/x.txt", ".hidden.txt", "image.png", "a.loud"):
+        path = tmp_path / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    (tmp_path / "data/round").symlink_to(tmp_path / "data")
+    assert texts(["data"], catalogue) == ["A.LOUD", "c.TXT", "b/a.md", "b/z.txt"]
+
+
+def test_globs_match_files_and_folders(catalogue, tmp_path):
+    for name in ("b1.txt", "b2.txt", "c.txt", "b3/d.txt", "b.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    assert texts(["b*"], catalogue) == ["b1.txt", "b2.txt", "b3/d.txt"]
+    assert texts(["**/d.txt"], catalogue) == ["b3/d.txt"]
+    assert "found no match" in refused(["q*"], catalogue).message
+    assert "found 1 that cannot be read" in refused(["*.png"], catalogue).message
+
+
+def test_a_path_with_magic_characters_is_a_path(catalogue, tmp_path):
+    (tmp_path / "[a].txt").write_text("brackets")
+    assert texts(["[a].txt"], catalogue) == ["brackets"]
+
+
+def test_a_file_named_twice_is_read_once(catalogue, tmp_path):
+    (tmp_path / "a.txt").write_text("once")
+    assert texts(["a.txt", "./a.txt", "*.txt", "."], catalogue) == ["once"]
+
+
+def test_compressed_files(catalogue, tmp_path):
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"packed") + gzip.compress(b" twice"))
+    (tmp_path / "b.JSONL.GZ").write_bytes(gzip.compress(json.dumps({"text": "line"}).encode()))
+    (tmp_path / "c.txt.rot").write_bytes(b"plain")
+    (tmp_path / "d.loud.gz").write_bytes(gzip.compress(b"loud"))
+    assert texts(["."], catalogue) == ["packed twice", "line", "plain", "LOUD"]
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: b"no gzip", lambda data: data[:20] + b"?" + data[21:]])
+def test_damaged_compression_names_the_file(catalogue, tmp_path, damage):
+    (tmp_path / "a.txt.gz").write_bytes(damage(gzip.compress(bytes(range(32, 127)) * 9)))
+    error = refused(["a.txt.gz"], catalogue)
+    assert "a.txt.gz" in error.message
+    assert "truncated, damaged, or no .txt.gz file" in error.hint
+
+
+def test_nothing_of_that_name(catalogue, tmp_path):
+    (tmp_path / "shakespeare.txt").write_text("a")
+    assert refused(["poem"], catalogue).hint == "Did you mean poems?"
+    assert refused(["shakespear.txt"], catalogue).hint == "Did you mean shakespeare.txt?"
+    assert "broken, no-strings, poems" in refused(["zzz"], catalogue).hint
+    assert "found nothing" in refused([], catalogue).message
+
+
+def test_unknown_suffix(catalogue, tmp_path):
+    (tmp_path / "a.parquet").write_bytes(b"PAR1")
+    error = refused(["a.parquet"], catalogue)
+    assert ".jsonl, .loud, .md, .txt (each also with .gz, .rot); found .parquet" in error.message
+    assert "1 .parquet" in refused(["."], catalogue).message
+    (tmp_path / "README").write_bytes(b"")
+    assert "found no suffix" in refused(["README"], catalogue).message
+
+
+@pytest.mark.parametrize(("name", "data"), [(".parquet", "a.parquet"), ("wiki", "wiki")])
+def test_what_is_missing_says_what_to_install(catalogue, tmp_path, monkeypatch, name, data):
+    (tmp_path / "a.parquet").write_bytes(b"PAR1")
+    distribution = f"pentad-{name.lstrip('.')}"
+    monkeypatch.setattr("pentad.registry.catalogue.bundled", lambda: {distribution})
+    assert refused([data], catalogue).hint == f"Install it with: pip install {distribution}"
+
+
+def test_things_that_are_no_files(catalogue, tmp_path):
+    os.mkfifo(tmp_path / "pipe.txt")
+    (tmp_path / "gone.txt").symlink_to("nowhere")
+    assert "a pipe or a device" in refused(["pipe.txt"], catalogue).message
+    assert "a broken link" in refused(["gone.txt"], catalogue).message
+    (tmp_path / "empty").mkdir()
+    assert "found no file" in refused(["empty"], catalogue).message
+
+
+def test_a_file_that_goes_away_or_cannot_be_opened(catalogue, tmp_path, monkeypatch):
+    (tmp_path / "a.txt").write_text("a")
+    corpus = open_corpus(["a.txt"], catalogue)
+    (tmp_path / "a.txt").unlink()
+    with pytest.raises(UsageError, match=r"a\.txt cannot be opened: No such file"):
+        list(corpus.pieces())
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_an_unreadable_file(catalogue, tmp_path):
+    (tmp_path / "a.txt").write_text("a")
+    (tmp_path / "a.txt").chmod(0)
+    assert "Permission denied" in refused(["a.txt"], catalogue).message
+
+
+def test_opening_a_corpus_imports_no_torch(tmp_path):
+    (tmp_path / "a.txt").write_text("a")
+    code = (
+        "import sys; from pentad.registry.catalogue import Catalogue; from pentad.data.corpus import open_corpus;"
+        "corpus = open_corpus(['a.txt'], Catalogue()); opened = [name for name in ('torch', 'numpy') if name in sys.modules];"
+        "from pentad.data.split import split_corpus; split_corpus(corpus, 0);"  # by numpy's arrays
+        "print(opened, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.split("\n")[0] == "[] False"

@@ -1,0 +1,180 @@
+"""Runs on the disk: they open anywhere, and nothing in them is trusted before it is checked."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+import types
+from pathlib import Path
+
+import pytest
+import torch
+
+from pentad import Catalogue, Choice, EngineError, Implementation, SavedRun, UsageError, hookimpl, open_run, resume, run
+
+
+@pytest.fixture(autouse=True)
+def _cache(cache):
+    """Keep what every test here makes of its text in the cache of the session."""
+
+
+@pytest.fixture(scope="module")
+def original_run(tmp_path_factory, cache, tiny_recipe):
+    folder = tmp_path_factory.mktemp("original")
+    (folder / "text.txt").write_text("a cat sat. " * 200)
+    run(tiny_recipe(folder / "text.txt", steps=2, sampler=Choice("top-k", k=3)), out=folder / "run")
+    return folder / "run"
+
+
+@pytest.fixture
+def trained_run(original_run, tmp_path):
+    return shutil.copytree(original_run, tmp_path / "copy")
+
+
+def test_a_moved_run_generates_the_same(trained_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = [sample.text for sample in open_run("copy").generate("a", max_tokens=8, samples=2)]
+    shutil.move(trained_run, tmp_path / "elsewhere")
+    recipe = tmp_path / "elsewhere/recipe.toml"
+    recipe.write_text(recipe.read_text().replace("text.txt", "gone.txt"))  # generating needs no text
+    monkeypatch.setenv("PENTAD_CACHE", str(tmp_path / "another machine's"))
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    saved = open_run("../elsewhere")
+    assert isinstance(saved, SavedRun)
+    assert [sample.text for sample in saved.generate("a", max_tokens=8, samples=2)] == before
+
+
+def test_a_run_finds_its_text_from_another_folder(tiny_recipe, tmp_path, monkeypatch):
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "here/a.txt").write_text("a cat sat. " * 200)
+    (tmp_path / "here/b.txt").write_text("the cat slept. " * 20)
+    (tmp_path / "there/a.txt").write_text("a dog ran. " * 200)
+    monkeypatch.chdir(tmp_path / "here")
+    recipe = tiny_recipe({"sources": ["a.txt"], "held_out_sources": ["b*.txt"]}, steps=2)
+    score = run(recipe, out="run").bits_per_byte
+    monkeypatch.chdir(tmp_path / "there")
+    saved = open_run("../here/run")
+    assert saved.evaluate().bits_per_byte == score
+    assert resume("../here/run", steps=3).step == 3
+    (tmp_path / "here/a.txt").unlink()
+    with pytest.raises(UsageError, match=r"here/a\.txt.*recipe\.toml names it under \[data\]"):
+        saved.evaluate()
+
+
+def test_nothing_is_ever_unpickled(trained_run, monkeypatch):
+    def never(*args, **kwargs):
+        raise AssertionError("pickle")
+
+    for module, name in ((torch, "load"), (pickle, "load"), (pickle, "loads"), (pickle, "Unpickler")):
+        monkeypatch.setattr(module, name, never)
+    open_run(trained_run).generate("a")
+    resume(trained_run, steps=3)
+    for path in trained_run.rglob("*"):
+        assert path.is_dir() or path.read_bytes()[:2] not in (b"PK", b"\x80\x02", b"\x80\x04", b"\x80\x05"), path
+
+
+def test_no_source_pickles():
+    root = Path(__file__).parents[3]
+    for path in (*root.glob("core/**/*.py"), *root.glob("plugins/**/*.py"), *root.glob("cli/**/*.py")):
+        source = path.read_text()
+        source = source.replace("safetensors.torch.", "")
+        for word in ("import pickle", "torch.load(", "torch.save(", "allow_pickle=True", "marshal", "shelve", "joblib"):
+            assert word not in source, f"{path}: {word}"
+
+
+def edit(path, change):
+    facts = json.loads(path.read_text())
+    change(facts)
+    path.write_text(json.dumps(facts))
+
+
+@pytest.mark.parametrize(
+    ("change", "message", "hint"),
+    [
+        (
+            lambda facts: facts.update(format=2),
+            "must be of run format 1 or older; found 2",
+            "pip install --upgrade pentad-core",
+        ),
+        (lambda facts: facts.update(format="1"), "expected format as int, found '1'", "copy"),
+        (lambda facts: facts.update(stages=[]), "expected stages.tokenizer.distribution as str, found None", "copy"),
+        (lambda facts: facts["stages"].update(model=3), "expected stages.model.distribution as str", "copy"),
+        (lambda facts: facts.update(tokenizer_files="0"), "is not what the run was trained with", "copy"),
+        (
+            lambda facts: facts["stages"]["model"].update(distribution="pentad-mamba", version="0.7"),
+            "The model gpt of {run} was made by pentad-mamba 0.7; it is not installed.",
+            "pip install pentad-mamba==0.7",
+        ),
+        (
+            lambda facts: facts["stages"]["model"].update(distribution="./mine.py", version="unpackaged"),
+            "was made by ./mine.py unpackaged; it is not installed",
+            "Say --plugin ./mine.py",
+        ),
+    ],
+)
+def test_what_engine_json_says_is_checked(trained_run, change, message, hint):
+    edit(trained_run / "engine.json", change)
+    for door in (open_run, resume):
+        with pytest.raises(EngineError) as caught:
+            door(trained_run)
+        assert message.replace("{run}", str(trained_run)) in caught.value.message and hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda facts: facts.update(estimate=None),
+        lambda facts: facts["estimate"].update(seconds_per_step=float("nan")),
+        lambda facts: facts.update(compiled="yes"),
+        lambda facts: facts.update(data="x"),
+        lambda facts: facts.update(tokenizer=None),
+    ],
+)
+def test_what_resume_needs_is_checked(trained_run, change):
+    edit(trained_run / "engine.json", change)
+    with pytest.raises(EngineError, match=r"engine\.json is damaged: expected"):
+        resume(trained_run, steps=9)
+
+
+def test_a_swapped_tokenizer_is_refused(trained_run):
+    path = next(path for path in (trained_run / "tokenizer").iterdir() if path.is_file())
+    path.write_bytes(path.read_bytes() + b" ")
+    for door in (open_run, resume):
+        with pytest.raises(EngineError, match="tokenizer is not what the run was trained with"):
+            door(trained_run)
+
+
+def test_an_edited_recipe_is_refused(trained_run):
+    path = trained_run / "recipe.toml"
+    path.write_text(path.read_text().replace("n_embd = 8", "n_embd = 16"))
+    with pytest.raises(EngineError, match="does not fit the model of its recipe"):
+        open_run(trained_run)
+    path.write_text(path.read_text().replace("n_embd", "n_width"))
+    with pytest.raises(EngineError, match="does not fit what is installed: model has no option 'n_width'"):
+        open_run(trained_run)
+    edit(trained_run / "engine.json", lambda facts: facts["stages"]["model"].update(version="0.0.1"))
+    with pytest.raises(EngineError) as caught:
+        open_run(trained_run)
+    assert caught.value.hint == "pip install pentad-gpt==0.0.1"
+
+
+def test_a_name_that_another_distribution_took_later_is_no_trouble(trained_run):
+    from pentad_gpt.options import GPTOptions
+
+    @hookimpl
+    def engine_models():
+        return [Implementation(name="gpt", summary="", factory="never:imported", options=GPTOptions)]
+
+    catalogue = Catalogue()
+    catalogue._load("acme", "1", lambda: types.SimpleNamespace(engine_models=engine_models))
+    assert open_run(trained_run, catalogue=catalogue).generate("a", max_tokens=2)
+    assert resume(trained_run, catalogue=catalogue, steps=3).step == 3
+
+
+def test_a_folder_that_is_no_run(tmp_path):
+    for folder, found in ((tmp_path / "gone", "no such folder"), (tmp_path, "a folder without engine.json")):
+        with pytest.raises(UsageError, match=f"must be the folder of a run; found {found}"):
+            open_run(folder)

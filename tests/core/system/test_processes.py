@@ -1,0 +1,195 @@
+"""Two processes under torchrun are one run: the same weights, one writer."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import tomllib
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pentad import Choice, open_run, run
+from pentad.config.recipe import TrainingOptions
+from pentad.runs.folder import read_lines
+from pentad.system.processes import World, is_first_process
+from pentad.train.trainer import Trainer
+
+SCRIPT = textwrap.dedent("""
+    import json, os, shutil, sys, time
+    import numpy as np, torch
+    import torch.distributed as dist
+    from pentad import Recipe, open_run, plan, resume, run
+    from pentad.system.processes import join_world
+    from pentad.config.recipe import Recipe
+
+    folder, tables = sys.argv[1], json.loads(sys.argv[2])
+    rank = int(os.environ["RANK"])
+    written = []
+    sys.addaudithook(lambda event, args: written.append(str(args[0])) if event == "open" and "w" in str(args[1]) else None)
+
+    class Stop(__import__("pentad").RunObserver):
+        def on_step(self, event):
+            if event.step == 4:
+                os.kill(os.getpid(), 15)
+
+    def slowly(handle, sync=os.fsync):
+        time.sleep(0.2)
+        sync(handle)
+
+    whole = run(Recipe.from_dict(tables), out=folder + "/two")
+    if rank == 0:
+        os.fsync = slowly  # the other process, which writes nothing, must not run ahead of the checkpoint
+    try:
+        run(Recipe.from_dict(tables), out=folder + "/cut", observers=[Stop()])  # only the first process is told
+    except Exception as error:
+        stopped = type(error).__name__
+    resume(folder + "/cut")
+    own = [path for path in written if path.startswith((folder + "/two", folder + "/cut"))]
+
+    tables["training"].update(steps="none", budget="1s")
+    timed = run(Recipe.from_dict(tables), out=folder + "/timed")
+    pace = plan(Recipe.from_dict(tables)).seconds_per_step
+
+    # A file system that shows an older state to one of them.
+    shutil.copytree(folder + "/cut", f"{folder}/seen{rank}")
+    if rank == 1:
+        shutil.rmtree(f"{folder}/seen1/checkpoints/step-8")
+    try:
+        resume(f"{folder}/seen{rank}", steps=12)
+    except Exception as error:
+        apart = str(error).split("; ")[-1]
+
+    # Parameters that only some processes touch, or none does.
+    world = join_world(torch.device("cpu"))
+    used, rare, never = (torch.nn.Parameter(torch.zeros(3)) for _ in range(3))
+    used.grad = torch.full((3,), 1.0 + rank)
+    if rank == 1:
+        rare.grad = torch.ones(3)
+    world.sum_gradients([used, rare, never])
+    first = world.of_first("first läuft" if rank == 0 else "another, and longer")
+    facts = {"first": first, "step": whole.step, "bits": whole.bits_per_byte, "own": len(own), "stopped": stopped,
+             "timed": timed.step, "apart": apart, "used": used.grad.tolist(), "rare": rare.grad.tolist(),
+             "never": never.grad is None, "mean": world.mean(rank), "pace": pace}
+    with open(f"{folder}/rank{rank}.json", "w") as file:
+        json.dump(facts, file)
+""")
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    path.write_text("".join(f"{number} cats sat on mat {number * 7 % 13}.\n\n" for number in range(60)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def recipe(tiny_recipe, text):
+    model = Choice("gpt", n_layer=1, n_head=2, n_embd=8)
+    training = {"accumulation": 2, "batch_size": 6}
+    return tiny_recipe(text, model=model, training=training)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, cache, recipe):
+    """Run the script in two processes, and the same recipe in this one."""
+    folder = tmp_path_factory.mktemp("runs")
+    (folder / "script.py").write_text(SCRIPT)
+    tables = json.dumps(tomllib.loads(recipe.to_toml()))
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(folder / "script.py")]
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with (folder / "said").open("w+") as said:
+        group = {"stdout": said, "stderr": said, "env": one_thread, "start_new_session": True}
+        launched = subprocess.Popen([*launch, str(folder), tables], **group)
+        try:
+            assert launched.wait(timeout=240) == 0, (folder / "said").read_text()[-4000:]
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(launched.pid, signal.SIGKILL)  # processes that wait for each other would outlive torchrun
+    run(recipe, out=folder / "one")
+    return folder
+
+
+def facts(folder, rank):
+    return json.loads((folder / f"rank{rank}.json").read_text())
+
+
+def weights(run):
+    return load_file(run / "checkpoints/step-8/model.safetensors")
+
+
+def test_two_processes_give_the_weights_of_one(folder):
+    one, two = weights(folder / "one"), weights(folder / "two")
+    for name in one:
+        torch.testing.assert_close(two[name], one[name], rtol=1e-3, atol=1e-5)
+    left, right = (open_run(folder / name).evaluate().bits_per_byte for name in ("one", "two"))
+    assert right == pytest.approx(left, rel=1e-4) and facts(folder, 0)["bits"] == pytest.approx(right, rel=1e-6)
+    lines = [read_lines(folder / name / "metrics.jsonl") for name in ("one", "two")]
+    assert len(lines[0]) == len(lines[1])
+    for first, second in zip(*lines, strict=True):
+        assert (first["kind"], first["step"], first["tokens"]) == (second["kind"], second["step"], second["tokens"])
+        assert first["loss"] == pytest.approx(second["loss"], rel=1e-4)
+
+
+def test_one_signal_stops_both_and_resume_is_exact(folder):
+    assert [facts(folder, rank)["stopped"] for rank in (0, 1)] == ["Interrupted"] * 2
+    whole, cut = weights(folder / "two"), weights(folder / "cut")
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+
+
+def test_processes_that_find_different_checkpoints_say_so(folder):
+    assert [facts(folder, rank)["apart"] for rank in (0, 1)] == ["this one found step 8.", "this one found step 5."]
+
+
+def test_all_go_by_the_first_ones_text(folder):
+    assert [facts(folder, rank)["first"] for rank in (0, 1)] == ["first läuft"] * 2
+
+
+def test_only_the_first_process_writes(folder):
+    assert facts(folder, 0)["own"] > 5 and facts(folder, 1)["own"] == 0
+    assert facts(folder, 1)["step"] == 8 and facts(folder, 1)["bits"] is None
+
+
+def test_a_time_budget_ends_at_the_same_step_everywhere(folder):
+    assert facts(folder, 0)["timed"] == facts(folder, 1)["timed"] > 1
+
+
+def test_an_estimate_is_the_same_everywhere(folder):
+    """Each process measures its own seconds, no two the same; from them follow steps and whether to compile."""
+    assert facts(folder, 0)["pace"] == facts(folder, 1)["pace"] > 0
+
+
+def test_sums_over_processes(folder):
+    for rank in (0, 1):
+        found = facts(folder, rank)
+        assert (found["used"], found["rare"], found["never"], found["mean"]) == ([3.0] * 3, [1.0] * 3, True, 0.5)
+
+
+def test_every_example_falls_to_one_process(fakes, cpu):
+    options = TrainingOptions(batch_size=7, accumulation=3)
+    builder, model = fakes.Given(np.zeros((4, 3))), fakes.Tiny()
+    for size in (1, 2, 3, 9):
+        shares = [
+            Trainer(model, fakes.sgd(model), builder, np.zeros(4, np.uint16), options, cpu, World(rank, size))._micro_batches(5)
+            for rank in range(size)
+        ]
+        seen = np.concatenate([rows for share in shares for rows in share])
+        assert sorted(seen.tolist()) == list(range(35, 42))
+        assert all(len(rows) for share in shares for rows in share)
+
+
+def test_alone_nothing_is_exchanged(monkeypatch):
+    world, parameter = World(), torch.nn.Parameter(torch.zeros(2))
+    world.wait()
+    world.sum_gradients([parameter])
+    assert parameter.grad is None and world.mean(3.5) == 3.5 and world.is_first
+    assert is_first_process()
+    monkeypatch.setenv("RANK", "1")
+    assert not is_first_process()
