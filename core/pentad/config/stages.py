@@ -19,7 +19,7 @@ class StageSpec:
     Args:
         name: the word for it: in flags (`--model`), recipes (`[model]`) and messages.
         hook: asked for its implementations.
-        contract: `module:Class`, what a factory must return.
+        contracts: `module:Class` of what a factory must return; one of them.
         conformance: `module:Class` of the kit that checks the contract.
         plural: heads a list of its implementations.
         purpose: what it turns into what, behind the plural; empty where the plural says it.
@@ -29,7 +29,7 @@ class StageSpec:
 
     name: Stage
     hook: str
-    contract: str
+    contracts: tuple[str, ...]
     conformance: str
     plural: str
     purpose: str
@@ -48,7 +48,7 @@ STAGE_SPECS: dict[str, StageSpec] = {
         StageSpec(
             name="tokenizer",
             hook="engine_tokenizers",
-            contract="pentad.contracts.tokenizer:Tokenizer",
+            contracts=("pentad.contracts.tokenizer:Tokenizer",),
             conformance="pentad.testing.tokenizer:TokenizerConformance",
             plural="Tokenizers",
             purpose="text to tokens",
@@ -58,7 +58,7 @@ STAGE_SPECS: dict[str, StageSpec] = {
         StageSpec(
             name="builder",
             hook="engine_example_builders",
-            contract="pentad.contracts.builder:ExampleBuilder",
+            contracts=("pentad.contracts.builder:ExampleBuilder",),
             conformance="pentad.testing.builder:ExampleBuilderConformance",
             plural="Example builders",
             purpose="tokens to what is learned",
@@ -68,7 +68,7 @@ STAGE_SPECS: dict[str, StageSpec] = {
         StageSpec(
             name="model",
             hook="engine_models",
-            contract="pentad.contracts.model:Model",
+            contracts=("pentad.contracts.model:Model",),
             conformance="pentad.testing.model:ModelConformance",
             plural="Models",
             purpose="",
@@ -77,7 +77,7 @@ STAGE_SPECS: dict[str, StageSpec] = {
         StageSpec(
             name="optimizer",
             hook="engine_optimizers",
-            contract="pentad.contracts.optimizer:Optimization",
+            contracts=("pentad.contracts.optimizer:Optimization",),
             conformance="pentad.testing.optimizer:OptimizerConformance",
             plural="Optimizers",
             purpose="",
@@ -86,7 +86,7 @@ STAGE_SPECS: dict[str, StageSpec] = {
         StageSpec(
             name="sampler",
             hook="engine_samplers",
-            contract="pentad.contracts.sampler:Sampler",
+            contracts=("pentad.contracts.sampler:Sampler", "pentad.contracts.sampler:Decoder"),
             conformance="pentad.testing.sampler:SamplerConformance",
             plural="Samplers",
             purpose="how the next token is picked",

@@ -1,20 +1,27 @@
 """The example-builder contract: tokens to what is learned from them (self-supervision by masking the text itself).
 
-A builder's factory is called as `factory(options, context_length=…, vocab_size=…, end_of_text=…)`. Builders are map-style
-and stateless: example `i` of seed `s` is always the same, so a resumed run, another number of micro-batches or of processes
-sees the same examples. Importing this module imports numpy and no torch.
+A builder's factory is called as `factory(options, context_length=…, vocab_size=…, end_of_text=…)`, where `vocab_size` is the
+tokenizer's: the builder's own special tokens have the ids from there on. Builders are map-style and stateless: example `i` of
+seed `s` is always the same, so a resumed run, another number of micro-batches or of processes sees the same examples. Importing
+this module imports numpy and no torch.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from pentad.contracts.batch import Attention, Batch, Tokens
+from pentad.contracts.records import Document, Record, text_of
+
+if TYPE_CHECKING:
+    from pentad.contracts.objective import Objective
+    from pentad.contracts.session import Session
+    from pentad.contracts.vocabulary import SpecialToken
 
 
 class ExampleBuilder(ABC):
@@ -24,18 +31,33 @@ class ExampleBuilder(ABC):
 
     - `build` is a pure function of (tokens, indices, seed): any order, any grouping, any process.
     - Each of the first `count` examples of a seed differs from the others, and together they cover the text.
-    - What is learned at a position never stands in what the model may attend to from there.
+    - What a causal builder teaches at a position never stands in what the model may attend to from there; what a
+      bidirectional one teaches is the token of the text at that position.
     - The end of a document is learned; nothing is learned or attended across it.
     """
 
     attention: Attention = "causal"
     """What the model must be able to do: look back only, or both ways."""
 
-    extra_tokens: int = 0
-    """How many ids the builder adds behind the tokenizer's own (a mask, sentinels). They are never drawn at generation."""
+    special_tokens: tuple[SpecialToken, ...] = ()
+    """The tokens that the builder adds behind the tokenizer's own: a mask, the turns of a chat."""
+
+    evaluators: tuple[str, ...] = ("bits-per-byte",)
+    """The evaluators that fit what is taught, by name; a run is judged by the first that supports it."""
+
+    needs_policy: bool = False
+    """Whether examples are written by the model itself: then core calls `roll_out` in place of `build`."""
 
     context_length: int
     end_of_text: int
+
+    def render(self, record: Record) -> Iterable[Document]:
+        """Return the documents of a record; one of its whole text unless overridden.
+
+        Raises:
+            UsageError: the record has not the keys that this builder needs.
+        """
+        return (Document.of(text_of(record)),)
 
     @abstractmethod
     def count(self, tokens: Tokens) -> int:
@@ -51,10 +73,17 @@ class ExampleBuilder(ABC):
             seed: decides the order and every random choice; None means the order of the text, for looking at examples.
         """
 
-    def objective(self) -> Callable[..., Any] | None:
-        """Return the builder's own objective, or None for cross-entropy on the targets.
+    def roll_out(self, tokens: Tokens, indices: npt.NDArray[np.int64], seed: int, session: Session) -> Batch:
+        """Return examples that the model writes itself, a function of (tokens, indices, seed, weights) and of nothing else.
 
-        An objective is called as `objective(model, inputs, targets, segments)` with tensors and returns the summed loss in
-        nats and the number of targets that count, so that core can average over micro-batches and processes.
+        Called in place of `build` where `needs_policy` is set.
+
+        Args:
+            tokens, indices, seed: as for `build`.
+            session: the model as it is now.
         """
+        raise NotImplementedError(f"{type(self).__name__} asks for the policy and does not roll out")
+
+    def objective(self) -> Objective | None:
+        """Return the builder's own objective, or None for cross-entropy on the targets."""
         return None

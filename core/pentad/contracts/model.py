@@ -7,14 +7,45 @@ initialised parameters (torch's global generator is seeded before the call).
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from pentad.contracts.batch import Attention
 
-Role = Literal["matrix", "embedding", "head", "vector"]
+Role = Literal["matrix", "embedding", "head", "experts", "vector"]
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """What a model returns.
+
+    Args:
+        features: (B, T, D).
+        state: after these tokens, where one was given; else None.
+        losses: auxiliary losses by name, each () and a mean over tokens with its factor in it (balance of experts, z-loss). In
+            training core adds them to the mean loss of the objective, and logs them. Empty in evaluation.
+    """
+
+    features: Tensor
+    state: Any = None
+    losses: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class State(Protocol):
+    """What a state may offer beside being handed on: where it does, beams, one prefill for many samples, and drafts are fast.
+
+    A state without these methods works everywhere: it is then built again from the tokens.
+    """
+
+    def select(self, rows: Tensor) -> State:
+        """Return the state of these rows (R,), in this order; a row may come twice. The old state is not used any more."""
+
+    def truncate(self, length: int) -> State:
+        """Return the state after the first `length` tokens. The old state is not used any more."""
 
 
 class Model(nn.Module):
@@ -46,19 +77,24 @@ class Model(nn.Module):
     vocab_size: int
 
     @abstractmethod
-    def forward(self, inputs: Tensor, state: Any = None, segments: Tensor | None = None) -> tuple[Tensor, Any]:
-        """Return features (B, T, D) of inputs (B, T), and the state after them.
+    def forward(self, inputs: Tensor, state: Any = None, segments: Tensor | None = None) -> Output:
+        """Return the features (B, T, D) of inputs (B, T), the state after them, and auxiliary losses.
 
         Args:
             inputs: (B, T) int64 ids.
             state: what `initial_state` or an earlier call returned, and then the inputs go on where that call ended; None
-                to start afresh without keeping a state (the state returned is then None). A state may be changed in place.
+                to start afresh without keeping a state (the state returned is then None). A state may be changed in place,
+                and may offer the methods of `State`.
             segments: (B, T) int64 document numbers, or None when each row is one document. Never given with a state.
         """
 
     @abstractmethod
     def logits(self, features: Tensor) -> Tensor:
         """Return logits (…, V) of features (…, D): core calls it in chunks, and on the last position only in generation."""
+
+    def blocks(self) -> Sequence[nn.Module]:
+        """Return the parts that follow each other and may be sharded or recomputed one by one; none unless overridden."""
+        return ()
 
     @abstractmethod
     def initial_state(self, batch_size: int, max_length: int) -> Any:
@@ -67,7 +103,7 @@ class Model(nn.Module):
     def learn_by_counting(self, inputs: Tensor, targets: Tensor, segments: Tensor | None) -> None:
         """Learn from a batch without gradients. Called in place of an optimizer step when the model has no parameters.
 
-        What is learned must live in buffers, so that checkpoints hold it.
+        What is learned must live in buffers, so that checkpoints hold it; a buffer may change its shape.
         """
         raise NotImplementedError(f"{type(self).__name__} has no parameters and does not learn by counting either")
 

@@ -6,13 +6,32 @@ interests you. An observer that raises is reported once and left out from then o
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pentad.config.recipe import Recipe
 from pentad.registry.catalogue import one_line
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopTraining:
+    """An observer's wish that the training ends here, well and with a score: `reason` is recorded with the run."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleLearningRate:
+    """An observer's wish that every learning rate is multiplied by `factor` from the next step on, beside the schedule."""
+
+    factor: float
+
+
+Request = StopTraining | ScaleLearningRate
+"""What an observer's method may return; None asks for nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +100,7 @@ class Step:
         loss: mean loss of the step's targets, nats per token.
         learning_rate: the schedule's factor on every group's rate.
         grad_norm: norm of the gradient before clipping.
+        metrics: the objective's further means, and the model's auxiliary losses, by name.
         tokens: tokens read since the beginning of the run.
         seconds: training time since the beginning of the run.
         tokens_per_second: over the last steps.
@@ -92,6 +112,7 @@ class Step:
     loss: float
     learning_rate: float
     grad_norm: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
     tokens: int
     seconds: float
     tokens_per_second: float
@@ -104,21 +125,44 @@ class Evaluation:
 
     Args:
         step: training steps behind the model.
-        bits_per_byte: negative log2-likelihood of the text per UTF-8 byte: compares across tokenizers.
-        loss: nats per token; perplexity: its exponential. They compare only within one tokenizer.
+        evaluator: who judged.
+        scores: what it found, by name.
+        primary: the score by which runs are compared.
+        lower_is_better: its direction.
         n_bytes, n_tokens: what was scored, each byte once.
         context_length: tokens that the model could look back on at most.
         seconds: how long it took.
     """
 
     step: int
-    bits_per_byte: float
-    loss: float
-    perplexity: float
+    evaluator: str = "bits-per-byte"
+    scores: Mapping[str, float]
+    primary: str = "bits_per_byte"
+    lower_is_better: bool = True
     n_bytes: int
     n_tokens: int
     context_length: int
     seconds: float
+
+    @property
+    def score(self) -> float:
+        """The primary score."""
+        return self.scores[self.primary]
+
+    @property
+    def bits_per_byte(self) -> float:
+        """Negative log2-likelihood of the text per UTF-8 byte: compares across tokenizers; NaN where it was not judged."""
+        return self.scores.get("bits_per_byte", math.nan)
+
+    @property
+    def loss(self) -> float:
+        """Nats per token, which compare within one tokenizer; NaN where it was not judged."""
+        return self.scores.get("loss", math.nan)
+
+    @property
+    def perplexity(self) -> float:
+        """The exponential of the loss."""
+        return math.exp(min(self.loss, 700.0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +195,7 @@ class RunResult:
         seconds: training time, set-up and evaluation left out.
         tokens: tokens read.
         evaluation: the final score, or None when no text was held out.
+        stop_reason: why an observer ended the training before its budget; empty when none did.
         samples: the final texts.
     """
 
@@ -160,6 +205,7 @@ class RunResult:
     tokens: int
     evaluation: Evaluation | None
     samples: Sequence[Sample]
+    stop_reason: str = ""
 
     @property
     def bits_per_byte(self) -> float | None:

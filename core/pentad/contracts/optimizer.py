@@ -7,9 +7,10 @@ An optimizer's factory is called as `factory(options, parameters)` with a list o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pentad.config.options import option
 
@@ -29,17 +30,50 @@ class NamedParameter:
     parameter: nn.Parameter
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
 class Optimization:
     """How the parameters are moved.
 
     Args:
         optimizers: each parameter stands in exactly one group of exactly one of them.
-        schedule: progress (0 at the first step, towards 1 at the last) to a factor on every group's learning rate.
+        schedule: progress (0 at the first step, towards 1 at the last) to a factor on every group's learning rate; None for
+            rates that stay as they are.
     """
 
-    optimizers: Sequence[Optimizer]
-    schedule: Callable[[float], float]
+    def __init__(self, *, optimizers: Sequence[Optimizer], schedule: Callable[[float], float] | None = None) -> None:
+        self.optimizers = tuple(optimizers)
+        self.schedule = schedule
+        for group in self.groups():
+            group.setdefault("initial_lr", group["lr"])
+
+    def groups(self) -> Iterator[dict[str, Any]]:
+        """Yield the parameter groups of all optimizers."""
+        for optimizer in self.optimizers:
+            yield from optimizer.param_groups
+
+    def set_progress(self, share: float, scale: float = 1.0) -> float:
+        """Set the learning rates for the next step.
+
+        Override it for a schedule of any other kind: of betas, of weight decay, of each group by itself.
+
+        Args:
+            share: of the budget that is used in the middle of the step, from 0 to 1.
+            scale: a further factor, which an observer asked for.
+
+        Returns:
+            The schedule's factor, for the log.
+        """
+        factor = 1.0 if self.schedule is None else self.schedule(share)
+        for group in self.groups():
+            group["lr"] = group["initial_lr"] * factor * scale
+        return factor
+
+    def evaluating(self) -> AbstractContextManager[object]:
+        """Return a context in which the parameters are those to judge, to sample from and to save.
+
+        The same unless overridden, for averages of weights and schedule-free optimizers. When the context ends, the
+        parameters must be what they were before it, bit for bit.
+        """
+        return nullcontext()
 
 
 @dataclass(frozen=True, kw_only=True)

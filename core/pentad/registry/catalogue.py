@@ -23,7 +23,19 @@ from pentad.config.options import NoOptions, describe
 from pentad.config.stages import STAGE_SPECS
 from pentad.registry import hookspecs
 from pentad.registry.entry_points import EntryPoint, entry_points_of
-from pentad.registry.records import HOOK_API_VERSION, Command, Corpus, Executor, Implementation, Observer, Reader, resolve
+from pentad.registry.records import (
+    HOOK_API_VERSION,
+    Adapter,
+    Command,
+    Corpus,
+    Evaluator,
+    Executor,
+    Format,
+    Implementation,
+    Observer,
+    Reader,
+    resolve,
+)
 from pentad.system.errors import EngineError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -38,21 +50,24 @@ class Kind(NamedTuple):
     Args:
         hook: asked for it.
         record: what the hook must return a list of.
-        contract: `module:Class` that the record's factory must return; empty where the caller checks it.
+        contracts: `module:Class` of what the record's factory must return, one of them; none where the caller checks it.
     """
 
     hook: str
     record: type[Any]
-    contract: str = ""
+    contracts: tuple[str, ...] = ()
 
 
 KINDS: dict[str, Kind] = {
-    **{name: Kind(spec.hook, Implementation, spec.contract) for name, spec in STAGE_SPECS.items()},
+    **{name: Kind(spec.hook, Implementation, spec.contracts) for name, spec in STAGE_SPECS.items()},
     "corpus": Kind("engine_corpora", Corpus),
     "reader": Kind("engine_readers", Reader),
-    "observer": Kind("engine_observers", Observer, "pentad.contracts.observer:RunObserver"),
+    "observer": Kind("engine_observers", Observer, ("pentad.contracts.observer:RunObserver",)),
     "command": Kind("engine_commands", Command),
-    "executor": Kind("engine_executors", Executor, "pentad.contracts.executor:TaskExecutor"),
+    "executor": Kind("engine_executors", Executor, ("pentad.contracts.executor:TaskExecutor",)),
+    "evaluator": Kind("engine_evaluators", Evaluator, ("pentad.contracts.evaluator:Evaluator",)),
+    "adapter": Kind("engine_adapters", Adapter, ("pentad.contracts.adapter:Adapter",)),
+    "format": Kind("engine_formats", Format, ("pentad.contracts.format:Format",)),
 }
 """What can be offered, by the word for it."""
 
@@ -132,10 +147,11 @@ class Offer(Generic[Record]):
         """
         factory = self.resolve()
         made = factory(options, *arguments, **_named_by(factory, available))
-        contract = resolve(KINDS[self.kind].contract)
-        if not isinstance(made, contract):
+        contracts = tuple(resolve(contract) for contract in KINDS[self.kind].contracts)
+        if not isinstance(made, contracts):
+            names = " or a ".join(contract.__name__ for contract in contracts)
             raise EngineError(
-                f"The {self.kind} {self.full_name} must return a {contract.__name__}; found {type(made).__name__}.",
+                f"The {self.kind} {self.full_name} must return a {names}; found {type(made).__name__}.",
                 f"engine plugins check {self.distribution} tells more; or use another {self.kind}.",
             )
         return made

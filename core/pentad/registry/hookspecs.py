@@ -16,7 +16,17 @@ from collections.abc import Sequence
 
 import pluggy
 
-from pentad.registry.records import Command, Corpus, Executor, Implementation, Observer, Reader
+from pentad.registry.records import (
+    Adapter,
+    Command,
+    Corpus,
+    Evaluator,
+    Executor,
+    Format,
+    Implementation,
+    Observer,
+    Reader,
+)
 
 hookspec = pluggy.HookspecMarker("pentad")
 hookimpl = pluggy.HookimplMarker("pentad")
@@ -79,4 +89,22 @@ def engine_commands() -> Sequence[Command]:
 @hookspec
 def engine_executors() -> Sequence[Executor]:
     """Return the ways of carrying out many runs: on this machine, over a cluster."""
+    raise NotImplementedError
+
+
+@hookspec
+def engine_evaluators() -> Sequence[Evaluator]:
+    """Return the ways of judging a model on held-out text."""
+    raise NotImplementedError
+
+
+@hookspec
+def engine_adapters() -> Sequence[Adapter]:
+    """Return the changes to a model after it is made: freezing, low-rank matrices, soft prompts."""
+    raise NotImplementedError
+
+
+@hookspec
+def engine_formats() -> Sequence[Format]:
+    """Return the model files of other projects that `engine export` writes."""
     raise NotImplementedError

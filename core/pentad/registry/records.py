@@ -9,8 +9,8 @@ from typing import Any
 
 from pentad.config.options import NoOptions
 
-HOOK_API_VERSION = 1
-"""One number for all hooks and contracts. A plugin module may say `pentad_api = 1`; one that asks for more is not loaded."""
+HOOK_API_VERSION = 2
+"""One number for all hooks and contracts. A plugin module may say `pentad_api = 2`; one that asks for more is not loaded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +111,57 @@ class Executor:
         name: what users type: `--executor ray`.
         summary: one line for listings.
         factory: `module:Class`, called as `factory(options, jobs=…)`; returns a `pentad.TaskExecutor`.
+        options: as for `Implementation`.
+    """
+
+    name: str
+    summary: str
+    factory: str | Callable[..., Any]
+    options: str | type = NoOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluator:
+    """A way of judging a model on held-out text.
+
+    Args:
+        name: what users type: `--with bits-per-byte`.
+        summary: one line for listings.
+        factory: `module:Class`, called with `options`; returns a `pentad.contracts.evaluator.Evaluator`.
+        options: as for `Implementation`.
+    """
+
+    name: str
+    summary: str
+    factory: str | Callable[..., Any]
+    options: str | type = NoOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapter:
+    """A change to a model after it is made.
+
+    Args:
+        name: what users type: `--adapter lora`.
+        summary: one line for listings.
+        factory: `module:Class`, called with `options`; returns a `pentad.contracts.adapter.Adapter`.
+        options: as for `Implementation`.
+    """
+
+    name: str
+    summary: str
+    factory: str | Callable[..., Any]
+    options: str | type = NoOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """Model files of another project.
+
+    Args:
+        name: what users type: `--format gguf`.
+        summary: one line for listings.
+        factory: `module:Class`, called with `options`; returns a `pentad.contracts.format.Format`.
         options: as for `Implementation`.
     """
 

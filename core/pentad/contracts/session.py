@@ -1,0 +1,134 @@
+"""The session contract: a model, its machine and its vocabulary, ready for inference.
+
+What generates or judges (decoders, evaluators, on-policy builders, commands) drives a session, and never the model itself.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from pentad.contracts.model import Model
+    from pentad.contracts.sampler import Decoder, Sampler
+    from pentad.contracts.tokenizer import Tokenizer
+    from pentad.contracts.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """When a generation ends.
+
+    Args:
+        max_tokens: maximum new tokens of each sequence.
+        samples: how many sequences.
+        seed: decides every draw.
+        alternatives: how many of the likeliest tokens each event lists.
+    """
+
+    max_tokens: int = 120
+    samples: int = 1
+    seed: int = 0
+    alternatives: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenEvent:
+    """One new token of one sequence.
+
+    Args:
+        sequence: its number, from 0.
+        token: the id.
+        text: the text that it completes; empty in the middle of a character and for a special token.
+        logprob: its log-probability in nats under the model, before the sampler changed the distribution.
+        alternatives: the likeliest ids with their log-probabilities under the model, likeliest first.
+        ended: why the sequence ends here: `stop` (the token, which is not part of the text, ends it), `length`, or empty.
+    """
+
+    sequence: int
+    token: int
+    text: str
+    logprob: float
+    alternatives: Sequence[tuple[int, float]] = field(default=())
+    ended: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextScore:
+    """The negative log-likelihood of a text: `nats` in all, over `n_tokens` tokens that stand for `n_bytes` bytes."""
+
+    nats: float
+    n_tokens: int
+    n_bytes: int
+
+
+class Session(ABC):
+    """A model for inference, and the sequences that it is reading.
+
+    A session holds B sequences of one length. `prefill` starts them, `extend` puts a token behind each, `select` keeps, drops
+    or repeats rows, `truncate` forgets the newest tokens. Where a model's state cannot do that, it is built again: slower,
+    and the same to rounding.
+    """
+
+    model: Model
+    tokenizer: Tokenizer
+    vocabulary: Vocabulary
+
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+
+    @property
+    @abstractmethod
+    def tokens(self) -> Tensor:
+        """The sequences so far (B, T) int64, the prompt included."""
+
+    @property
+    @abstractmethod
+    def context_length(self) -> int | None:
+        """Tokens that the model can look back on, or None without such a bound."""
+
+    @abstractmethod
+    def prefill(self, tokens: Tensor) -> Tensor:
+        """Forget everything, read tokens (B, T), and return the logits (B, V) of what comes next in float32."""
+
+    @abstractmethod
+    def extend(self, tokens: Tensor) -> Tensor:
+        """Read one more token (B,) in each sequence, and return the logits (B, V) of what comes next in float32."""
+
+    @abstractmethod
+    def select(self, rows: Tensor) -> None:
+        """Go on with these rows (R,) of the sequences, in this order; a row may come twice."""
+
+    @abstractmethod
+    def truncate(self, length: int) -> None:
+        """Forget all but the first `length` tokens of each sequence; at least one stays."""
+
+    @abstractmethod
+    def prompt(self, text: str) -> Tensor:
+        """Return the ids (T,) of a prompt: the end of text that opens a document, then the plain text's own."""
+
+    @abstractmethod
+    def score(self, text: str, prompt: str = "") -> TextScore:
+        """Return the negative log-likelihood of a text behind a prompt, each of its bytes once."""
+
+    @abstractmethod
+    def score_tokens(self, tokens: Tensor, first: int = 1) -> Tensor:
+        """Return the log-probabilities (T - first,) in nats of the ids (T,) from `first` on, each given those before it."""
+
+    @abstractmethod
+    def generate(
+        self, prompt: str | Tensor, method: Sampler | Decoder | None = None, limits: Limits | None = None
+    ) -> Iterator[TokenEvent]:
+        """Yield token events; close the iterator to stop. A text prompt never becomes a special token; ids (T,) may be any.
+
+        Raises:
+            UsageError: the prompt is no valid Unicode, or the model cannot generate.
+            EngineError: the sampler returns no distribution.
+        """
