@@ -145,9 +145,7 @@ class _ChunkedNLL(torch.autograd.Function):
         return (None, None, None, None, *(gradient * scale for gradient in ctx.gradients))
 
 
-def _chunks(
-    rows: int, features: Tensor, targets: Tensor, weights: Tensor | None
-) -> list[tuple[Tensor, Tensor, Tensor | None]]:
+def _chunks(rows: int, features: Tensor, targets: Tensor, weights: Tensor | None) -> list[tuple[Tensor, Tensor, Tensor | None]]:
     split: Sequence[Tensor | None] = [None] * -(-len(targets) // rows) if weights is None else weights.split(rows)
     return list(zip(features.split(rows), targets.split(rows), split, strict=True))
 

@@ -128,7 +128,9 @@ class Trainer:
         names = sorted(metrics)
         if self.options.batch_size < self.world.size:  # a process without examples does not know the names
             names = list(filter(None, self.world.of_first(",".join(names)).split(",")))
-        values = torch.cat([sums, torch.tensor([float(stop), *(metrics.get(name, 0.0) for name in names)], dtype=torch.float64)])
+        values = torch.cat(
+            [sums, torch.tensor([float(stop), *(metrics.get(name, 0.0) for name in names)], dtype=torch.float64)]
+        )
         self.world.sum(values)
         loss, count, stopping, *rest = values.tolist()
         return loss, count, stopping > 0, dict(zip(names, rest, strict=True))
@@ -264,9 +266,7 @@ def on_device(batch: Batch, machine: Machine) -> TensorBatch:
     assert inputs is not None
     assert targets is not None
     extra = {name: tensor for name, array in batch.extra.items() if (tensor := move(array)) is not None}
-    return TensorBatch(
-        inputs=inputs, targets=targets, segments=move(batch.segments), weights=move(batch.weights), extra=extra
-    )
+    return TensorBatch(inputs=inputs, targets=targets, segments=move(batch.segments), weights=move(batch.weights), extra=extra)
 
 
 def _mix(*numbers: int) -> int:
