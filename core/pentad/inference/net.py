@@ -84,7 +84,8 @@ class ModelNet(Net):
         if not torch.is_grad_enabled():
             parts = _chunks(rows, features, targets, weights)
             return torch.stack([self._summed(*part) for part in parts]).double().sum()
-        total: Tensor = _ChunkedNLL.apply(self, rows, targets, weights, features, *self._head_parameters(features))
+        chunked: Any = _ChunkedNLL.apply
+        total: Tensor = chunked(self, rows, targets, weights, features, *self._head_parameters(features))
         return total
 
     def logprobs(self, features: Tensor, targets: Tensor) -> Tensor:
@@ -140,7 +141,7 @@ class _ChunkedNLL(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
         (scale,) = outer
         return (None, None, None, None, *(gradient * scale for gradient in ctx.gradients))
 

@@ -128,9 +128,8 @@ class Trainer:
         names = sorted(metrics)
         if self.options.batch_size < self.world.size:  # a process without examples does not know the names
             names = list(filter(None, self.world.of_first(",".join(names)).split(",")))
-        values = torch.cat(
-            [sums, torch.tensor([float(stop), *(metrics.get(name, 0.0) for name in names)], dtype=torch.float64)]
-        )
+        more = [float(stop), *(metrics.get(name, 0.0) for name in names)]
+        values = torch.cat([sums, torch.tensor(more, dtype=torch.float64)])
         self.world.sum(values)
         loss, count, stopping, *rest = values.tolist()
         return loss, count, stopping > 0, dict(zip(names, rest, strict=True))
