@@ -240,8 +240,8 @@ class RunDirectory:
             file.write("".join(json.dumps(record) + "\n" for record in records))
 
     def is_scored(self, step: int) -> bool:
-        """Say whether the run ended at this step: its final texts are the last thing that it writes."""
-        return any(line.get("final") is True and line.get("step") == step for line in self.lines("samples.jsonl"))
+        """Say whether the run is complete at this step: its end is the last line that it writes."""
+        return any(line.get("kind") == "end" and line.get("step") == step for line in self.lines("metrics.jsonl"))
 
     def cut_back(self, step: int, *, keep_final: bool) -> None:
         """Drop the lines of steps after `step`, and a half line at the end: the run goes on from there.

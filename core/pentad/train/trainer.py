@@ -9,6 +9,7 @@ DistributedDataParallel, which wraps the objective and the model together.
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -34,7 +35,10 @@ from pentad.system.processes import World
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a step gave: mean loss, the gradient's norm, the schedule's factor, its seconds, and further means by name."""
+    """What a step gave: mean loss, the gradient's norm, the schedule's factor, its seconds, and further means by name.
+
+    `stop` says whether any process was asked to stop, `ended` whether an observer asked for the end of the training.
+    """
 
     loss: float
     grad_norm: float
@@ -42,6 +46,7 @@ class StepResult:
     seconds: float
     stop: bool = False
     metrics: dict[str, float] = field(default_factory=dict)
+    ended: bool = False
 
 
 class Trainer:
@@ -83,13 +88,14 @@ class Trainer:
             DistributedDataParallel(objective, find_unused_parameters=True, broadcast_buffers=False) if shared else objective
         )
 
-    def step(self, number: int, progress: float, stop: bool = False) -> StepResult:
+    def step(self, number: int, progress: float, stop: bool = False, end: bool = False) -> StepResult:
         """Do one optimizer step.
 
         Args:
             number: how many steps were done before.
             progress: share of the budget that is used in the middle of this step, for the schedule.
             stop: whether this process was asked to stop; the result says whether any was.
+            end: whether an observer asked for the end of the training, likewise.
 
         Raises:
             EngineError: the loss or a gradient is not finite; nothing was updated.
@@ -105,7 +111,7 @@ class Trainer:
             sums += torch.tensor([loss, count], dtype=torch.float64)
             for name, value in more.items():
                 metrics[name] = metrics.get(name, 0.0) + value
-        loss_sum, n_targets, stopping, metrics = self._sum(sums, stop, metrics)
+        loss_sum, n_targets, stopping, ended, metrics = self._sum(sums, stop, end, metrics)
         rate = self.optimization.set_progress(progress, self.scale) if self.optimization else 0.0
         norm = 0.0
         if n_targets and self.optimization:
@@ -120,19 +126,24 @@ class Trainer:
             learning_rate=rate,
             seconds=time.perf_counter() - began,
             stop=stopping,
+            ended=ended,
             metrics={name: value / n_targets for name, value in metrics.items()} if n_targets else {},
         )
 
-    def _sum(self, sums: Tensor, stop: bool, metrics: dict[str, float]) -> tuple[float, float, bool, dict[str, float]]:
-        """Add up over the processes: loss, targets, wishes to stop, metrics (of the same names in every process)."""
+    def _sum(
+        self, sums: Tensor, stop: bool, end: bool, metrics: dict[str, float]
+    ) -> tuple[float, float, bool, bool, dict[str, float]]:
+        """Add up over the processes: loss, targets, wishes to stop and to end, the learning rate's scale, metrics."""
         names = sorted(metrics)
         if self.options.batch_size < self.world.size:  # a process without examples does not know the names
             names = list(filter(None, self.world.of_first(",".join(names)).split(",")))
-        more = [float(stop), *(metrics.get(name, 0.0) for name in names)]
+        own = math.log(self.scale) if self.world.is_first else 0.0  # only the first process has observers
+        more = [float(stop), float(end), own, *(metrics.get(name, 0.0) for name in names)]
         values = torch.cat([sums, torch.tensor(more, dtype=torch.float64)])
         self.world.sum(values)
-        loss, count, stopping, *rest = values.tolist()
-        return loss, count, stopping > 0, dict(zip(names, rest, strict=True))
+        loss, count, stopping, ended, scale, *rest = values.tolist()
+        self.scale = math.exp(scale) if scale else 1.0
+        return loss, count, stopping > 0, ended > 0, dict(zip(names, rest, strict=True))
 
     def _micro_batches(self, number: int) -> list[np.ndarray]:
         """Return the examples of each micro-batch of this process; one that is empty where it has none, to take part."""
