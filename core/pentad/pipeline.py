@@ -120,6 +120,7 @@ def resume(
             raise EngineError(
                 f"Every process must go on from the same checkpoint of {folder}; this one found step {job.state.step}.",
                 "Put the run where all machines see the same files, and try again.",
+                code="processes-disagree",
             )
         scored = directory.is_scored(job.state.step)
         if job.progress() >= 1 and (scored or not job.model.causal):
@@ -166,7 +167,7 @@ def _restore(job: Job, directory: RunDirectory) -> None:
     if checkpoint is None:
         return
     if checkpoint.state.tokenizer != job.prepared.tokenizer_fingerprint:
-        raise EngineError(f"{checkpoint.path} was made with another tokenizer.", "Use a copy of the run.")
+        raise EngineError(f"{checkpoint.path} was made with another tokenizer.", "Use a copy of the run.", code="run-changed")
     restore_model(directory, job.resolved, checkpoint, job.model)
     checkpoint.restore_optimizers(job.optimization.optimizers if job.optimization else ())
     job.state = dataclasses.replace(checkpoint.state, steps=job.steps)

@@ -111,7 +111,9 @@ def assemble(resolved: Resolved, catalogue: Catalogue, observer: RunObserver, ea
     model = make_model(resolved, prepared.vocab_size, prepared.builder, machine)
     learns = any(parameter.requires_grad for parameter in model.parameters())
     if not learns and world.size > 1:
-        raise UsageError("A model that learns by counting trains in one process.", "Start it without torchrun.")
+        raise UsageError(
+            "A model that learns by counting trains in one process.", "Start it without torchrun.", code="one-process-only"
+        )
     cost = earlier.cost if earlier else _measure(resolved, prepared, model, learns, machine, world, observer)
     steps = _steps(resolved, prepared, cost)
     seconds = resolved.recipe.budget().amount if steps is None else steps * cost.seconds_per_step
@@ -173,6 +175,7 @@ def _steps(resolved: Resolved, prepared: Prepared, cost: Estimate) -> int | None
         raise UsageError(
             f"A budget of arithmetic needs a model whose arithmetic is counted; found none in {resolved.offers['model'].name}.",
             "Say --steps, or a budget of text: --budget 50MB.",
+            code="arithmetic-unknown",
         )
     return budget.steps(flops_per_step=cost.flops_per_step, bytes_per_step=per_step)
 
@@ -180,7 +183,11 @@ def _steps(resolved: Resolved, prepared: Prepared, cost: Estimate) -> int | None
 def _compiles(wish: str, machine: Machine, seconds: float) -> bool:
     compiler = compiler_for(machine.device)
     if wish == "on" and compiler is None:
-        raise UsageError("--compile on needs a C++ compiler (CPU) or triton (CUDA); found none.", "Use --compile auto.")
+        raise UsageError(
+            "--compile on needs a C++ compiler (CPU) or triton (CUDA); found none.",
+            "Use --compile auto.",
+            code="compiler-missing",
+        )
     if wish == "auto":
         return compiler is not None and seconds > WORTH_COMPILING.get(machine.device.type, float("inf"))
     return wish == "on"

@@ -137,6 +137,7 @@ def _evaluate(job: Job, *, final: bool) -> Evaluation | None:
             f"The score after step {job.state.step} must be finite; found {event.bits_per_byte} bits per byte: the training "
             "diverged, or the model holds a token of the held-out text for impossible.",
             "Lower the learning rate (--optimizer.lr), or raise --optimizer.warmup-ratio.",
+            code="diverged",
         )
     line = dataclasses.asdict(event)
     timing = {"seconds": line.pop("seconds"), "training_seconds": job.state.seconds}

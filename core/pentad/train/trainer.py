@@ -178,6 +178,7 @@ class Trainer:
             f"Step {number + 1} must give finite numbers; found {where} is not finite, "
             f"in examples {first} to {first + self.options.batch_size - 1}. Nothing was updated.",
             "Lower the learning rate (--optimizer.lr), raise --optimizer.warmup-ratio, or use --precision fp32.",
+            code="diverged",
         )
 
 
