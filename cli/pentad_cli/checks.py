@@ -52,7 +52,7 @@ def request_for(name: str) -> CheckRequest:
         raise UsageError(
             f"{name} {broken[0].version} is broken: {broken[0].cause}",
             "engine plugins --debug shows the traceback.",
-            code="plugin-broken",
+            code="distribution-broken",
         )
     if not found:
         bare = {offer.name: offer.distribution for offer in every}

@@ -340,7 +340,7 @@ def _offer(kind: str, record: Any, record_type: type[Any], distribution: str, ve
         raise EngineError(f"expected records of type {record_type.__name__}, found {record!r}", code="record-type")
     name: str = record.suffix if isinstance(record, Reader) else record.name
     if not isinstance(record, Reader) and not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
-        raise EngineError(f"a name is made of lower-case letters, digits and dashes, found {name!r}", code="name-format")
+        raise EngineError(f"a name is made of lower-case letters, digits and dashes, found {name!r}", code="record-name-format")
     if isinstance(record, Reader) and not re.fullmatch(r"(\.[a-z0-9]+)+", name):
         raise EngineError(f"a suffix is a dot and lower-case letters or digits, found {name!r}", code="suffix-format")
     if not callable(record.factory) and not _names_attribute(record.factory):

@@ -73,7 +73,7 @@ def check_whole(place: Path) -> None:
             if not isinstance(facts, dict) or path.stat().st_size != facts.get("size") or _facts(path) != facts:
                 raise EngineError(f"{path} is damaged: it differs from what was written.", advice, code="file-damaged")
     except OSError as error:
-        raise EngineError(f"{place} cannot be read: {error.strerror}.", advice, code="file-unreadable") from None
+        raise EngineError(f"{place} cannot be read: {error.strerror}.", advice, code="saved-file-unreadable") from None
 
 
 def is_whole(place: Path) -> bool:
@@ -113,7 +113,7 @@ def read_json(path: Path) -> dict[str, Any]:
         found = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise EngineError(
-            f"{path} cannot be read: {error.strerror}.", "Check the folder, or use a copy of it.", code="file-unreadable"
+            f"{path} cannot be read: {error.strerror}.", "Check the folder, or use a copy of it.", code="saved-file-unreadable"
         ) from None
     except (ValueError, RecursionError):
         raise EngineError(

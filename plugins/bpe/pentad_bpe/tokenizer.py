@@ -77,7 +77,9 @@ class BPE(Tokenizer):
             self._become(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise EngineError(
-                f"Expected a saved bpe tokenizer at {path}: {error.strerror}.", "Check the folder.", code="file-unreadable"
+                f"Expected a saved bpe tokenizer at {path}: {error.strerror}.",
+                "Check the folder.",
+                code="saved-file-unreadable",
             ) from None
         except ValueError as error:
             raise EngineError(

@@ -64,7 +64,9 @@ class Byte(Tokenizer):
             found = path.read_bytes()
         except OSError as error:
             raise EngineError(
-                f"Expected a saved byte tokenizer at {path}: {error.strerror}.", "Check the folder.", code="file-unreadable"
+                f"Expected a saved byte tokenizer at {path}: {error.strerror}.",
+                "Check the folder.",
+                code="saved-file-unreadable",
             ) from None
         if found != _CONTENT.encode():
             raise EngineError(

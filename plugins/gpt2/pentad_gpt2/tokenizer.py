@@ -83,7 +83,9 @@ class GPT2(Tokenizer):
             found = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise EngineError(
-                f"Expected a saved gpt2 tokenizer at {path}: {error.strerror}.", "Check the folder.", code="file-unreadable"
+                f"Expected a saved gpt2 tokenizer at {path}: {error.strerror}.",
+                "Check the folder.",
+                code="saved-file-unreadable",
             ) from None
         except (ValueError, RecursionError):
             found = None

@@ -89,7 +89,7 @@ class SentencePiece(Tokenizer):
             raise EngineError(
                 f"Expected a saved sentencepiece tokenizer in {folder}: {error.strerror}.",
                 "Check the folder.",
-                code="file-unreadable",
+                code="saved-file-unreadable",
             ) from None
         except (ValueError, RecursionError):
             description = None
