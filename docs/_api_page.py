@@ -255,11 +255,11 @@ def _kit(testing: Path) -> str:
     import pentad.testing
 
     package = Module(testing / "__init__.py")
-    conformance = Module(testing / "conformance.py")
+    shown = Module(testing / "conformance.py").names | Module(testing / "raising.py").names
     parts = ["## Conformance kit", docstring(package.text)]
     for name in pentad.testing.__all__:
-        if name in conformance.names:
-            parts.append(_section(conformance.names[name], f"pentad.testing.{name}"))
-    stages = [f"`pentad.testing.{name}`" for name in pentad.testing.__all__ if name not in conformance.names]
+        if name in shown:
+            parts.append(_section(shown[name], f"pentad.testing.{name}"))
+    stages = [f"`pentad.testing.{name}`" for name in pentad.testing.__all__ if name not in shown]
     parts.append(f"One class a stage: {', '.join(stages)}. Their checks stand with the contract of the stage, above.")
     return "\n\n".join(parts)

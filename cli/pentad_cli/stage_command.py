@@ -85,6 +85,7 @@ class SpecOption(click.Option):
                 raise UsageError(
                     f"{self.opts[0]} expects text in UTF-8, found {word!a}.",
                     "Rename the file, or name its folder; where it is UTF-8, set PYTHONUTF8=1 in the environment.",
+                    code="argument-not-utf8",
                 )
         if self.spec.type is tuple and len(value) == 1 and self.table not in TABLES:
             value = value[0]  # `--model.layers a,b` is a list as well
@@ -199,7 +200,7 @@ class StageCommand(TwoLooks):
 
     def _refuse_two_ends(self, ctx: click.Context) -> None:
         if is_given(ctx.params.get("training__steps")) and is_given(ctx.params.get("training__budget")):
-            raise UsageError("A run ends by --steps or by --budget, found both.", "Say one of them.")
+            raise UsageError("A run ends by --steps or by --budget, found both.", "Say one of them.", code="options-conflict")
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
         """Complete option names; the long spelling of a table's flag only when it is begun."""

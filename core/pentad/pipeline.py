@@ -122,6 +122,7 @@ def resume(
             raise EngineError(
                 f"Every process must go on from the same checkpoint of {folder}; this one found step {job.state.step}.",
                 "Put the run where all machines see the same files, and try again.",
+                code="processes-disagree",
             )
         scored = directory.is_scored(job.state.step)
         if job.progress() >= 1 and scored:
@@ -168,7 +169,7 @@ def _restore(job: Job, directory: RunDirectory, *, new_end: bool) -> None:
     if checkpoint is None:
         return
     if checkpoint.state.tokenizer != job.prepared.tokenizer_fingerprint:
-        raise EngineError(f"{checkpoint.path} was made with another tokenizer.", "Use a copy of the run.")
+        raise EngineError(f"{checkpoint.path} was made with another tokenizer.", "Use a copy of the run.", code="run-changed")
     restore_model(directory, job.resolved, checkpoint, job.model)
     checkpoint.restore_optimizers(job.optimization.optimizers if job.optimization else ())
     checkpoint.restore_training_weights(job.model)

@@ -99,18 +99,20 @@ class OptionSpec:
         if value is None or (self.optional and isinstance(value, str) and value.lower() == "none"):
             if self.optional:
                 return None
-            raise UsageError(f"{where} expects {self.type_name}, found nothing.", f"{self.help}")
+            raise UsageError(f"{where} expects {self.type_name}, found nothing.", f"{self.help}", code="option-type")
         try:
             converted = _CONVERTERS[self.type](value)
         except (ValueError, TypeError, OverflowError):
-            raise UsageError(f"{where} expects {self.type_name}, found {value!r}.", self.help) from None
+            raise UsageError(f"{where} expects {self.type_name}, found {value!r}.", self.help, code="option-type") from None
         self._check(converted, where)
         return converted
 
     def _check(self, value: Any, where: str) -> None:
         if self.choices and value not in self.choices:
             near = did_you_mean(str(value), self.choices)
-            raise UsageError(f"{where} expects one of {', '.join(self.choices)}, found {value!r}.", near or self.help)
+            raise UsageError(
+                f"{where} expects one of {', '.join(self.choices)}, found {value!r}.", near or self.help, code="option-choice"
+            )
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             return
         outside = (
@@ -120,7 +122,9 @@ class OptionSpec:
             or (self.lt is not None and value >= self.lt)
         )
         if outside or (isinstance(value, float) and not math.isfinite(value)):
-            raise UsageError(f"{where} expects a value {self.bounds or 'that is finite'}, found {value}.", self.help)
+            raise UsageError(
+                f"{where} expects a value {self.bounds or 'that is finite'}, found {value}.", self.help, code="option-bounds"
+            )
 
 
 def _number(bound: float) -> str:
@@ -217,12 +221,14 @@ def parse(options_type: type[Options], values: Mapping[str, Any], where: str) ->
         if name not in specs:
             known = ", ".join(sorted(specs)) or "none"
             hint = did_you_mean(name, specs) or f"The options of {where} are: {known}."
-            raise UsageError(f"{where} has no option {name!r}.", hint)
+            raise UsageError(f"{where} has no option {name!r}.", hint, code="unknown-option")
         arguments[name] = specs[name].convert(value, f"--{where}.{specs[name].flag}" if where else f"--{specs[name].flag}")
     try:
         return options_type(**arguments)
     except ValueError as error:
-        raise UsageError(f"The options of {where or 'the run'} do not fit together: {error}", "Change one of them.") from None
+        raise UsageError(
+            f"The options of {where or 'the run'} do not fit together: {error}", "Change one of them.", code="options-conflict"
+        ) from None
 
 
 def to_dict(options: Any) -> dict[str, Any]:

@@ -167,7 +167,9 @@ class Recipe:
         if training.steps is not None:
             return Budget("steps", training.steps)
         if training.budget is None:
-            raise UsageError("A run needs --steps or --budget, found neither.", "For example --budget 90s.")
+            raise UsageError(
+                "A run needs --steps or --budget, found neither.", "For example --budget 90s.", code="steps-missing"
+            )
         return Budget.parse(training.budget)
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
@@ -190,18 +192,24 @@ class Recipe:
         for name, table in tables.items():
             if name not in known:
                 raise UsageError(
-                    f"{where} has an unknown table [{name}].", did_you_mean(name, known) or f"Known: {', '.join(known)}."
+                    f"{where} has an unknown table [{name}].",
+                    did_you_mean(name, known) or f"Known: {', '.join(known)}.",
+                    code="unknown-table",
                 )
             if not isinstance(table, Mapping):
                 raise UsageError(
-                    f"{where}: {name} must be a table, found {table!r}.", f'Write [{name}] and below it name = "…".'
+                    f"{where}: {name} must be a table, found {table!r}.",
+                    f'Write [{name}] and below it name = "…".',
+                    code="table-type",
                 )
         arguments: dict[str, Any] = {name: tables[name] for name in ("data", "training", "generation") if name in tables}
         for stage in STAGES:
             table = dict(tables.get(stage, {}))
             name = table.pop("name", None)
             if not isinstance(name, str):
-                raise UsageError(f"{where} names no {stage}.", f'Add [{stage}] with name = "…", or say --{stage} NAME.')
+                raise UsageError(
+                    f"{where} names no {stage}.", f'Add [{stage}] with name = "…", or say --{stage} NAME.', code="stage-missing"
+                )
             arguments[stage] = Choice(name, **{key.replace("-", "_"): value for key, value in table.items()})
         arguments.setdefault("data", {})
         return cls(**arguments)
@@ -224,15 +232,23 @@ def read_tables(path: Path, flag: str = "--config") -> dict[str, dict[str, Any]]
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UsageError(f"{flag} expects a recipe file, found none at {path}.", "Check the path.") from None
+        raise UsageError(
+            f"{flag} expects a recipe file, found none at {path}.", "Check the path.", code="file-missing"
+        ) from None
     except OSError as error:
-        raise UsageError(f"{flag} {path} cannot be read: {error.strerror}.", "Check the path and its rights.") from None
+        raise UsageError(
+            f"{flag} {path} cannot be read: {error.strerror}.", "Check the path and its rights.", code="file-unreadable"
+        ) from None
     except RecursionError:
         raise UsageError(
-            f"{path} is not a recipe: it is nested too deeply.", "engine run --print-config shows a valid one."
+            f"{path} is not a recipe: it is nested too deeply.",
+            "engine run --print-config shows a valid one.",
+            code="recipe-syntax",
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not valid TOML: {error}.", "engine run --print-config shows a valid recipe.") from None
+        raise UsageError(
+            f"{path} is not valid TOML: {error}.", "engine run --print-config shows a valid recipe.", code="recipe-syntax"
+        ) from None
 
 
 def _table(table_type: type[Table], value: Any, where: str) -> Table:

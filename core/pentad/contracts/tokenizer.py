@@ -142,4 +142,5 @@ def utf8(text: str) -> bytes:
         raise UsageError(
             f"The text must be valid Unicode; found a lone surrogate ({found}) at character {error.start}.",
             "Remove it, or replace it by U+FFFD.",
+            code="text-not-unicode",
         ) from None

@@ -125,6 +125,7 @@ def prepare(
             raise EngineError(
                 "The text must be what it was when the run was started; it has changed.",
                 "Put it back as it was, or start a new run.",
+                code="text-changed",
             )
 
     def shard(part: Part, name: str) -> TokenShard:
@@ -141,6 +142,7 @@ def prepare(
         raise UsageError(
             f"The training text must give at least one example of {context_length} tokens; found {train.n_tokens} tokens.",
             "Give --data more text, or lower --context-length.",
+            code="text-too-short",
         )
     return Prepared(
         split=split,

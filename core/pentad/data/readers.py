@@ -72,7 +72,7 @@ def _not_text(name: str, offset: int, found: str, encoding: str = "") -> UsageEr
     hint = "It looks like a binary or damaged file: leave it out of --data, or fetch it again."
     if encoding:
         hint = f"Convert it (if it is {encoding}: iconv -f {encoding} -t UTF-8 OLD > NEW), or leave it out of --data."
-    return UsageError(f"{name} must be UTF-8 text; found {found} at byte {offset}.", hint)
+    return UsageError(f"{name} must be UTF-8 text; found {found} at byte {offset}.", hint, code="text-not-utf8")
 
 
 def read_jsonl(file: BinaryIO, name: str) -> Iterator[Piece]:
@@ -89,6 +89,7 @@ def read_jsonl(file: BinaryIO, name: str) -> Iterator[Piece]:
             raise UsageError(
                 f"{where} must be shorter than {LONGEST_LINE >> 20} MiB; found no end of the line.",
                 "Split long documents, or save the file as .txt.",
+                code="line-too-long",
             )
         data = _without_mark(line, name) if number == 1 else line
         offset += len(line)
@@ -101,15 +102,19 @@ def _text_of(line: str, where: str) -> str:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{where} is not JSON: {one_line(error)}.", 'Each line holds one object, {"text": …}.') from None
+        raise UsageError(
+            f"{where} is not JSON: {one_line(error)}.", 'Each line holds one object, {"text": …}.', code="document-format"
+        ) from None
     if not isinstance(record, dict):
-        raise UsageError(f'{where} must be an object with the key "text"; found {_kind(record)}.', _JSONL_HINT)
+        raise UsageError(
+            f'{where} must be an object with the key "text"; found {_kind(record)}.', _JSONL_HINT, code="document-format"
+        )
     if "text" not in record:
         keys = ", ".join(json.dumps(key, ensure_ascii=False) for key in list(record)[:8]) or "none"
-        raise UsageError(f'{where} has no key "text"; found the keys {keys}.', _JSONL_HINT)
+        raise UsageError(f'{where} has no key "text"; found the keys {keys}.', _JSONL_HINT, code="document-format")
     text = record["text"]
     if text is not None and not isinstance(text, str):
-        raise UsageError(f'{where} must have a string under "text"; found {_kind(text)}.', _JSONL_HINT)
+        raise UsageError(f'{where} must have a string under "text"; found {_kind(text)}.', _JSONL_HINT, code="document-format")
     return text or ""
 
 
@@ -180,6 +185,7 @@ class Readers:
             raise UsageError(
                 f"--data {path}: {expected}; found {suffix or 'no suffix'}.",
                 install_advice(self.catalogue, "reader", suffix) or _UNKNOWN_HINT,
+                code="unknown-suffix",
             )
         self._format(suffix)
 
@@ -196,12 +202,14 @@ class Readers:
         except EngineError:
             raise
         except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
-            raise UsageError(f"--data {path} cannot be opened: {error.strerror}.", "Check the path and its rights.") from error
+            raise UsageError(
+                f"--data {path} cannot be opened: {error.strerror}.", "Check the path and its rights.", code="file-unreadable"
+            ) from error
         except Exception as error:
             hint = (
                 f"The file is truncated, damaged, or no {suffix}{compression} file: fetch it again, or leave it out of --data."
             )
-            raise UsageError(f"--data {path} cannot be read: {one_line(error)}", hint) from error
+            raise UsageError(f"--data {path} cannot be read: {one_line(error)}", hint, code="file-unreadable") from error
 
     def _format(self, suffix: str) -> ReadFormat:
         if suffix in FORMATS:
@@ -224,5 +232,9 @@ def whole_documents(documents: Iterator[Any], maker: str) -> Iterator[Piece]:
     """
     for document in documents:
         if not isinstance(document, str):
-            raise EngineError(f"{maker} must yield one str a document; found {document!r:.80}.", "Report it to its author.")
+            raise EngineError(
+                f"{maker} must yield one str a document; found {document!r:.80}.",
+                "Report it to its author.",
+                code="plugin-contract",
+            )
         yield from cut([clean(document)])

@@ -130,7 +130,9 @@ def _append(file: BinaryIO, ids: TokenIds, dtype: np.dtype[Any], tokenizer: Toke
     if lowest < 0 or highest >= tokenizer.vocab_size:
         found = lowest if lowest < 0 else highest
         message = f"A tokenizer must give ids from 0 to below its vocab_size of {tokenizer.vocab_size}; found {found}."
-        raise EngineError(message, "Report it to the tokenizer's author (engine plugins check shows more).")
+        raise EngineError(
+            message, "Report it to the tokenizer's author (engine plugins check shows more).", code="plugin-contract"
+        )
     file.write(ids.astype(dtype, copy=False).data)
 
 

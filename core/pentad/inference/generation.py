@@ -155,6 +155,7 @@ def _check_distribution(probabilities: object, logits: Tensor, n_allowed: int) -
     raise EngineError(
         f"The sampler must return a distribution over the ids in each row; found {found}.",
         "Use another --sampler; the model may also have diverged (engine evaluate tells).",
+        code="not-a-distribution",
     )
 
 

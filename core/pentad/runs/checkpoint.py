@@ -120,7 +120,11 @@ def _not_saved(run: Path, place: Path, error: Exception) -> EngineError:
     cause = "the disk is full" if full else str(error)
     kept = list_checkpoints(run)
     safe = f"The checkpoint of step {kept[0]} is whole" if kept else "No earlier checkpoint exists"
-    return EngineError(f"The checkpoint {place} could not be written: {cause}. {safe}.", f"Make room, then: {to_resume(run)}")
+    return EngineError(
+        f"The checkpoint {place} could not be written: {cause}. {safe}.",
+        f"Make room, then: {to_resume(run)}",
+        code="checkpoint-not-saved",
+    )
 
 
 def list_checkpoints(run: Path) -> list[int]:
@@ -140,7 +144,9 @@ def load_checkpoint(run: Path, step: int) -> Checkpoint:
     raw = read_json(place / "state.json")
     if raw.get("format") != FORMAT:
         raise EngineError(
-            f"{place} must be of format {FORMAT}; found {raw.get('format')!r}.", "pip install --upgrade pentad-core"
+            f"{place} must be of format {FORMAT}; found {raw.get('format')!r}.",
+            "pip install --upgrade pentad-core",
+            code="format-too-new",
         )
     return Checkpoint(place, _state(raw, step, place), _scalars(raw, place), _saved_groups(raw, place))
 
@@ -195,7 +201,7 @@ def _is_plain(value: object) -> bool:
 
 
 def _damaged(place: Path, found: str) -> EngineError:
-    return EngineError(f"{place / 'state.json'} is damaged: {found}.", "Use an earlier checkpoint.")
+    return EngineError(f"{place / 'state.json'} is damaged: {found}.", "Use an earlier checkpoint.", code="checkpoint-damaged")
 
 
 @dataclass(frozen=True)
@@ -228,6 +234,7 @@ class Checkpoint:
             raise EngineError(
                 f"{self.path} does not fit the model of its recipe: {odd[0]} differs (of {len(odd)}).",
                 "The recipe or the plugin's version has changed since the run was made; engine.json names the versions.",
+                code="checkpoint-mismatch",
             )
         _resize_buffers(model, tensors)
         model.load_state_dict(tensors, strict=False)
@@ -262,7 +269,9 @@ class Checkpoint:
                     group.update({key: tuple(value) if isinstance(value, list) else value for key, value in entries.items()})
                 optimizer.load_state_dict({"state": state, "param_groups": groups})
         except (ValueError, KeyError, IndexError) as error:
-            raise EngineError(f"{self.path} does not fit its optimizer: {error}", "Use an earlier checkpoint.") from None
+            raise EngineError(
+                f"{self.path} does not fit its optimizer: {error}", "Use an earlier checkpoint.", code="checkpoint-mismatch"
+            ) from None
 
 
 def _resize_buffers(model: Model, tensors: Mapping[str, Tensor]) -> None:
@@ -278,7 +287,7 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise EngineError(f"{path} is damaged: {error}", "Use an earlier checkpoint.") from None
+        raise EngineError(f"{path} is damaged: {error}", "Use an earlier checkpoint.", code="checkpoint-damaged") from None
 
 
 def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

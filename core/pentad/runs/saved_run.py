@@ -48,6 +48,7 @@ def make_model(resolved: Resolved, vocab_size: int, builder: ExampleBuilder, mac
             f"The builder {resolved.offers['builder'].name} needs {builder.attention} attention; "
             f"the model {resolved.offers['model'].name} can do: {', '.join(sorted(model.attention))}.",
             "Choose another --model or --builder.",
+            code="attention-mismatch",
         )
     model.causal = builder.attention == "causal"
     return model.to(machine.device)
@@ -108,7 +109,11 @@ class SavedRun:
             UsageError: the sampler or its options are unknown, or the model cannot generate.
         """
         if not self.model.causal:
-            raise UsageError("Generation needs a causal model; this one looks both ways.", "Train with another --builder.")
+            raise UsageError(
+                "Generation needs a causal model; this one looks both ways.",
+                "Train with another --builder.",
+                code="model-not-causal",
+            )
         choice = Choice(sampler) if isinstance(sampler, str) else sampler
         return generate(
             self.model,
@@ -142,9 +147,14 @@ class SavedRun:
             raise UsageError(
                 f"--context-length must be at most the model's {self.model.context_length}; found {length}.",
                 "Lower it, or train with a longer context.",
+                code="context-too-long",
             )
         if not self.model.causal:
-            raise UsageError("Bits per byte need a causal model; this one looks both ways.", "Train with another --builder.")
+            raise UsageError(
+                "Bits per byte need a causal model; this one looks both ways.",
+                "Train with another --builder.",
+                code="model-not-causal",
+            )
         run = RunDirectory(self.path)
         if data:
             part = split_corpus(open_corpus(data, self.catalogue), 0.0).train
@@ -155,9 +165,10 @@ class SavedRun:
                 raise EngineError(
                     f"The text of {self.path} has changed since it was trained: its held-out part is not the same.",
                     "Name the text to score with --data.",
+                    code="text-changed",
                 )
             if not part.n_bytes:
-                raise UsageError("This run held no text out.", "Name a text to score with --data.")
+                raise UsageError("This run held no text out.", "Name a text to score with --data.", code="nothing-held-out")
         # The fingerprint that training used, so that its shard of the held-out text is found in the cache.
         shard = tokenize_split(part, self.tokenizer, run.fact(str, "tokenizer"), cache_directory())
         return evaluate(self.model, self.machine, self.tokenizer, shard, length, step=self.step)
@@ -169,6 +180,7 @@ class SavedRun:
             raise UsageError(
                 f"{error.message} {self.path / 'recipe.toml'} names it under [data].",
                 "Put the text there, correct the recipe, or name the text to score with --data.",
+                code="run-text-missing",
             ) from None
 
 
@@ -186,7 +198,9 @@ def newest_checkpoint(path: Path) -> tuple[Checkpoint | None, list[str]]:
         except EngineError as error:
             problems.append(error.message)
     if steps:
-        raise EngineError(f"No checkpoint of {path} is whole. {problems[0]}", "Use a copy of the run.")
+        raise EngineError(
+            f"No checkpoint of {path} is whole. {problems[0]}", "Use a copy of the run.", code="checkpoints-all-damaged"
+        )
     return None, problems
 
 
@@ -207,7 +221,7 @@ def restore_model(run: RunDirectory, resolved: Resolved, checkpoint: Checkpoint,
         maker = Maker(version=run.fact(str, "stages", "model", "version"), offer=resolved.offers["model"])
         if not maker.changed:
             raise
-        raise EngineError(f"{error.message} {maker}.", f"pip install {maker.install}") from None
+        raise EngineError(f"{error.message} {maker}.", f"pip install {maker.install}", code="checkpoint-mismatch") from None
 
 
 def open_run(path: str | Path, *, catalogue: Catalogue | None = None, device: str = "auto") -> SavedRun:
@@ -228,7 +242,7 @@ def open_run(path: str | Path, *, catalogue: Catalogue | None = None, device: st
     resolved = run.resolve(catalogue)
     checkpoint, _ = newest_checkpoint(path)
     if checkpoint is None:
-        raise EngineError(f"{path} must have a checkpoint; found none yet.", to_resume(path))
+        raise EngineError(f"{path} must have a checkpoint; found none yet.", to_resume(path), code="checkpoint-missing")
     tokenizer = load_tokenizer(run, resolved)
     training: Any = resolved.recipe.training_options()
     machine = pick_machine(device, "auto" if device != "auto" else training.precision, training.threads)

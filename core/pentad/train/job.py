@@ -157,7 +157,9 @@ def assemble(resolved: Resolved, catalogue: Catalogue, observer: Observers, earl
     model = make_model(resolved, prepared.vocabulary, prepared.builder, machine)
     learns = any(parameter.requires_grad for parameter in model.parameters())
     if not learns and world.size > 1:
-        raise UsageError("A model that learns by counting trains in one process.", "Start it without torchrun.")
+        raise UsageError(
+            "A model that learns by counting trains in one process.", "Start it without torchrun.", code="one-process-only"
+        )
     net = ModelNet(model, machine, vocabulary=prepared.vocabulary)
 
     def session(of: Model) -> Session:
@@ -234,6 +236,7 @@ def _steps(resolved: Resolved, prepared: Prepared, cost: Estimate) -> int | None
         raise UsageError(
             f"A budget of arithmetic needs a model whose arithmetic is counted; found none in {resolved.offers['model'].name}.",
             "Say --steps, or a budget of text: --budget 50MB.",
+            code="arithmetic-unknown",
         )
     return budget.steps(flops_per_step=cost.flops_per_step, bytes_per_step=per_step)
 
@@ -241,7 +244,11 @@ def _steps(resolved: Resolved, prepared: Prepared, cost: Estimate) -> int | None
 def _compiles(wish: str, machine: Machine, seconds: float) -> bool:
     compiler = compiler_for(machine.device)
     if wish == "on" and compiler is None:
-        raise UsageError("--compile on needs a C++ compiler (CPU) or triton (CUDA); found none.", "Use --compile auto.")
+        raise UsageError(
+            "--compile on needs a C++ compiler (CPU) or triton (CUDA); found none.",
+            "Use --compile auto.",
+            code="compiler-missing",
+        )
     if wish == "auto":
         return compiler is not None and seconds > WORTH_COMPILING.get(machine.device.type, float("inf"))
     return wish == "on"

@@ -144,6 +144,7 @@ def _evaluate(job: Job, *, final: bool) -> Evaluation | None:
             f"The score after step {job.state.step} must be finite; found {event.score} ({event.primary}): the training "
             "diverged, or the model holds a token of the held-out text for impossible.",
             "Lower the learning rate (--optimizer.lr), or raise --optimizer.warmup-ratio.",
+            code="diverged",
         )
     if not math.isnan(event.bits_per_byte):
         job.state = dataclasses.replace(job.state, bits_per_byte=event.bits_per_byte)

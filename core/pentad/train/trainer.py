@@ -164,7 +164,7 @@ class Trainer:
         if not self.builder.needs_policy:
             return self.builder.build(self.tokens, rows, self.options.seed)
         if self.session is None:
-            raise EngineError("This builder writes its examples with the model, and needs a session.")
+            raise EngineError("This builder writes its examples with the model, and needs a session.", code="no-session")
         session = self.session(self.model)
         self.model.eval()
         with torch.no_grad():
@@ -224,6 +224,7 @@ class Trainer:
             f"Step {number + 1} must give finite numbers; found {where} is not finite, "
             f"in examples {first} to {first + self.options.batch_size - 1}. Nothing was updated.",
             "Lower the learning rate (--optimizer.lr), raise --optimizer.warmup-ratio, or use --precision fp32.",
+            code="diverged",
         )
 
 

@@ -131,6 +131,7 @@ def _refuse_unknown(names: Mapping[str, Sequence[str]], axes: Sequence[Axis], ca
             raise UsageError(
                 f"{axis.flag} is no option of {chosen}.",
                 did_you_mean(axis.name, known) or f"engine plugins show {names[axis.table][0]} lists the options.",
+                code="unknown-option",
             )
 
 

@@ -55,7 +55,9 @@ class ListOption(SpecOption):
         listed = [part.strip() for text in texts for part in text.split(",") if part.strip()]
         if not listed:
             raise UsageError(
-                f"{self.opts[0]} expects a value or a list of values, found nothing.", f"It is {self.spec.type_name}."
+                f"{self.opts[0]} expects a value or a list of values, found nothing.",
+                f"It is {self.spec.type_name}.",
+                code="value-missing",
             )
         return tuple(dict.fromkeys(listed))
 
@@ -93,7 +95,7 @@ class CompareCommand(TwoLooks):
                 fixed.setdefault(param.table, {})[param.spec.name] = param.checked(given)
         request.executor_options = parse(request.executor.options, fixed.pop("executor", {}), "executor")
         if {"steps", "budget"} <= set(fixed.get("training", {})):
-            raise UsageError("A run ends by --steps or by --budget, found both.", "Say one of them.")
+            raise UsageError("A run ends by --steps or by --budget, found both.", "Say one of them.", code="options-conflict")
         request.tables = lay_over(request.tables, fixed, request.catalogue)
         for name in (*STAGES, "plugin", "executor"):
             ctx.params.pop(name)
@@ -150,7 +152,9 @@ def _write(formatter: click.HelpFormatter, ctx: click.Context, title: str, param
 def _split(given: Sequence[str], flag: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(part.strip() for text in given for part in text.split(",") if part.strip()))
     if not names:
-        raise UsageError(f"{flag} expects a name or a list of names, found nothing.", "engine plugins lists them.")
+        raise UsageError(
+            f"{flag} expects a name or a list of names, found nothing.", "engine plugins lists them.", code="value-missing"
+        )
     return names
 
 

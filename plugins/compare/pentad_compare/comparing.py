@@ -225,4 +225,6 @@ def save(comparison: Comparison, folder: Path) -> None:
         write_atomically(folder / "comparison.json", comparison.to_json())
         write_report(comparison, folder / "report.html")
     except OSError as error:
-        raise EngineError(f"{folder} must be writable; found: {error.strerror}.", "Say --out DIR.") from error
+        raise EngineError(
+            f"{folder} must be writable; found: {error.strerror}.", "Say --out DIR.", code="not-writable"
+        ) from error

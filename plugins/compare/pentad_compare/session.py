@@ -113,7 +113,9 @@ def whole(asked: Asked) -> None:
         if asked.as_json:
             say_json(comparison)
     if all(arm.mean is None and arm.failure for arm in comparison.arms):
-        raise EngineError(f"No run came to an end: {comparison.arms[0].failure}", "The report shows every cause.")
+        raise EngineError(
+            f"No run came to an end: {comparison.arms[0].failure}", "The report shows every cause.", code="all-failed"
+        )
 
 
 def study_of(asked: Asked) -> Study:
@@ -136,6 +138,7 @@ def study_of(asked: Asked) -> Study:
         raise UsageError(
             f"--baseline expects one of the arms, found {baseline!r}.",
             did_you_mean(baseline, labels) or f"The arms are: {'; '.join(labels)}.",
+            code="unknown-arm",
         )
     first = arms[0].recipe.training_options().seed
     text = text_of(arms[0], request.catalogue)
@@ -156,7 +159,9 @@ def study_of(asked: Asked) -> Study:
         command=shlex.join(["engine", "compare", *request.arguments]),
     )
     if text.held_out.n_bytes == 0:
-        raise UsageError("A comparison judges on held-out text; found --held-out 0.", "Leave --held-out out.")
+        raise UsageError(
+            "A comparison judges on held-out text; found --held-out 0.", "Leave --held-out out.", code="nothing-held-out"
+        )
     return study
 
 
@@ -188,7 +193,9 @@ def _checked_name(name: str) -> str:
     """
     if name != slug(name) or name in ("runs", "tokenizers"):
         raise UsageError(
-            f"--name expects small letters, digits, dots and dashes; found {name!r}.", f"For example {slug(name)}-1."
+            f"--name expects small letters, digits, dots and dashes; found {name!r}.",
+            f"For example {slug(name)}-1.",
+            code="name-format",
         )
     return name
 
@@ -215,13 +222,21 @@ def tuning_of(asked: Asked, study: Study) -> Tuning | None:
     """
     if not asked.tune:
         if asked.tune_budget:
-            raise UsageError("--tune-budget needs --tune; found none.", "Say what to tune: --tune optimizer.lr=x0.3,x1,x3.")
+            raise UsageError(
+                "--tune-budget needs --tune; found none.",
+                "Say what to tune: --tune optimizer.lr=x0.3,x1,x3.",
+                code="tune-missing",
+            )
         return None
     tuning = Tuning(options=[parse(text) for text in asked.tune], seeds=asked.tune_seeds, budget=asked.tune_budget)
     for arm in study.arms:
         for option in tuning.options:
             if option.key in arm.settings:
-                raise UsageError(f"--tune {option.key} is what tells the arms apart.", "Tune another option, or list it alone.")
+                raise UsageError(
+                    f"--tune {option.key} is what tells the arms apart.",
+                    "Tune another option, or list it alone.",
+                    code="tune-axis",
+                )
         candidates_of(arm, tuning, study.catalogue)
     tuning.amount(study.arms[0])
     return tuning
@@ -245,6 +260,7 @@ def refuse_shared_clock(study: Study, tuning: Tuning | None, executor: TaskExecu
         raise UsageError(
             f"A budget of time needs a processor for each run; {executor.concurrency} runs at once would slow each other.",
             "Say --jobs 1, or a budget that sharing does not change: --steps, 50MB, 2e15flops.",
+            code="budget-shared",
         )
 
 
@@ -269,9 +285,13 @@ def hold(folder: Path) -> Iterator[None]:
             folder.mkdir(parents=True, exist_ok=True)
             held.enter_context(locked(folder / ".lock", wait=False))
         except BlockingIOError:
-            raise EngineError(f"{folder} is in use by another comparison.", "Wait for it, or say another --out.") from None
+            raise EngineError(
+                f"{folder} is in use by another comparison.", "Wait for it, or say another --out.", code="folder-in-use"
+            ) from None
         except OSError as error:
-            raise EngineError(f"{folder} must be writable; found: {error.strerror}.", "Say another --out.") from error
+            raise EngineError(
+                f"{folder} must be writable; found: {error.strerror}.", "Say another --out.", code="not-writable"
+            ) from error
         yield
 
 
@@ -311,7 +331,9 @@ def tokenizers_alone(asked: Asked) -> None:
     others += [axis.key for axis in request.axes if axis.table != "tokenizer" and len(axis.values) > 1]
     if others or asked.arm or asked.tune:
         said = others[0] if others else "arm" if asked.arm else "tune"
-        raise UsageError(f"--no-train compares tokenizers alone; found --{said}.", "Leave one of the two out.")
+        raise UsageError(
+            f"--no-train compares tokenizers alone; found --{said}.", "Leave one of the two out.", code="options-conflict"
+        )
     study = study_of(asked)
     names = [arm.recipe.choice("tokenizer").name for arm in study.arms]
     if len(names) == 1:
@@ -342,4 +364,6 @@ def tokenizers_alone(asked: Asked) -> None:
         if asked.as_json:
             say_json(comparison)
     if all(each.failure for each in figures):
-        raise EngineError(f"No tokenizer could be measured: {figures[0].failure}", "The report shows every cause.")
+        raise EngineError(
+            f"No tokenizer could be measured: {figures[0].failure}", "The report shows every cause.", code="all-failed"
+        )

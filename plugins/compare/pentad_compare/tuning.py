@@ -57,7 +57,9 @@ class Tuning:
             return Budget.parse(self.budget) if self.budget else arm.recipe.budget()
         except UsageError as error:
             raise UsageError(
-                error.message.replace("--budget", "--tune-budget"), "A number of steps is written 500steps."
+                error.message.replace("--budget", "--tune-budget"),
+                "A number of steps is written 500steps.",
+                code="budget-format",
             ) from None
 
 
@@ -71,12 +73,20 @@ def parse(text: str) -> Axis:
     table, dot, name = key.strip().removeprefix("--").partition(".")
     listed = tuple(dict.fromkeys(value.strip() for value in values.split(",") if value.strip()))
     if not (equals and dot and name and listed):
-        raise UsageError(f"--tune expects STAGE.OPTION=VALUE,VALUE, found {text!r}.", "For example optimizer.lr=3e-4,1e-3.")
+        raise UsageError(
+            f"--tune expects STAGE.OPTION=VALUE,VALUE, found {text!r}.",
+            "For example optimizer.lr=3e-4,1e-3.",
+            code="tune-format",
+        )
     known = [*(stage for stage in STAGES if stage != "sampler"), "training"]
     if table not in known:
-        raise UsageError(f"--tune cannot tune {table!r}.", did_you_mean(table, known) or f"It tunes {', '.join(known)}.")
+        raise UsageError(
+            f"--tune cannot tune {table!r}.", did_you_mean(table, known) or f"It tunes {', '.join(known)}.", code="tune-unknown"
+        )
     if table == "training" and name in ("steps", "budget", "seed"):
-        raise UsageError(f"--tune cannot tune {name}: it is the same for every arm.", "Say it as a flag of its own.")
+        raise UsageError(
+            f"--tune cannot tune {name}: it is the same for every arm.", "Say it as a flag of its own.", code="tune-shared"
+        )
     return Axis(table=table, name=name.replace("-", "_"), values=listed)
 
 
@@ -103,6 +113,7 @@ def _with(arm: Arm, recipe: Recipe, option: Axis, value: str, catalogue: Catalog
         raise UsageError(
             f"--tune {option.key}: the arm {arm.label} has no such option, and every arm must get the same tuning.",
             did_you_mean(option.name, specs) or "Leave the option or the arm out.",
+            code="unknown-option",
         )
     spec = specs[option.name]
     tables = recipe.to_dict()
@@ -120,7 +131,7 @@ def _factor(value: str, option: Axis) -> float:
         return float(value[1:])
     except ValueError:
         raise UsageError(
-            f"--tune {option.key} expects a number after the x, found {value!r}.", "For example x0.3,x1,x3."
+            f"--tune {option.key} expects a number after the x, found {value!r}.", "For example x0.3,x1,x3.", code="tune-format"
         ) from None
 
 

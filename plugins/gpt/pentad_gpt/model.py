@@ -127,15 +127,16 @@ class GPT(Model):
             raise EngineError(
                 "A model that looks both ways cannot go on from a state: each new token would change all features before it.",
                 "Generate with a model trained by a causal builder (--builder next-token).",
+                code="state-not-causal",
             )
         if max_length > self.context_length:
-            raise EngineError(*_too_long(self.context_length, max_length))
+            raise EngineError(*_too_long(self.context_length, max_length), code="sequence-too-long")
         return Cache(max_length, [LayerCache(max_length) for _ in self.blocks])
 
     def _check_length(self, inputs: Tensor, start: int, state: Cache | None) -> None:
         most = self.context_length if state is None else state.max_length
         if start + inputs.shape[1] > most:
-            raise EngineError(*_too_long(most, start + inputs.shape[1]))
+            raise EngineError(*_too_long(most, start + inputs.shape[1]), code="sequence-too-long")
 
     def _embed(self, inputs: Tensor, start: int, segments: Tensor | None) -> Tensor:
         x: Tensor = self.embedding(inputs)  # (B, T, D)

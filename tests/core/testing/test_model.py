@@ -59,7 +59,7 @@ class RunningMean(Model):
     def forward(self, inputs: Tensor, state: Sums | None = None, segments: Tensor | None = None) -> tuple[Tensor, Any]:
         start = state.length if state else 0
         if start + inputs.shape[1] > self.context_length:
-            raise EngineError("too long")
+            raise EngineError("too long", code="context-too-long")
         x = self.embedding(inputs)
         return self.transform(torch.cat((x, self.mean(x, start, state, segments)), dim=-1)), state
 

@@ -139,7 +139,7 @@ def test_an_error_in_the_texts_reaches_the_caller():
         yield "some text"
         raise failure
 
-    for failure in (EngineError("the file broke off"), KeyboardInterrupt()):
+    for failure in (EngineError("the file broke off", code="file-damaged"), KeyboardInterrupt()):
         with pytest.raises(type(failure)) as caught:
             trained(texts())
         assert caught.value is failure
