@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Any
 from pentad.config.options import NoOptions, option
 from pentad.config.stages import STAGES, Stage
 from pentad.registry.hookspecs import hookimpl
-from pentad.registry.records import HOOK_API_VERSION, Adapter, Command, Corpus, Evaluator, Executor, Format, Implementation, Observer, Reader
+from pentad.registry.records import (
+    HOOK_API_VERSION,
+    Adapter,
+    Command,
+    Corpus,
+    Evaluator,
+    Executor,
+    Format,
+    Implementation,
+    Observer,
+    Reader,
+)
 
 if TYPE_CHECKING:
     from pentad.config.recipe import Choice, Recipe
