@@ -44,7 +44,7 @@ class Prefix(ExampleBuilder):
         plain, columns = np.asarray(tokens.ids), np.arange(self.context_length)
         before = at[:, None] - self.context_length + columns  # (B, T), the last one stands right before the target
         seen = plain[np.maximum(before, 0)].astype(np.int64)
-        first = self._first(seen, before)  # (B,) column at which the prefix starts
+        first = self._first(tokens, at)  # (B,) column at which the prefix starts
         lengths = self.context_length - first
         from_left = np.minimum(first[:, None] + columns, self.context_length - 1)
         inputs = np.where(columns < lengths[:, None], np.take_along_axis(seen, from_left, axis=1), self.end_of_text)
@@ -55,11 +55,10 @@ class Prefix(ExampleBuilder):
         targets[np.arange(len(at)), lengths - 1] = learned
         return Batch(inputs=inputs, targets=targets)
 
-    def _first(self, seen: _Integers, before: _Integers) -> _Integers:
-        """Return the column of the last end-of-text in each row, or of the first token that there is."""
-        opens = (seen == self.end_of_text) & (before >= 0)
-        last = self.context_length - 1 - opens[:, ::-1].argmax(axis=1)
-        return np.where(opens.any(axis=1), last, np.maximum(0, -before[:, 0]))
+    def _first(self, tokens: Tokens, at: _Integers) -> _Integers:
+        """Return the column (B,) at which the prefix of each target starts: where its document opens, or the row."""
+        opens = tokens.starts[np.searchsorted(tokens.starts, at) - 1]
+        return np.maximum(0, self.context_length - at + opens)
 
     def _targets(self, tokens: Tokens, examples: _Integers) -> _Integers:
         """Return the place in the text of each example's target."""
