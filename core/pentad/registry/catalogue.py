@@ -65,9 +65,9 @@ KINDS: dict[str, Kind] = {
     "observer": Kind("engine_observers", Observer, ("pentad.contracts.observer:RunObserver",)),
     "command": Kind("engine_commands", Command),
     "executor": Kind("engine_executors", Executor, ("pentad.contracts.executor:TaskExecutor",)),
-    "evaluator": Kind("engine_evaluators", Evaluator, ("pentad.contracts.evaluator:Evaluator",)),
-    "adapter": Kind("engine_adapters", Adapter, ("pentad.contracts.adapter:Adapter",)),
-    "format": Kind("engine_formats", Format, ("pentad.contracts.format:Format",)),
+    "evaluator": Kind("engine_evaluators", Evaluator, ("pentad.contracts.evaluator:RunEvaluator",)),
+    "adapter": Kind("engine_adapters", Adapter, ("pentad.contracts.adapter:ModelAdapter",)),
+    "format": Kind("engine_formats", Format, ("pentad.contracts.format:ModelFormat",)),
 }
 """What can be offered, by the word for it."""
 
