@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from pentad.contracts.model import Model
+    from pentad.contracts.objective import Net
     from pentad.contracts.sampler import Decoder, Sampler
     from pentad.contracts.tokenizer import Tokenizer
     from pentad.contracts.vocabulary import Vocabulary
@@ -80,6 +81,8 @@ class Session(ABC):
     model: Model
     tokenizer: Tokenizer
     vocabulary: Vocabulary
+    net: Net
+    """The door to the model for scores of many rows at once."""
 
     @property
     @abstractmethod

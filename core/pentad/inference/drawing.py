@@ -58,5 +58,3 @@ def draw(probabilities: Tensor, generators: list[np.random.Generator]) -> Tensor
     # rounding could lift the draw to it, which no id exceeds.
     wanted = torch.minimum(uniform[:, None] * total, torch.nextafter(total, torch.zeros_like(total)))
     return torch.searchsorted(cumulated, wanted, right=True).flatten()
-
-

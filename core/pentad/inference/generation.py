@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from pentad.contracts.observer import Sample
 from pentad.contracts.sampler import Decoder, Sampler
 from pentad.contracts.session import Limits, Session
 
+OnToken = Callable[[int, str], None]
+"""Called with the number of the sequence and the text that its newest token completes."""
+
 
 def generate(
-    session: Session, method: Sampler | Decoder | None, prompt: str, limits: Limits, *, step: int = 0, final: bool = False
+    session: Session,
+    method: Sampler | Decoder | None,
+    prompt: str,
+    limits: Limits,
+    *,
+    step: int = 0,
+    final: bool = False,
+    on_token: OnToken | None = None,
 ) -> list[Sample]:
     """Continue a text. The prompt is plain text: no spelling in it becomes a special token.
 
@@ -20,6 +31,7 @@ def generate(
         prompt: empty for the start of a document.
         limits: how long, how many, which seed.
         step, final: of the run, for the record.
+        on_token: called with the number of the sequence and the text that its newest token completes.
 
     Raises:
         UsageError: the prompt is no valid Unicode, or the model is not causal.
@@ -28,6 +40,8 @@ def generate(
     began = time.perf_counter()
     tokens: list[list[int]] = [[] for _ in range(limits.samples)]
     for event in session.generate(prompt, method, limits):
+        if on_token is not None and event.text:
+            on_token(event.sequence, event.text)
         if event.ended != "stop":
             tokens[event.sequence].append(event.token)
     rate = sum(map(len, tokens)) / max(time.perf_counter() - began, 1e-9)

@@ -8,7 +8,7 @@ not grow with the text.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,10 +20,8 @@ from pentad.contracts.evaluator import Evaluated, HeldOut, RunEvaluator
 from pentad.contracts.observer import Evaluation
 from pentad.contracts.session import Session, TextScore
 from pentad.contracts.tokenizer import Tokenizer
-from pentad.inference.net import ModelNet
 from pentad.registry.catalogue import Catalogue
 from pentad.system.errors import EngineError
-from pentad.system.machine import Machine
 
 TOKENS_AT_ONCE = 8192
 
@@ -36,9 +34,7 @@ class Offered:
     evaluator: RunEvaluator
 
 
-def find_evaluator(
-    names: Iterable[str], run: Evaluated, catalogue: Catalogue
-) -> tuple[Offered | None, list[str]]:
+def find_evaluator(names: Iterable[str], run: Evaluated, catalogue: Catalogue) -> tuple[Offered | None, list[str]]:
     """Return the first of the evaluators that supports a run, and why those before it do not.
 
     Raises:
@@ -119,7 +115,7 @@ def score_windows(session: Session, text: HeldOut) -> TextScore:
     rows = max(1, TOKENS_AT_ONCE // context_length)
     nats, n_tokens, n_bytes = 0.0, 0, 0
     lengths = None if whole else _token_lengths(session.tokenizer)
-    net = ModelNet(session.model, Machine(device=session.device, precision=precision_of(session), threads=1))
+    net = session.net
     end = session.vocabulary.end_of_text
     with torch.inference_mode():
         for first in range(0, len(starts), rows):

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -186,9 +185,7 @@ class ModelSession(Session):
                 scores = logits.log_softmax(dim=-1) if limits.alternatives or limits.logprobs else None
                 if banned is not None:
                     logits[:, banned] = float("-inf")
-                probabilities = (
-                    logits.softmax(dim=-1) if sampler is None else sampler.constrained(logits, self.tokens, state)
-                )
+                probabilities = logits.softmax(dim=-1) if sampler is None else sampler.constrained(logits, self.tokens, state)
                 check_distribution(probabilities, logits, banned)
                 drawn = draw(probabilities, generators)
                 state = sampler.advance(state, drawn) if sampler is not None else None
@@ -259,5 +256,3 @@ def windows(first: int, length: int, context: int | None) -> Iterator[tuple[int,
         end = min(length, begin + room + 1)
         yield begin, first, end
         first = end
-
-

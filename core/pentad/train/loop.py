@@ -138,7 +138,7 @@ def _evaluate(job: Job, *, final: bool) -> Evaluation | None:
     held_out = job.held_out(None if final else EVALUATED_ON_THE_WAY)
     if job.evaluator is None or held_out is None:
         return None
-    event = judge(job.session(), job.evaluator, held_out, step=job.state.step, final=final, world=job.world)
+    event = judge(job.session(), job.evaluator, held_out, step=job.state.step, final=final)
     if not math.isfinite(event.score):
         raise EngineError(
             f"The score after step {job.state.step} must be finite; found {event.score} ({event.primary}): the training "
