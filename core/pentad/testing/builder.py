@@ -153,9 +153,7 @@ class ExampleBuilderConformance(Conformance):
         filled = {(_END, _END)}  # a row may be filled up with end-of-text
         for row in whole.tolist():
             wrong = [pair for pair in itertools.pairwise(row) if pair not in follows | filled]
-            require(
-                not wrong, f"with the targets put in, a row has {wrong[:1]}, which is not in the text; teach what was hidden"
-            )
+            require(not wrong, f"with the targets put in, a row has {wrong[:1]}, not in the text; teach what was hidden")
 
     def check_some_targets_are_hidden(self) -> None:
         """A bidirectional builder hides at least half of its targets; the rest it may show, as BERT does with a tenth."""

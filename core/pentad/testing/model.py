@@ -214,7 +214,12 @@ class ModelConformance(Conformance):
                     state = model(piece, state).state
                 state = state.select(rows)
                 others = self.tokens(2, len(rows))[:, half:]  # a row that comes twice goes on in two ways
-                found = torch.cat([model.logits(model(piece, state).features) for piece in others.split(1, dim=1)], dim=1)
+                pieces = []
+                for piece in others.split(1, dim=1):
+                    output = model(piece, state)
+                    state = output.state
+                    pieces.append(model.logits(output.features))
+                found = torch.cat(pieces, dim=1)
                 expected = _logits(model, torch.cat((inputs[rows, :half], others), dim=1))[:, half:]
                 self.compare(
                     found, expected, "after state.select(rows) the logits must be those of these rows, each on its own"
@@ -415,7 +420,9 @@ def _logits_in_pieces(model: Model, inputs: Tensor, lengths: Sequence[int]) -> T
 def _loss(model: Model, inputs: Tensor, targets: Tensor, segments: Tensor | None = None) -> Tensor:
     output = model(inputs, None, segments)
     loss = F.cross_entropy(model.logits(output.features).flatten(0, 1), targets.flatten())
-    return loss + sum(output.losses.values())
+    for auxiliary in output.losses.values():
+        loss = loss + auxiliary
+    return loss
 
 
 def _training(model: Model, inputs: Tensor, targets: Tensor, segments: Tensor | None, steps: int) -> Iterator[None]:

@@ -191,7 +191,6 @@ def test_right_builders_pass(builder):
 @pytest.mark.parametrize(
     ("builder", "check"),
     [
-        (ShiftedByOne, "targets_are_the_next_token"),
         (LearnsAcrossDocuments, "nothing_crosses_documents"),
         (Stateful, "same_rows_in_any_grouping"),
         (DependsOnItsBatch, "same_rows_in_any_grouping"),
@@ -207,12 +206,16 @@ def test_right_builders_pass(builder):
         (LooksIntoTheMemoryBehindTheText, "stays_within_the_text"),
         (Ends, "goes_on_without_end"),
         (MasksNothing, "some_targets_are_hidden"),
-        (TeachesSomethingElse, "targets_are_the_text"),
         (LearnsThePrompt, "learn_mask"),
     ],
 )
 def test_a_wrong_builder_is_caught_by_the_check_meant_for_it(builder, check):
     assert list(failures(builder)) == [check]
+
+
+def test_wrong_targets_are_caught_and_so_is_what_they_teach_in_place_of_the_text():
+    assert set(failures(ShiftedByOne)) == {"targets_are_the_next_token", "learn_mask"}
+    assert set(failures(TeachesSomethingElse)) == {"targets_are_the_text", "learn_mask", "examples_cover_the_text"}
 
 
 def test_repeated_examples_are_caught_and_so_is_what_they_leave_out():
