@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pentad.data.preparation import make_builder, open_split, prepare_tokenizer
     from pentad.data.split import Split
     from pentad.inference.net import bits_per_byte, negative_log_likelihood
+    from pentad.inference.scoring import score_windows
     from pentad.registry.catalogue import Offer, one_line
     from pentad.registry.resolving import resolve
     from pentad.runs.folder import RunDirectory, read_lines
@@ -47,6 +48,7 @@ PLACES = {
         "prepare_tokenizer",
     ),
     "data.split": ("Split",),
+    "inference.scoring": ("score_windows",),
     "inference.net": (
         "bits_per_byte",
         "negative_log_likelihood",
@@ -110,6 +112,7 @@ __all__ = [
     "read_lines",
     "read_tables",
     "resolve",
+    "score_windows",
     "source_digest",
     "write_atomically",
 ]

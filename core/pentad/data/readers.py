@@ -1,9 +1,10 @@
 """File formats and compressions: bytes on disk to pieces of text.
 
 Built in are `.txt` and `.md` (a file is a document), `.jsonl` (a line is a record: its text under the key "text", or one of
-the sets of keys that `pentad.data.records` knows) and the compression `.gz`; plugins add others through the hook `engine_readers`. Text is UTF-8, newlines are kept as they are, a byte
-order mark at the start of a file is dropped (it marks the encoding and is no text), and an empty document or a null text is
-passed over. A lone surrogate, which JSON can spell and UTF-8 cannot, becomes U+FFFD.
+the sets of keys that `pentad.data.records` knows) and the compression `.gz`; plugins add others through the hook
+`engine_readers`. Text is UTF-8, newlines are kept as they are, a byte order mark at the start of a file is dropped (it marks
+the encoding and is no text), and an empty document or a null text is skipped. A lone surrogate, which
+JSON can spell and UTF-8 cannot, becomes U+FFFD.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ def judge(session: Session, offered: Offered, text: HeldOut, *, step: int = 0, f
 
 
 def score_windows(session: Session, text: HeldOut) -> TextScore:
-    """Return the negative log-likelihood of a text's tokens, each scored once in its window; ids that are not learned are context.
+    """Return the negative log-likelihood of a text's tokens, each scored once in its window; what is not learned is context.
 
     Args:
         session: a causal model.
