@@ -1,4 +1,4 @@
-"""The shape of the sources, read without importing them: arrows between folders, circles, sizes, and names of implementations."""
+"""The shape of the sources, read without importing them: arrows, circles, sizes, and names of implementations."""
 
 from __future__ import annotations
 
