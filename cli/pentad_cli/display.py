@@ -6,7 +6,6 @@ A terminal gets one live region; anything else plain lines at sensible intervals
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import re
 import shlex
@@ -17,7 +16,7 @@ from pentad.contracts.observer import Evaluation, Plan, Preparation, RunObserver
 from pentad.registry.catalogue import Catalogue
 from pentad.system.errors import EngineError
 from pentad_cli.layers import default_tables
-from pentad_cli.output import fold, is_terminal, paint, terminal_width
+from pentad_cli.output import fold, paint, terminal_width
 from pentad_cli.plan import plan_lines
 from pentad_cli.text import count, duration, plural, short, visible, visible_line
 
@@ -91,17 +90,6 @@ class PlainDisplay(Display):
     def on_evaluation(self, event: Evaluation) -> None:
         """Write the score."""
         self.write(f"      step {count(event.step)}  held-out {event.bits_per_byte:.3f} bits per byte  loss {event.loss:.3f}")
-
-
-def display_for(stream: TextIO) -> Display:
-    """Return the display that suits a stream; under torchrun only the first process has one."""
-    if not is_first_process():
-        return Display(io.StringIO())
-    if not is_terminal(stream):
-        return PlainDisplay(stream)
-    from pentad_cli.live import LiveDisplay
-
-    return LiveDisplay(stream)
 
 
 def is_first_process() -> bool:

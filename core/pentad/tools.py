@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from pentad.data.preparation import make_builder, open_split, prepare_tokenizer
     from pentad.data.split import Split
     from pentad.inference.net import bits_per_byte, negative_log_likelihood
-    from pentad.registry.catalogue import Offer, one_line
+    from pentad.registry.catalogue import Offer
     from pentad.registry.resolving import resolve
     from pentad.runs.folder import RunDirectory, read_lines
-    from pentad.system.errors import Interrupted, RunDone, did_you_mean
+    from pentad.system.errors import Interrupted, RunDone, did_you_mean, one_line
     from pentad.system.files import locked, read_json, write_atomically
     from pentad.system.machine import available_cores, peak_memory, prepare_process
     from pentad.system.sources import source_digest
@@ -51,10 +51,7 @@ PLACES = {
         "bits_per_byte",
         "negative_log_likelihood",
     ),
-    "registry.catalogue": (
-        "Offer",
-        "one_line",
-    ),
+    "registry.catalogue": ("Offer",),
     "registry.resolving": ("resolve",),
     "runs.folder": (
         "RunDirectory",
@@ -64,6 +61,7 @@ PLACES = {
         "Interrupted",
         "RunDone",
         "did_you_mean",
+        "one_line",
     ),
     "system.files": (
         "locked",

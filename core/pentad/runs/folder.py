@@ -28,6 +28,7 @@ from pentad.registry.resolving import Resolved, resolve
 from pentad.system.cache import folder_fingerprint
 from pentad.system.errors import EngineError, UsageError, to_resume
 from pentad.system.files import locked, read_json, sync_folder, sync_tree, write_atomically
+from pentad.system.version import VERSION
 
 FORMAT = 1
 
@@ -341,11 +342,9 @@ def _from_anywhere(recipe: Recipe) -> Recipe:
 def _engine_facts(resolved: Resolved, facts: Mapping[str, Any]) -> dict[str, Any]:
     import torch
 
-    from pentad import __version__
-
     return {
         "format": FORMAT,
-        "engine": __version__,
+        "engine": VERSION,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "platform": platform.platform(),

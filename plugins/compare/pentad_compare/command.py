@@ -6,8 +6,7 @@ become flags. Here every flag takes a list.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,13 @@ import click
 from click.shell_completion import CompletionItem
 
 from pentad import STAGES, Catalogue, UsageError
-from pentad.tools import DataOptions, Offer, OptionSpec, TrainingOptions, describe, parse, read_tables
+from pentad.tools import DataOptions, OptionSpec, TrainingOptions, describe, parse, read_tables
 from pentad_cli.command import EngineCommand, Folder, json_option, offers_of, plugin_option
 from pentad_cli.group import installed
 from pentad_cli.layers import Tables, default_tables, lay_over
 from pentad_cli.stage_command import SpecOption, TwoLooks, look
 from pentad_compare.arms import Axis
+from pentad_compare.request import Request
 
 FIXED = ("seed", "steps", "budget", "sample_every", "log_every", "checkpoint_seconds", "keep_checkpoints", "threads")
 """Training options that are the comparison's: they are the same for every arm, so they take no list."""
@@ -60,22 +60,6 @@ class ListOption(SpecOption):
                 code="value-missing",
             )
         return tuple(dict.fromkeys(listed))
-
-
-@dataclass
-class Request:
-    """What a command line asks for, before the arms are made."""
-
-    catalogue: Catalogue
-    plugins: tuple[Path, ...]
-    tables: Tables
-    names: Mapping[str, Sequence[str]]
-    named: tuple[str, ...]
-    executor: Offer[Any]
-    params: list[SpecOption] = field(default_factory=list)
-    axes: list[Axis] = field(default_factory=list)
-    executor_options: Any = None
-    arguments: Sequence[str] = ()
 
 
 class CompareCommand(TwoLooks):

@@ -218,7 +218,7 @@ def save(comparison: Comparison, folder: Path) -> None:
     Raises:
         EngineError: the folder cannot be written.
     """
-    from pentad_compare.report import write_report
+    from pentad_compare.report.page import write_report
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -39,7 +39,7 @@ from pentad_compare.study import Study, slug
 from pentad_compare.tuning import Tuning, candidates_of, parse, tune
 
 if TYPE_CHECKING:
-    from pentad_compare.command import Request
+    from pentad_compare.request import Request
 
 
 PROMPTS = (4, 16)
