@@ -167,7 +167,11 @@ def test_a_time_budget_ends_in_time_with_its_schedule_run_down(text, tmp_path, t
     optimizer = Choice("adamw", schedule="linear", final_lr_ratio=0.0)
     result = run(
         tiny_recipe(
-            text, optimizer=optimizer, training={"steps": None, "budget": "1.5s"}, evaluation={"evaluate_every": 0}, generation={"sample_every": 0}
+            text,
+            optimizer=optimizer,
+            training={"steps": None, "budget": "1.5s"},
+            evaluation={"evaluate_every": 0},
+            generation={"sample_every": 0},
         ),
         out=tmp_path / "run",
         observers=[Rates()],
@@ -208,7 +212,13 @@ def test_resume_is_exact(text, tmp_path, tiny_recipe, model, optimizer, builder,
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     assert forked(lambda: run(choice, out=whole)) == 0
     saving = tiny_recipe(
-        text, steps=24, model=model, optimizer=optimizer, builder=builder, machine=machine, reporting={"checkpoint_seconds": 1e-9}
+        text,
+        steps=24,
+        model=model,
+        optimizer=optimizer,
+        builder=builder,
+        machine=machine,
+        reporting={"checkpoint_seconds": 1e-9},
     )
     assert forked(lambda: run(choice, out=cut, observers=[stop_at(5, signal.SIGINT)])) == 130
     assert list_checkpoints(cut) == [6]  # the step in which it was asked is finished, and the next one hears of it

@@ -309,7 +309,8 @@ def _table(table_type: type[Table], value: Table | Mapping[str, Any] | None, whe
         return value
     if not isinstance(value, Mapping):
         raise UsageError(
-            f"{where} expects a mapping of options or {table_type.__name__}, found {value!r}.", "Its options are name = value pairs."
+            f"{where} expects a mapping of options or {table_type.__name__}, found {value!r}.",
+            "Its options are name = value pairs.",
         )
     _refuse_misplaced(value, where)
     return parse(table_type, value, where)

@@ -163,7 +163,7 @@ def tokenizer_fingerprint(offer: Offer[Any], options: Any, folder: Path) -> str:
 
 
 def trained_tokenizer(offer: Offer[Any], options: Any, split: Split, cache: Path) -> tuple[Tokenizer, Path, str]:
-    """Train a tokenizer on the training part, or on a sample of its `sample_bytes`; or load the one that an earlier run trained on it.
+    """Train a tokenizer on the training part, of which it gets `sample_bytes`, or load the one that an earlier run trained.
 
     Args:
         offer: the implementation.
@@ -178,7 +178,6 @@ def trained_tokenizer(offer: Offer[Any], options: Any, split: Split, cache: Path
         UsageError: the text cannot give the vocabulary that the options ask for.
         EngineError: the disk is full or the cache cannot be written.
     """
-
     tokenizer: Tokenizer = offer.make(options)
     sample_bytes = tokenizer.sample_bytes
 

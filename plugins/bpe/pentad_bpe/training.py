@@ -38,7 +38,7 @@ def train(texts: Iterable[str], options: BPEOptions) -> str:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_chunks(texts), trainer=trainer)
+    tokenizer.train_from_iterator(_chunks(texts, options.train_mb * 1_000_000), trainer=trainer)
     largest = tokenizer.get_vocab_size() + 1
     if largest < options.vocab_size:
         raise UsageError(
@@ -51,12 +51,14 @@ def train(texts: Iterable[str], options: BPEOptions) -> str:
     return tokenizer.to_str()
 
 
-def _chunks(texts: Iterable[str]) -> Iterator[str]:
+def _chunks(texts: Iterable[str], most: int) -> Iterator[str]:
     """Yield the texts in short pieces, so that the trainer, which holds 256 of them, needs little memory."""
+    left = most
     for text in texts:
         if not text.isascii():
-            utf8(text)
-        start, end = 0, len(text)
+            utf8(text[:left])
+        start, end = 0, min(len(text), left)
+        left -= end
         while end - start > _CHUNK:
             cut = _CUT.search(text, start + _CHUNK, end)
             if cut is None:
@@ -64,3 +66,5 @@ def _chunks(texts: Iterable[str]) -> Iterator[str]:
             yield text[start : cut.end()]
             start = cut.end()
         yield text[start:end]
+        if left <= 0:
+            return

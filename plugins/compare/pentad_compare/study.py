@@ -25,7 +25,7 @@ from typing import Any
 
 import pentad
 from pentad import Catalogue, Recipe, Task
-from pentad.tools import TABLES, Split, available_cores, describe, parse, source_digest
+from pentad.tools import TABLES, Split, available_cores, describe, source_digest
 from pentad_compare.arms import TRAINED, Arm
 
 
@@ -85,6 +85,7 @@ class Study:
         """Return what tells an arm's results from any other's; `place` counts arms of one recipe."""
         tables = {table: _deciding(getattr(recipe, table)) for table in TABLES}
         del tables["training"]["seed"]  # it has a folder of its own
+        del tables["machine"]["threads"]  # the executor's share of the cores; it counts where time is the budget, see below
         decides: dict[str, Any] = {stage: self._stage(stage, recipe) for stage in TRAINED}
         decides |= {**tables, "text": self.split.fingerprint, "place": place}
         decides["engine"] = [pentad.__version__, source_digest("pentad"), importlib.metadata.version("torch")]
@@ -98,7 +99,8 @@ class Study:
         """Return what of a stage decides the result: its name, its options and its code."""
         choice = recipe.choice(stage)
         offer = self.catalogue.find(stage, choice.name)
-        return [choice.name, _deciding(parse(offer.options, choice.options, stage)), offer.fingerprint]
+        silent = [spec.name for spec in describe(offer.options) if not spec.affects_result]
+        return [choice.name, {name: value for name, value in choice.options.items() if name not in silent}, offer.fingerprint]
 
     def seed_folder(self, arm: Arm, seed: int) -> Path:
         """Return where a run of an arm lies."""

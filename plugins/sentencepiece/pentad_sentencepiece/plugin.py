@@ -28,7 +28,7 @@ class SentencePieceOptions:
     max_piece_length: int = option(16, "Most characters in one piece.", ge=1, le=512)
     train_mb: int = option(
         10,
-        "Maximum megabytes of text to train on; of more, a sample spread evenly over it (unigram takes some 5 seconds for each).",
+        "Maximum megabytes of text to train on; of more, an even sample (unigram takes about 5 seconds for each).",
         ge=1,
         le=2000,
     )

@@ -37,7 +37,7 @@ def train(texts: Iterable[str], options: SentencePieceOptions) -> bytes:
     model, failures = io.BytesIO(), list[BaseException]()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=_noting(_sentences(texts), failures),
+            sentence_iterator=_noting(_sentences(texts, options.train_mb * 1_000_000), failures),
             model_writer=model,
             model_type=options.model_type,
             vocab_size=options.vocab_size,
@@ -86,9 +86,13 @@ def _noting(texts: Iterator[str], failures: list[BaseException]) -> Iterator[str
         raise
 
 
-def _sentences(texts: Iterable[str]) -> Iterator[str]:
+def _sentences(texts: Iterable[str], most: int) -> Iterator[str]:
+    left = most
     for text in texts:
         if not text.isascii():
             utf8(text)
-        for part in _RESERVED.split(text):
+        for part in _RESERVED.split(text[:left]):
             yield from short_parts(part)
+        left -= len(text)
+        if left <= 0:
+            return

@@ -50,7 +50,7 @@ def test_a_key_changes_with_all_that_decides_a_result(study):
         with_training(recipe, budget="3MB"),
         dataclasses.replace(recipe, model=Choice("gpt", **{**recipe.choice("model").options, "n_layer": 9})),
         dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, validation=0.1)),
-        recipe.replace(machine={"threads": 3}),  # another order of additions
+        recipe.replace(machine={"precision": "bf16"}),
         recipe.replace(evaluation={"evaluate_every": 0.3}),  # other points of the curve
     ]
     keys = [study.key(recipe), *(study.key(each) for each in changed), study.key(recipe, 1)]
@@ -64,6 +64,7 @@ def test_a_key_does_not_change_with_what_decides_nothing(study):
     same = [
         with_training(recipe, seed=7),
         recipe.replace(sampler="greedy"),
+        recipe.replace(machine={"threads": 1}),
         recipe.replace(reporting={"log_every": 3, "checkpoint_seconds": 1.0, "keep_checkpoints": 9}),
         recipe.replace(generation={"prompt": "a", "max_tokens": 3, "samples": 2, "sample_every": 0.5}),
     ]
@@ -83,7 +84,7 @@ def test_a_budget_of_time_is_one_number_of_threads(study):
     timed, counted = (with_training(study.arms[0].recipe, budget=budget) for budget in ("60s", "3MB"))
     one, two = dataclasses.replace(study, threads=1), dataclasses.replace(study, threads=2)
     assert one.key(timed) != two.key(timed) and one.key(counted) == two.key(counted)
-    assert one.key(timed) == two.key(with_training(timed, threads=1))
+    assert one.key(timed) == two.key(timed.replace(machine={"threads": 1}))
 
 
 def test_a_key_changes_with_the_code(study, monkeypatch):
