@@ -160,7 +160,7 @@ def next_commands(result: RunResult, plan: Plan | None, catalogue: Catalogue) ->
 
 def _data_flags(plan: Plan | None) -> str:
     """Return the flags for the same text, where it is not the default one."""
-    sources = list(plan.recipe.data_options().sources) if plan else []
+    sources = list(plan.recipe.data.sources) if plan else []
     if sources == default_tables()["data"]["sources"]:
         return ""
     return "".join(f" --data {shlex.quote(source)}" for source in sources)
@@ -184,7 +184,7 @@ def _opening(plan: Plan | None, catalogue: Catalogue) -> str:
     if plan is None:
         return ""
     with contextlib.suppress(EngineError):
-        first = next(open_corpus(plan.recipe.data_options().sources, catalogue).pieces(), None)
+        first = next(open_corpus(plan.recipe.data.sources, catalogue).pieces(), None)
         found = re.search(r"\b[^\W\d_]+(?: [^\W\d_]+){2}\b", first.text[:2000]) if first else None
         return found.group() if found else ""
     return ""

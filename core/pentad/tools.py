@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pentad.config.budget import Budget
     from pentad.config.options import OptionSpec, describe, parse
-    from pentad.config.recipe import DataOptions, TrainingOptions, read_tables
+    from pentad.config.recipe import TABLES, read_tables
     from pentad.data.pieces import Piece, Pieces
     from pentad.data.preparation import make_builder, open_split, prepare_tokenizer
     from pentad.data.split import Split
@@ -33,8 +33,7 @@ PLACES = {
         "parse",
     ),
     "config.recipe": (
-        "DataOptions",
-        "TrainingOptions",
+        "TABLES",
         "read_tables",
     ),
     "data.pieces": (
@@ -80,8 +79,8 @@ PLACES = {
 _PLACE = {name: module for module, names in PLACES.items() for name in names}
 
 __all__ = [
+    "TABLES",
     "Budget",
-    "DataOptions",
     "Interrupted",
     "Offer",
     "OptionSpec",
@@ -90,7 +89,6 @@ __all__ = [
     "RunDirectory",
     "RunDone",
     "Split",
-    "TrainingOptions",
     "available_cores",
     "bits_per_byte",
     "describe",

@@ -163,7 +163,7 @@ class RunDirectory:
             name = maker.offer.full_name if shared else recipe.choice(stage).name
             choices[stage] = Choice(name, **maker.upgraded(recipe.choice(stage).options))
         with self._fitting(makers.values()):
-            return resolve(dataclasses.replace(recipe, **choices), catalogue)
+            return resolve(recipe.replace(**choices), catalogue)
 
     @contextlib.contextmanager
     def _fitting(self, makers: Iterable[Maker]) -> Iterator[None]:
@@ -334,9 +334,9 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 def _from_anywhere(recipe: Recipe) -> Recipe:
     """Return the recipe with its text named absolutely, so that the run can be resumed and scored in any folder."""
-    data = recipe.data_options()
+    data = recipe.data
     sources, held_out = named_from_anywhere(data.sources), named_from_anywhere(data.held_out_sources)
-    return dataclasses.replace(recipe, data=dataclasses.replace(data, sources=sources, held_out_sources=held_out))
+    return recipe.replace(data=dataclasses.replace(data, sources=sources, held_out_sources=held_out))
 
 
 def _engine_facts(resolved: Resolved, facts: Mapping[str, Any]) -> dict[str, Any]:
