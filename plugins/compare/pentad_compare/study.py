@@ -91,7 +91,7 @@ class Study:
         decides["engine"] = [pentad.__version__, source_digest("pentad"), importlib.metadata.version("torch")]
         if recipe.budget().unit == "seconds":  # another machine, or more threads of this one, get further in the time
             threads = recipe.machine.threads or self.threads or available_cores()
-            decides["machine"] = [platform.machine(), processor(), os.cpu_count(), threads]
+            decides["processor"] = [platform.machine(), processor(), os.cpu_count(), threads]
         text = json.dumps(decides, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
