@@ -302,7 +302,7 @@ def test_a_finished_run_is_refused_and_may_go_further(text, tmp_path, tiny_recip
         resume(tmp_path / "run")
     assert caught.value.hint == f"To go further: engine resume {tmp_path / 'run'} --steps 8"
     assert resume(tmp_path / "run", steps=6).step == 6
-    assert [line["step"] for line in lines(tmp_path / "run") if line.get("final")] == [4, 6]
+    assert [line["step"] for line in lines(tmp_path / "run") if line["kind"] == "end"] == [4, 6]
     assert open_run(tmp_path / "run").recipe.training.steps == 6
 
 

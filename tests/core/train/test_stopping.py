@@ -62,7 +62,7 @@ def test_the_final_score_is_left_at_once(text, tmp_path, tiny_recipe, monkeypatc
         pytest.fail("the signal was not obeyed")
 
     with monkeypatch.context() as patched:
-        patched.setattr("pentad.train.loop.evaluate", never)
+        patched.setattr("pentad.train.loop.judge", never)
         recipe = tiny_recipe(text, steps=4, evaluation={"evaluate_every": 0.0})
         with pytest.raises(Interrupted, match="Stopped at step 4") as caught:
             run(recipe, out=tmp_path / "run", observers=[])
