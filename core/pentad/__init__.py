@@ -23,6 +23,7 @@ from pentad.registry.records import (
     Observer,
     Reader,
 )
+from pentad.system.version import VERSION
 
 if TYPE_CHECKING:
     from pentad.config.recipe import Choice, Recipe
@@ -137,7 +138,7 @@ _LAZY = {
     "SavedRun": "runs.saved_run",
 }
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "END_OF_TEXT",

@@ -19,8 +19,8 @@ from typing import Any, BinaryIO, cast
 
 from pentad.data.pieces import Piece, clean, cut
 from pentad.data.records import RECORD_HINT, kind_of, record_pieces
-from pentad.registry.catalogue import Catalogue, one_line
-from pentad.system.errors import EngineError, UsageError
+from pentad.registry.catalogue import Catalogue
+from pentad.system.errors import EngineError, UsageError, one_line
 
 BLOCK_BYTES = 1 << 20
 LONGEST_LINE = 1 << 27

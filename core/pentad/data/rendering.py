@@ -21,8 +21,8 @@ from pentad.contracts.builder import ExampleBuilder
 from pentad.contracts.records import Document, Record, Span
 from pentad.contracts.tokenizer import TokenIds, Tokenizer
 from pentad.data.pieces import PIECE_CHARACTERS, Piece, cut
-from pentad.registry.catalogue import Offer, one_line
-from pentad.system.errors import EngineError
+from pentad.registry.catalogue import Offer
+from pentad.system.errors import EngineError, one_line
 
 _REPORT = "Report it to the builder's author (engine plugins check shows more)."
 

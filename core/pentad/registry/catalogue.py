@@ -36,7 +36,7 @@ from pentad.registry.records import (
     Reader,
     resolve,
 )
-from pentad.system.errors import EngineError, UsageError, did_you_mean
+from pentad.system.errors import EngineError, UsageError, did_you_mean, one_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -408,10 +408,3 @@ def load_file(file: str | Path) -> Any:
         del sys.modules[name]
         raise
     return module
-
-
-def one_line(error: BaseException) -> str:
-    """Say an error in one line: its class, unless it is our own, and the first line of its message."""
-    text = str(error).strip().splitlines()
-    first = text[0] if text else ""
-    return first if isinstance(error, EngineError) else f"{type(error).__name__}: {first}".rstrip(": ")

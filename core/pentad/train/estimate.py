@@ -78,7 +78,7 @@ def estimate(
     if machine.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(machine.device)
     few = max(1, options.batch_size // WARM_UP_SHARE)
-    warming = dataclasses.replace(options, batch_size=few, accumulation=1)
+    warming = dataclasses.replace(options, batch_size=few, gradient_accumulation=1)
     warm_up = Trainer(copied, optimization, builder, tokens, warming, session=session).step(0, START).seconds
     seconds: list[float] = []
     with contextlib.suppress(EngineError):  # what cannot be timed can still be tried: the run itself will say what is wrong
@@ -88,7 +88,7 @@ def estimate(
         memory = torch.cuda.max_memory_allocated(machine.device)
     else:
         weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
-        rows = -(-options.batch_size // options.accumulation)
+        rows = -(-options.batch_size // options.gradient_accumulation)
         logits = 3 * 4 * min(CHUNK_LOGITS["cpu"], rows * options.context_length * model.vocab_size)
         estimated = _resident_at_start + 2 * weights + _state_bytes(optimization) + rows * activations + logits
         memory = max(estimated, peak_memory())  # of small models the modules that training imports are the most

@@ -72,7 +72,9 @@ class Job:
     def record_in(self, run: RunDirectory) -> None:
         """Write what happens from now on into a run's folder."""
         self.run = run
-        self.recorder = Recorder(run, self.training.log_every, seconds=self.state.seconds, tokens=self.state.tokens)
+        self.recorder = Recorder(
+            run, self.resolved.recipe.reporting.log_every, seconds=self.state.seconds, tokens=self.state.tokens
+        )
 
     def evaluating(self) -> AbstractContextManager[object]:
         """Return the context in which the model has the weights to judge, to sample from and to save."""
@@ -97,7 +99,7 @@ class Job:
     @property
     def training(self) -> TrainingOptions:
         """The recipe's table `[training]`."""
-        return self.resolved.recipe.training_options()
+        return self.resolved.recipe.training
 
     @property
     def seconds_allowed(self) -> float:
@@ -147,10 +149,10 @@ def assemble(resolved: Resolved, catalogue: Catalogue, observer: Observers, earl
         UsageError, EngineError: as for `run`.
     """
     prepare_process()
-    training = resolved.recipe.training_options()
+    training, wanted = resolved.recipe.training, resolved.recipe.machine
     for stage in ("model", "optimizer", "sampler"):
         resolved.offers[stage].resolve()  # a broken implementation is found before the text is read
-    machine = pick_machine(training.device, training.precision, training.threads)
+    machine = pick_machine(wanted.device, wanted.precision, wanted.threads)
     world = join_world(machine.device)
     observer = observer if world.is_first else Observers(())
     prepared = prepare(resolved, catalogue, observer, earlier.kept if earlier else None)
@@ -168,7 +170,7 @@ def assemble(resolved: Resolved, catalogue: Catalogue, observer: Observers, earl
     cost = earlier.cost if earlier else _measure(resolved, prepared, net, learns, world, observer, session)
     steps = _steps(resolved, prepared, cost)
     seconds = resolved.recipe.budget().amount if steps is None else steps * cost.seconds_per_step
-    compiled = earlier.compiled if earlier else learns and _compiles(training.compile, machine, seconds)
+    compiled = earlier.compiled if earlier else learns and _compiles(wanted.compile, machine, seconds)
     optimization = _optimize(resolved, named_parameters(model)) if learns else None
     if compiled:
         net = ModelNet(model, machine, vocabulary=prepared.vocabulary, reference=net.reference, forward=_compile(model))
@@ -214,7 +216,7 @@ def _measure(
 ) -> Estimate:
     """Measure a few steps of this process's share of the examples; all processes come to the same figures."""
     observer.on_preparation(Preparation(what="Measuring a few steps"))
-    training = resolved.recipe.training_options()
+    training = resolved.recipe.training
     share = dataclasses.replace(training, batch_size=-(-training.batch_size // world.size))
 
     def optimize(parameters: list[NamedParameter]) -> Optimization:
@@ -229,7 +231,7 @@ def _measure(
 
 
 def _steps(resolved: Resolved, prepared: Prepared, cost: Estimate) -> int | None:
-    training = resolved.recipe.training_options()
+    training = resolved.recipe.training
     per_step = training.batch_size * training.context_length * prepared.train.n_bytes / prepared.train.n_tokens
     budget = resolved.recipe.budget()
     if budget.unit == "flops" and not cost.flops_per_step:
@@ -330,5 +332,5 @@ def _warnings(job: Job, epochs: float) -> list[str]:
         found.append(f"The text is read {epochs:.0f} times; expect the model to memorise it. More text helps.")
     present = available_memory()
     if job.machine.device.type == "cpu" and present and job.cost.memory_bytes > present:
-        found.append("The run may need more memory than is free; raise --accumulation or lower --batch-size.")
+        found.append("The run may need more memory than is free; raise --gradient-accumulation or lower --batch-size.")
     return found

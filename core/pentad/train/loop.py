@@ -57,7 +57,7 @@ def train(job: Job, folder: Path) -> RunResult:
 
 
 def _train(job: Job, folder: Path, stop: Sequence[int]) -> None:
-    training = job.training
+    recipe = job.resolved.recipe
     saved = job.state.seconds
     reason = ""
     while job.progress() < 1:
@@ -68,11 +68,12 @@ def _train(job: Job, folder: Path, stop: Sequence[int]) -> None:
         done = job.progress() >= 1
         _report(job, result)
         with job.evaluating():
-            if not done and _crossed(training.evaluate_every, before, job.progress()):
+            if not done and _crossed(recipe.evaluation.evaluate_every, before, job.progress()):
                 _evaluate(job, final=False)
-            if not done and _crossed(training.sample_every, before, job.progress()):
+            if not done and _crossed(recipe.generation.sample_every, before, job.progress()):
                 _sample(job, final=False)
-        due = training.checkpoint_seconds and job.state.seconds - saved >= training.checkpoint_seconds
+        seconds = recipe.reporting.checkpoint_seconds
+        due = seconds and job.state.seconds - saved >= seconds
         if done or result.stop or due:
             _save(job)
             saved = job.state.seconds
@@ -155,7 +156,7 @@ def _evaluate(job: Job, *, final: bool) -> Evaluation | None:
 def _sample(job: Job, *, final: bool) -> list[Sample]:
     if not job.world.is_first or not job.model.causal:
         return []
-    generation = job.resolved.recipe.generation_options()
+    generation = job.resolved.recipe.generation
     limits = Limits(max_tokens=generation.max_tokens, samples=generation.samples, seed=job.training.seed)
     samples = generate(job.session(), job.sampler, generation.prompt, limits, step=job.state.step, final=final)
     for sample in samples:
@@ -166,7 +167,8 @@ def _sample(job: Job, *, final: bool) -> list[Sample]:
 def _save(job: Job) -> None:
     if job.run is None:
         return
-    path = save_checkpoint(job.run.path, job.state, job.model, job.optimization, job.training.keep_checkpoints)
+    keep = job.resolved.recipe.reporting.keep_checkpoints
+    path = save_checkpoint(job.run.path, job.state, job.model, job.optimization, keep)
     job.tell("on_checkpoint", Saved(step=job.state.step, path=path))
 
 

@@ -25,4 +25,5 @@ class Block(nn.Module):
         """Return x (B, T, D) after this block."""
         x = x + self.attention(self.attention_norm(x), setting, cache)
         normed = self.mlp_norm(x)
-        return x + (self.mlp(normed, setting.balance) if isinstance(self.mlp, Experts) else self.mlp(normed))
+        transformed: Tensor = self.mlp(normed, setting.balance) if isinstance(self.mlp, Experts) else self.mlp(normed)
+        return x + transformed

@@ -58,7 +58,8 @@ class Prefix(ExampleBuilder):
     def _first(self, tokens: Tokens, at: _Integers) -> _Integers:
         """Return the column (B,) at which the prefix of each target starts: where its document opens, or the row."""
         opens = tokens.starts[np.searchsorted(tokens.starts, at) - 1]
-        return np.maximum(0, self.context_length - at + opens)
+        first: _Integers = np.maximum(0, self.context_length - at + opens)
+        return first
 
     def _targets(self, tokens: Tokens, examples: _Integers) -> _Integers:
         """Return the place in the text of each example's target."""
