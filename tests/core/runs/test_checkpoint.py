@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from pentad import EngineError
+from pentad import EngineError, Optimization
 from pentad.runs.checkpoint import TrainingState, list_checkpoints, load_checkpoint, save_checkpoint
 from pentad.runs.saved_run import newest_checkpoint
 from pentad.system.files import SEAL, _facts, _files
@@ -31,13 +31,13 @@ def trained(model, make=torch.optim.AdamW, steps=2, **kwargs):
     optimizer = make(model.parameters(), **{"lr": 0.1, **kwargs})
     for _ in range(steps):
         optimizer.zero_grad()
-        model.logits(model(torch.arange(8)[None])[0]).logsumexp(-1).sum().backward()
+        model.logits(model(torch.arange(8)[None]).features).logsumexp(-1).sum().backward()
         optimizer.step()
     return optimizer
 
 
 def save(run, model, optimizer, step=1, keep=9):
-    return save_checkpoint(run, at(step), model, [optimizer], keep)
+    return save_checkpoint(run, at(step), model, Optimization(optimizers=[optimizer]), keep)
 
 
 @pytest.mark.parametrize("make", [torch.optim.AdamW, torch.optim.SGD, torch.optim.Adagrad, torch.optim.NAdam])

@@ -36,8 +36,8 @@ def test_a_run_is_cut_back_to_a_step(directory):
     assert (directory.path / "samples.jsonl").read_text() == ""
 
 
-def test_the_end_of_a_run_is_known_by_its_final_texts(directory):
-    directory.append("samples.jsonl", {"step": 4, "final": False}, {"step": 8, "final": True})
+def test_the_end_of_a_run_is_known_by_its_last_line(directory):
+    directory.append("metrics.jsonl", {"kind": "evaluation", "step": 4, "final": True}, {"kind": "end", "step": 8})
     assert directory.is_scored(8) and not directory.is_scored(4)
 
 
