@@ -89,6 +89,15 @@ def test_evaluate(cli: Cli, trained: Path, tmp_path: Path) -> None:
     assert other["data"] == ["other.txt"]
 
 
+def test_evaluate_with_a_named_evaluator(cli: Cli, trained: Path) -> None:
+    named = json.loads(cli("evaluate", trained, "--with", "bits-per-byte", "--json").out)
+    assert named["evaluator"] == "bits-per-byte"
+    assert named["bits_per_byte"] == json.loads(cli("evaluate", trained, "--json").out)["bits_per_byte"]
+    unknown = cli("evaluate", trained, "--with", "bits-per-bite")
+    assert unknown.code != 0
+    assert "bits-per-byte" in unknown.err
+
+
 @pytest.mark.parametrize("sampler", ["sampler = 5\n", "[[sampler]]\nname = 'greedy'\n", "[sampler]\nk = 5\n", "[sampler", None])
 @pytest.mark.parametrize("name", ["generate", "evaluate"])
 def test_a_damaged_recipe_of_a_run_is_told_in_two_lines(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pentad import Catalogue, Choice, EngineError, Implementation, SavedRun, UsageError, hookimpl, open_run, resume, run
+from pentad import Catalogue, Choice, EngineError, Implementation, Limits, SavedRun, UsageError, hookimpl, open_run, resume, run
 
 
 @pytest.fixture(autouse=True)
@@ -178,3 +178,21 @@ def test_a_folder_that_is_no_run(tmp_path):
     for folder, found in ((tmp_path / "gone", "no such folder"), (tmp_path, "a folder without engine.json")):
         with pytest.raises(UsageError, match=f"must be the folder of a run; found {found}"):
             open_run(folder)
+
+
+def test_a_chain_gives_each_sampler_its_options(trained_run):
+    saved = open_run(trained_run)
+    plain = saved.generate("a", max_tokens=8, sampler=Choice("top-k", k=1))[0].text
+    for options in ({"k": 1}, {"top-k.k": 1}, {"k": 1, "top-k.temperature": 2.0}):
+        assert saved.generate("a", max_tokens=8, sampler=Choice("top-k+min-p", **options))[0].text == plain
+    with pytest.raises(UsageError, match=r"temperature .* found top-k and min-p"):
+        saved.generate("a", sampler=Choice("top-k+min-p", temperature=2.0))
+    with pytest.raises(UsageError, match=r"The option q .* found none"):
+        saved.generate("a", sampler=Choice("top-k+min-p", q=2.0))
+
+
+def test_a_stream_is_the_text_in_pieces(trained_run):
+    saved = open_run(trained_run)
+    limits = Limits(max_tokens=8, seed=3)
+    pieces = [event.text for event in saved.stream("a", limits=limits)]
+    assert "".join(pieces) == saved.generate("a", max_tokens=8, seed=3)[0].text
