@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pentad import NoOptions, UsageError, option
 from pentad.config.options import describe, parse, to_dict
+from pentad.testing import raises_code
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +95,7 @@ def test_the_hint_says_what_to_do():
     assert refused(n_layr=3).hint == "Did you mean n_layer?"
     assert refused(zebra=3).hint.startswith("The options of model are: bias, heads, lr,")
     assert "The options of model do not fit together: heads must be at most n_layer" in refused(heads=5).message
-    with pytest.raises(UsageError) as caught:
+    with raises_code("unknown-option") as caught:
         parse(NoOptions, {"x": 1}, "sampler")
     assert caught.value.hint == "The options of sampler are: none."
 

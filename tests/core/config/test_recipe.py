@@ -14,6 +14,7 @@ from pentad import STAGES, Choice, Implementation, Recipe, UsageError, option
 from pentad.config.recipe import read_tables
 from pentad.registry.catalogue import KINDS, Catalogue, Offer
 from pentad.registry.resolving import resolve
+from pentad.testing import raises_code
 
 NAMES = {"tokenizer": "byte", "builder": "next-token", "model": "gpt", "optimizer": "adamw", "sampler": "greedy"}
 
@@ -123,15 +124,15 @@ def test_dashes_and_underscores_are_the_same_key():
 @pytest.mark.parametrize("text", ["model = ", "a = " + "[" * 5000, "\x00"])
 def test_a_file_that_is_no_toml(tmp_path, text):
     (tmp_path / "r.toml").write_text(text)
-    with pytest.raises(UsageError, match=r"r\.toml is not"):
+    with raises_code("recipe-syntax"):
         read_tables(tmp_path / "r.toml")
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(UsageError, match="found none at"):
+    with raises_code("file-missing"):
         read_tables(tmp_path / "r.toml")
-    with pytest.raises(UsageError, match="cannot be read"):
+    with raises_code("file-unreadable"):
         read_tables(tmp_path)
     (tmp_path / "r.toml").write_bytes(b"\xff")
-    with pytest.raises(UsageError, match="not valid TOML"):
+    with raises_code("recipe-syntax"):
         read_tables(tmp_path / "r.toml")

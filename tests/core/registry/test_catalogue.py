@@ -25,6 +25,7 @@ from pentad import (
 )
 from pentad.registry.catalogue import Catalogue, Offer, bundled
 from pentad.registry.entry_points import EntryPoint
+from pentad.testing import raises_code
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ def test_a_broken_plugin_is_noted_and_costs_nothing_else(installed, kind, monkey
     assert "Traceback" in problem.details
     monkeypatch.setenv("PENTAD_STRICT", "1")
     monkeypatch.delitem(sys.modules, "fake_acme_bad_plugin", raising=False)
-    with pytest.raises(EngineError, match=r"The plugin acme-bad 0\.3 cannot be used"):
+    with raises_code("plugin-broken"):
         Catalogue(entry_points=points)
 
 
@@ -121,7 +122,7 @@ def test_one_broken_hook_leaves_the_plugins_others(installed):
 
 def test_a_name_offered_twice_is_refused_bare(installed):
     found = Catalogue(entry_points=[installed(name, GOOD.format(name="coin")) for name in ("zoo", "acme")])
-    with pytest.raises(UsageError) as caught:
+    with raises_code("ambiguous-name") as caught:
         found.find("sampler", "coin")
     assert caught.value.message == "The sampler coin is offered by acme and zoo."
     assert caught.value.hint == "Say acme:coin or zoo:coin."
@@ -163,7 +164,7 @@ def test_what_the_bundle_holds_is_read_from_its_metadata(monkeypatch):
 
 def test_factories_resolve_only_when_asked(installed):
     found = Catalogue(entry_points=[installed("acme", GOOD.format(name="coin"))])
-    with pytest.raises(EngineError, match=r"The sampler coin of acme 1\.0 cannot be loaded: ModuleNotFoundError") as caught:
+    with raises_code("implementation-broken") as caught:
         found.find("sampler", "coin").resolve()
     assert "pip install --force-reinstall acme" in caught.value.hint
 
@@ -210,7 +211,7 @@ def test_what_a_factory_returns_is_checked():
 
     found = Catalogue(entry_points=[])
     found._load("acme", "1", lambda: types.SimpleNamespace(engine_samplers=engine_samplers))
-    with pytest.raises(EngineError, match="The sampler acme:coin must return a Sampler; found int"):
+    with raises_code("plugin-contract"):
         found.find("sampler", "coin").make(3)
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from pentad import EngineError, UsageError
 from pentad.system.cache import cache_directory, cached, folder_fingerprint
+from pentad.testing import raises_code
 
 
 def write(text: str):
@@ -64,7 +65,7 @@ def test_without_a_home_folder_the_cache_is_asked_for(monkeypatch):
 def test_a_cache_directory_that_cannot_be_written(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("PENTAD_CACHE", str(tmp_path / "file/below"))
-    with pytest.raises(EngineError, match="must be writable; found: Not a directory") as caught:
+    with raises_code("not-writable") as caught:
         cache_directory()
     assert "PENTAD_CACHE" in caught.value.hint
 
@@ -179,7 +180,7 @@ def test_a_disk_that_is_really_full(tmp_path):
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True).returncode:
         pytest.skip("cannot mount")
     try:
-        with pytest.raises(EngineError, match="the disk is full") as caught:
+        with raises_code("disk-full") as caught:
             cached(disk / "key", lambda folder: (folder / "a").write_bytes(bytes(1 << 20)) and None)
         assert "PENTAD_CACHE" in caught.value.hint
         assert names(disk) == set()

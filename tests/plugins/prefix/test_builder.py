@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pentad import IGNORED, UsageError, pairs
+from pentad import IGNORED, pairs
+from pentad.testing import raises_code
 from pentad_prefix.builder import Prefix
 from pentad_prefix.plugin import PrefixOptions
 
@@ -84,7 +84,7 @@ def test_the_places_of_documents_are_kept_only_for_a_text_that_cannot_change():
 
 def test_too_short_a_text():
     assert [builder(4, min_prefix=least).count(text(*tokens)) for least in (0, 2) for tokens in ([], [E])] == [0, 0, 0, 0]
-    with pytest.raises(UsageError):
+    with raises_code("text-too-short"):
         builder(4, min_prefix=5).build(text(E, 1, E), np.array([0]), 1)
 
 
