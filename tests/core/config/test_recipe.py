@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pentad import STAGES, Choice, Implementation, Recipe, UsageError, option
+from pentad import STAGES, Choice, Implementation, Recipe, option
 from pentad.config.recipe import read_tables
 from pentad.registry.catalogue import KINDS, Catalogue, Offer
 from pentad.registry.resolving import resolve
@@ -73,8 +73,8 @@ def test_a_resolved_recipe_spells_out_every_option():
     assert set(tables) == {*STAGES, "data", "training", "generation"}
 
 
-def refused(tables):
-    with pytest.raises(UsageError) as caught:
+def refused(tables, code):
+    with raises_code(code) as caught:
         resolve(Recipe.from_dict(tables), catalogue())
     return caught.value
 
@@ -84,26 +84,25 @@ def tables(**changes):
 
 
 @pytest.mark.parametrize(
-    ("changes", "message", "hint"),
+    ("changes", "code", "hint"),
     [
-        ({"modle": {"name": "gpt"}}, "unknown table [modle]", "Did you mean model?"),
-        ({"model": {"name": "gpt", "n_layr": 1}}, "model has no option 'n_layr'", "Did you mean n_layer?"),
-        ({"training": {"stepz": 1}}, "training has no option 'stepz'", "Did you mean steps?"),
-        ({"model": {}}, "names no model", "--model NAME"),
-        ({"model": {"name": 3}}, "names no model", "--model NAME"),
-        ({"model": "gpt"}, "model must be a table, found 'gpt'", 'name = "…"'),
-        ({"model": {"name": "gtp"}}, "No model named 'gtp' is installed.", "Did you mean gpt?"),
-        ({"training": {"budget": "soon"}}, "--budget expects", "--steps"),
-        ({"training": {"budget": "none"}}, "needs --steps or --budget", "--budget 90s"),
-        ({"training": {"steps": 0}}, "steps expects a value >= 1", "steps"),
-        ({"training": {"batch_size": 10**22}}, "batch-size expects a value >= 1 and <= 1000000", "Examples"),
-        ({"generation": {"samples": 10**9}}, "samples expects a value >= 1 and <= 10000", "texts"),
-        ({"generation": {"max_tokens": 10**22}}, "max-tokens expects a value >= 1 and <= 10000000", "tokens"),
+        ({"modle": {"name": "gpt"}}, "unknown-table", "Did you mean model?"),
+        ({"model": {"name": "gpt", "n_layr": 1}}, "unknown-option", "Did you mean n_layer?"),
+        ({"training": {"stepz": 1}}, "unknown-option", "Did you mean steps?"),
+        ({"model": {}}, "stage-missing", "--model NAME"),
+        ({"model": {"name": 3}}, "stage-missing", "--model NAME"),
+        ({"model": "gpt"}, "table-type", 'name = "…"'),
+        ({"model": {"name": "gtp"}}, "unknown-name", "Did you mean gpt?"),
+        ({"training": {"budget": "soon"}}, "budget-format", "--steps"),
+        ({"training": {"budget": "none"}}, "steps-missing", "--budget 90s"),
+        ({"training": {"steps": 0}}, "option-bounds", "steps"),
+        ({"training": {"batch_size": 10**22}}, "option-bounds", "Examples"),
+        ({"generation": {"samples": 10**9}}, "option-bounds", "texts"),
+        ({"generation": {"max_tokens": 10**22}}, "option-bounds", "tokens"),
     ],
 )
-def test_wrong_tables_are_refused(changes, message, hint):
-    error = refused(tables(**changes))
-    assert message in error.message and hint in error.hint
+def test_wrong_tables_are_refused(changes, code, hint):
+    assert hint in refused(tables(**changes), code).hint
 
 
 def test_steps_beat_the_budget():

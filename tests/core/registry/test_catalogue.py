@@ -20,7 +20,6 @@ from pentad import (
     Observer,
     Reader,
     Sampler,
-    UsageError,
     hookimpl,
 )
 from pentad.registry.catalogue import Catalogue, Offer, bundled
@@ -140,7 +139,7 @@ def test_unknown_names_get_advice(installed, monkeypatch):
     monkeypatch.setattr("pentad.registry.catalogue.bundled", lambda: frozenset({"pentad-die", "pentad-parquet"}))
 
     def hint(kind, name):
-        with pytest.raises(UsageError, match=f"No {kind} named") as caught:
+        with raises_code("unknown-name") as caught:
             found.find(kind, name)
         return caught.value.hint
 
@@ -269,20 +268,20 @@ def test_a_plugin_may_be_one_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "source", "error", "message"),
+    ("name", "source", "code"),
     [
-        ("gone.py", None, UsageError, "found no file at"),
-        ("json.py", "", UsageError, "a module named json exists already"),
-        ("a_b.txt", "", UsageError, "expects a Python file"),
-        ("v1.2.py", "raise ValueError('x')", EngineError, "cannot be used: ValueError: x"),
-        ("my_broken.py", "import not_there", EngineError, "cannot be used: ModuleNotFoundError"),
-        ("my_empty.py", "", EngineError, "implements no hook"),
+        ("gone.py", None, "file-missing"),
+        ("json.py", "", "name-taken"),
+        ("a_b.txt", "", "not-a-python-file"),
+        ("v1.2.py", "raise ValueError('x')", "plugin-broken"),
+        ("my_broken.py", "import not_there", "plugin-broken"),
+        ("my_empty.py", "", "plugin-broken"),
     ],
 )
-def test_a_file_that_is_no_plugin(tmp_path, name, source, error, message):
+def test_a_file_that_is_no_plugin(tmp_path, name, source, code):
     if source is not None:
         (tmp_path / name).write_text(source)
-    with pytest.raises(error, match=message):
+    with raises_code(code):
         Catalogue([tmp_path / name], entry_points=[])
     sys.modules.pop("my_empty", None)
 
