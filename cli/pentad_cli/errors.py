@@ -116,7 +116,7 @@ def _from_click(error: click.ClickException) -> EngineError:
     return UsageError(error.format_message().strip(), more, code="usage")
 
 
-def _wrong_value(message: str, hint: str, expected: click.ParamType) -> UsageError:
+def _wrong_value(message: str, hint: str, expected: object) -> UsageError:
     """Give what click says of a value the code that the same mistake has elsewhere."""
     if isinstance(expected, click.Choice):
         return UsageError(message, hint, code="option-choice")
