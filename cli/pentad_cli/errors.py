@@ -76,7 +76,8 @@ def _out_of_memory(message: str) -> EngineError:
         more = f": {size(float(number)) if unit == 'bytes' else f'{number} {unit}'} at once cannot be had"
     return EngineError(
         f"The memory is full{more}.",
-        "Lower --batch-size, raise --accumulation, or choose a smaller model; to generate, lower --samples or --max-tokens.",
+        "Lower --batch-size, raise --gradient-accumulation, or choose a smaller model; "
+        "to generate, lower --samples or --max-tokens.",
         code="memory-full",
     )
 

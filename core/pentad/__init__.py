@@ -12,6 +12,7 @@ from pentad.config.options import NoOptions, option
 from pentad.config.stages import STAGES, Stage
 from pentad.registry.hookspecs import hookimpl
 from pentad.registry.records import HOOK_API_VERSION, Command, Corpus, Executor, Implementation, Observer, Reader
+from pentad.system.version import VERSION
 
 if TYPE_CHECKING:
     from pentad.config.recipe import Choice, Recipe
@@ -80,7 +81,7 @@ _LAZY = {
     "SavedRun": "runs.saved_run",
 }
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "END_OF_TEXT",

@@ -130,7 +130,7 @@ def resume(
             )
         if job.run is not None:
             # The stages stay as engine.json says that they were made, also where their options were upgraded to be read.
-            job.run.write_recipe(dataclasses.replace(directory.recipe(), training=resolved.recipe.training))
+            job.run.write_recipe(directory.recipe().replace(training=resolved.recipe.training))
             job.run.cut_back(job.state.step, keep_final=scored)
         return carry_out(job, folder)
 
@@ -138,8 +138,8 @@ def resume(
 def _with_new_end(resolved: Resolved, steps: int | None, budget: str | None) -> Resolved:
     if steps is None and budget is None:
         return resolved
-    training = dataclasses.replace(resolved.recipe.training_options(), steps=steps, budget=budget)
-    recipe = dataclasses.replace(resolved.recipe, training=training)
+    training = dataclasses.replace(resolved.recipe.training, steps=steps, budget=budget)
+    recipe = resolved.recipe.replace(training=training)
     recipe.budget()
     return dataclasses.replace(resolved, recipe=recipe)
 

@@ -205,19 +205,18 @@ def tiny_recipe():
             "steps": steps,
             "batch_size": 8,
             "context_length": 16,
-            "accumulation": 2,
-            "device": "cpu",
-            "threads": 1,
-            "precision": "fp32",
-            "log_every": 3,
-            "evaluate_every": 0.3,
-            "sample_every": 0.5,
-            "keep_checkpoints": 3,
+            "gradient_accumulation": 2,
             **changes.pop("training", {}),
         }
+        tables = {
+            "machine": {"device": "cpu", "threads": 1, "precision": "fp32"},
+            "evaluation": {"evaluate_every": 0.3},
+            "generation": {"max_tokens": 8, "samples": 2, "prompt": "1 c", "sample_every": 0.5},
+            "reporting": {"log_every": 3, "keep_checkpoints": 3},
+        }
+        tables = {name: {**table, **changes.pop(name, {})} for name, table in tables.items()}
         model = Choice("gpt", n_layer=1, n_head=2, n_embd=8, dropout=0.2)
         stages = {"tokenizer": "byte", "builder": "next-token", "model": model, "optimizer": "adamw", "sampler": "temperature"}
-        generation = {"max_tokens": 8, "samples": 2, "prompt": "1 c"}
-        return Recipe(**{**stages, **changes}, data=text, training=training, generation=generation)
+        return Recipe(**{**stages, **changes}, data=text, training=training, **tables)
 
     return make

@@ -36,6 +36,7 @@ def option(
     le: float | None = None,
     lt: float | None = None,
     choices: tuple[str, ...] | None = None,
+    affects_result: bool = True,
 ) -> Any:
     """Declare one option as a dataclass field.
 
@@ -44,8 +45,10 @@ def option(
         help: one sentence for `--help`; give the unit.
         ge, gt, le, lt: bounds, inclusive and exclusive.
         choices: the allowed words of a `str` option.
+        affects_result: whether another value can change the trained model or its scores, be it by rounding alone. Runs that
+            differ only in options that cannot are taken for the same run by comparisons.
     """
-    metadata = {"help": help, "ge": ge, "gt": gt, "le": le, "lt": lt, "choices": choices}
+    metadata = {"help": help, "ge": ge, "gt": gt, "le": le, "lt": lt, "choices": choices, "affects_result": affects_result}
     return dataclasses.field(default=default, metadata={_METADATA_KEY: metadata})
 
 
@@ -68,6 +71,7 @@ class OptionSpec:
     le: float | None = None
     lt: float | None = None
     choices: tuple[str, ...] | None = None
+    affects_result: bool = True
 
     @property
     def flag(self) -> str:

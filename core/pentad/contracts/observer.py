@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pentad.config.recipe import Recipe
-from pentad.registry.catalogue import one_line
+from pentad.system.errors import one_line
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,8 +19,8 @@ from typing import Any
 
 from pentad.data.pieces import PIECE_CHARACTERS, Piece, Pieces
 from pentad.data.readers import Readers, install_advice, whole_documents
-from pentad.registry.catalogue import Catalogue, Offer, one_line
-from pentad.system.errors import EngineError, UsageError, did_you_mean
+from pentad.registry.catalogue import Catalogue, Offer
+from pentad.system.errors import EngineError, UsageError, did_you_mean, one_line
 
 __all__ = ["PIECE_CHARACTERS", "OpenCorpus", "Piece", "Pieces", "Source", "open_corpus"]
 

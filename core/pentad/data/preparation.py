@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pentad.config.recipe import DataOptions
 from pentad.contracts.builder import ExampleBuilder
 from pentad.contracts.observer import Preparation, RunObserver
 from pentad.contracts.tokenizer import Tokenizer
@@ -51,8 +52,16 @@ def open_split(resolved: Resolved, catalogue: Catalogue, observer: RunObserver) 
     Raises:
         UsageError: the text is missing, unreadable, empty or too short.
     """
-    data = resolved.recipe.data_options()
     observer.on_preparation(Preparation(what="Reading the text"))
+    return open_data(resolved.recipe.data, catalogue)
+
+
+def open_data(data: DataOptions, catalogue: Catalogue) -> Split:
+    """Open the text of a table `[data]` and cut the held-out part off, as every command does.
+
+    Raises:
+        UsageError: the text is missing, unreadable, empty or too short.
+    """
     held_out = open_corpus(data.held_out_sources, catalogue) if data.held_out_sources else None
     corpus = open_corpus(data.sources, catalogue)
     split = split_corpus(corpus, data.held_out, held_out, drop_duplicates=data.drop_duplicates)
@@ -84,7 +93,7 @@ def make_builder(resolved: Resolved, tokenizer: Tokenizer) -> ExampleBuilder:
     """Return the recipe's example builder for a tokenizer."""
     builder: ExampleBuilder = resolved.offers["builder"].make(
         resolved.options["builder"],
-        context_length=resolved.recipe.training_options().context_length,
+        context_length=resolved.recipe.training.context_length,
         vocab_size=tokenizer.vocab_size,
         end_of_text=tokenizer.end_of_text,
     )
@@ -138,7 +147,7 @@ def prepare(
     held_out = shard(split.held_out, "held-out") if split.held_out.n_bytes else None
     builder = make_builder(resolved, tokenizer)
     if builder.count(train.tokens) == 0:
-        context_length = resolved.recipe.training_options().context_length
+        context_length = resolved.recipe.training.context_length
         raise UsageError(
             f"The training text must give at least one example of {context_length} tokens; found {train.n_tokens} tokens.",
             "Give --data more text, or lower --context-length.",

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from pentad.data.pieces import Piece, clean, cut
-from pentad.registry.catalogue import Catalogue, one_line
-from pentad.system.errors import EngineError, UsageError
+from pentad.registry.catalogue import Catalogue
+from pentad.system.errors import EngineError, UsageError, one_line
 
 BLOCK_BYTES = 1 << 20
 LONGEST_LINE = 1 << 27

@@ -24,7 +24,7 @@ from pentad.config.stages import STAGE_SPECS
 from pentad.registry import hookspecs
 from pentad.registry.entry_points import EntryPoint, entry_points_of
 from pentad.registry.records import HOOK_API_VERSION, Command, Corpus, Executor, Implementation, Observer, Reader, resolve
-from pentad.system.errors import EngineError, UsageError, did_you_mean
+from pentad.system.errors import EngineError, UsageError, did_you_mean, one_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -392,10 +392,3 @@ def load_file(file: str | Path) -> Any:
         del sys.modules[name]
         raise
     return module
-
-
-def one_line(error: BaseException) -> str:
-    """Say an error in one line: its class, unless it is our own, and the first line of its message."""
-    text = str(error).strip().splitlines()
-    first = text[0] if text else ""
-    return first if isinstance(error, EngineError) else f"{type(error).__name__}: {first}".rstrip(": ")

@@ -6,8 +6,8 @@ import dataclasses
 import warnings
 from typing import Any
 
-from pentad.registry.catalogue import Offer, one_line
-from pentad.system.errors import EngineError
+from pentad.registry.catalogue import Offer
+from pentad.system.errors import EngineError, one_line
 
 UNPACKAGED = "unpackaged"
 """The version of a plugin that is a single file."""

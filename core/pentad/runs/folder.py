@@ -28,6 +28,7 @@ from pentad.registry.resolving import Resolved, resolve
 from pentad.system.cache import folder_fingerprint
 from pentad.system.errors import EngineError, UsageError, to_resume
 from pentad.system.files import locked, read_json, sync_folder, sync_tree, write_atomically
+from pentad.system.version import VERSION
 
 FORMAT = 1
 
@@ -162,7 +163,7 @@ class RunDirectory:
             name = maker.offer.full_name if shared else recipe.choice(stage).name
             choices[stage] = Choice(name, **maker.upgraded(recipe.choice(stage).options))
         with self._fitting(makers.values()):
-            return resolve(dataclasses.replace(recipe, **choices), catalogue)
+            return resolve(recipe.replace(**choices), catalogue)
 
     @contextlib.contextmanager
     def _fitting(self, makers: Iterable[Maker]) -> Iterator[None]:
@@ -333,19 +334,17 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 def _from_anywhere(recipe: Recipe) -> Recipe:
     """Return the recipe with its text named absolutely, so that the run can be resumed and scored in any folder."""
-    data = recipe.data_options()
+    data = recipe.data
     sources, held_out = named_from_anywhere(data.sources), named_from_anywhere(data.held_out_sources)
-    return dataclasses.replace(recipe, data=dataclasses.replace(data, sources=sources, held_out_sources=held_out))
+    return recipe.replace(data=dataclasses.replace(data, sources=sources, held_out_sources=held_out))
 
 
 def _engine_facts(resolved: Resolved, facts: Mapping[str, Any]) -> dict[str, Any]:
     import torch
 
-    from pentad import __version__
-
     return {
         "format": FORMAT,
-        "engine": __version__,
+        "engine": VERSION,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "platform": platform.platform(),

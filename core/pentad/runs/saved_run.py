@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -38,7 +37,7 @@ def make_model(resolved: Resolved, vocab_size: int, builder: ExampleBuilder, mac
     Raises:
         UsageError: the builder needs an attention that the model cannot do.
     """
-    training = resolved.recipe.training_options()
+    training = resolved.recipe.training
     torch.manual_seed(training.seed)
     model: Model = resolved.offers["model"].make(
         resolved.options["model"], vocab_size=vocab_size, context_length=training.context_length
@@ -142,7 +141,7 @@ class SavedRun:
             EngineError: the run's text has changed since it was trained.
         """
         observer = observer or RunObserver()
-        length = context_length or self.recipe.training_options().context_length
+        length = context_length or self.recipe.training.context_length
         if self.model.context_length is not None and length > self.model.context_length:
             raise UsageError(
                 f"--context-length must be at most the model's {self.model.context_length}; found {length}.",
@@ -244,8 +243,8 @@ def open_run(path: str | Path, *, catalogue: Catalogue | None = None, device: st
     if checkpoint is None:
         raise EngineError(f"{path} must have a checkpoint; found none yet.", to_resume(path), code="checkpoint-missing")
     tokenizer = load_tokenizer(run, resolved)
-    training: Any = resolved.recipe.training_options()
-    machine = pick_machine(device, "auto" if device != "auto" else training.precision, training.threads)
+    wanted = resolved.recipe.machine
+    machine = pick_machine(device, "auto" if device != "auto" else wanted.precision, wanted.threads)
     builder = make_builder(resolved, tokenizer)
     model = make_model(resolved, tokenizer.vocab_size + builder.extra_tokens, builder, machine)
     restore_model(run, resolved, checkpoint, model)

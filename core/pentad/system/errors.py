@@ -78,3 +78,10 @@ def to_resume(run: object) -> str:
     import shlex
 
     return f"engine resume {shlex.quote(str(run))}"
+
+
+def one_line(error: BaseException) -> str:
+    """Say an error in one line: its class, unless it is our own, and the first line of its message."""
+    text = str(error).strip().splitlines()
+    first = text[0] if text else ""
+    return first if isinstance(error, EngineError) else f"{type(error).__name__}: {first}".rstrip(": ")

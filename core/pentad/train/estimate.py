@@ -70,7 +70,7 @@ def estimate(
     if machine.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(machine.device)
     few = max(1, options.batch_size // WARM_UP_SHARE)
-    warming = dataclasses.replace(options, batch_size=few, accumulation=1)
+    warming = dataclasses.replace(options, batch_size=few, gradient_accumulation=1)
     warm_up = Trainer(twin, optimization, builder, tokens, warming, machine).step(0, START).seconds
     trainer = Trainer(twin, optimization, builder, tokens, options, machine)
     seconds: list[float] = []
@@ -88,7 +88,7 @@ def estimate(
         memory = torch.cuda.max_memory_allocated(machine.device)
     else:
         weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
-        rows = -(-options.batch_size // options.accumulation)
+        rows = -(-options.batch_size // options.gradient_accumulation)
         logits = 3 * 4 * min(CHUNK_LOGITS["cpu"], rows * options.context_length * model.vocab_size)
         reckoned = _resident_at_start + 2 * weights + state + rows * activations + logits
         memory = max(reckoned, peak_memory())  # of small models the modules that training imports are the most

@@ -53,7 +53,7 @@ class Job:
     @property
     def training(self) -> TrainingOptions:
         """The recipe's table `[training]`."""
-        return self.resolved.recipe.training_options()
+        return self.resolved.recipe.training
 
     @property
     def seconds_allowed(self) -> float:
@@ -101,10 +101,10 @@ def assemble(resolved: Resolved, catalogue: Catalogue, observer: RunObserver, ea
         UsageError, EngineError: as for `run`.
     """
     prepare_process()
-    training = resolved.recipe.training_options()
+    training, wanted = resolved.recipe.training, resolved.recipe.machine
     for stage in ("model", "optimizer", "sampler"):
         resolved.offers[stage].resolve()  # a broken implementation is found before the text is read
-    machine = pick_machine(training.device, training.precision, training.threads)
+    machine = pick_machine(wanted.device, wanted.precision, wanted.threads)
     world = join_world(machine.device)
     observer = observer if world.is_first else RunObserver()
     prepared = prepare(resolved, catalogue, observer, earlier.kept if earlier else None)
@@ -117,7 +117,7 @@ def assemble(resolved: Resolved, catalogue: Catalogue, observer: RunObserver, ea
     cost = earlier.cost if earlier else _measure(resolved, prepared, model, learns, machine, world, observer)
     steps = _steps(resolved, prepared, cost)
     seconds = resolved.recipe.budget().amount if steps is None else steps * cost.seconds_per_step
-    compiled = earlier.compiled if earlier else learns and _compiles(training.compile, machine, seconds)
+    compiled = earlier.compiled if earlier else learns and _compiles(wanted.compile, machine, seconds)
     optimization = _optimize(resolved, named_parameters(model)) if learns else None
     forward = _compile(model) if compiled else None
     return Job(
@@ -153,7 +153,7 @@ def _measure(
 ) -> Estimate:
     """Measure a few steps of this process's share of the examples; all processes come to the same figures."""
     observer.on_preparation(Preparation(what="Measuring a few steps"))
-    training = resolved.recipe.training_options()
+    training = resolved.recipe.training
     share = dataclasses.replace(training, batch_size=-(-training.batch_size // world.size))
 
     def optimize(parameters: list[NamedParameter]) -> Optimization:
@@ -168,7 +168,7 @@ def _measure(
 
 
 def _steps(resolved: Resolved, prepared: Prepared, cost: Estimate) -> int | None:
-    training = resolved.recipe.training_options()
+    training = resolved.recipe.training
     per_step = training.batch_size * training.context_length * prepared.train.n_bytes / prepared.train.n_tokens
     budget = resolved.recipe.budget()
     if budget.unit == "flops" and not cost.flops_per_step:
@@ -264,5 +264,5 @@ def _warnings(job: Job, epochs: float) -> list[str]:
         found.append(f"The text is read {epochs:.0f} times; expect the model to learn it by heart. More text helps.")
     present = available_memory()
     if job.machine.device.type == "cpu" and present and job.cost.memory_bytes > present:
-        found.append("The run may need more memory than is free; raise --accumulation or lower --batch-size.")
+        found.append("The run may need more memory than is free; raise --gradient-accumulation or lower --batch-size.")
     return found

@@ -55,7 +55,7 @@ def carry_out(job: Job, folder: Path) -> RunResult:
 
 
 def _train(job: Job, folder: Path, stop: Sequence[int]) -> None:
-    training = job.training
+    recipe = job.resolved.recipe
     saved = job.state.seconds
     while job.progress() < 1:
         before = job.progress()
@@ -63,11 +63,12 @@ def _train(job: Job, folder: Path, stop: Sequence[int]) -> None:
         _advance(job, outcome)
         done = job.progress() >= 1
         _report(job, outcome, done)
-        if not done and _crossed(training.evaluate_every, before, job.progress()):
+        if not done and _crossed(recipe.evaluation.evaluate_every, before, job.progress()):
             _evaluate(job, final=False)
-        if not done and _crossed(training.sample_every, before, job.progress()):
+        if not done and _crossed(recipe.generation.sample_every, before, job.progress()):
             _sample(job, final=False)
-        due = training.checkpoint_seconds and job.state.seconds - saved >= training.checkpoint_seconds
+        seconds = recipe.reporting.checkpoint_seconds
+        due = seconds and job.state.seconds - saved >= seconds
         if done or outcome.stop or due:
             _save(job)
             saved = job.state.seconds
@@ -112,7 +113,7 @@ def _report(job: Job, outcome: Outcome, done: bool) -> None:
         tokens_per_second=rate,
         remaining=job.remaining(),
     )
-    if job.run is not None and (done or state.step == 1 or state.step % training.log_every == 0):
+    if job.run is not None and (done or state.step == 1 or state.step % job.resolved.recipe.reporting.log_every == 0):
         line = {key: getattr(event, key) for key in ("step", "loss", "learning_rate", "grad_norm", "tokens")}
         timing = {"seconds": state.seconds, "tokens_per_second": rate}
         job.run.append("metrics.jsonl", {"kind": "step", **line, "timing": timing})
@@ -151,7 +152,7 @@ def _evaluate(job: Job, *, final: bool) -> Evaluation | None:
 def _sample(job: Job, *, final: bool) -> list[Sample]:
     if job.run is None or not job.model.causal:
         return []
-    generation = job.resolved.recipe.generation_options()
+    generation = job.resolved.recipe.generation
     samples = generate(
         job.model,
         job.machine,
@@ -177,7 +178,7 @@ def _save(job: Job) -> None:
     if job.run is None:
         return
     optimizers = job.optimization.optimizers if job.optimization else ()
-    path = save_checkpoint(job.run.path, job.state, job.model, optimizers, job.training.keep_checkpoints)
+    path = save_checkpoint(job.run.path, job.state, job.model, optimizers, job.resolved.recipe.reporting.keep_checkpoints)
     job.observer.on_checkpoint(Saved(step=job.state.step, path=path))
 
 

@@ -44,7 +44,7 @@ class Trainer:
         optimization: its optimizers and schedule; None for a model that learns by counting.
         builder: makes the examples of `tokens`.
         tokens: the training text.
-        options: batch size, accumulation, clipping and seed are used.
+        options: batch size, gradient accumulation, clipping and seed are used.
         machine: where to compute.
         world: the processes that share the work.
         forward: the compiled model, or None for the model as it is.
@@ -110,7 +110,7 @@ class Trainer:
         first = number * self.options.batch_size
         indices = np.arange(first, first + self.options.batch_size, dtype=np.int64)
         mine = np.array_split(indices, self.world.size)[self.world.rank]
-        n_parts = max(1, min(self.options.accumulation, len(mine)))
+        n_parts = max(1, min(self.options.gradient_accumulation, len(mine)))
         return [rows for rows in np.array_split(mine, n_parts) if len(rows)]
 
     def _build(self, rows: np.ndarray) -> Batch:

@@ -24,6 +24,7 @@ class BPE(Tokenizer):
     """Byte-level byte-pair encoding; ids are bytes first, then merges in the order in which they were learned."""
 
     def __init__(self, options: BPEOptions) -> None:
+        self.sample_bytes = options.train_mb * 1_000_000
         self._options = options
         self._json = ""
         self._tokens: list[bytes] = []

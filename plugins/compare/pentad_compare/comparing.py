@@ -147,7 +147,7 @@ def summarize(study: Study, found: Found, candidates: Mapping[str, Sequence[Cand
         confidence=study.confidence,
         detect=study.detect,
         data=Data(
-            sources=recipe.data_options().sources,
+            sources=recipe.data.sources,
             fingerprint=study.split.fingerprint,
             rule=study.split.rule,
             train_bytes=study.split.train.n_bytes,
@@ -218,7 +218,7 @@ def save(comparison: Comparison, folder: Path) -> None:
     Raises:
         EngineError: the folder cannot be written.
     """
-    from pentad_compare.report import write_report
+    from pentad_compare.report.page import write_report
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -15,12 +15,12 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from pentad import STAGES, EngineError, TaskExecutor, UsageError
-from pentad.tools import Interrupted, describe, did_you_mean, locked, read_tables
+from pentad import STAGES, EngineError, Recipe, TaskExecutor, UsageError
+from pentad.tools import TABLES, Interrupted, describe, did_you_mean, locked, read_tables
 from pentad_cli.layers import Tables, lay_over
 from pentad_cli.output import say_json
 from pentad_compare import collect
-from pentad_compare.arms import Arm, arm_of, distinct, limits, product
+from pentad_compare.arms import SHARED, Arm, arm_of, distinct, limits, product
 from pentad_compare.budgets import missed_by_plan
 from pentad_compare.comparing import (
     Found,
@@ -39,7 +39,7 @@ from pentad_compare.study import Study, slug
 from pentad_compare.tuning import Tuning, candidates_of, parse, tune
 
 if TYPE_CHECKING:
-    from pentad_compare.command import Request
+    from pentad_compare.request import Request
 
 
 PROMPTS = (4, 16)
@@ -129,7 +129,7 @@ def study_of(asked: Asked) -> Study:
     request.tables = {**request.tables, "data": {**request.tables["data"], "validation": 0.0}}
     arms = product(request.tables, request.names, request.axes, request.catalogue)
     for path in asked.arm:
-        tables = _arm_tables(path, request)
+        tables = _arm_tables(path, request, arms[0].recipe)
         arms.append(arm_of(path.stem, tables, arms[0].samplers, request.catalogue))
     arms = distinct(arms)
     labels = [arm.label for arm in arms]
@@ -140,7 +140,7 @@ def study_of(asked: Asked) -> Study:
             did_you_mean(baseline, labels) or f"The arms are: {'; '.join(labels)}.",
             code="unknown-arm",
         )
-    first = arms[0].recipe.training_options().seed
+    first = arms[0].recipe.training.seed
     text = text_of(arms[0], request.catalogue)
     study = Study(
         arms=arms,
@@ -165,15 +165,15 @@ def study_of(asked: Asked) -> Study:
     return study
 
 
-def _arm_tables(path: Path, request: Request) -> Tables:
-    """Return a recipe file's tables with the comparison's text and end."""
+def _arm_tables(path: Path, request: Request, first: Recipe) -> Tables:
+    """Return a recipe file's tables with the comparison's text and end, which are those of the first arm."""
     tables = lay_over(request.tables, read_tables(path, "--arm"), request.catalogue)
     tables["data"] = request.tables["data"]
-    ours = request.tables["training"]
-    ends = {key: ours.get(key, "none") for key in ("steps", "budget")}
-    tables["training"] = {**tables["training"], **ends, "seed": ours.get("seed", 0), "threads": ours.get("threads", "none")}
+    for key in SHARED:
+        table, _, name = key.partition(".")
+        tables.setdefault(table, {})[name] = getattr(getattr(first, table), name)
     for axis in request.axes:  # what is said once holds for all arms
-        known = axis.table == "training" or axis.name in _options_of(axis.table, tables, request)
+        known = axis.table in TABLES or axis.name in _options_of(axis.table, tables, request)
         if len(axis.values) == 1 and known:
             tables[axis.table] = {**tables[axis.table], axis.name: axis.values[0]}
     return tables
@@ -266,7 +266,7 @@ def refuse_shared_clock(study: Study, tuning: Tuning | None, executor: TaskExecu
 
 def _share_the_cpu(study: Study, executor: TaskExecutor) -> bool:
     """Say whether runs that are told to use the CPU share it although there is a GPU for each."""
-    if executor.concurrency == 1 or all(arm.recipe.training_options().device != "cpu" for arm in study.arms):
+    if executor.concurrency == 1 or all(arm.recipe.machine.device != "cpu" for arm in study.arms):
         return False
     import torch
 

@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pentad import STAGES, Catalogue, Recipe, TaskExecutor, UsageError
-from pentad.tools import Budget, OptionSpec, TrainingOptions, describe, did_you_mean, resolve
+from pentad import Catalogue, Recipe, TaskExecutor, UsageError
+from pentad.tools import TABLES, Budget, OptionSpec, describe, did_you_mean, resolve
 from pentad_compare import collect
-from pentad_compare.arms import Arm, Axis
+from pentad_compare.arms import SHARED, TRAINED, Arm, Axis
 from pentad_compare.comparing import Found, Watcher, carry_out, text_of
 from pentad_compare.records import Candidate
 from pentad_compare.study import Study
@@ -78,12 +78,12 @@ def parse(text: str) -> Axis:
             "For example optimizer.lr=3e-4,1e-3.",
             code="tune-format",
         )
-    known = [*(stage for stage in STAGES if stage != "sampler"), "training"]
+    known = [*TRAINED, "training", "machine"]
     if table not in known:
         raise UsageError(
             f"--tune cannot tune {table!r}.", did_you_mean(table, known) or f"It tunes {', '.join(known)}.", code="tune-unknown"
         )
-    if table == "training" and name in ("steps", "budget", "seed"):
+    if f"{table}.{name}" in SHARED:
         raise UsageError(
             f"--tune cannot tune {name}: it is the same for every arm.", "Say it as a flag of its own.", code="tune-shared"
         )
@@ -136,7 +136,7 @@ def _factor(value: str, option: Axis) -> float:
 
 
 def _specs(recipe: Recipe, table: str, catalogue: Catalogue) -> Mapping[str, OptionSpec]:
-    kind = TrainingOptions if table == "training" else catalogue.find(table, recipe.choice(table).name).options
+    kind = TABLES[table] if table in TABLES else catalogue.find(table, recipe.choice(table).name).options
     return {spec.name: spec for spec in describe(kind)}
 
 
@@ -175,11 +175,11 @@ def tune(
 
 def _trial(recipe: Recipe, tuning: Tuning) -> Recipe:
     """Return a recipe as it is tried: judged on validation text, with the budget of a try."""
-    data = dataclasses.replace(recipe.data_options(), validation=VALIDATION)
-    training = recipe.training_options()
+    data = dataclasses.replace(recipe.data, validation=VALIDATION)
+    training = recipe.training
     if tuning.budget:
         training = dataclasses.replace(training, budget=tuning.budget, steps=None)
-    return dataclasses.replace(recipe, data=data, training=training)
+    return recipe.replace(data=data, training=training)
 
 
 def _score(study: Study, arm: Arm, seed: int, found: Found) -> float | None:

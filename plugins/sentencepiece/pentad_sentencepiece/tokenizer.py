@@ -27,6 +27,7 @@ class SentencePiece(Tokenizer):
     """
 
     def __init__(self, options: SentencePieceOptions) -> None:
+        self.sample_bytes = options.train_mb * 1_000_000
         self._options = options
         self._model = b""
         self._tokens: list[bytes] = []

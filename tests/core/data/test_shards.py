@@ -36,6 +36,7 @@ class Text:
 @dataclass(frozen=True, kw_only=True)
 class ByteOptions:
     offset: int = option(1, "Added to each byte.", ge=1)
+    most: int | None = option(None, "Maximum bytes to train on.", ge=1)
 
 
 class Bytes(Tokenizer):
@@ -43,6 +44,7 @@ class Bytes(Tokenizer):
 
     def __init__(self, options: ByteOptions, vocab_size: int = 257) -> None:
         self.offset, self.size = options.offset, vocab_size
+        self.sample_bytes = options.most
         self.seen: list[str] = []
 
     @property
@@ -165,6 +167,14 @@ def test_text_that_changes_while_it_is_encoded_leaves_nothing(tmp_path):
     with raises_code("text-changed"):
         tokenize_split(part, Bytes(ByteOptions()), "bytes", tmp_path)
     assert not list(tmp_path.rglob("tokens.bin"))
+
+
+@pytest.mark.parametrize(("most", "least"), [(100, 80), (400, 380), (None, 480)])
+def test_a_tokenizer_is_given_as_much_text_as_it_wants(tmp_path, most, least):
+    split = split_corpus(Text([f"number {number:03}" for number in range(48)], 50), 0)
+    tokenizer, _, _ = trained_tokenizer(offer(), ByteOptions(most=most), split, tmp_path)
+    given = sum(len(text) for text in tokenizer.seen)
+    assert least <= given <= (most or split.train.n_bytes)
 
 
 def test_a_tokenizer_is_trained_once_on_the_training_part_alone(tmp_path):

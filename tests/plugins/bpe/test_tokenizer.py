@@ -214,3 +214,8 @@ def test_damaged_files_are_refused(prose, tmp_path):
     path.write_bytes(b"\xff\xfe")
     with raises_code("tokenizer-damaged"):
         BPE(BPEOptions()).load(tmp_path)
+
+
+@pytest.mark.parametrize("train_mb", [1, 101])
+def test_it_asks_for_as_much_text_as_the_option_says(train_mb):
+    assert BPE(BPEOptions(train_mb=train_mb)).sample_bytes == train_mb * 1_000_000

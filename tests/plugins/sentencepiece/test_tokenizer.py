@@ -176,3 +176,8 @@ def test_a_file_that_is_no_model_is_refused(tmp_path, model):
     (tmp_path / "sentencepiece.json").write_text(json.dumps(description))
     with raises_code("tokenizer-damaged"):
         SentencePiece(SentencePieceOptions()).load(tmp_path)
+
+
+@pytest.mark.parametrize("train_mb", [1, 101])
+def test_it_asks_for_as_much_text_as_the_option_says(train_mb):
+    assert SentencePiece(SentencePieceOptions(train_mb=train_mb)).sample_bytes == train_mb * 1_000_000
