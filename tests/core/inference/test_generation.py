@@ -12,6 +12,7 @@ from pentad.contracts.session import Limits, TokenEvent
 from pentad.contracts.vocabulary import SpecialToken, Vocabulary
 from pentad.inference.generation import generate
 from pentad.inference.session import ModelSession
+from pentad.testing import raises_code
 
 V, END = 11, 0
 
@@ -158,11 +159,11 @@ def test_padding_is_never_drawn(fakes, cpu):
 def test_a_sampler_that_returns_garbage_is_refused(fakes, cpu, answer, found):
     model = model_of(fakes, "Uniform")
     if found.startswith("some on"):
-        with pytest.raises(EngineError, match=r"must return a distribution.*must not be drawn"):
+        with raises_code("not-a-distribution"):
             tokens_of(model, cpu, Returns(answer), n_allowed=V - 1)
         return
     finite = Returns(lambda logits: answer(torch.zeros_like(logits)))
-    with pytest.raises(EngineError) as caught:
+    with raises_code("not-a-distribution") as caught:
         tokens_of(model, cpu, finite)
     assert found in caught.value.message and "--sampler" in caught.value.hint
 

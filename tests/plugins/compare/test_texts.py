@@ -12,11 +12,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pentad import IGNORED, Choice, Model, Output, Recipe, UsageError, Vocabulary, make, open_run, run
+from pentad import IGNORED, Choice, Model, Output, Recipe, Vocabulary, make, open_run, run
 from pentad.data.pieces import cut as cut_pieces
 from pentad.inference.net import ModelNet
 from pentad.inference.session import ModelSession
 from pentad.system.machine import Machine
+from pentad.testing import raises_code
 from pentad_compare import texts as module
 from pentad_compare.records import Text
 from pentad_compare.texts import cut, distinct, figures, prompts_from, repetition, surprise, write_texts
@@ -213,7 +214,7 @@ def test_a_model_that_knows_nothing_and_a_text_from_its_start():
 def test_looking_both_ways_gives_no_surprise():
     model = Bigram(table())
     model.causal = False
-    with pytest.raises(UsageError, match="causal"):
+    with raises_code("model-not-causal"):
         surprise(saved(model), [Text(prompt="a", text="b")])
 
 
