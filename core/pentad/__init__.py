@@ -49,8 +49,8 @@ if TYPE_CHECKING:
     )
     from pentad.contracts.optimizer import NamedParameter, Optimization, ScheduleOptions, schedule
     from pentad.contracts.records import Document, Record, Span, text_of
-    from pentad.contracts.sampler import Chain, Decoder, Sampler, tempered_softmax
-    from pentad.contracts.session import Limits, Session, TextScore, TokenEvent
+    from pentad.contracts.sampler import Chain, Sampler, tempered_softmax
+    from pentad.contracts.session import Decoder, Limits, Session, TextScore, TokenEvent
     from pentad.contracts.tokenizer import END_OF_TEXT, TokenIds, Tokenizer, utf8
     from pentad.contracts.vocabulary import SpecialToken, Vocabulary
     from pentad.data.shuffling import draw_below, random_words, shuffled
@@ -97,7 +97,7 @@ _LAZY = {
     "Span": "contracts.records",
     "text_of": "contracts.records",
     "Chain": "contracts.sampler",
-    "Decoder": "contracts.sampler",
+    "Decoder": "contracts.session",
     "Limits": "contracts.session",
     "Session": "contracts.session",
     "TextScore": "contracts.session",

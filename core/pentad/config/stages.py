@@ -86,7 +86,7 @@ STAGE_SPECS: dict[str, StageSpec] = {
         StageSpec(
             name="sampler",
             hook="engine_samplers",
-            contracts=("pentad.contracts.sampler:Sampler", "pentad.contracts.sampler:Decoder"),
+            contracts=("pentad.contracts.sampler:Sampler", "pentad.contracts.session:Decoder"),
             conformance="pentad.testing.sampler:SamplerConformance",
             plural="Samplers",
             purpose="how the next token is picked",

@@ -136,9 +136,9 @@ class Evaluation:
     """
 
     step: int
-    evaluator: str = "bits-per-byte"
+    evaluator: str
     scores: Mapping[str, float]
-    primary: str = "bits_per_byte"
+    primary: str
     lower_is_better: bool = True
     n_bytes: int
     n_tokens: int

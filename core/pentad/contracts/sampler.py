@@ -1,22 +1,18 @@
-"""The sampler contracts: logits to the distribution from which the next token is drawn, or a whole way of decoding.
+"""The sampler contract: logits to the distribution from which the next token is drawn.
 
 A sampler's factory is called as `factory(options)`; it may name `vocabulary` and `tokenizer` and then gets them. A `Sampler`
 returns probabilities and draws nothing itself: core draws, with a seeded generator per sequence, so that a sequence does not
-depend on what else is in its batch. A `Decoder` drives the session itself. Samplers are chained by `+`:
-`--sampler top-k+temperature` takes the probabilities of the first as the logits (their logarithms) of the second.
+depend on what else is in its batch. (A factory may also return a `Decoder`, which drives the session itself.) Samplers are
+chained by `+`: `top-k+temperature` takes the probabilities of the first as the logits (their logarithms) of the second.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from pentad.contracts.session import Limits, Session, TokenEvent
 
 
 class Sampler(ABC):
@@ -78,18 +74,6 @@ class Chain(Sampler):
     def advance(self, state: Any, drawn: Tensor) -> list[Any]:
         """Advance each sampler's state."""
         return [sampler.advance(own, drawn) for sampler, own in zip(self.samplers, state, strict=True)]
-
-
-class Decoder(ABC):
-    """A way of decoding that drives the session itself: beam search, contrastive search, speculative drafts.
-
-    Promises, each checked by the conformance kit: as many sequences as asked for end, none is longer than `max_tokens`, the
-    same seed gives the same events, and no id is drawn that the vocabulary does not allow.
-    """
-
-    @abstractmethod
-    def decode(self, session: Session, prompt: Tensor, limits: Limits) -> Iterator[TokenEvent]:
-        """Yield the events of `limits.samples` sequences behind a prompt (T,), in any order of sequences."""
 
 
 def tempered_softmax(logits: Tensor, temperature: float = 1.0) -> Tensor:

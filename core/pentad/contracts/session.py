@@ -1,4 +1,4 @@
-"""The session contract: a model, its machine and its vocabulary, ready for inference.
+"""The session contract: a model, its machine and its vocabulary, ready for inference; and the decoders that drive one.
 
 What generates or judges (decoders, evaluators, on-policy builders, commands) drives a session, and never the model itself.
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pentad.contracts.model import Model
     from pentad.contracts.objective import Net
-    from pentad.contracts.sampler import Decoder, Sampler
+    from pentad.contracts.sampler import Sampler
     from pentad.contracts.tokenizer import Tokenizer
     from pentad.contracts.vocabulary import Vocabulary
 
@@ -137,3 +137,15 @@ class Session(ABC):
             UsageError: the prompt is no valid Unicode, or the model cannot generate.
             EngineError: the sampler returns no distribution.
         """
+
+
+class Decoder(ABC):
+    """A way of decoding that drives the session itself: beam search, contrastive search, speculative drafts.
+
+    Promises, each checked by the conformance kit: as many sequences as asked for end, none is longer than `max_tokens`, the
+    same seed gives the same events, and no id is drawn that the vocabulary does not allow.
+    """
+
+    @abstractmethod
+    def decode(self, session: Session, prompt: Tensor, limits: Limits) -> Iterator[TokenEvent]:
+        """Yield the events of `limits.samples` sequences behind a prompt (T,), in any order of sequences."""

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 
 from pentad.contracts.observer import Sample
-from pentad.contracts.sampler import Decoder, Sampler
-from pentad.contracts.session import Limits, Session
+from pentad.contracts.sampler import Sampler
+from pentad.contracts.session import Decoder, Limits, Session
 
 OnToken = Callable[[int, str], None]
 """Called with the number of the sequence and the text that its newest token completes."""

@@ -41,8 +41,9 @@ def find_evaluator(names: Iterable[str], run: Evaluated, catalogue: Catalogue) -
         EngineError: an evaluator is broken.
     """
     reasons = []
-    installed = {offer.name for offer in catalogue.offers("evaluator")}
-    for name in names:
+    installed = {offer.name: offer for offer in catalogue.offers("evaluator")}
+    defaults = tuple(name for name, offer in installed.items() if offer.record.default)
+    for name in tuple(names) or defaults:
         if name not in installed:
             reasons.append(f"The evaluator {name} is not installed.")
             continue

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from pentad.contracts.batch import IGNORED
 from pentad.contracts.model import Model
-from pentad.contracts.sampler import Decoder, Sampler
-from pentad.contracts.session import Limits, Session, TextScore, TokenEvent
+from pentad.contracts.sampler import Sampler
+from pentad.contracts.session import Decoder, Limits, Session, TextScore, TokenEvent
 from pentad.contracts.tokenizer import Tokenizer
 from pentad.contracts.vocabulary import Vocabulary
 from pentad.inference.drawing import check_distribution, draw, generator_of

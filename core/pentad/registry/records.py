@@ -129,12 +129,14 @@ class Evaluator:
         summary: one line for listings.
         factory: `module:Class`, called with `options`; returns a `pentad.RunEvaluator`.
         options: as for `Implementation`.
+        default: whether it judges the runs whose builder names no evaluator.
     """
 
     name: str
     summary: str
     factory: str | Callable[..., Any]
     options: str | type = NoOptions
+    default: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,8 @@ from pentad.contracts.builder import ExampleBuilder
 from pentad.contracts.evaluator import Evaluated, HeldOut
 from pentad.contracts.model import Model
 from pentad.contracts.observer import Evaluation, RunObserver, Sample
-from pentad.contracts.sampler import Chain, Decoder, Sampler
-from pentad.contracts.session import Limits, Session, TokenEvent
+from pentad.contracts.sampler import Chain, Sampler
+from pentad.contracts.session import Decoder, Limits, Session, TokenEvent
 from pentad.contracts.tokenizer import Tokenizer
 from pentad.contracts.vocabulary import Vocabulary
 from pentad.data.corpus import open_corpus

@@ -122,6 +122,42 @@ class OptimizerConformance(Conformance):
             require(not wrong, f"the schedule must stay between 0 and 1, found {wrong[:1]}")
             require(max(factors) > 0, f"the schedule is 0 at each of {steps} steps")
 
+    def check_set_progress_starts_afresh(self) -> None:
+        """`set_progress` sets the rates from the highest ones, whatever was set before, and obeys the further factor."""
+        optimization = self.optimization(_parameters(_Small()))
+        for share in (0.1, 0.5, 0.9):
+            factor = optimization.set_progress(share)
+            rates = _rates(optimization)
+            optimization.set_progress(0.7)
+            again = optimization.set_progress(share)
+            same = again == factor and _rates(optimization) == rates
+            require(same, f"set_progress({share}) gives other rates the second time; start from each group's 'initial_lr'")
+            optimization.set_progress(share, 0.25)
+            scaled = all(math.isclose(0.25 * rate, found) for rate, found in zip(rates, _rates(optimization), strict=True))
+            require(scaled, "set_progress(share, 0.25) must make every learning rate a quarter of what it is without a scale")
+
+    def check_evaluating_gives_the_weights_back(self) -> None:
+        """After `evaluating()` every parameter is what it was, bit for bit, also after an error; training goes on the same."""
+        model, undisturbed = _Small(), _Small()
+        optimization, other = self.optimization(_parameters(model)), self.optimization(_parameters(undisturbed))
+        for step in range(6):
+            before = _bits(model)
+            with optimization.evaluating():
+                finite = all(bool(parameter.isfinite().all()) for parameter in model.parameters())
+                require(finite, "a parameter is NaN or infinite while it is evaluated")
+            try:
+                with optimization.evaluating():
+                    raise _Interrupted
+            except _Interrupted:
+                pass
+            for name, bits in _bits(model).items():
+                message = f"{name} is another one after evaluating(); put a copy back, and do so in a finally"
+                require(torch.equal(bits, before[name]), message)
+            _train(model, optimization, step, 6)
+            _train(undisturbed, other, step, 6)
+        for (name, one), two in zip(model.named_parameters(), undisturbed.parameters(), strict=True):
+            require(torch.equal(one, two), f"{name} is trained otherwise when evaluating() was used; let it change no state")
+
     def check_works_without_matrices(self) -> None:
         """A model of vectors only, of an embedding only, of matrices only, or of no parameters is accepted."""
         for roles in (("vector",), ("embedding",), ("matrix",), ("head",), ()):
@@ -136,6 +172,10 @@ class OptimizerConformance(Conformance):
         optimization = self.optimization(parameters)
         _random_gradients(parameters[::2], 0)
         _step(optimization, 1.0)
+
+
+class _Interrupted(Exception):
+    """What goes wrong during an evaluation."""
 
 
 class _Small(nn.Module):
@@ -165,6 +205,14 @@ def _grouped(optimization: Optimization) -> list[Tensor]:
     return [p for optimizer in optimization.optimizers for group in optimizer.param_groups for p in group["params"]]
 
 
+def _rates(optimization: Optimization) -> list[float]:
+    return [float(group["lr"]) for group in optimization.groups()]
+
+
+def _bits(model: nn.Module) -> dict[str, Tensor]:
+    return {name: parameter.detach().clone().view(torch.int32) for name, parameter in model.named_parameters()}
+
+
 def _random_gradients(parameters: Sequence[NamedParameter], seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     for named in parameters:
@@ -172,7 +220,7 @@ def _random_gradients(parameters: Sequence[NamedParameter], seed: int) -> None:
 
 
 def _step(optimization: Optimization, factor: float) -> None:
-    """Step as the engine does, with the learning rates times a factor."""
+    """Step with the learning rates times a factor."""
     for optimizer in optimization.optimizers:
         highest = [group["lr"] for group in optimizer.param_groups]
         for group, lr in zip(optimizer.param_groups, highest, strict=True):
@@ -189,7 +237,9 @@ def _train(model: nn.Module, optimization: Optimization, step: int, steps: int) 
     for parameter in model.parameters():
         parameter.grad = None
     loss.backward()
-    _step(optimization, optimization.set_progress((step + 0.5) / steps))
+    optimization.set_progress((step + 0.5) / steps)
+    for optimizer in optimization.optimizers:
+        optimizer.step()
     return loss.item()
 
 

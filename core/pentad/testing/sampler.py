@@ -77,13 +77,13 @@ class SamplerConformance(Conformance):
         sampler, logits, tokens = self.sampler(), _logits(4, 50), _tokens(4, 50)
         torch.manual_seed(1)
         before = torch.get_rng_state()
-        first = sampler.probabilities(logits.clone(), tokens.clone()).clone()
+        first = _called(sampler, logits.clone(), tokens.clone()).clone()
         require(
             torch.equal(torch.get_rng_state(), before),
             "the sampler draws from torch's global generator; return probabilities and leave drawing to the engine",
         )
         for _ in range(10):
-            again = sampler.probabilities(logits.clone(), tokens.clone())
+            again = _called(sampler, logits.clone(), tokens.clone())
             require(
                 torch.equal(again, first), "the same logits give other probabilities; return them and draw nothing yourself"
             )
@@ -92,7 +92,7 @@ class SamplerConformance(Conformance):
         """Logits and tokens are not changed."""
         logits, tokens = _logits(3, 20), _tokens(3, 20)
         given = logits.clone(), tokens.clone()
-        self.sampler().probabilities(*given)
+        _called(self.sampler(), *given)
         require(torch.equal(given[0], logits), "the sampler changes the logits in place; work on a copy")
         require(torch.equal(given[1], tokens), "the sampler changes the tokens in place; work on a copy")
 
@@ -105,6 +105,24 @@ class SamplerConformance(Conformance):
         same = torch.allclose(first[[0, 2]], second[[0, 2]], atol=1e-6)
         require(same, "another row 1 changes rows 0 and 2; work along the last dimension")
 
+    def check_sequences_have_a_state_each(self) -> None:
+        """What a sequence's state allows depends on that sequence alone, and two samplings do not touch each other."""
+        torch.manual_seed(0)
+        generator = torch.Generator().manual_seed(6)
+        prompts, drawn = _tokens(3, 20), torch.randint(20, (5, 3), generator=generator)
+        logits = torch.stack([_logits(3, 20, seed=10 + step) for step in range(5)])  # (S, B, V)
+        sampler = self.sampler()
+        if sampler.start(prompts) is None:
+            return
+        together = _drawn_in_turn(sampler, prompts, drawn, logits)
+        message = "a sequence has other probabilities alone than beside others; return one state per sequence from start"
+        for row in range(3):
+            one = slice(row, row + 1)
+            alone = _drawn_in_turn(sampler, prompts[one], drawn[:, one], logits[:, one])
+            require(torch.allclose(together[:, one], alone, atol=1e-6), message)
+        sums = together.sum(dim=-1)
+        require(torch.allclose(sums, torch.ones_like(sums), atol=1e-4), "after tokens were drawn, rows do not sum to 1")
+
     def check_smallest_shapes(self) -> None:
         """One sequence, two tokens, and a first token without any before it."""
         tokens = torch.zeros(1, 0, dtype=torch.int64)
@@ -116,7 +134,22 @@ class SamplerConformance(Conformance):
         """Call a fresh sampler; seeded, so that only the check for it fails when a sampler draws by itself."""
         torch.manual_seed(0)
         given = _tokens(*logits.shape) if tokens is None else tokens
-        return self.sampler().probabilities(logits.clone(), given)
+        return _called(self.sampler(), logits.clone(), given)
+
+
+def _called(sampler: Sampler, logits: Tensor, tokens: Tensor) -> Tensor:
+    """Call a sampler as the engine does for the first token."""
+    return sampler.constrained(logits, tokens, sampler.start(tokens))
+
+
+def _drawn_in_turn(sampler: Sampler, prompts: Tensor, drawn: Tensor, logits: Tensor) -> Tensor:
+    """Return the probabilities (S, B, V) of steps in which core draws given tokens (S, B) behind prompts (B, T)."""
+    tokens, state, found = prompts, sampler.start(prompts), []
+    for number, column in enumerate(drawn):
+        found.append(sampler.constrained(logits[number].clone(), tokens, state).clone())
+        state = sampler.advance(state, column)
+        tokens = torch.cat((tokens, column[:, None]), dim=1)
+    return torch.stack(found)
 
 
 def _logits(rows: int, vocab_size: int, seed: int = 3) -> Tensor:

@@ -13,8 +13,8 @@ from pentad.contracts.evaluator import Evaluated, HeldOut
 from pentad.contracts.model import Model
 from pentad.contracts.observer import Observers, Plan, Preparation, RunObserver
 from pentad.contracts.optimizer import NamedParameter, Optimization
-from pentad.contracts.sampler import Decoder, Sampler
-from pentad.contracts.session import Session
+from pentad.contracts.sampler import Sampler
+from pentad.contracts.session import Decoder, Session
 from pentad.data.preparation import Kept, Prepared, prepare
 from pentad.inference.net import ModelNet
 from pentad.inference.scoring import Offered, find_evaluator
@@ -322,7 +322,7 @@ def _warnings(job: Job, epochs: float) -> list[str]:
     if held_out == 0:
         found.append("No text is held out, so the run ends without a score.")
     elif job.evaluator is None:
-        reasons = " ".join(job.unsupported) or f"no evaluator of {', '.join(job.prepared.builder.evaluators)} is installed."
+        reasons = " ".join(job.unsupported) or "no evaluator is installed."
         found.append(f"The run ends without a score: {reasons}")
     elif held_out < 10_000:
         found.append(f"Only {held_out} bytes are held out; their score is a rough one.")

@@ -14,5 +14,6 @@ def engine_evaluators() -> Sequence[Evaluator]:
             name="bits-per-byte",
             summary="Negative log2-likelihood of held-out text per byte: compares across tokenizers.",
             factory="pentad_bits_per_byte.evaluator:BitsPerByte",
+            default=True,
         )
     ]

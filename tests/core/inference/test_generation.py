@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from pentad import EngineError, Sampler, tempered_softmax
-from pentad.contracts.sampler import Chain, Decoder
-from pentad.contracts.session import Limits, TokenEvent
+from pentad.contracts.sampler import Chain
+from pentad.contracts.session import Decoder, Limits, TokenEvent
 from pentad.contracts.vocabulary import SpecialToken, Vocabulary
 from pentad.inference.generation import generate
 from pentad.inference.session import ModelSession

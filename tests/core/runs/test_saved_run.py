@@ -184,8 +184,8 @@ def test_a_name_that_another_distribution_took_later_is_no_trouble(trained_run):
 
 
 def test_a_folder_that_is_no_run(tmp_path):
-    for folder, found in ((tmp_path / "gone", "no such folder"), (tmp_path, "a folder without engine.json")):
-        with raises_code("not-a-run") as caught:
+    for folder in (tmp_path / "gone", tmp_path):
+        with raises_code("not-a-run"):
             open_run(folder)
 
 

@@ -65,7 +65,7 @@ def test_an_estimate_survives_a_trial_that_diverges(fakes, cpu):
     with torch.no_grad():
         model.head.bias[0] = float("nan")  # whereas the first step of the run itself would fail too
     with raises_code("diverged"):
-        estimate(model, explosive, fakes.Given(rows()), TOKENS, options(), cpu)
+        estimate(ModelNet(model, cpu), explosive, fakes.Given(rows()), TOKENS, options())
 
 
 def test_a_counted_model_costs_too(fakes, cpu):
