@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
@@ -98,6 +99,76 @@ def twice(options, parameters):
     return Optimization(optimizers=[Momentum(kept), Momentum(kept[:1])] if kept else [], schedule=half)
 
 
+class Compounds(Optimization):
+    """Multiplies the rates that stand there, and not the highest ones."""
+
+    def set_progress(self, share, scale=1.0):
+        for group in self.groups():
+            group["lr"] *= 1 - 0.01 * share * scale
+        return 1 - 0.01 * share
+
+
+class IgnoresTheScale(Optimization):
+    def set_progress(self, share, scale=1.0):
+        return super().set_progress(share)
+
+
+class Averaged(Optimization):
+    """Judges by the mean of the weights and zero; every other one puts back something else."""
+
+    @contextmanager
+    def evaluating(self):
+        kept = [(p, p.detach().clone()) for group in self.groups() for p in group["params"]]
+        self.change(kept)
+        try:
+            yield
+        finally:
+            self.put_back(kept)
+
+    @torch.no_grad()
+    def change(self, kept):
+        for parameter, _ in kept:
+            parameter.mul_(0.3)
+
+    @torch.no_grad()
+    def put_back(self, kept):
+        for parameter, copy in kept:
+            parameter.copy_(copy)
+
+
+class PutsBackByArithmetic(Averaged):
+    @torch.no_grad()
+    def put_back(self, kept):
+        for parameter, _ in kept:
+            parameter.div_(0.3)
+
+
+class ForgetsAfterAnError(Averaged):
+    @contextmanager
+    def evaluating(self):
+        kept = [(p, p.detach().clone()) for group in self.groups() for p in group["params"]]
+        self.change(kept)
+        yield
+        self.put_back(kept)
+
+
+class CountsEvaluations(Averaged):
+    """Changes what the next step does."""
+
+    @torch.no_grad()
+    def put_back(self, kept):
+        super().put_back(kept)
+        for optimizer in self.optimizers:
+            for entries in optimizer.state.values():
+                entries["buffer"].zero_()
+
+
+def of_class(optimization):
+    return lambda options, parameters: optimization(
+        optimizers=[Momentum([named.parameter for named in parameters])] if parameters else [], schedule=half
+    )
+
+
 def failures(factory, options=NoOptions):
     record = Implementation(name="wrong", summary="", factory=factory, options=options)
     kit = type("Kit", (OptimizerConformance,), {"implementation": record})()
@@ -105,7 +176,7 @@ def failures(factory, options=NoOptions):
 
 
 def test_a_right_optimizer_passes():
-    assert failures(made(Momentum)) == {}
+    assert failures(made(Momentum)) == failures(of_class(Averaged)) == {}
 
 
 @pytest.mark.parametrize(
@@ -122,6 +193,11 @@ def test_a_right_optimizer_passes():
         (made(Momentum, schedule=lambda progress: 0.1 / progress if progress else 0.0), "schedule_stays_between_0_and_1"),
         (made(Momentum, empty=True), "works_without_matrices"),
         (made(NeedsEveryGradient), "a_missing_gradient_is_no_error"),
+        (of_class(Compounds), "set_progress_starts_afresh"),
+        (of_class(IgnoresTheScale), "set_progress_starts_afresh"),
+        (of_class(PutsBackByArithmetic), "evaluating_gives_the_weights_back"),
+        (of_class(ForgetsAfterAnError), "evaluating_gives_the_weights_back"),
+        (of_class(CountsEvaluations), "evaluating_gives_the_weights_back"),
     ],
 )
 def test_a_wrong_optimizer_is_caught_by_the_check_meant_for_it(factory, check):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 import torch
 
-from pentad import Implementation, NoOptions, Sampler
+from pentad import Chain, Implementation, NoOptions, Sampler
 from pentad.testing import SamplerConformance
 
 
@@ -85,6 +85,55 @@ class UniformWhenCertain(Right):
         return torch.where(only, spread, logits.softmax(dim=-1))
 
 
+class NeverTwice(Right):
+    """Never draws a token twice; the state of a sequence is the set of what it has drawn."""
+
+    def start(self, tokens):
+        return [frozenset()] * len(tokens)
+
+    def constrained(self, logits, tokens, state):
+        found = logits.softmax(dim=-1)
+        for row, used in enumerate(state):
+            found[row, list(used)] = 0
+        return found / found.sum(dim=-1, keepdim=True)
+
+    def advance(self, state, drawn):
+        return [used | {int(token)} for used, token in zip(state, drawn, strict=True)]
+
+
+class SharesAState(NeverTwice):
+    """Forbids to every sequence what any of them has drawn."""
+
+    def advance(self, state, drawn):
+        return [frozenset().union(*state, drawn.tolist())] * len(state)
+
+
+class KeepsTheStateInItself(NeverTwice):
+    """Goes on with what an earlier sampling has drawn."""
+
+    def __init__(self, options):
+        self.used = {}
+
+    def start(self, tokens):
+        return list(range(len(tokens)))
+
+    def constrained(self, logits, tokens, state):
+        return super().constrained(logits, tokens, [self.used.get(row, frozenset()) for row in state])
+
+    def advance(self, state, drawn):
+        for row, token in zip(state, drawn.tolist(), strict=True):
+            self.used[row] = self.used.get(row, frozenset()) | {token}
+        return state
+
+
+class ForgetsToNormalise(NeverTwice):
+    def constrained(self, logits, tokens, state):
+        found = logits.softmax(dim=-1)
+        for row, used in enumerate(state):
+            found[row, list(used)] = 0
+        return found
+
+
 def failures(sampler, options=NoOptions):
     record = Implementation(name="wrong", summary="", factory=sampler, options=options)
     kit = type("Kit", (SamplerConformance,), {"implementation": record})()
@@ -92,7 +141,11 @@ def failures(sampler, options=NoOptions):
 
 
 def test_a_right_sampler_passes():
-    assert failures(Right) == {}
+    assert failures(Right) == failures(NeverTwice) == {}
+
+
+def test_a_chain_of_right_samplers_passes():
+    assert failures(lambda options: Chain((NeverTwice(options), Right(options)))) == {}
 
 
 @pytest.mark.parametrize(
@@ -108,6 +161,9 @@ def test_a_right_sampler_passes():
         (ChangesTheLogits, "leaves_its_inputs_alone"),
         (NeedsThreeTokens, "smallest_shapes"),
         (UniformWhenCertain, "one_choice_is_certain"),
+        (SharesAState, "sequences_have_a_state_each"),
+        (KeepsTheStateInItself, "sequences_have_a_state_each"),
+        (ForgetsToNormalise, "sequences_have_a_state_each"),
     ],
 )
 def test_a_wrong_sampler_is_caught_by_the_check_meant_for_it(sampler, check):
