@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from pentad import END_OF_TEXT, Choice, Recipe, make, named_parameters, open_run, run
+from pentad import END_OF_TEXT, Choice, Recipe, Tokens, make, named_parameters, open_run, run
 
 
 def whole_run(folder: Path) -> None:
@@ -34,12 +34,12 @@ def stage_by_stage(text: str = "the cat sat on the mat. " * 40) -> float:
     tokenizer = make("tokenizer", Choice("bpe", vocab_size=262))
     tokenizer.train([text])
     end = tokenizer.special_tokens[END_OF_TEXT]
-    tokens = np.array([end, *tokenizer.encode(text), end])
-    print("tokens:", [tokenizer.decode([token]) for token in tokens[1:8]])
+    ids = np.array([end, *tokenizer.encode(text), end], dtype=np.uint16)
+    print("tokens:", [tokenizer.decode([token]) for token in ids[1:8]])
 
     sizes = {"vocab_size": tokenizer.vocab_size, "context_length": 16}
     builder = make("builder", "next-token", end_of_text=end, **sizes)
-    batch = builder.build(tokens, np.arange(4), seed=0)
+    batch = builder.build(Tokens.of(ids, end), np.arange(4), seed=0)
     print("batch: inputs", batch.inputs.shape, "targets", batch.targets.shape)
 
     torch.manual_seed(0)
@@ -47,7 +47,7 @@ def stage_by_stage(text: str = "the cat sat on the mat. " * 40) -> float:
     optimization = make("optimizer", Choice("adamw", lr=0.01), named_parameters(model))
     inputs, targets = torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets)
     for step in range(30):
-        features, _ = model(inputs)
+        features = model(inputs).features
         loss = F.cross_entropy(model.logits(features).flatten(0, 1), targets.flatten())
         loss.backward()
         for optimizer in optimization.optimizers:
@@ -58,8 +58,7 @@ def stage_by_stage(text: str = "the cat sat on the mat. " * 40) -> float:
 
     sampler = make("sampler", Choice("top-p", p=0.9))
     seen, state = torch.from_numpy(tokenizer.encode("the").astype(np.int64))[None], model.initial_state(1, 64)
-    features, state = model(seen, state)
-    probabilities = sampler.probabilities(model.logits(features[:, -1]), seen)
+    probabilities = sampler.probabilities(model.logits(model(seen, state).features[:, -1]), seen)
     print("after 'the':", repr(tokenizer.decode([int(probabilities.argmax())])))
     return float(loss.detach())
 

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from pentad_gpt.cache import LayerCache
 from pentad_gpt.kernels import RMS_EPSILON, rms_norm
-from pentad_gpt.layers import Norm
+from pentad_gpt.layers import MLP, Norm
 
 if TYPE_CHECKING:
     from pentad_gpt.block import Block
@@ -54,6 +54,7 @@ class DecoderBlock:
 
     def __init__(self, block: Block) -> None:
         attention, mlp = block.attention, block.mlp
+        assert isinstance(mlp, MLP)  # experts take the long way
         self.attention_norm, self.mlp_norm = block.attention_norm, block.mlp_norm
         self.qkv = Product((attention.query, attention.key, attention.value), block.attention_norm)
         self.projection = Product((attention.projection,))

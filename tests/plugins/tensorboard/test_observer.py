@@ -44,7 +44,7 @@ def test_a_run_is_written_and_goes_on(folder: Path, capsys: pytest.CaptureFixtur
     assert steps(events, "training/loss") == [1, 2, 4]
     assert {"training/gradient norm", "training/tokens per second", "held-out/bits per byte"} <= set(events.Tags()["scalars"])
     scored = [json.loads(line) for line in (folder / "run" / "metrics.jsonl").read_text().splitlines()]
-    (final,) = [line for line in scored if line.get("final")]
+    (final,) = [line for line in scored if line["kind"] == "evaluation" and line["final"]]
     assert events.Scalars("held-out/bits per byte")[-1].value == pytest.approx(final["bits_per_byte"], rel=1e-6)
     texts = {tag: events.Tensors(tag) for tag in events.Tags()["tensors"]}
     assert b'name = "rnn"' in texts["recipe/text_summary"][0].tensor_proto.string_val[0]
