@@ -19,7 +19,6 @@ from pentad.contracts.batch import IGNORED, segments_of
 from pentad.contracts.evaluator import Evaluated, HeldOut, RunEvaluator
 from pentad.contracts.observer import Evaluation
 from pentad.contracts.session import Session, TextScore
-from pentad.contracts.tokenizer import Tokenizer
 from pentad.registry.catalogue import Catalogue
 from pentad.system.errors import EngineError
 
@@ -115,7 +114,7 @@ def score_windows(session: Session, text: HeldOut) -> TextScore:
         starts = starts[np.linspace(0, len(starts) - 1, n_windows).astype(np.int64)]
     rows = max(1, TOKENS_AT_ONCE // context_length)
     nats, n_tokens, n_bytes = 0.0, 0, 0
-    lengths = None if whole else _token_lengths(session.tokenizer)
+    lengths = None if whole else _token_lengths(session)
     net = session.net
     end = session.vocabulary.end_of_text
     with torch.inference_mode():
@@ -156,6 +155,8 @@ def _learned(learn: np.ndarray, starts: np.ndarray, context_length: int) -> np.n
     return learned
 
 
-def _token_lengths(tokenizer: Tokenizer) -> np.ndarray:
-    """Return the bytes (V,) that each id stands for."""
-    return np.array([len(tokenizer.token_bytes(token)) for token in range(tokenizer.vocab_size)], dtype=np.int64)
+def _token_lengths(session: Session) -> np.ndarray:
+    """Return the bytes (V,) that each id stands for; the builder's special tokens stand for none."""
+    tokenizer, vocabulary = session.tokenizer, session.vocabulary
+    lengths = [len(tokenizer.token_bytes(token)) for token in range(vocabulary.tokenizer_size)]
+    return np.array(lengths + [0] * len(vocabulary.special), dtype=np.int64)

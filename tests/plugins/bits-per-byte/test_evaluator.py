@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from pentad import Catalogue, Evaluated, HeldOut, Model, NoOptions, Output, Tokens, Vocabulary, make
+from pentad import Catalogue, Evaluated, HeldOut, Model, NoOptions, Output, SpecialToken, Tokens, Vocabulary, make
 from pentad.inference.scoring import find_evaluator, judge
 from pentad.inference.session import ModelSession
 from pentad.system.machine import Machine
@@ -67,6 +67,34 @@ def test_it_is_the_mean_of_the_binary_logarithms(tokenizer, context_length):
     assert found["bits_per_byte"] == pytest.approx(bits / 6, rel=1e-5)
     assert found["loss"] == pytest.approx(bits * math.log(2) / 6, rel=1e-5)
     assert (found["n_tokens"], found["n_bytes"]) == (6, 6)
+
+
+def uniform(size):
+    return np.full((size, size), 1 / size)
+
+
+def test_a_uniform_model_has_the_logarithm_of_the_vocabulary(tokenizer):
+    found = BitsPerByte(NoOptions()).evaluate(session(Bigram(uniform(257)), tokenizer), held_out(tokenizer, "n\u00e9e", "ab"))
+    assert found["bits_per_byte"] == pytest.approx(math.log2(257), rel=1e-6)
+
+
+def test_what_is_not_learned_is_not_scored(tokenizer):
+    whole = held_out(tokenizer, "abcdef", context_length=4).tokens
+    learn = np.array([False, False, False, True, True, False, True, True])  # "c", "d", "f" and the end of the text
+    text = HeldOut(tokens=Tokens(ids=whole.ids, starts=whole.starts, learn=learn), n_bytes=3, context_length=4)
+    found = BitsPerByte(NoOptions()).evaluate(session(Bigram(uniform(257)), tokenizer), text)
+    assert (found["n_tokens"], found["n_bytes"]) == (3, 3)
+    assert found["bits_per_byte"] == pytest.approx(math.log2(257), rel=1e-6)
+
+
+def test_special_tokens_stand_for_no_byte_where_a_part_is_scored(tokenizer):
+    ids = np.array([256, *[257, 97, 98, 99] * 4, 256], dtype=np.uint16)
+    text = HeldOut(tokens=Tokens.of(ids, 256), n_bytes=12, context_length=4, max_tokens=8)
+    vocabulary = Vocabulary.of(tokenizer, [SpecialToken(name="turn")])
+    machine = Machine(device=torch.device("cpu"), precision="fp32", threads=1)
+    found = BitsPerByte(NoOptions()).evaluate(ModelSession(Bigram(uniform(258)), machine, tokenizer, vocabulary), text)
+    assert found["bits_per_byte"] == pytest.approx(math.log2(258) * found["n_tokens"] / found["n_bytes"], rel=1e-6)
+    assert found["n_bytes"] < found["n_tokens"]
 
 
 def test_it_keeps_the_evaluators_contract(tokenizer):
