@@ -6,6 +6,7 @@ A terminal gets one live region; anything else plain lines at sensible intervals
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 import shlex
@@ -89,7 +90,15 @@ class PlainDisplay(Display):
 
     def on_evaluation(self, event: Evaluation) -> None:
         """Write the score."""
-        self.write(f"      step {count(event.step)}  held-out {event.bits_per_byte:.3f} bits per byte  loss {event.loss:.3f}")
+        loss = "" if math.isnan(event.loss) else f"  loss {event.loss:.3f}"
+        self.write(f"      step {count(event.step)}  held-out {score_words(event)}{loss}")
+
+
+def score_words(event: Evaluation, unit: str = "bits per byte") -> str:
+    """Say the primary score: `2.345 bits per byte`, or for another evaluator `masked-accuracy 0.412`."""
+    if event.primary == "bits_per_byte":
+        return f"{event.score:.3f} {unit}"
+    return f"{visible_line(event.primary.replace('_', ' '))} {event.score:.3f}"
 
 
 def is_first_process() -> bool:
@@ -135,10 +144,13 @@ def result_lines(result: RunResult, plan: Plan | None, catalogue: Catalogue, str
     """Return the end of a run: the score, the time, the place, and commands to go on with."""
     lines = [""]
     if result.evaluation:
-        score = paint(f"{result.evaluation.bits_per_byte:.3f} bits per byte", "bold green", stream)
+        score = paint(score_words(result.evaluation), "bold green", stream)
         lines.append(f"  {score} on the held-out text")
-        detail = f"loss {result.evaluation.loss:.3f} nats per token, perplexity {result.evaluation.perplexity:.1f}"
-        lines.append(paint(f"  {detail}", "dim", stream))
+        if not math.isnan(result.evaluation.loss):
+            detail = f"loss {result.evaluation.loss:.3f} nats per token, perplexity {result.evaluation.perplexity:.1f}"
+            lines.append(paint(f"  {detail}", "dim", stream))
+    if result.stop_reason:
+        lines.append(f"  Stopped before its budget: {visible_line(result.stop_reason)}")
     done = f"{plural(result.step, 'step')}, {short(result.tokens)} tokens, {duration(result.seconds)} of training"
     lines += [f"  {done}", f"  The run lies in {paint(visible_line(str(result.folder)), 'bold', stream)}", ""]
     lines.append("  Try next:")
@@ -148,7 +160,9 @@ def result_lines(result: RunResult, plan: Plan | None, catalogue: Catalogue, str
 def next_commands(result: RunResult, plan: Plan | None, catalogue: Catalogue) -> list[str]:
     """Return commands that work after a run."""
     folder = shlex.quote(str(result.folder))
-    commands = [f"engine generate {folder}{_prompt_flag(result, plan, catalogue)}"]
+    commands = []
+    if result.samples:  # a bidirectional model writes none
+        commands.append(f"engine generate {folder}{_prompt_flag(result, plan, catalogue)}")
     if result.evaluation is not None:  # else there is nothing of its own to score
         commands.append(f"engine evaluate {folder}")
     model = plan.recipe.choice("model").name if plan else ""

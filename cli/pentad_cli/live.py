@@ -11,7 +11,7 @@ from rich.text import Text
 
 from pentad.contracts.observer import Evaluation, Plan, Preparation, RunResult, Step
 from pentad_cli.curve import GUTTER, Curve, draw
-from pentad_cli.display import Display, facts, step_words, takes_unicode
+from pentad_cli.display import Display, facts, score_words, step_words, takes_unicode
 from pentad_cli.output import has_colour, terminal_width
 from pentad_cli.text import visible_line
 
@@ -90,7 +90,7 @@ class LiveDisplay(Display):
         lines.append(Text.assemble("  ", bar, "  ", (label, "bold")))
         figures = facts(step)
         if self._evaluation:
-            figures.append(f"held-out {self._evaluation.bits_per_byte:.3f} bits/byte")
+            figures.append(f"held-out {score_words(self._evaluation, 'bits/byte')}")
         lines.append(Text("  " + " · ".join(figures), no_wrap=True, overflow="ellipsis"))
         return lines
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -54,5 +54,12 @@ def train(carry_out: Callable[[list[RunObserver]], RunResult], request: Request,
     if not is_first_process():
         return
     if as_json:
-        say_json(result)
+        say_json(result_record(result))
     display.show_result(result, request.catalogue)
+
+
+def result_record(result: RunResult) -> dict[str, Any]:
+    """Return a run's end for --json: its fields, with the scores by name beside the evaluation's own fields."""
+    evaluation = result.evaluation
+    scored = None if evaluation is None else {**vars(evaluation), **evaluation.scores}
+    return {**vars(result), "evaluation": scored}

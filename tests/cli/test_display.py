@@ -66,7 +66,14 @@ def step(number: int, of: int = 100, loss: float = 3.0) -> Step:
 
 
 SCORE = Evaluation(
-    step=50, bits_per_byte=2.345, loss=2.9, perplexity=18.2, n_bytes=1000, n_tokens=400, context_length=128, seconds=0.1
+    step=50,
+    evaluator="bits-per-byte",
+    scores={"bits_per_byte": 2.345, "loss": 2.9},
+    primary="bits_per_byte",
+    n_bytes=1000,
+    n_tokens=400,
+    context_length=128,
+    seconds=0.1,
 )
 SAMPLE = Sample(step=50, index=0, prompt="The ", text="cat\x1b[2J sat\n" + "on " * 60, tokens=[1, 2], tokens_per_second=90.0)
 RESULT = RunResult(folder=Path("runs/it's"), step=100, seconds=151.0, tokens=409_600, evaluation=SCORE, samples=[SAMPLE])

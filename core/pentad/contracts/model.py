@@ -132,6 +132,11 @@ class Model(nn.Module):
         return roles
 
 
+def offers(state: Any, method: str) -> bool:
+    """Say whether a state has a method of `State`; a plain tensor, whose methods of the same names mean others, has none."""
+    return not isinstance(state, Tensor) and callable(getattr(state, method, None))
+
+
 def parameter_device(model: nn.Module) -> torch.device:
     """Return where the model lives: the device of its first parameter or buffer."""
     for tensor in (*model.parameters(), *model.buffers()):

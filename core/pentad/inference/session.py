@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from pentad.contracts.batch import IGNORED
-from pentad.contracts.model import Model
+from pentad.contracts.model import Model, offers
 from pentad.contracts.sampler import Sampler
 from pentad.contracts.session import Decoder, Limits, Session, TextScore, TokenEvent
 from pentad.contracts.tokenizer import Tokenizer
@@ -95,7 +95,7 @@ class ModelSession(Session):
     def select(self, rows: Tensor) -> None:
         """Go on with these rows (R,)."""
         self._all = self._all[rows]
-        if hasattr(self._state, "select"):
+        if offers(self._state, "select"):
             self._state = self._state.select(rows)
         else:
             self._restart(self._length - self._first)
@@ -104,7 +104,7 @@ class ModelSession(Session):
     def truncate(self, length: int) -> None:
         """Forget all but the first `length` tokens."""
         self._length = length
-        if length > self._first and length < self._read and hasattr(self._state, "truncate"):
+        if length > self._first and length < self._read and offers(self._state, "truncate"):
             self._state = self._state.truncate(length - self._first)
             self._read = length
         elif length < self._read:
@@ -167,7 +167,7 @@ class ModelSession(Session):
     def _start(self, ids: Tensor, limits: Limits) -> Tensor:
         """Read the prompt: once for all samples where the state can be repeated."""
         self._open(ids[None], limits.max_tokens)
-        if limits.samples > 1 and not hasattr(self._state, "select"):
+        if limits.samples > 1 and not offers(self._state, "select"):
             return self.prefill(ids.repeat(limits.samples, 1), limits.max_tokens)
         logits = self._next_logits()
         if limits.samples > 1:

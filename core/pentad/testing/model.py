@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pentad.contracts.model import Model, Output, Role
+from pentad.contracts.model import Model, Output, Role, offers
 from pentad.runs.checkpoint import Checkpoint, TrainingState
 from pentad.system.errors import EngineError
 from pentad.testing.conformance import Conformance, require
@@ -208,7 +208,7 @@ class ModelConformance(Conformance):
         """Where the state offers `select`, rows picked from it, also twice, go on as if they had been read so."""
         model, inputs = self.stirred(), self.tokens()
         half, rows = self.context_length // 2, torch.tensor([2, 0, 2, 1])
-        if not model.causal or not hasattr(model.initial_state(BATCH, self.context_length), "select"):
+        if not model.causal or not offers(model.initial_state(BATCH, self.context_length), "select"):
             return
         with torch.no_grad():
             for lengths in ([half], [half - 1, 1]):
@@ -232,7 +232,7 @@ class ModelConformance(Conformance):
         """Where the state offers `truncate`, it forgets the newest tokens as if they had never been read."""
         model, inputs = self.stirred(), self.tokens()
         half = self.context_length // 2
-        if not model.causal or not hasattr(model.initial_state(BATCH, self.context_length), "truncate"):
+        if not model.causal or not offers(model.initial_state(BATCH, self.context_length), "truncate"):
             return
         with torch.no_grad():
             state = model(self.tokens()[:, :half], model.initial_state(BATCH, self.context_length)).state
