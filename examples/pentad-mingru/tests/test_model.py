@@ -27,5 +27,5 @@ def test_the_state_does_not_grow() -> None:
     model = MinGRU(MinGRUOptions(n_layer=2, n_embd=8), vocab_size=11).eval()
     state = model.initial_state(3, 1000)
     for _ in range(3):
-        _, state = model(torch.randint(11, (3, 5)), state)
+        state = model(torch.randint(11, (3, 5)), state).state
         assert [tuple(layer.shape) for layer in state] == [(3, 12), (3, 12)]
