@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 from .conftest import Result
 
@@ -61,3 +62,42 @@ def test_a_text_too_short_for_the_context(cli: Cli) -> None:
     result = cli("examples", "--builder", "next-token", "--tokenizer", "byte", "--context-length", "64", "abc")
     assert result.code == 2
     assert "--context-length" in result.err.splitlines()[1]
+
+
+MASKED = """
+import numpy as np
+from pentad import IGNORED, Batch, ExampleBuilder, Implementation, SpecialToken, hookimpl
+
+
+class Masked(ExampleBuilder):
+    attention, special_tokens = "bidirectional", (SpecialToken(name="mask"),)
+
+    def __init__(self, options, *, context_length, vocab_size, end_of_text):
+        self.context_length, self.end_of_text, self.mask = context_length, end_of_text, vocab_size
+
+    def count(self, tokens):
+        return 1
+
+    def build(self, tokens, indices, seed):
+        inputs = np.repeat(np.asarray(tokens.ids)[None, :-1].astype(np.int64), len(indices), axis=0)
+        targets = np.full_like(inputs, IGNORED)
+        targets[:, 2] = inputs[:, 2]
+        inputs[:, 2] = self.mask
+        return Batch(inputs=inputs, targets=targets)
+
+
+@hookimpl
+def engine_example_builders():
+    return [Implementation(name="hide-one", summary="Hide one.", factory=Masked)]
+"""
+
+
+def test_a_bidirectional_example_is_drawn_with_both_sides(cli: Cli, tmp_path: Path) -> None:
+    plugin = tmp_path / "masked.py"
+    plugin.write_text(MASKED)
+    arguments = ["examples", "--plugin", str(plugin), "--builder", "hide-one", "--tokenizer", "byte", "abc"]
+    lines = cli(*arguments).out.splitlines()
+    assert lines[0] == "example 1: reads 4 tokens, learns 1 target"
+    assert lines[1] == "from both sides: <|endoftext|>a[<|mask|>]c"
+    assert lines[4].split() == ["257", "<|mask|>", "->", "98", "b"]
+    assert "context" not in json.loads(cli(*arguments, "--json").out)["examples"][0]

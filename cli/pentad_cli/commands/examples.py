@@ -17,6 +17,7 @@ from pentad_cli.text import plural, visible_bytes
 
 if TYPE_CHECKING:
     from pentad.contracts.batch import Batch
+    from pentad.contracts.builder import ExampleBuilder
     from pentad.contracts.tokenizer import Tokenizer
 
 
@@ -26,8 +27,8 @@ def _examples(text: str | None, limit: int, as_json: bool) -> None:
     from pentad_cli.tokenizing import tokenizer_for
 
     tokenizer = tokenizer_for(request)
-    batch, total = _build(request, tokenizer, text, limit)
-    names = _Names(tokenizer)
+    builder, batch, total = _build(request, tokenizer, text, limit)
+    names = _Names(tokenizer, builder)
     if as_json:
         say_json({"count": total, "examples": [_facts(batch, row, names) for row in range(len(batch.inputs))]})
         return
@@ -38,18 +39,32 @@ def _examples(text: str | None, limit: int, as_json: bool) -> None:
         say(paint(f"… and {plural(total - len(batch.inputs), 'more example')}: --limit {total} shows all", "dim"))
 
 
-def _build(request: Request, tokenizer: Tokenizer, text: str, limit: int) -> tuple[Batch, int]:
+def _build(request: Request, tokenizer: Tokenizer, text: str, limit: int) -> tuple[ExampleBuilder, Batch, int]:
     import numpy as np
 
-    end = np.array([tokenizer.end_of_text], dtype=np.uint32)
-    tokens = np.concatenate([end, tokenizer.encode(text), end]) if text else end
+    from pentad.data.pieces import cut
+    from pentad.data.rendering import Rendering, encode_all
+
     offer = request.offers["builder"]
-    builder = offer.make(
-        parse(offer.options, request.options("builder"), "builder"),
-        context_length=request.tables.get("training", {}).get("context_length") or max(1, len(tokens) - 1),
-        vocab_size=tokenizer.vocab_size,
-        end_of_text=tokenizer.end_of_text,
-    )
+    options = parse(offer.options, request.options("builder"), "builder")
+
+    def make(context_length: int) -> ExampleBuilder:
+        made: ExampleBuilder = offer.make(
+            options,
+            context_length=context_length,
+            vocab_size=tokenizer.vocab_size,
+            end_of_text=tokenizer.end_of_text,
+            tokenizer=tokenizer,
+            catalogue=request.catalogue,
+        )
+        return made
+
+    given = request.tables.get("training", {}).get("context_length")
+    pieces = list(cut([text]))
+    builder = make(given or max(1, len(text.encode()) + 1))
+    tokens = encode_all(pieces, tokenizer, Rendering.of(builder))
+    if not given:
+        builder = make(max(1, len(tokens) - 1))
     total = builder.count(tokens)
     if not total:
         raise UsageError(
@@ -57,20 +72,22 @@ def _build(request: Request, tokenizer: Tokenizer, text: str, limit: int) -> tup
             "Give a longer text, or lower --context-length.",
             code="text-too-short",
         )
-    return builder.build(tokens, np.arange(min(total, limit), dtype=np.int64), None), total
+    return builder, builder.build(tokens, np.arange(min(total, limit), dtype=np.int64), None), total
 
 
 class _Names:
     """Tokens as people read them."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, builder: ExampleBuilder) -> None:
         self._tokenizer = tokenizer
+        self.looks_both_ways = builder.attention == "bidirectional"
         self._special = {number: word for word, number in tokenizer.special_tokens.items()}
+        self._special |= {number: each.spelling for number, each in enumerate(builder.special_tokens, tokenizer.vocab_size)}
 
     def of(self, token: int) -> str:
-        """Return a token's spelling; a builder's own token (a mask) has none but its number."""
+        """Return a token's spelling; an id that nobody names has none but its number."""
         if token >= self._tokenizer.vocab_size:
-            return f"<{token}>"
+            return self._special.get(token, f"<{token}>")
         return self._special.get(token) or visible_bytes(self._tokenizer.token_bytes(token))
 
     def join(self, tokens: list[int]) -> str:
@@ -102,7 +119,7 @@ def _lines(batch: Batch, row: int, names: _Names, limit: int) -> Iterator[str]:
     from pentad.contracts.batch import IGNORED, pairs
 
     learned = int((batch.targets[row] != IGNORED).sum())
-    if learned == 1:
+    if learned == 1 and not names.looks_both_ways:
         context, target = next(pairs(_row(batch, row), names.end_of_text))
         yield _arrow(context, target, names)
         return
@@ -110,6 +127,8 @@ def _lines(batch: Batch, row: int, names: _Names, limit: int) -> Iterator[str]:
     if row:
         yield ""
     yield paint(f"example {row + 1}: reads {plural(len(positions), 'token')}, learns {plural(learned, 'target')}", "dim")
+    if names.looks_both_ways:
+        yield paint("from both sides: ", "dim") + _with_marks(positions, names)
     shown = positions[:limit]
     width = max(len(str(token)) for pair in shown for token in pair)
     room = max(cells(names.of(token)) for token, _ in shown)
@@ -121,6 +140,20 @@ def _lines(batch: Batch, row: int, names: _Names, limit: int) -> Iterator[str]:
         )
     if len(positions) > len(shown):
         yield paint(f"… and {plural(len(positions) - len(shown), 'more position')}: --limit {len(positions)} shows all", "dim")
+
+
+def _with_marks(positions: list[tuple[int, int]], names: _Names) -> str:
+    """Return what is read, each position that is learned between brackets: `the [<|mask|>] sat`."""
+    from pentad.contracts.batch import IGNORED
+
+    text, plain = "", list[int]()
+    for token, target in positions:
+        if target == IGNORED:
+            plain.append(token)
+        else:
+            text += f"{names.join(plain)}[{names.of(token)}]"
+            plain = []
+    return text + names.join(plain)
 
 
 def _arrow(context: list[int], target: int, names: _Names) -> str:
@@ -146,7 +179,7 @@ def _facts(batch: Batch, row: int, names: _Names) -> dict[str, Any]:
         "targets": [None if target == IGNORED else target for target in targets],
         "segments": None if batch.segments is None else batch.segments[row].tolist(),
     }
-    if sum(target != IGNORED for target in targets) == 1:
+    if not names.looks_both_ways and sum(target != IGNORED for target in targets) == 1:
         context, target = next(pairs(_row(batch, row), names.end_of_text))
         facts |= {"context": context, "target": target, "text": names.join(context), "next": names.of(target)}
     return facts
