@@ -8,6 +8,7 @@ always the corpus. A file that several arguments name is read once.
 
 from __future__ import annotations
 
+import dataclasses
 import glob
 import os
 import sys
@@ -33,11 +34,13 @@ class Source:
         name: the path or the corpus's full name, for messages and records.
         read: streams its documents from the start.
         size: bytes on disk, compressed as they are; None when unknown.
+        number: of the argument of `--data` that names it, from 0; builders tell the parts of a mixture by it.
     """
 
     name: str
     read: Callable[[], Iterator[Piece]]
     size: int | None = None
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,10 @@ class OpenCorpus:
             UsageError: a file cannot be read; names the file and the place in it.
         """
         for source in self.sources:
-            yield from source.read()
+            if source.number == 0:
+                yield from source.read()
+            else:
+                yield from (piece._replace(source=source.number) for piece in source.read())
 
 
 def open_corpus(data: Sequence[str], catalogue: Catalogue) -> OpenCorpus:
@@ -70,9 +76,9 @@ def open_corpus(data: Sequence[str], catalogue: Catalogue) -> OpenCorpus:
         raise UsageError("--data expects a file, a folder or a corpus; found nothing.", _known_corpora(catalogue))
     readers = Readers(catalogue)
     sources: dict[str, Source] = {}
-    for argument in data:
+    for number, argument in enumerate(data):
         for source in _sources(argument, catalogue, readers):
-            sources.setdefault(source.name, source)
+            sources.setdefault(source.name, dataclasses.replace(source, number=number))
     return OpenCorpus(tuple(sources.values()))
 
 

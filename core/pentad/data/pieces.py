@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
 
 PIECE_CHARACTERS = 256 * 1024
 """The longest piece. Small enough to share work among cores, and tiktoken fails on a million spaces in one text."""
@@ -20,10 +20,19 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Piece(NamedTuple):
-    """A part of a document, never empty; `ends_document` marks the last part."""
+    """A part of a document, never empty.
+
+    Args:
+        text: its text; of a record with keys, all of its text.
+        ends_document: whether it is the last part.
+        record: the record whose whole text this is; None where the document is plain text.
+        source: the number of its source: of the argument of `--data` that names it, from 0.
+    """
 
     text: str
     ends_document: bool
+    record: Mapping[str, Any] | None = None
+    source: int = 0
 
 
 class Pieces(Protocol):

@@ -1,4 +1,4 @@
-"""From a resolved recipe to tokens: corpus, split, tokenizer, shards and builder, in this order. Imports no torch."""
+"""From a resolved recipe to tokens: corpus, split, tokenizer, builder and shards, in this order. Imports no torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 from pentad.contracts.builder import ExampleBuilder
 from pentad.contracts.observer import Preparation, RunObserver
 from pentad.contracts.tokenizer import Tokenizer
+from pentad.contracts.vocabulary import Vocabulary
 from pentad.data.corpus import open_corpus
+from pentad.data.rendering import Rendering
 from pentad.data.shards import TokenShard, tokenize_split, trained_tokenizer
 from pentad.data.split import Part, Split, split_corpus
 from pentad.registry.catalogue import Catalogue
@@ -27,6 +29,7 @@ class Prepared:
         tokenizer_folder: where it is saved.
         tokenizer_fingerprint: tells it from any other.
         builder: makes the examples.
+        vocabulary: every id that the model must know.
         train: the training part as ids.
         held_out: the held-out part as ids, or None when nothing is held out.
     """
@@ -36,13 +39,14 @@ class Prepared:
     tokenizer_folder: Path
     tokenizer_fingerprint: str
     builder: ExampleBuilder
+    vocabulary: Vocabulary
     train: TokenShard
     held_out: TokenShard | None
 
     @property
     def vocab_size(self) -> int:
         """Ids that the model must know: the tokenizer's and those that the builder adds."""
-        return self.tokenizer.vocab_size + self.builder.extra_tokens
+        return self.vocabulary.size
 
 
 def open_split(resolved: Resolved, catalogue: Catalogue, observer: RunObserver) -> Split:
@@ -80,15 +84,22 @@ def prepare_tokenizer(
     return tokenizer, folder, fingerprint, split
 
 
-def make_builder(resolved: Resolved, tokenizer: Tokenizer) -> ExampleBuilder:
-    """Return the recipe's example builder for a tokenizer."""
+def make_builder(resolved: Resolved, tokenizer: Tokenizer, catalogue: Catalogue | None = None) -> ExampleBuilder:
+    """Return the recipe's example builder for a tokenizer; it gets by name what it asks for of all that core has."""
     builder: ExampleBuilder = resolved.offers["builder"].make(
         resolved.options["builder"],
         context_length=resolved.recipe.training_options().context_length,
         vocab_size=tokenizer.vocab_size,
         end_of_text=tokenizer.end_of_text,
+        tokenizer=tokenizer,
+        catalogue=catalogue or Catalogue(),
     )
     return builder
+
+
+def rendering_of(resolved: Resolved, builder: ExampleBuilder) -> Rendering:
+    """Return how the recipe's builder makes documents of records, for `tokenize_split`."""
+    return Rendering.of(builder, resolved.offers["builder"], resolved.options["builder"])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,8 +112,27 @@ class Kept:
     data_fingerprint: str
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StartTokenizer:
+    """The tokenizer of the run that a new one starts from: it is used as it is, whatever the new text.
+
+    Args:
+        tokenizer: loaded.
+        folder: where it is saved.
+        fingerprint: tells it from any other.
+    """
+
+    tokenizer: Tokenizer
+    folder: Path
+    fingerprint: str
+
+
 def prepare(
-    resolved: Resolved, catalogue: Catalogue, observer: RunObserver | None = None, kept: Kept | None = None
+    resolved: Resolved,
+    catalogue: Catalogue,
+    observer: RunObserver | None = None,
+    kept: Kept | None = None,
+    tokenizer_of: StartTokenizer | None = None,
 ) -> Prepared:
     """Do all that comes before the model.
 
@@ -110,32 +140,26 @@ def prepare(
         resolved, catalogue: every choice, and what is installed.
         observer: told how far it is.
         kept: of a run that goes on; None to train the tokenizer, or take it from the cache.
+        tokenizer_of: of a run that a new one starts from, used in place of a trained one; the text may be another.
 
     Raises:
         UsageError: the text is too short for one example of the context length, or any of the errors of the parts.
         EngineError: the text is not what it was.
     """
     observer = observer or RunObserver()
-    if kept is None:
-        tokenizer, folder, fingerprint, split = prepare_tokenizer(resolved, catalogue, observer)
-    else:
-        tokenizer, folder, fingerprint = kept.tokenizer, kept.tokenizer_folder, kept.tokenizer_fingerprint
-        split = open_split(resolved, catalogue, observer)
-        if split.fingerprint != kept.data_fingerprint:
-            raise EngineError(
-                "The text must be what it was when the run was started; it has changed.",
-                "Put it back as it was, or start a new run.",
-            )
+    tokenizer, folder, fingerprint, split = _tokenizer(resolved, catalogue, observer, kept, tokenizer_of)
+    builder = make_builder(resolved, tokenizer, catalogue)
+    vocabulary = Vocabulary.of(tokenizer, builder.special_tokens)
+    rendering = rendering_of(resolved, builder)
 
     def shard(part: Part, name: str) -> TokenShard:
         def tell(done: int, total: int) -> None:
             observer.on_preparation(Preparation(what=f"Tokenizing the {name} text", done=done / max(total, 1)))
 
-        return tokenize_split(part, tokenizer, fingerprint, cache_directory(), tell)
+        return tokenize_split(part, tokenizer, fingerprint, cache_directory(), tell, rendering)
 
     train = shard(split.train, "training")
     held_out = shard(split.held_out, "held-out") if split.held_out.n_bytes else None
-    builder = make_builder(resolved, tokenizer)
     if builder.count(train.tokens) == 0:
         context_length = resolved.recipe.training_options().context_length
         raise UsageError(
@@ -148,6 +172,27 @@ def prepare(
         tokenizer_folder=folder,
         tokenizer_fingerprint=fingerprint,
         builder=builder,
+        vocabulary=vocabulary,
         train=train,
         held_out=held_out,
     )
+
+
+def _tokenizer(
+    resolved: Resolved,
+    catalogue: Catalogue,
+    observer: RunObserver,
+    kept: Kept | None,
+    start: StartTokenizer | None,
+) -> tuple[Tokenizer, Path, str, Split]:
+    if kept is not None:
+        split = open_split(resolved, catalogue, observer)
+        if split.fingerprint != kept.data_fingerprint:
+            raise EngineError(
+                "The text must be what it was when the run was started; it has changed.",
+                "Put it back as it was, or start a new run.",
+            )
+        return kept.tokenizer, kept.tokenizer_folder, kept.tokenizer_fingerprint, split
+    if start is not None:
+        return start.tokenizer, start.folder, start.fingerprint, open_split(resolved, catalogue, observer)
+    return prepare_tokenizer(resolved, catalogue, observer)

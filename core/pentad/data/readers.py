@@ -1,9 +1,10 @@
 """File formats and compressions: bytes on disk to pieces of text.
 
-Built in are `.txt` and `.md` (a file is a document), `.jsonl` (a line is a document, its text under the key "text") and the
-compression `.gz`; plugins add others through the hook `engine_readers`. Text is UTF-8, newlines are kept as they are, a byte
-order mark at the start of a file is dropped (it marks the encoding and is no text), and an empty document or a null text is
-passed over. A lone surrogate, which JSON can spell and UTF-8 cannot, becomes U+FFFD.
+Built in are `.txt` and `.md` (a file is a document), `.jsonl` (a line is a record: its text under the key "text", or one of
+the sets of keys that `pentad.data.records` knows) and the compression `.gz`; plugins add others through the hook
+`engine_readers`. Text is UTF-8, newlines are kept as they are, a byte order mark at the start of a file is dropped (it marks
+the encoding and is no text), and an empty document or a null text is passed over. A lone surrogate, which JSON can spell and
+UTF-8 cannot, becomes U+FFFD.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from __future__ import annotations
 import codecs
 import gzip
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from pentad.data.pieces import Piece, clean, cut
+from pentad.data.records import RECORD_HINT, kind_of, record_pieces
 from pentad.registry.catalogue import Catalogue, one_line
 from pentad.system.errors import EngineError, UsageError
 
@@ -76,10 +78,11 @@ def _not_text(name: str, offset: int, found: str, encoding: str = "") -> UsageEr
 
 
 def read_jsonl(file: BinaryIO, name: str) -> Iterator[Piece]:
-    """Yield one document a line, the value under "text"; blank lines are passed over.
+    """Yield one record a line; blank lines are passed over.
 
     Raises:
-        UsageError: a line is no JSON object with a string or null under "text"; names the file and the line.
+        UsageError: a line is no JSON object, or has neither a string or null under "text" nor a known set of keys; names the
+            file and the line.
     """
     offset, number = 0, 0
     while line := file.readline(LONGEST_LINE):
@@ -94,31 +97,17 @@ def read_jsonl(file: BinaryIO, name: str) -> Iterator[Piece]:
         offset += len(line)
         text = _decode(data, name, offset - len(data), bytes.decode).strip()
         if text:
-            yield from cut([clean(_text_of(text, where))])
+            yield from record_pieces(_object(text, where), where)
 
 
-def _text_of(line: str, where: str) -> str:
+def _object(line: str, where: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{where} is not JSON: {one_line(error)}.", 'Each line holds one object, {"text": …}.') from None
     if not isinstance(record, dict):
-        raise UsageError(f'{where} must be an object with the key "text"; found {_kind(record)}.', _JSONL_HINT)
-    if "text" not in record:
-        keys = ", ".join(json.dumps(key, ensure_ascii=False) for key in list(record)[:8]) or "none"
-        raise UsageError(f'{where} has no key "text"; found the keys {keys}.', _JSONL_HINT)
-    text = record["text"]
-    if text is not None and not isinstance(text, str):
-        raise UsageError(f'{where} must have a string under "text"; found {_kind(text)}.', _JSONL_HINT)
-    return text or ""
-
-
-_JSONL_HINT = "Rename the key that holds the text: jq -c '{text: .KEY}' OLD > NEW."
-
-
-def _kind(value: Any) -> str:
-    kinds: dict[type, str] = {dict: "an object", list: "an array", str: "a string", bool: "true or false", type(None): "null"}
-    return kinds.get(type(value), "a number")
+        raise UsageError(f'{where} must be an object with the key "text"; found {kind_of(record)}.', RECORD_HINT)
+    return record
 
 
 def _open_gzip(file: BinaryIO) -> BinaryIO:
@@ -217,12 +206,24 @@ class Readers:
 
 
 def whole_documents(documents: Iterator[Any], maker: str) -> Iterator[Piece]:
-    """Cut what a plugin yields, one string a document, into pieces.
+    """Cut what a plugin yields, a string or a record with keys for each document, into pieces.
 
     Raises:
         EngineError: the plugin yields something else.
     """
     for document in documents:
-        if not isinstance(document, str):
+        if isinstance(document, str):
+            yield from cut([clean(document)])
+        elif isinstance(document, Mapping):
+            yield from _record_of_plugin(document, maker)
+        else:
             raise EngineError(f"{maker} must yield one str a document; found {document!r:.80}.", "Report it to its author.")
-        yield from cut([clean(document)])
+
+
+def _record_of_plugin(record: Mapping[str, Any], maker: str) -> Iterator[Piece]:
+    try:
+        values = json.loads(json.dumps(dict(record)))
+    except (TypeError, ValueError, RecursionError) as error:
+        problem = f"{maker} must yield records of JSON values: {one_line(error)}"
+        raise EngineError(problem, "Report it to its author.") from error
+    yield from record_pieces(values, f"A record of {maker[0].lower()}{maker[1:]}")

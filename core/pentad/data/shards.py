@@ -1,14 +1,16 @@
 """Token shards: a text as ids on disk, memory-mapped, kept in the cache and used by every run with the same text and tokenizer.
 
-A shard is one end-of-text id, then every document followed by one, in uint16 where the vocabulary allows, else uint32, little
-endian. It is keyed by the fingerprints of text and tokenizer, and its digest is checked before each use.
+A shard is one end-of-text id, then every document followed by one: `ids.bin`, uint16 where the vocabulary allows, else uint32,
+little endian. Beside it stand the place of each end-of-text id (`starts.bin`, int64), which ids are learned (`learn.bin`, one
+byte each, only where something is masked) and the number of each document's source (`sources.bin`, int64, only where there
+are several). It is keyed by the fingerprints of text, tokenizer and rendering, and its digests are checked before each use.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +20,13 @@ import numpy as np
 import numpy.typing as npt
 
 from pentad.config.options import to_dict
-from pentad.contracts.tokenizer import TokenIds, Tokenizer
-from pentad.data.pieces import Piece, Pieces
+from pentad.contracts.batch import Tokens
+from pentad.contracts.tokenizer import Tokenizer
+from pentad.data.pieces import Piece, cut
+from pentad.data.rendering import PLAIN, Encoded, Rendering, encode, utf8_size, whole_or_cut
 from pentad.data.split import Part, Split
 from pentad.registry.catalogue import Offer
 from pentad.system.cache import cache_directory, cached, folder_fingerprint
-from pentad.system.errors import EngineError
 
 __all__ = [
     "TokenShard",
@@ -35,7 +38,7 @@ __all__ = [
     "trained_tokenizer",
 ]
 
-FORMAT = 1
+FORMAT = 2
 BATCH_CHARACTERS = 8 << 20
 """Text handed to the tokenizer at once: enough pieces for many cores, few enough to keep memory bounded."""
 
@@ -54,13 +57,14 @@ class TokenShard:
     """A part of the text as token ids.
 
     Args:
-        tokens: (n_tokens,) uint16 or uint32, memory-mapped and read-only.
-        n_bytes: UTF-8 bytes of the text that the ids stand for.
+        tokens: the ids with their documents, memory-mapped and read-only.
+        n_bytes: UTF-8 bytes of the text that is learned, and so judged: of all of it where nothing is masked. Special tokens
+            and the ends of texts stand for none.
         n_documents: documents in it.
-        fingerprint: of text and tokenizer together.
+        fingerprint: of text, tokenizer and rendering together.
     """
 
-    tokens: npt.NDArray[np.unsignedinteger[Any]]
+    tokens: Tokens
     n_bytes: int
     n_documents: int
     fingerprint: str
@@ -68,11 +72,16 @@ class TokenShard:
     @property
     def n_tokens(self) -> int:
         """Ids in the shard, end-of-text ids included."""
-        return int(self.tokens.shape[0])
+        return len(self.tokens)
 
 
 def tokenize_split(
-    part: Part, tokenizer: Tokenizer, tokenizer_fingerprint: str, cache: Path, progress: Progress | None = None
+    part: Part,
+    tokenizer: Tokenizer,
+    tokenizer_fingerprint: str,
+    cache: Path,
+    progress: Progress | None = None,
+    rendering: Rendering = PLAIN,
 ) -> TokenShard:
     """Encode a part of the text, or take the shard that an earlier run made of it.
 
@@ -82,66 +91,96 @@ def tokenize_split(
         tokenizer_fingerprint: tells this trained tokenizer from any other.
         cache: where shards are kept, from `cache_directory`.
         progress: told how far the encoding is.
+        rendering: how the builder makes documents of records.
 
     Raises:
-        EngineError: the disk is full, the cache cannot be written, the text changed while it was read, or the tokenizer
-            gives an id that its vocabulary does not have. Nothing half is left.
+        UsageError: the builder cannot use a record.
+        EngineError: the disk is full, the cache cannot be written, the text changed while it was read, the tokenizer gives
+            an id that its vocabulary does not have, or the builder cannot render. Nothing half is left.
     """
-    key = _key("shard", str(FORMAT), part.fingerprint, tokenizer_fingerprint)
-    folder = cached(cache / "shards" / key, lambda folder: _write(folder, part, tokenizer, progress))
+    key = _key("shard", str(FORMAT), part.fingerprint, tokenizer_fingerprint, rendering.fingerprint)
+    folder = cached(cache / "shards" / key, lambda folder: _write(folder, part, tokenizer, rendering, progress))
     facts = json.loads((folder / "shard.json").read_text())
-    tokens = np.memmap(folder / "tokens.bin", dtype=facts["dtype"], mode="r")
+
+    def mapped(name: str, dtype: Any) -> Any:
+        path = folder / name
+        return np.memmap(path, dtype=dtype, mode="r") if path.exists() else None
+
+    tokens = Tokens(
+        ids=mapped("ids.bin", facts["dtype"]),
+        starts=mapped("starts.bin", "<i8"),
+        learn=mapped("learn.bin", np.bool_),
+        sources=mapped("sources.bin", "<i8"),
+    )
     return TokenShard(tokens, facts["n_bytes"], facts["n_documents"], key)
 
 
-def _write(folder: Path, part: Part, tokenizer: Tokenizer, progress: Progress | None) -> None:
-    dtype = np.dtype("<u2" if tokenizer.vocab_size <= 1 << 16 else "<u4")
-    n_bytes = n_documents = 0
+def _write(folder: Path, part: Part, tokenizer: Tokenizer, rendering: Rendering, progress: Progress | None) -> None:
+    dtype = np.dtype("<u2" if tokenizer.vocab_size + len(rendering.special) <= 1 << 16 else "<u4")
+    n_bytes = read_bytes = 0
     total = part.n_bytes
-    with (folder / "tokens.bin").open("wb") as file:
-        _append(file, _end(tokenizer), dtype, tokenizer)
-        for batch in _ahead(_batches(part)):
-            _append(file, _encoded(batch, tokenizer), dtype, tokenizer)
-            n_documents += sum(piece.ends_document for piece in batch)
-            n_bytes += sum(_utf8_size(piece.text) for piece in batch)
+    with _Files(folder, dtype, tokenizer.end_of_text) as files:
+        for batch in _ahead(_batches(whole_or_cut(part.pieces(), rendering))):
+            encoded = encode(batch, tokenizer, rendering)
+            files.append(encoded)
+            n_bytes += encoded.n_bytes
+            read_bytes += encoded.read_bytes
             if progress is not None:
-                progress(n_bytes, total)
-    facts = {"format": FORMAT, "dtype": dtype.str, "n_bytes": n_bytes, "n_documents": n_documents}
+                progress(read_bytes, total)
+    facts = {"format": FORMAT, "dtype": dtype.str, "n_bytes": n_bytes, "n_documents": files.n_documents}
     (folder / "shard.json").write_text(json.dumps(facts))
 
 
-def _end(tokenizer: Tokenizer) -> TokenIds:
-    return np.array([tokenizer.end_of_text], dtype=np.uint32)
+class _Files:
+    """The arrays of a shard while they are written; those that say nothing are not kept."""
+
+    def __init__(self, folder: Path, dtype: np.dtype[Any], end_of_text: int) -> None:
+        self._folder, self._dtype = folder, dtype
+        self._open: dict[str, BinaryIO] = {}
+        self.n_documents, self._place = 0, 1
+        self._write("ids", np.array([end_of_text]), dtype)
+        self._write("starts", np.zeros(1), np.dtype("<i8"))
+
+    def __enter__(self) -> _Files:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for file in self._open.values():
+            file.close()
+
+    def append(self, encoded: Encoded) -> None:
+        """Write what follows."""
+        if encoded.learn is not None or "learn" in self._open:
+            self._fill("learn", self._place, np.dtype(np.bool_), 1)
+            learn = np.ones(len(encoded.ids)) if encoded.learn is None else encoded.learn
+            self._write("learn", learn, np.dtype(np.bool_))
+        if encoded.sources.any() or "sources" in self._open:
+            self._fill("sources", self.n_documents, np.dtype("<i8"), 0)
+            self._write("sources", encoded.sources, np.dtype("<i8"))
+        self._write("ids", encoded.ids, self._dtype)
+        self._write("starts", encoded.ends + self._place, np.dtype("<i8"))
+        self._place += len(encoded.ids)
+        self.n_documents += len(encoded.ends)
+
+    def _fill(self, name: str, count: int, dtype: np.dtype[Any], value: int) -> None:
+        """Write what stands before the first value that says something."""
+        if name not in self._open:
+            for first in range(0, count, _FILL):
+                self._write(name, np.full(min(_FILL, count - first), value), dtype)
+
+    def _write(self, name: str, values: npt.NDArray[Any], dtype: np.dtype[Any]) -> None:
+        if name not in self._open:
+            self._open[name] = (self._folder / f"{name}.bin").open("wb")
+        self._open[name].write(values.astype(dtype, copy=False).data)
 
 
-def _encoded(batch: list[Piece], tokenizer: Tokenizer) -> TokenIds:
-    """Return the ids of the pieces, one after the other, with an end of text after each document."""
-    end = _end(tokenizer)
-    ids: list[TokenIds] = []
-    for piece, found in zip(batch, tokenizer.encode_batch([piece.text for piece in batch]), strict=True):
-        ids += (found, end) if piece.ends_document else (found,)
-    return np.concatenate(ids)
+_FILL = 1 << 20
 
 
-def _append(file: BinaryIO, ids: TokenIds, dtype: np.dtype[Any], tokenizer: Tokenizer) -> None:
-    if not ids.size:
-        return
-    lowest, highest = int(ids.min()), int(ids.max())
-    if lowest < 0 or highest >= tokenizer.vocab_size:
-        found = lowest if lowest < 0 else highest
-        message = f"A tokenizer must give ids from 0 to below its vocab_size of {tokenizer.vocab_size}; found {found}."
-        raise EngineError(message, "Report it to the tokenizer's author (engine plugins check shows more).")
-    file.write(ids.astype(dtype, copy=False).data)
-
-
-def _utf8_size(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())
-
-
-def _batches(part: Pieces) -> Iterator[list[Piece]]:
+def _batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
     batch: list[Piece] = []
     size = 0
-    for piece in part.pieces():
+    for piece in pieces:
         batch.append(piece)
         size += len(piece.text)
         if size >= BATCH_CHARACTERS or len(batch) >= BATCH_PIECES:
@@ -202,11 +241,12 @@ def sample(part: Part, n_bytes: int) -> Iterator[str]:
     share = min(1.0, n_bytes / max(part.n_bytes, 1))
     seen = taken = 0
     for piece in part.pieces():
-        size = _utf8_size(piece.text)
+        size = utf8_size(piece.text)
         seen += size
         if share == 1.0 or taken + size <= seen * share:
             taken += size
-            yield piece.text
+            # A record comes whole, however long, and tokenizers learn from pieces.
+            yield from (part.text for part in cut([piece.text]))
 
 
 def _identity(offer: Offer[Any], options: Any) -> tuple[str, ...]:

@@ -3,7 +3,8 @@
 With 20 different documents or more, whole documents are held out, chosen by the order of their content's hash: the choice
 depends on nothing but the text, exact duplicates land on the same side, and a corpus that grows keeps most of its choice.
 With fewer, or when whole documents cannot give between half and one and a half of the share, the tail of every document is
-held out; for one ASCII file that is its last tenth. Near-duplicates are not looked for.
+held out; for one ASCII file that is its last tenth. Where there are records with keys, whole documents are held out however
+few there are. Near-duplicates are not looked for.
 
 A first pass surveys the text (a hash and a size per document; with the choice some 60 bytes of memory each); every later
 pass streams it and checks it against the survey, so text that changes during a run is noticed.
@@ -21,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pentad.data.pieces import Piece, Pieces
+from pentad.data.records import canonical
 from pentad.system.errors import EngineError, UsageError
 
 FEWEST_DOCUMENTS = 20
@@ -42,12 +44,14 @@ class Survey:
     Args:
         digests: the first 64 bits of each document's SHA-256, the fastest hash where the processor computes it (0.8 s/GB).
         sizes: the UTF-8 bytes of each document.
-        fingerprint: digest of the full hashes, in order.
+        fingerprint: digest of the full hashes, in order, and of the sources where there are several.
+        has_records: whether a document is a record with keys, which cannot be cut in two.
     """
 
     digests: Counts
     sizes: Counts
     fingerprint: str
+    has_records: bool = False
 
     @property
     def n_bytes(self) -> int:
@@ -59,18 +63,21 @@ def survey(corpus: Pieces) -> Survey:
     """Read the text once and note each document's hash and size."""
     digests, sizes = array("Q"), array("Q")
     whole = hashlib.sha256()
-    document, size = hashlib.sha256(), 0
+    document, size, has_records = hashlib.sha256(), 0, False
     for piece in corpus.pieces():
         data = piece.text.encode()
-        document.update(data)
+        document.update(data if piece.record is None else canonical(piece.record))
         size += len(data)
         if piece.ends_document:
             digest = document.digest()
             whole.update(digest)
+            if piece.source:  # equal documents of two sources are still duplicates
+                whole.update(b"source %d" % piece.source)
+            has_records = has_records or piece.record is not None
             digests.append(_short(digest))
             sizes.append(size)
             document, size = hashlib.sha256(), 0
-    return Survey(np.asarray(digests), np.asarray(sizes), whole.hexdigest())
+    return Survey(np.asarray(digests), np.asarray(sizes), whole.hexdigest(), has_records)
 
 
 def _short(digest: bytes) -> int:
@@ -120,7 +127,7 @@ class Part:
             start, end = self._range(number)
             if start < end:
                 data = piece.text.encode()
-                digest.update(data)
+                digest.update(data if piece.record is None else canonical(piece.record))
                 yield from _within(piece, data, offset, start, end)
                 offset += len(data)
             if piece.ends_document:
@@ -147,7 +154,7 @@ def _within(piece: Piece, data: bytes, offset: int, start: int, end: int) -> Ite
     whole = last - first == len(data)
     # A document that was shortened since the survey can split a character; the digest at its end tells.
     text = piece.text if whole else data[first:last].decode(errors="replace")
-    yield Piece(text, offset + last == end)
+    yield Piece(text, offset + last == end, piece.record, piece.source)
 
 
 def _changed(number: int) -> EngineError:
@@ -254,6 +261,11 @@ def _repeats(ordered: Counts) -> Marks:
 
 def _by_share(corpus: Pieces, found: Survey, kept: Marks, held_out: float) -> Split:
     chosen = _choose(found, kept, held_out)
+    if chosen is None and found.has_records:
+        raise UsageError(
+            f"The records must be many enough that about {held_out:.0%} of the text can be held out; found {int(kept.sum())}.",
+            "Give --data more records, judge on others with --held-out-data, or use --held-out 0.",
+        )
     if chosen is None:
         return _by_tails(corpus, found, kept, held_out)
     train = kept & ~chosen
@@ -275,7 +287,10 @@ def _choose(found: Survey, kept: Marks, held_out: float) -> Marks | None:
     total = int(sizes.sum())
     target = held_out * total
     taken, got = _fill(sizes, target, min(FARTHEST * target, (target + total) / 2))
-    if len(first) < FEWEST_DOCUMENTS or got < target / 2:
+    if found.has_records and not got:  # they cannot be cut, so the share is kept less exactly
+        taken, got = _fill(sizes, target, (target + total) / 2)
+    enough = got > 0 if found.has_records else len(first) >= FEWEST_DOCUMENTS and got >= target / 2
+    if not enough:
         return None
     chosen = np.zeros(len(kept), dtype=np.bool_)
     chosen[order] = np.repeat(taken, np.diff(first, append=len(order)))

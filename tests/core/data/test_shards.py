@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import subprocess
 import sys
@@ -79,15 +80,22 @@ def train_part(documents, size=8):
     return split_corpus(Text(documents, size), 0).train
 
 
+def decoded(shard, tokenizer) -> list[str]:
+    """Return the text of each document, found by its start alone."""
+    ids, starts = shard.tokens.ids, shard.tokens.starts
+    return [tokenizer.decode(ids[start + 1 : end]) for start, end in itertools.pairwise(starts)]
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(documents=st.lists(st.text("abé😀 \n", min_size=1, max_size=30), min_size=1, max_size=8), size=st.integers(2, 40))
 def test_a_shard_is_the_text(tmp_path, documents, size):
     shard = tokenize_split(train_part(documents, size), Bytes(ByteOptions()), "bytes", tmp_path)
-    assert shard.tokens.dtype == np.uint16 and not shard.tokens.flags.writeable
-    ends = np.flatnonzero(shard.tokens == 0)
-    assert ends[0] == 0 and ends[-1] == shard.n_tokens - 1
-    parts = [bytes((part[1:] - 1).astype(np.uint8)).decode() for part in np.split(shard.tokens, ends[1:])[:-1]]
-    assert parts == documents
+    tokens = shard.tokens
+    assert tokens.ids.dtype == np.uint16 and not tokens.ids.flags.writeable
+    assert tokens.starts.dtype == np.int64 and tokens.learn is None and tokens.sources is None
+    assert tokens.starts.tolist() == np.flatnonzero(tokens.ids == 0).tolist()
+    assert tokens.starts[0] == 0 and tokens.starts[-1] == shard.n_tokens - 1
+    assert decoded(shard, Bytes(ByteOptions())) == documents
     assert (shard.n_bytes, shard.n_documents) == (len("".join(documents).encode()), len(documents))
 
 
@@ -95,13 +103,14 @@ def test_a_large_vocabulary_needs_four_bytes(tmp_path):
     for size, dtype in ((1 << 16, np.uint16), ((1 << 16) + 1, np.uint32)):
         tokenizer = Bytes(ByteOptions(offset=size - 256), size)
         shard = tokenize_split(train_part(["\x7fÿ"]), tokenizer, f"bytes-{size}", tmp_path)
-        assert shard.tokens.dtype == dtype
-        assert tokenizer.decode(shard.tokens) == "\x7fÿ"
+        assert shard.tokens.ids.dtype == dtype
+        assert tokenizer.decode(shard.tokens.ids) == "\x7fÿ"
 
 
 def test_an_empty_part_is_one_end_of_text(tmp_path):
     shard = tokenize_split(split_corpus(Text(["a b c"]), 0).held_out, Bytes(ByteOptions()), "bytes", tmp_path)
-    assert (shard.tokens.tolist(), shard.n_bytes, shard.n_documents) == ([0], 0, 0)
+    assert shard.tokens.starts.tolist() == [0]
+    assert (shard.tokens.ids.tolist(), shard.n_bytes, shard.n_documents) == ([0], 0, 0)
 
 
 def test_an_id_beyond_the_vocabulary_is_refused(tmp_path):
@@ -128,13 +137,13 @@ def test_a_shard_is_used_again_and_rebuilt_when_damaged(tmp_path):
     part = train_part(["some text", "more"])
     first = tokenize_split(part, Bytes(ByteOptions()), "bytes", tmp_path)
     again = tokenize_split(part, Unused(ByteOptions()), "bytes", tmp_path)
-    assert again.tokens.tolist() == first.tokens.tolist() and again.fingerprint == first.fingerprint
-    (file,) = tmp_path.rglob("tokens.bin")
+    assert again.tokens.ids.tolist() == first.tokens.ids.tolist() and again.fingerprint == first.fingerprint
+    (file,) = tmp_path.rglob("ids.bin")
     for damaged in (file.read_bytes()[:-2], b"\1" + file.read_bytes()[1:], b""):
-        expected = first.tokens.tolist()
+        expected = first.tokens.ids.tolist()
         file.write_bytes(damaged) if damaged else file.unlink()
         first = tokenize_split(part, Bytes(ByteOptions()), "bytes", tmp_path)
-        assert first.tokens.tolist() == expected
+        assert first.tokens.ids.tolist() == expected
 
 
 def test_another_text_or_tokenizer_gives_another_shard(tmp_path):
@@ -147,10 +156,10 @@ def test_another_text_or_tokenizer_gives_another_shard(tmp_path):
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, monkeypatch):
-    def full(file, ids, dtype, tokenizer):
+    def full(files, encoded):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(shards, "_append", full)
+    monkeypatch.setattr(shards._Files, "append", full)
     with pytest.raises(EngineError, match="the disk is full") as caught:
         tokenize_split(train_part(["text"]), Bytes(ByteOptions()), "bytes", tmp_path)
     assert "PENTAD_CACHE" in caught.value.hint
@@ -163,7 +172,7 @@ def test_text_that_changes_while_it_is_encoded_leaves_nothing(tmp_path):
     corpus.documents = ["one two", "four"]
     with pytest.raises(EngineError, match="document 2 changed"):
         tokenize_split(part, Bytes(ByteOptions()), "bytes", tmp_path)
-    assert not list(tmp_path.rglob("tokens.bin"))
+    assert not list(tmp_path.rglob("ids.bin"))
 
 
 def test_a_tokenizer_is_trained_once_on_the_training_part_alone(tmp_path):

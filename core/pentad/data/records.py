@@ -1,0 +1,92 @@
+"""Records with keys: what `.jsonl` files and plugins may yield in place of plain text.
+
+A mapping with "text" is that text, and is cut and streamed like any other. One of the other sets of keys
+(`pentad.contracts.records`) travels as a unit to the example builder, whose `render` makes documents of it: it is never cut
+at the held-out border, and its size is that of `text_of(record)`. Keys outside the set are left out, so that an identifier
+is never taken for text; what a message holds beside its role and content is kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pentad.contracts.records import text_of
+from pentad.data.pieces import Piece, clean, cut
+from pentad.system.errors import UsageError
+
+KEY_SETS = (("messages",), ("prompt", "completion"), ("prompt", "chosen", "rejected"))
+"""The sets of keys beside "text"; the first whose keys are all there is taken."""
+
+RECORD_HINT = (
+    "Rename the key that holds the text: jq -c '{text: .KEY}' OLD > NEW. "
+    'Records for fine-tuning have "messages"; "prompt" and "completion"; or "prompt", "chosen" and "rejected".'
+)
+_MESSAGES_HINT = 'Messages are a list like [{"role": "user", "content": "2 + 2?"}].'
+
+
+def record_pieces(value: Mapping[str, Any], where: str) -> Iterator[Piece]:
+    """Yield the pieces of one record: one with all of it, or as many as its plain text needs; none without any text.
+
+    Args:
+        value: of JSON values.
+        where: the file and line, or the plugin, for messages.
+
+    Raises:
+        UsageError: no set of keys is there, or a value has another form.
+    """
+    if "text" in value:
+        text = value["text"]
+        if text is not None and not isinstance(text, str):
+            raise UsageError(f'{where} must have a string under "text"; found {kind_of(text)}.', RECORD_HINT)
+        yield from cut([clean(text or "")])
+        return
+    keys = next((keys for keys in KEY_SETS if all(key in value for key in keys)), None)
+    if keys is None:
+        found = ", ".join(json.dumps(key, ensure_ascii=False) for key in list(value)[:8]) or "none"
+        raise UsageError(f'{where} has no key "text"; found the keys {found}.', RECORD_HINT)
+    for key in keys:
+        _check(value[key], key, where)
+    record = {key: _cleaned(value[key]) for key in keys}
+    text = text_of(record)
+    if text.strip("\n"):
+        yield Piece(text, True, record)
+
+
+def _check(value: Any, key: str, where: str) -> None:
+    if isinstance(value, str) and key != "messages":
+        return
+    if not isinstance(value, list):
+        expected = "a list of messages" if key == "messages" else "a string or a list of messages"
+        raise UsageError(f'{where} must have {expected} under "{key}"; found {kind_of(value)}.', _MESSAGES_HINT)
+    for number, message in enumerate(value, 1):
+        what = f'{where} must have objects with the strings "role" and "content" under "{key}"'
+        if not isinstance(message, Mapping):
+            raise UsageError(f"{what}; message {number} is {kind_of(message)}.", _MESSAGES_HINT)
+        for part in ("role", "content"):
+            if not isinstance(message.get(part), str):
+                found = kind_of(message[part]) if part in message else "nothing"
+                raise UsageError(f'{what}; message {number} has {found} under "{part}".', _MESSAGES_HINT)
+
+
+def _cleaned(value: Any) -> Any:
+    """Replace lone surrogates, which JSON can spell and UTF-8 cannot, everywhere in a value."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list):
+        return [_cleaned(part) for part in value]
+    if isinstance(value, Mapping):
+        return {clean(str(key)): _cleaned(part) for key, part in value.items()}
+    return value
+
+
+def canonical(record: Mapping[str, Any]) -> bytes:
+    """Return the same bytes for equal records, and others than any text has: they start with a byte that UTF-8 never holds."""
+    return b"\xff" + json.dumps(record, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def kind_of(value: Any) -> str:
+    """Name a JSON value for messages."""
+    kinds: dict[type, str] = {dict: "an object", list: "an array", str: "a string", bool: "true or false", type(None): "null"}
+    return kinds.get(type(value), "a number")
