@@ -21,10 +21,15 @@ _CHAPTERS: dict[str, tuple[str, ...]] = {
     "Records": ("config.stages", "registry.records"),
     "Options": ("config.options",),
     "Tokenizer": ("contracts.tokenizer",),
-    "Example builder": ("contracts.builder", "contracts.batch", "data.shuffling"),
+    "Example builder": ("contracts.builder", "contracts.records", "contracts.batch", "contracts.vocabulary", "data.shuffling"),
     "Model": ("contracts.model",),
     "Optimizer": ("contracts.optimizer",),
+    "Objective": ("contracts.objective",),
     "Sampler": ("contracts.sampler",),
+    "Session": ("contracts.session",),
+    "Evaluator": ("contracts.evaluator",),
+    "Adapter": ("contracts.adapter",),
+    "Format": ("contracts.format",),
     "Running": ("config.recipe", "pipeline", "runs.saved_run", "contracts.observer", "contracts.executor"),
     "Stages one by one": ("registry.making", "train.trainer"),
     "What is installed": ("registry.catalogue",),
@@ -255,11 +260,11 @@ def _kit(testing: Path) -> str:
     import pentad.testing
 
     package = Module(testing / "__init__.py")
-    conformance = Module(testing / "conformance.py")
+    shown = Module(testing / "conformance.py").names | Module(testing / "raising.py").names
     parts = ["## Conformance kit", docstring(package.text)]
     for name in pentad.testing.__all__:
-        if name in conformance.names:
-            parts.append(_section(conformance.names[name], f"pentad.testing.{name}"))
-    stages = [f"`pentad.testing.{name}`" for name in pentad.testing.__all__ if name not in conformance.names]
+        if name in shown:
+            parts.append(_section(shown[name], f"pentad.testing.{name}"))
+    stages = [f"`pentad.testing.{name}`" for name in pentad.testing.__all__ if name not in shown]
     parts.append(f"One class a stage: {', '.join(stages)}. Their checks stand with the contract of the stage, above.")
     return "\n\n".join(parts)

@@ -22,11 +22,13 @@ _INTRODUCTION = """# Command reference
 `engine COMMAND --help` shows the same for what is installed on your machine. Data goes to stdout, everything else that
 accompanies `--json` to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C or SIGTERM (a checkpoint is
 saved and the command that goes on is printed). An error is two lines, what was expected and found, and what to do next;
-`--debug` adds the traceback.
+`--debug` adds the traceback. With `--json` or `--debug` a third line is the error's code (`Code: unknown-option`), which stays
+the same when the words change, for scripts to go by.
 
 An option has the same key everywhere: the flag `--model.n-layer 6`, in a recipe `[model]` `n_layer = 6`, in Python
-`Choice("gpt", n_layer=6)`. The flags of the tables `[data]`, `[training]` and `[generation]` also have a long spelling with the
-table's name: `--training.batch-size` is `--batch-size`. Flags win over `--config FILE`, and that wins over the defaults.
+`Choice("gpt", n_layer=6)`. The flags of the other tables also have a long spelling with the table's name:
+`--training.batch-size` is `--batch-size`, `--machine.device` is `--device`. Flags win over `--config FILE`, and that wins over
+the defaults.
 
 The command line has one default of its own: `--model.dropout 0.1` for `gpt`, because the built-in corpus is small. With much
 text, say `--model.dropout 0`.

@@ -50,12 +50,18 @@ def request_for(name: str) -> CheckRequest:
     broken = [problem for problem in catalogue.problems if problem.distribution == name]
     if broken:
         raise UsageError(
-            f"{name} {broken[0].version} is broken: {broken[0].cause}", "engine plugins --debug shows the traceback."
+            f"{name} {broken[0].version} is broken: {broken[0].cause}",
+            "engine plugins --debug shows the traceback.",
+            code="distribution-broken",
         )
     if not found:
         bare = {offer.name: offer.distribution for offer in every}
         near = f"Did you mean {bare[name]}?" if name in bare else did_you_mean(name, {offer.distribution for offer in every})
-        raise UsageError(f"No distribution {name!r} that offers a stage is installed.", near or "engine plugins lists what is.")
+        raise UsageError(
+            f"No distribution {name!r} that offers a stage is installed.",
+            near or "engine plugins lists what is.",
+            code="unknown-name",
+        )
     return CheckRequest(found)
 
 

@@ -47,7 +47,11 @@ class EngineSubgroup(click.Group):
         """
         if args[0] not in self.commands and not args[0].startswith("-") and not ctx.resilient_parsing:
             near = did_you_mean(args[0], self.commands)
-            raise UsageError(f"{ctx.command_path} has no command {args[0]!r}.", near or f"It has: {', '.join(self.commands)}.")
+            raise UsageError(
+                f"{ctx.command_path} has no command {args[0]!r}.",
+                near or f"It has: {', '.join(self.commands)}.",
+                code="unknown-command",
+            )
         return super().resolve_command(ctx, args)
 
 
@@ -98,7 +102,9 @@ class Folder(click.Path):
         """
         if value == "" and param:
             name = param.opts[0] if isinstance(param, click.Option) else param.human_readable_name
-            raise UsageError(f"{name} expects a folder, found an empty word.", "Is a variable of the shell empty?")
+            raise UsageError(
+                f"{name} expects a folder, found an empty word.", "Is a variable of the shell empty?", code="empty-word"
+            )
         return super().convert(value, param, ctx)
 
 
@@ -136,10 +142,16 @@ def read_text(given: str | None, what: str) -> str:
     if given is not None and given != "-":
         return given
     if given is None and sys.stdin.isatty():
-        raise UsageError(f"{what} expects a text, found none.", 'Say it in quotes ("like this"), or - to read it from stdin.')
+        raise UsageError(
+            f"{what} expects a text, found none.",
+            'Say it in quotes ("like this"), or - to read it from stdin.',
+            code="text-missing",
+        )
     try:
         return sys.stdin.buffer.read().decode("utf-8")
     except UnicodeDecodeError as error:
         raise UsageError(
-            f"The text on stdin must be UTF-8; byte {error.start} is not.", "Convert it, for example with iconv."
+            f"The text on stdin must be UTF-8; byte {error.start} is not.",
+            "Convert it, for example with iconv.",
+            code="text-not-utf8",
         ) from None

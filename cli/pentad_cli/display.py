@@ -6,7 +6,6 @@ A terminal gets one live region; anything else plain lines at sensible intervals
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import re
 import shlex
@@ -17,7 +16,7 @@ from pentad.contracts.observer import Evaluation, Plan, Preparation, RunObserver
 from pentad.registry.catalogue import Catalogue
 from pentad.system.errors import EngineError
 from pentad_cli.layers import default_tables
-from pentad_cli.output import fold, is_terminal, paint, terminal_width
+from pentad_cli.output import fold, paint, terminal_width
 from pentad_cli.plan import plan_lines
 from pentad_cli.text import count, duration, plural, short, visible, visible_line
 
@@ -93,17 +92,6 @@ class PlainDisplay(Display):
         self.write(f"      step {count(event.step)}  held-out {event.bits_per_byte:.3f} bits per byte  loss {event.loss:.3f}")
 
 
-def display_for(stream: TextIO) -> Display:
-    """Return the display that suits a stream; under torchrun only the first process has one."""
-    if not is_first_process():
-        return Display(io.StringIO())
-    if not is_terminal(stream):
-        return PlainDisplay(stream)
-    from pentad_cli.live import LiveDisplay
-
-    return LiveDisplay(stream)
-
-
 def is_first_process() -> bool:
     """Say whether this process speaks for the run: it is alone, or the first of torchrun's."""
     return os.environ.get("RANK", "0") == "0"
@@ -172,7 +160,7 @@ def next_commands(result: RunResult, plan: Plan | None, catalogue: Catalogue) ->
 
 def _data_flags(plan: Plan | None) -> str:
     """Return the flags for the same text, where it is not the default one."""
-    sources = list(plan.recipe.data_options().sources) if plan else []
+    sources = list(plan.recipe.data.sources) if plan else []
     if sources == default_tables()["data"]["sources"]:
         return ""
     return "".join(f" --data {shlex.quote(source)}" for source in sources)
@@ -196,7 +184,7 @@ def _opening(plan: Plan | None, catalogue: Catalogue) -> str:
     if plan is None:
         return ""
     with contextlib.suppress(EngineError):
-        first = next(open_corpus(plan.recipe.data_options().sources, catalogue).pieces(), None)
+        first = next(open_corpus(plan.recipe.data.sources, catalogue).pieces(), None)
         found = re.search(r"\b[^\W\d_]+(?: [^\W\d_]+){2}\b", first.text[:2000]) if first else None
         return found.group() if found else ""
     return ""

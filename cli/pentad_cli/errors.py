@@ -1,4 +1,7 @@
-"""How failures are shown: `Error:` what was expected and found, `Hint:` what to do next, and nothing else."""
+"""How failures are shown: `Error:` what was expected and found, `Hint:` what to do next, and nothing else.
+
+For scripts, and with --debug, `Code:` and the kind of the mistake stand below.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +26,19 @@ def as_engine_error(error: BaseException) -> EngineError:
     if isinstance(error, click.ClickException):
         return _from_click(error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return EngineError("The disk is full.", "Free some space; what is complete on the disk stays usable.")
+        return EngineError("The disk is full.", "Free some space; what is complete on the disk stays usable.", code="disk-full")
     if isinstance(error, PermissionError) and error.filename:
-        return EngineError(f"{error.filename} cannot be used: {error.strerror}.", "Change its rights, or name another place.")
+        return EngineError(
+            f"{error.filename} cannot be used: {error.strerror}.",
+            "Change its rights, or name another place.",
+            code="not-permitted",
+        )
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
         name = max(str(error.filename or "").split(os.sep), key=len)
         return UsageError(
-            f"{name[:30]}… cannot be used: that is a name longer than the system takes.", "Choose a shorter name."
+            f"{name[:30]}… cannot be used: that is a name longer than the system takes.",
+            "Choose a shorter name.",
+            code="name-too-long",
         )
     if _is_out_of_memory(error):
         return _out_of_memory(str(error))
@@ -37,6 +46,7 @@ def as_engine_error(error: BaseException) -> EngineError:
     return EngineError(
         f"Something unforeseen went wrong ({type(error).__name__}: {first}).",
         "This is a bug in pentad or in a plugin: report it with what the same command with --debug shows.",
+        code="bug",
     )
 
 
@@ -66,7 +76,9 @@ def _out_of_memory(message: str) -> EngineError:
         more = f": {size(float(number)) if unit == 'bytes' else f'{number} {unit}'} at once cannot be had"
     return EngineError(
         f"The memory is full{more}.",
-        "Lower --batch-size, raise --accumulation, or choose a smaller model; to generate, lower --samples or --max-tokens.",
+        "Lower --batch-size, raise --gradient-accumulation, or choose a smaller model; "
+        "to generate, lower --samples or --max-tokens.",
+        code="memory-full",
     )
 
 
@@ -76,19 +88,33 @@ def _from_click(error: click.ClickException) -> EngineError:
     if isinstance(error, click.NoSuchOption):
         known = [flag for param in context.command.get_params(context) for flag in param.opts] if context else []
         near = _near_flag(error.option_name, known)
-        return UsageError(f"{command} has no option {error.option_name}.", near or f"{command} --help lists its options.")
+        return UsageError(
+            f"{command} has no option {error.option_name}.",
+            near or f"{command} --help lists its options.",
+            code="unknown-option",
+        )
     usage = f"Usage: {' '.join([command, *context.command.collect_usage_pieces(context)])}" if context else ""
     more = f"{command} --help says more."
     if isinstance(error, click.MissingParameter) and error.param and context:
-        return UsageError(f"{command} expects {error.param.make_metavar(context)}, found nothing.", f"{usage}; {more}")
+        return UsageError(
+            f"{command} expects {error.param.make_metavar(context)}, found nothing.",
+            f"{usage}; {more}",
+            code="argument-missing",
+        )
     if isinstance(error, click.BadOptionUsage) and "requires an argument" in error.message:
-        return UsageError(f"{error.option_name} expects a value, found nothing.", more)
+        return UsageError(f"{error.option_name} expects a value, found nothing.", more, code="value-missing")
     if isinstance(error, click.BadParameter) and error.param:
-        return UsageError(f"{error.param.opts[0]}: {error.message}", getattr(error.param, "help", "") or more)
+        return UsageError(
+            f"{error.param.opts[0]}: {error.message}", getattr(error.param, "help", "") or more, code="option-type"
+        )
     extra = re.fullmatch(r"Got unexpected extra arguments? \((.*)\)", error.message, re.DOTALL)
     if extra:
-        return UsageError(f"{command} expects nothing more, found {extra[1]!r}.", f"{usage}; put several words in quotes.")
-    return UsageError(error.format_message().strip(), more)
+        return UsageError(
+            f"{command} expects nothing more, found {extra[1]!r}.",
+            f"{usage}; put several words in quotes.",
+            code="unexpected-argument",
+        )
+    return UsageError(error.format_message().strip(), more, code="usage")
 
 
 def _near_flag(flag: str, known: list[str]) -> str:
@@ -101,8 +127,14 @@ def _near_flag(flag: str, known: list[str]) -> str:
     return f"Did you mean {behind[match.group(1)]}?" if match else ""
 
 
-def show(error: BaseException, *, debug: bool) -> int:
-    """Write a failure to stderr and return the exit code that goes with it."""
+def show(error: BaseException, *, debug: bool, with_code: bool = False) -> int:
+    """Write a failure to stderr and return the exit code that goes with it.
+
+    Args:
+        error: what escaped the command.
+        debug: whether the traceback stands above, and the error's code below.
+        with_code: whether the error's code stands below all the same.
+    """
     if debug:
         import traceback
 
@@ -114,6 +146,8 @@ def show(error: BaseException, *, debug: bool) -> int:
     say(message if stopped and message.startswith("Stopped") else f"{label} {message}", err=True)
     if told.hint:
         say(f"{paint('Hint:', 'bold cyan', sys.stderr)} {visible_line(told.hint)}", err=True)
+    if debug or with_code:
+        say(f"{paint('Code:', 'bold cyan', sys.stderr)} {visible_line(told.code)}", err=True)
     return told.exit_code
 
 

@@ -125,6 +125,7 @@ class EngineGroup(click.Group):
             raise EngineError(
                 f"The command {offer.name} of {offer.distribution} {offer.version} must be a click.Command, found {command!r}.",
                 f"Update {offer.distribution}, or tell its author.",
+                code="plugin-contract",
             )
         return command
 
@@ -139,7 +140,9 @@ class EngineGroup(click.Group):
             if args[0].startswith("-"):
                 raise click.NoSuchOption(args[0], ctx=ctx)
             near = did_you_mean(args[0], self.list_commands(ctx))
-            raise UsageError(f"engine has no command {args[0]!r}.", near or "engine --help lists the commands.")
+            raise UsageError(
+                f"engine has no command {args[0]!r}.", near or "engine --help lists the commands.", code="unknown-command"
+            )
         return args[0] if command else None, command, args[1:]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

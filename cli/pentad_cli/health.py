@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from pentad.config.stages import STAGES
-from pentad.registry.catalogue import one_line
+from pentad.system.errors import one_line
 from pentad_cli.group import installed
 from pentad_cli.text import plural, size
 

@@ -36,7 +36,9 @@ def lay_over(lower: Mapping[str, Any], upper: Mapping[str, Any], catalogue: Cata
     merged = {name: dict(table) for name, table in lower.items()}
     for name, table in upper.items():
         if not isinstance(table, Mapping):
-            raise UsageError(f"A recipe holds tables, found {name} = {table!r}.", f"Write [{name}] and its keys below it.")
+            raise UsageError(
+                f"A recipe holds tables, found {name} = {table!r}.", f"Write [{name}] and its keys below it.", code="table-type"
+            )
         below = merged.get(name, {})
         values = {key.replace("-", "_"): value for key, value in table.items()}
         if name in STAGES:

@@ -53,4 +53,4 @@ def call(arguments: list[str]) -> int:
         silence_broken_pipe()
         return 0
     except Exception as error:
-        return show(error, debug="--debug" in arguments)
+        return show(error, debug="--debug" in arguments, with_code="--json" in arguments)

@@ -37,7 +37,7 @@ def plan_lines(plan: Plan, stream: TextIO = sys.stdout) -> list[str]:
 
 
 def _text(plan: Plan) -> str:
-    data = plan.recipe.data_options()
+    data = plan.recipe.data
     sources = ", ".join(data.sources[:3]) + (f" and {len(data.sources) - 3} more" if len(data.sources) > 3 else "")
     kept = f"{size(plan.held_out_bytes)} held out" if plan.held_out_bytes else "nothing held out"
     return f"{visible_line(sources)}: {size(plan.train_bytes)} in {plural(plan.documents, 'document')}, {kept}"
@@ -50,9 +50,9 @@ def _tokenizer(plan: Plan) -> str:
 
 
 def _examples(plan: Plan) -> str:
-    training = plan.recipe.training_options()
+    training = plan.recipe.training
     text = f"{plan.recipe.choice('builder').name}: {training.batch_size} × {training.context_length} tokens a step"
-    return text + (f" in {training.accumulation} micro-batches" if training.accumulation > 1 else "")
+    return text + (f" in {training.gradient_accumulation} micro-batches" if training.gradient_accumulation > 1 else "")
 
 
 def _model(plan: Plan) -> str:

@@ -37,7 +37,11 @@ def write_distribution(name: str, stage: str, folder: Path, catalogue: Catalogue
     """
     check_name(name, stage, catalogue)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"--out expects a new or empty folder, found something at {folder}.", "Choose another --out DIR.")
+        raise UsageError(
+            f"--out expects a new or empty folder, found something at {folder}.",
+            "Choose another --out DIR.",
+            code="folder-taken",
+        )
     files = {folder / place: text for place, text in rendered(name, stage).items()}
     for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,16 +62,22 @@ def check_name(name: str, stage: str, catalogue: Catalogue) -> None:
     """
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         raise UsageError(
-            f"NAME expects lower-case letters and digits, in words joined by dashes; found {name!r}.", "For example my-sampler."
+            f"NAME expects lower-case letters and digits, in words joined by dashes; found {name!r}.",
+            "For example my-sampler.",
+            code="name-format",
         )
     other = f"Choose another name, for example my-{name}."
     if keyword.iskeyword(_module(name)) or _class(name) in pentad.__all__:
-        raise UsageError(f"{name} is a word of Python or of pentad itself.", other)
+        raise UsageError(f"{name} is a word of Python or of pentad itself.", other, code="name-taken")
     taken = [offer for offer in catalogue.offers(stage) if offer.name == name]
     if taken:
-        raise UsageError(f"The {stage} {name} of {taken[0].distribution} {taken[0].version} is installed already.", other)
+        raise UsageError(
+            f"The {stage} {name} of {taken[0].distribution} {taken[0].version} is installed already.", other, code="name-taken"
+        )
     if _is_module(_module(name)) or _is_distribution(name):
-        raise UsageError(f"A package named {_module(name)} is installed already, so {name} would hide it.", other)
+        raise UsageError(
+            f"A package named {_module(name)} is installed already, so {name} would hide it.", other, code="name-taken"
+        )
 
 
 def rendered(name: str, stage: str) -> dict[str, str]:

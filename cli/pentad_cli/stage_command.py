@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import click
 
 from pentad.config.options import OptionSpec, describe, parse
+from pentad.config.recipe import TABLES, read_tables
 from pentad.config.stages import STAGE_SPECS, STAGES
 from pentad.registry.catalogue import Catalogue, Offer
 from pentad.system.errors import EngineError, UsageError
@@ -24,9 +25,6 @@ from pentad_cli.layers import Tables, default_tables, is_given, lay_over
 _FLAGS = {"data.sources": "data", "data.held_out_sources": "held-out-data"}
 """Flags that are not named as their field."""
 
-TABLES = ("data", "training", "generation")
-"""The recipe's tables beside the stages."""
-
 
 def long_flag(table: str, spec: OptionSpec) -> str:
     """Return the flag that is always unambiguous: `--training.batch-size`."""
@@ -34,7 +32,7 @@ def long_flag(table: str, spec: OptionSpec) -> str:
 
 
 def short_flag(table: str, spec: OptionSpec) -> str:
-    """Return the flag as users type it: those of the three tables stand alone, others keep their stage's name."""
+    """Return the flag as users type it: those of the recipe's tables stand alone, others keep their stage's name."""
     if table not in TABLES:
         return long_flag(table, spec)
     return f"--{_FLAGS.get(f'{table}.{spec.name}', spec.flag)}"
@@ -85,6 +83,7 @@ class SpecOption(click.Option):
                 raise UsageError(
                     f"{self.opts[0]} expects text in UTF-8, found {word!a}.",
                     "Rename the file, or name its folder; where it is UTF-8, set PYTHONUTF8=1 in the environment.",
+                    code="argument-not-utf8",
                 )
         if self.spec.type is tuple and len(value) == 1 and self.table not in TABLES:
             value = value[0]  # `--model.layers a,b` is a list as well
@@ -163,7 +162,7 @@ class StageCommand(TwoLooks):
 
     Args:
         stages: the stages that it lets the user choose.
-        tables: the tables whose fields are flags (`training`), or single fields of them (`training.device`).
+        tables: the tables whose fields are flags (`training`), or single fields of them (`machine.device`).
         of_run: those of both for which a run's own values hold, not the defaults.
     """
 
@@ -199,7 +198,7 @@ class StageCommand(TwoLooks):
 
     def _refuse_two_ends(self, ctx: click.Context) -> None:
         if is_given(ctx.params.get("training__steps")) and is_given(ctx.params.get("training__budget")):
-            raise UsageError("A run ends by --steps or by --budget, found both.", "Say one of them.")
+            raise UsageError("A run ends by --steps or by --budget, found both.", "Say one of them.", code="options-conflict")
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
         """Complete option names; the long spelling of a table's flag only when it is begun."""
@@ -284,8 +283,6 @@ class StageCommand(TwoLooks):
 def _config(given: Mapping[str, list[str]]) -> Tables:
     if "--config" not in given:
         return {}
-    from pentad.config.recipe import read_tables
-
     return read_tables(Path(given["--config"][-1]))
 
 
@@ -336,11 +333,8 @@ def _stage_option(stage: str) -> click.Option:
 
 
 def _table_specs(table: str) -> list[OptionSpec]:
-    from pentad.config import recipe
-
-    types = {"data": recipe.DataOptions, "training": recipe.TrainingOptions, "generation": recipe.GenerationOptions}
     name, _, field_name = table.partition(".")
-    return [spec for spec in describe(types[name]) if field_name in ("", spec.name)]
+    return [spec for spec in describe(TABLES[name]) if field_name in ("", spec.name)]
 
 
 def _write(formatter: click.HelpFormatter, ctx: click.Context, title: str, params: Sequence[click.Parameter]) -> None:

@@ -60,15 +60,11 @@ def _fixed(tokenizer: Tokenizer) -> Tokenizer | None:
 
 def _trained(request: Request) -> Tokenizer:
     from pentad.config.recipe import DataOptions
-    from pentad.data.corpus import open_corpus
+    from pentad.data.preparation import open_data
     from pentad.data.shards import trained_tokenizer
-    from pentad.data.split import split_corpus
     from pentad.system.cache import cache_directory
 
-    data = parse(DataOptions, request.tables["data"], "data")
-    held_out = open_corpus(data.held_out_sources, request.catalogue) if data.held_out_sources else None
-    corpus = open_corpus(data.sources, request.catalogue)
-    split = split_corpus(corpus, data.held_out, held_out, drop_duplicates=data.drop_duplicates)
+    split = open_data(parse(DataOptions, request.tables["data"], "data"), request.catalogue)
     offer = request.offers["tokenizer"]
     options = parse(offer.options, request.options("tokenizer"), "tokenizer")
     return trained_tokenizer(offer, options, split, cache_directory())[0]

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from pentad_cli.command import json_option, observe_option
-from pentad_cli.output import say_json
+from pentad_cli.output import is_terminal, say_json
 from pentad_cli.stage_command import Request
 
 if TYPE_CHECKING:
     from pentad.contracts.observer import RunObserver, RunResult
+    from pentad_cli.display import Display
 
 
 def train_options() -> list[click.Option]:
     """Declare --observe and --json."""
     return [observe_option(), json_option()]
+
+
+def display_for(stream: TextIO) -> Display:
+    """Return the display that suits a stream; under torchrun only the first process has one."""
+    from pentad_cli.display import Display, PlainDisplay, is_first_process
+
+    if not is_first_process():
+        return Display(io.StringIO())
+    if not is_terminal(stream):
+        return PlainDisplay(stream)
+    from pentad_cli.live import LiveDisplay
+
+    return LiveDisplay(stream)
 
 
 def train(carry_out: Callable[[list[RunObserver]], RunResult], request: Request, as_json: bool) -> None:
@@ -30,7 +45,7 @@ def train(carry_out: Callable[[list[RunObserver]], RunResult], request: Request,
         as_json: whether the result goes to stdout as JSON, and all else to stderr.
     """
     from pentad.system.machine import prepare_process
-    from pentad_cli.display import display_for, is_first_process
+    from pentad_cli.display import is_first_process
 
     prepare_process()  # before an observer or the pipeline imports torch
     watchers = request.watchers()

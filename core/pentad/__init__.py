@@ -11,18 +11,48 @@ from typing import TYPE_CHECKING, Any
 from pentad.config.options import NoOptions, option
 from pentad.config.stages import STAGES, Stage
 from pentad.registry.hookspecs import hookimpl
-from pentad.registry.records import HOOK_API_VERSION, Command, Corpus, Executor, Implementation, Observer, Reader
+from pentad.registry.records import (
+    HOOK_API_VERSION,
+    Adapter,
+    Command,
+    Corpus,
+    Evaluator,
+    Executor,
+    Format,
+    Implementation,
+    Observer,
+    Reader,
+)
+from pentad.system.version import VERSION
 
 if TYPE_CHECKING:
     from pentad.config.recipe import Choice, Recipe
-    from pentad.contracts.batch import IGNORED, Batch, Tokens, pairs, segments_of
+    from pentad.contracts.adapter import ModelAdapter
+    from pentad.contracts.batch import IGNORED, Attention, Batch, Tokens, pairs, segments_of
     from pentad.contracts.builder import ExampleBuilder
+    from pentad.contracts.evaluator import Evaluated, HeldOut, RunEvaluator
     from pentad.contracts.executor import Ended, Task, TaskExecutor, be_task_process, cause_of, outcome_of
-    from pentad.contracts.model import Model
-    from pentad.contracts.observer import Evaluation, Plan, Preparation, RunObserver, RunResult, Sample, Saved, Step
+    from pentad.contracts.format import ModelFormat
+    from pentad.contracts.model import Model, Output, Role, State
+    from pentad.contracts.objective import CrossEntropy, Loss, Net, Objective, TensorBatch
+    from pentad.contracts.observer import (
+        Evaluation,
+        Plan,
+        Preparation,
+        RunObserver,
+        RunResult,
+        Sample,
+        Saved,
+        ScaleLearningRate,
+        Step,
+        StopTraining,
+    )
     from pentad.contracts.optimizer import NamedParameter, Optimization, ScheduleOptions, schedule
-    from pentad.contracts.sampler import Sampler, tempered_softmax
+    from pentad.contracts.records import Document, Record, Span, text_of
+    from pentad.contracts.sampler import Chain, Decoder, Sampler, tempered_softmax
+    from pentad.contracts.session import Limits, Session, TextScore, TokenEvent
     from pentad.contracts.tokenizer import END_OF_TEXT, TokenIds, Tokenizer, utf8
+    from pentad.contracts.vocabulary import SpecialToken, Vocabulary
     from pentad.data.shuffling import draw_below, random_words, shuffled
     from pentad.pipeline import plan, resume, run
     from pentad.registry.catalogue import Catalogue
@@ -48,6 +78,34 @@ _LAZY = {
     "cause_of": "contracts.executor",
     "outcome_of": "contracts.executor",
     "Model": "contracts.model",
+    "ModelAdapter": "contracts.adapter",
+    "Attention": "contracts.batch",
+    "Evaluated": "contracts.evaluator",
+    "HeldOut": "contracts.evaluator",
+    "RunEvaluator": "contracts.evaluator",
+    "ModelFormat": "contracts.format",
+    "Output": "contracts.model",
+    "Role": "contracts.model",
+    "State": "contracts.model",
+    "CrossEntropy": "contracts.objective",
+    "Loss": "contracts.objective",
+    "Net": "contracts.objective",
+    "Objective": "contracts.objective",
+    "TensorBatch": "contracts.objective",
+    "Document": "contracts.records",
+    "Record": "contracts.records",
+    "Span": "contracts.records",
+    "text_of": "contracts.records",
+    "Chain": "contracts.sampler",
+    "Decoder": "contracts.sampler",
+    "Limits": "contracts.session",
+    "Session": "contracts.session",
+    "TextScore": "contracts.session",
+    "TokenEvent": "contracts.session",
+    "SpecialToken": "contracts.vocabulary",
+    "Vocabulary": "contracts.vocabulary",
+    "ScaleLearningRate": "contracts.observer",
+    "StopTraining": "contracts.observer",
     "NamedParameter": "contracts.optimizer",
     "Optimization": "contracts.optimizer",
     "ScheduleOptions": "contracts.optimizer",
@@ -80,48 +138,78 @@ _LAZY = {
     "SavedRun": "runs.saved_run",
 }
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "END_OF_TEXT",
     "HOOK_API_VERSION",
     "IGNORED",
     "STAGES",
+    "Adapter",
+    "Attention",
     "Batch",
     "Catalogue",
+    "Chain",
     "Choice",
     "Command",
     "Corpus",
+    "CrossEntropy",
+    "Decoder",
+    "Document",
     "Ended",
     "EngineError",
+    "Evaluated",
     "Evaluation",
+    "Evaluator",
     "ExampleBuilder",
     "Executor",
+    "Format",
+    "HeldOut",
     "Implementation",
+    "Limits",
+    "Loss",
     "Model",
+    "ModelAdapter",
+    "ModelFormat",
     "NamedParameter",
+    "Net",
     "NoOptions",
+    "Objective",
     "Observer",
     "Optimization",
+    "Output",
     "Plan",
     "Preparation",
     "Reader",
     "Recipe",
+    "Record",
+    "Role",
+    "RunEvaluator",
     "RunObserver",
     "RunResult",
     "Sample",
     "Sampler",
     "Saved",
     "SavedRun",
+    "ScaleLearningRate",
     "ScheduleOptions",
+    "Session",
+    "Span",
+    "SpecialToken",
     "Stage",
+    "State",
     "Step",
+    "StopTraining",
     "Task",
     "TaskExecutor",
+    "TensorBatch",
+    "TextScore",
+    "TokenEvent",
     "TokenIds",
     "Tokenizer",
     "Tokens",
     "UsageError",
+    "Vocabulary",
     "be_task_process",
     "cause_of",
     "draw_below",
@@ -140,6 +228,7 @@ __all__ = [
     "segments_of",
     "shuffled",
     "tempered_softmax",
+    "text_of",
     "utf8",
 ]
 

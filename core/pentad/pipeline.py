@@ -25,7 +25,7 @@ from pentad.system.machine import available_memory
 from pentad.system.processes import is_first_process
 from pentad.train.estimate import Estimate
 from pentad.train.job import Earlier, Job, assemble, facts_of, plan_of
-from pentad.train.loop import carry_out
+from pentad.train.loop import train
 
 __all__ = ["available_memory", "plan", "resume", "run"]
 
@@ -73,9 +73,10 @@ def run(
     folder = folder or Path(job.world.of_first(str(new_run_path(job.resolved.recipe.choice("model").name))))
     with contextlib.ExitStack() as held:
         if job.world.is_first:
-            job.run = RunDirectory.create(folder, job.resolved, job.prepared.tokenizer_folder, facts_of(job))
-            held.enter_context(job.run.lock())
-        return carry_out(job, folder)
+            directory = RunDirectory.create(folder, job.resolved, job.prepared.tokenizer_folder, facts_of(job))
+            held.enter_context(directory.lock())
+            job.record_in(directory)
+        return train(job, folder)
 
 
 def _new_folder(out: Path | str | None) -> Path | None:
@@ -114,31 +115,33 @@ def resume(
     with directory.lock() if is_first_process() else contextlib.nullcontext():
         resolved = _with_new_end(directory.resolve(catalogue), steps, budget)
         job = assemble(resolved, catalogue, Observers(observers), _earlier(directory, resolved))
-        job.run = directory if job.world.is_first else None
-        _restore(job, directory)
+        _restore(job, directory, new_end=steps is not None or budget is not None)
+        if job.world.is_first:
+            job.record_in(directory)
         if not job.world.agree(job.state.step):
             raise EngineError(
                 f"Every process must go on from the same checkpoint of {folder}; this one found step {job.state.step}.",
                 "Put the run where all machines see the same files, and try again.",
+                code="processes-disagree",
             )
         scored = directory.is_scored(job.state.step)
-        if job.progress() >= 1 and (scored or not job.model.causal):
+        if job.progress() >= 1 and scored:
             raise RunDone(
                 f"{folder} is done: {job.state.step} steps.",
                 f"To go further: {to_resume(folder)} --steps {2 * job.state.step}",
             )
         if job.run is not None:
             # The stages stay as engine.json says that they were made, also where their options were upgraded to be read.
-            job.run.write_recipe(dataclasses.replace(directory.recipe(), training=resolved.recipe.training))
+            job.run.write_recipe(directory.recipe().replace(training=resolved.recipe.training))
             job.run.cut_back(job.state.step, keep_final=scored)
-        return carry_out(job, folder)
+        return train(job, folder)
 
 
 def _with_new_end(resolved: Resolved, steps: int | None, budget: str | None) -> Resolved:
     if steps is None and budget is None:
         return resolved
-    training = dataclasses.replace(resolved.recipe.training_options(), steps=steps, budget=budget)
-    recipe = dataclasses.replace(resolved.recipe, training=training)
+    training = dataclasses.replace(resolved.recipe.training, steps=steps, budget=budget)
+    recipe = resolved.recipe.replace(training=training)
     recipe.budget()
     return dataclasses.replace(resolved, recipe=recipe)
 
@@ -158,7 +161,7 @@ def _earlier(directory: RunDirectory, resolved: Resolved) -> Earlier:
     return Earlier(kept=kept, cost=cost, compiled=directory.fact(bool, "compiled"))
 
 
-def _restore(job: Job, directory: RunDirectory) -> None:
+def _restore(job: Job, directory: RunDirectory, *, new_end: bool) -> None:
     """Put the newest whole checkpoint into the job; without any it starts anew."""
     checkpoint, problems = newest_checkpoint(directory.path)
     for problem in problems:
@@ -166,7 +169,10 @@ def _restore(job: Job, directory: RunDirectory) -> None:
     if checkpoint is None:
         return
     if checkpoint.state.tokenizer != job.prepared.tokenizer_fingerprint:
-        raise EngineError(f"{checkpoint.path} was made with another tokenizer.", "Use a copy of the run.")
+        raise EngineError(f"{checkpoint.path} was made with another tokenizer.", "Use a copy of the run.", code="run-changed")
     restore_model(directory, job.resolved, checkpoint, job.model)
     checkpoint.restore_optimizers(job.optimization.optimizers if job.optimization else ())
-    job.state = dataclasses.replace(checkpoint.state, steps=job.steps)
+    checkpoint.restore_training_weights(job.model)
+    stopped = "" if new_end else checkpoint.state.stopped
+    job.state = dataclasses.replace(checkpoint.state, steps=job.steps, stopped=stopped)
+    job.trainer.scale = checkpoint.state.lr_scale

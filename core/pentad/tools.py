@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pentad.config.budget import Budget
     from pentad.config.options import OptionSpec, describe, parse
-    from pentad.config.recipe import DataOptions, TrainingOptions, read_tables
+    from pentad.config.recipe import TABLES, read_tables
     from pentad.data.pieces import Piece, Pieces
     from pentad.data.preparation import make_builder, open_split, prepare_tokenizer
     from pentad.data.split import Split
     from pentad.inference.net import bits_per_byte, negative_log_likelihood
-    from pentad.registry.catalogue import Offer, one_line
+    from pentad.inference.scoring import score_windows
+    from pentad.registry.catalogue import Offer
     from pentad.registry.resolving import resolve
     from pentad.runs.folder import RunDirectory, read_lines
-    from pentad.system.errors import Interrupted, RunDone, did_you_mean
+    from pentad.system.errors import Interrupted, RunDone, did_you_mean, one_line
     from pentad.system.files import locked, read_json, write_atomically
     from pentad.system.machine import available_cores, peak_memory, prepare_process
     from pentad.system.sources import source_digest
@@ -33,8 +34,7 @@ PLACES = {
         "parse",
     ),
     "config.recipe": (
-        "DataOptions",
-        "TrainingOptions",
+        "TABLES",
         "read_tables",
     ),
     "data.pieces": (
@@ -47,14 +47,12 @@ PLACES = {
         "prepare_tokenizer",
     ),
     "data.split": ("Split",),
+    "inference.scoring": ("score_windows",),
     "inference.net": (
         "bits_per_byte",
         "negative_log_likelihood",
     ),
-    "registry.catalogue": (
-        "Offer",
-        "one_line",
-    ),
+    "registry.catalogue": ("Offer",),
     "registry.resolving": ("resolve",),
     "runs.folder": (
         "RunDirectory",
@@ -64,6 +62,7 @@ PLACES = {
         "Interrupted",
         "RunDone",
         "did_you_mean",
+        "one_line",
     ),
     "system.files": (
         "locked",
@@ -82,8 +81,8 @@ PLACES = {
 _PLACE = {name: module for module, names in PLACES.items() for name in names}
 
 __all__ = [
+    "TABLES",
     "Budget",
-    "DataOptions",
     "Interrupted",
     "Offer",
     "OptionSpec",
@@ -92,7 +91,6 @@ __all__ = [
     "RunDirectory",
     "RunDone",
     "Split",
-    "TrainingOptions",
     "available_cores",
     "bits_per_byte",
     "describe",
@@ -110,6 +108,7 @@ __all__ = [
     "read_lines",
     "read_tables",
     "resolve",
+    "score_windows",
     "source_digest",
     "write_atomically",
 ]

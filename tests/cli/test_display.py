@@ -11,10 +11,11 @@ import pytest
 from pentad.config.recipe import Recipe
 from pentad.contracts.observer import Evaluation, Plan, Preparation, RunResult, Sample, Step
 from pentad.registry.catalogue import Catalogue
-from pentad_cli.display import PlainDisplay, display_for, next_commands, step_words
+from pentad_cli.display import PlainDisplay, next_commands, step_words
 from pentad_cli.layers import default_tables
 from pentad_cli.live import LiveDisplay
 from pentad_cli.plan import plan_lines
+from pentad_cli.training import display_for
 
 
 class Terminal(io.StringIO):

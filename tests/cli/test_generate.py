@@ -56,6 +56,10 @@ def test_the_runs_own_values_hold_wherever_it_stands(flags: str, cli: Cli, train
     assert texts[0] == texts[1]
 
 
+def test_only_options_that_count_are_taken(cli: Cli, trained: Path) -> None:
+    assert cli("generate", trained, "--sample-every", "1").code == 2
+
+
 def test_several_samples_are_told_apart(cli: Cli, trained: Path) -> None:
     out = cli("generate", trained, "--samples", "2", "--max-tokens", "3").out
     assert "--- sample 1 of 2" in out

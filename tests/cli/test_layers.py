@@ -17,7 +17,7 @@ def test_the_defaults_are_a_recipe(catalogue: Catalogue) -> None:
     resolved = resolve(Recipe.from_dict(default_tables()), catalogue)
     names = [resolved.recipe.choice(stage).name for stage in ("tokenizer", "builder", "model", "optimizer", "sampler")]
     assert names == ["bpe", "next-token", "gpt", "muon", "top-k"]
-    assert resolved.recipe.data_options().sources == ("python-docs",)
+    assert resolved.recipe.data.sources == ("python-docs",)
 
 
 def test_the_upper_layer_wins_option_by_option(catalogue: Catalogue) -> None:
@@ -42,7 +42,7 @@ def test_the_full_name_is_the_same_implementation(catalogue: Catalogue) -> None:
 
 def test_one_source_may_have_a_comma_in_its_name(catalogue: Catalogue) -> None:
     upper = {"data": {"sources": "a,b.txt", "held-out-sources": "c,d.txt"}}
-    data = Recipe.from_dict(lay_over(default_tables(), upper, catalogue)).data_options()
+    data = Recipe.from_dict(lay_over(default_tables(), upper, catalogue)).data
     assert (data.sources, data.held_out_sources) == (("a,b.txt",), ("c,d.txt",))
 
 

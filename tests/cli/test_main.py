@@ -90,7 +90,7 @@ def test_debug_shows_the_traceback(cli: Cli) -> None:
 
 
 def test_control_characters_of_a_message_are_spelled(capsys: pytest.CaptureFixture[str]) -> None:
-    assert show(EngineError("bad \x1b[2Jname\nsecond", "do \x9b this"), debug=False) == 1
+    assert show(EngineError("bad \x1b[2Jname\nsecond", "do \x9b this", code="bad"), debug=False) == 1
     err = capsys.readouterr().err
     assert err == "Error: bad \\x1b[2Jname\\nsecond\nHint: do \\x9b this\n"
 

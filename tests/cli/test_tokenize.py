@@ -84,6 +84,14 @@ def test_a_trainable_tokenizer_is_trained_once(cli: Cli, tmp_path: Path) -> None
     assert "".join(facts["pieces"]) == "The number 7"
 
 
+def test_validation_text_is_kept_from_the_tokenizer_too(cli: Cli, tmp_path: Path) -> None:
+    lines = [f"{'abcdefghijklmnopqrstuvwxyz'[number % 26] * 9} {number}\n\n" for number in range(120)]
+    (tmp_path / "text.txt").write_text("".join(lines))
+    command = ["tokenize", "--tokenizer", "bpe", "--tokenizer.vocab-size", "300", "--data", "text.txt", "--json"]
+    pieces = [json.loads(cli(*command, *flags, "".join(lines)).out)["ids"] for flags in ([], ["--validation", "0.5"])]
+    assert pieces[0] != pieces[1]
+
+
 def test_a_fixed_tokenizer_needs_no_data(cli: Cli) -> None:
     assert cli("tokenize", "--tokenizer", "byte", "--data", "nope.txt", "a").code == 0
     assert cli("tokenize", "--tokenizer", "bpe", "--data", "nope.txt", "a").code == 2

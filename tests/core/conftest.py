@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from pentad import IGNORED, Batch, Choice, ExampleBuilder, Model, Recipe
+from pentad import IGNORED, Batch, Choice, ExampleBuilder, Model, Output, Recipe
 from pentad.contracts.optimizer import Optimization
 from pentad.system.machine import Machine
 
@@ -29,7 +29,7 @@ class Tiny(Model):
             self.head.weight = self.embedding.weight
 
     def forward(self, inputs, state=None, segments=None):
-        return self.dropout(self.embedding(inputs)), state
+        return Output(self.dropout(self.embedding(inputs)), state)
 
     def logits(self, features):
         return self.head(features)
@@ -51,7 +51,7 @@ class Summing(Tiny):
         if state is not None:
             summed = summed + state["sum"]
             state = {"sum": summed[:, -1:]}
-        return torch.tanh(summed), state
+        return Output(torch.tanh(summed), state)
 
     def initial_state(self, batch_size, max_length):
         return {"sum": torch.zeros(batch_size, 1, self.embedding.embedding_dim)}
@@ -75,7 +75,7 @@ class Counting(Model):
         self.register_buffer("counts", torch.full((vocab_size, vocab_size), 0.1))
 
     def forward(self, inputs, state=None, segments=None):
-        return self.counts[inputs], state
+        return Output(self.counts[inputs], state)
 
     def logits(self, features):
         return (features / features.sum(dim=-1, keepdim=True)).log()
@@ -205,19 +205,18 @@ def tiny_recipe():
             "steps": steps,
             "batch_size": 8,
             "context_length": 16,
-            "accumulation": 2,
-            "device": "cpu",
-            "threads": 1,
-            "precision": "fp32",
-            "log_every": 3,
-            "evaluate_every": 0.3,
-            "sample_every": 0.5,
-            "keep_checkpoints": 3,
+            "gradient_accumulation": 2,
             **changes.pop("training", {}),
         }
+        tables = {
+            "machine": {"device": "cpu", "threads": 1, "precision": "fp32"},
+            "evaluation": {"evaluate_every": 0.3},
+            "generation": {"max_tokens": 8, "samples": 2, "prompt": "1 c", "sample_every": 0.5},
+            "reporting": {"log_every": 3, "keep_checkpoints": 3},
+        }
+        tables = {name: {**table, **changes.pop(name, {})} for name, table in tables.items()}
         model = Choice("gpt", n_layer=1, n_head=2, n_embd=8, dropout=0.2)
         stages = {"tokenizer": "byte", "builder": "next-token", "model": model, "optimizer": "adamw", "sampler": "temperature"}
-        generation = {"max_tokens": 8, "samples": 2, "prompt": "1 c"}
-        return Recipe(**{**stages, **changes}, data=text, training=training, generation=generation)
+        return Recipe(**{**stages, **changes}, data=text, training=training, **tables)
 
     return make

@@ -167,7 +167,11 @@ def test_a_time_budget_ends_in_time_with_its_schedule_run_down(text, tmp_path, t
     optimizer = Choice("adamw", schedule="linear", final_lr_ratio=0.0)
     result = run(
         tiny_recipe(
-            text, optimizer=optimizer, training={"steps": None, "budget": "1.5s", "evaluate_every": 0, "sample_every": 0}
+            text,
+            optimizer=optimizer,
+            training={"steps": None, "budget": "1.5s"},
+            evaluation={"evaluate_every": 0},
+            generation={"sample_every": 0},
         ),
         out=tmp_path / "run",
         observers=[Rates()],
@@ -203,12 +207,18 @@ def test_the_folder_must_be_free(text, tmp_path, tiny_recipe):
 )
 def test_resume_is_exact(text, tmp_path, tiny_recipe, model, optimizer, builder, precision):
     """A pass over the text is about 10 steps: stopped before and after it ends, twice, and killed."""
-    training = {"precision": precision}
-    choice = tiny_recipe(text, steps=24, model=model, optimizer=optimizer, builder=builder, training=training)
+    machine = {"precision": precision}
+    choice = tiny_recipe(text, steps=24, model=model, optimizer=optimizer, builder=builder, machine=machine)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     assert forked(lambda: run(choice, out=whole)) == 0
     saving = tiny_recipe(
-        text, steps=24, model=model, optimizer=optimizer, builder=builder, training={**training, "checkpoint_seconds": 1e-9}
+        text,
+        steps=24,
+        model=model,
+        optimizer=optimizer,
+        builder=builder,
+        machine=machine,
+        reporting={"checkpoint_seconds": 1e-9},
     )
     assert forked(lambda: run(choice, out=cut, observers=[stop_at(5, signal.SIGINT)])) == 130
     assert list_checkpoints(cut) == [6]  # the step in which it was asked is finished, and the next one hears of it
@@ -231,7 +241,7 @@ def test_a_compiled_run_is_resumed_exactly(text, tmp_path, tiny_recipe, fakes, m
 
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
     catalogue = offering_model("tiny", lambda vocab_size: fakes.Tiny(vocab_size, dropout=0.2))
-    choice = tiny_recipe(text, steps=6, model="tiny", training={"compile": "on"})
+    choice = tiny_recipe(text, steps=6, model="tiny", machine={"compile": "on"})
     run(choice, out=tmp_path / "whole", catalogue=catalogue)
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
     with pytest.raises(Interrupted):
@@ -293,7 +303,7 @@ def test_a_finished_run_is_refused_and_may_go_further(text, tmp_path, tiny_recip
     assert caught.value.hint == f"To go further: engine resume {tmp_path / 'run'} --steps 8"
     assert resume(tmp_path / "run", steps=6).step == 6
     assert [line["step"] for line in lines(tmp_path / "run") if line.get("final")] == [4, 6]
-    assert open_run(tmp_path / "run").recipe.training_options().steps == 6
+    assert open_run(tmp_path / "run").recipe.training.steps == 6
 
 
 def test_a_second_process_in_the_same_run_is_refused(text, tmp_path, tiny_recipe):
@@ -332,7 +342,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over(text, tmp_path, tiny_recipe)
             said.append(event.what)
 
     assert forked(lambda: run(tiny_recipe(text, steps=12), out=tmp_path / "whole")) == 0
-    choice = tiny_recipe(text, steps=12, training={"checkpoint_seconds": 1e-9})
+    choice = tiny_recipe(text, steps=12, reporting={"checkpoint_seconds": 1e-9})
     assert forked(lambda: run(choice, out=tmp_path / "cut", observers=[stop_at(6, signal.SIGKILL)])) == -9
     assert list_checkpoints(tmp_path / "cut") == [5, 4, 3]
     path = tmp_path / "cut/checkpoints/step-5/model.safetensors"

@@ -64,8 +64,12 @@ def name(stages):
 
 @pytest.mark.parametrize("stages", [*covering_pairs()], ids=name)
 def test_stages_fit_together(text, tmp_path, stages):
-    training = {"steps": 2, "batch_size": 2, "context_length": 12, "device": "cpu", "threads": 1}
-    result = run(Recipe(**stages, data=text, training=training, generation={"max_tokens": 3}), out=tmp_path / "run")
+    tables = {
+        "training": {"steps": 2, "batch_size": 2, "context_length": 12},
+        "machine": {"device": "cpu", "threads": 1},
+        "generation": {"max_tokens": 3},
+    }
+    result = run(Recipe(**stages, data=text, **tables), out=tmp_path / "run")
     assert result.step == 2 and 0 < result.bits_per_byte < 20
     again = open_run(tmp_path / "run")
     assert again.generate(max_tokens=3)[0].tokens == result.samples[0].tokens

@@ -25,7 +25,8 @@ def recipe(tmp_path_factory):
             optimizer=Choice("adamw", lr=3e-2),
             sampler="greedy",
             data={"sources": (str(folder / "sentence.txt"),), "held_out": 0.0},
-            training={"steps": 25, "batch_size": 17, "context_length": 16, "device": "cpu", "threads": 1},
+            training={"steps": 25, "batch_size": 17, "context_length": 16},
+            machine={"device": "cpu", "threads": 1},
             generation={"prompt": "This is me training a large", "max_tokens": 2},
         )
 

@@ -15,14 +15,14 @@ from pentad_cli.text import count, duration, plural, size, visible_line
 
 def _evaluate(run: Path, data: tuple[str, ...], as_json: bool) -> None:
     request: Request = click.get_current_context().obj
-    from pentad.config.recipe import TrainingOptions
+    from pentad.config.recipe import MachineOptions
     from pentad.system.machine import prepare_process
 
     prepare_process()
     from pentad.runs.saved_run import open_run
 
-    training = parse(TrainingOptions, request.tables.get("training", {}), "training")
-    saved = open_run(run, catalogue=request.catalogue, device=training.device)
+    machine = parse(MachineOptions, request.tables.get("machine", {}), "machine")
+    saved = open_run(run, catalogue=request.catalogue, device=machine.device)
     score = saved.evaluate(list(data) or None)
     if as_json:
         say_json({"run": run, "data": data or None, **vars(score)})
@@ -38,7 +38,7 @@ evaluate = StageCommand(
     "evaluate",
     callback=_evaluate,
     stages=(),
-    tables=("training.device",),
+    tables=("machine.device",),
     short_help="Score a trained model.",
     help="""Score a trained model on text, in bits per byte: lower is better, and it compares across tokenizers.
 

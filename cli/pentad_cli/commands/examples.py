@@ -55,6 +55,7 @@ def _build(request: Request, tokenizer: Tokenizer, text: str, limit: int) -> tup
         raise UsageError(
             f"The text must give the builder {offer.name} at least one example; it has {plural(len(tokens), 'token')}.",
             "Give a longer text, or lower --context-length.",
+            code="text-too-short",
         )
     return builder.build(tokens, np.arange(min(total, limit), dtype=np.int64), None), total
 

@@ -21,6 +21,9 @@ from pentad_cli.text import plural, short, visible
 if TYPE_CHECKING:
     from pentad.contracts.observer import Sample
 
+_OF_RUN = ("generation.prompt", "generation.max_tokens", "generation.samples")
+"""Options whose values are the run's own unless flags say otherwise."""
+
 
 class GenerateCommand(StageCommand):
     """Starts from what the run's recipe says about sampling."""
@@ -54,16 +57,17 @@ class GenerateCommand(StageCommand):
 
 def _generate(run: Path, as_json: bool) -> None:
     request: Request = click.get_current_context().obj
-    from pentad.config.recipe import Choice, GenerationOptions, TrainingOptions
+    from pentad.config.recipe import Choice, GenerationOptions, MachineOptions, TrainingOptions
     from pentad.system.machine import prepare_process
 
     wanted = parse(GenerationOptions, request.tables.get("generation", {}), "generation")
     training = parse(TrainingOptions, request.tables.get("training", {}), "training")
+    machine = parse(MachineOptions, request.tables.get("machine", {}), "machine")
     prompt = read_text("-", "--prompt") if wanted.prompt == "-" else wanted.prompt
     prepare_process()
     from pentad.runs.saved_run import open_run
 
-    saved = open_run(run, catalogue=request.catalogue, device=training.device)
+    saved = open_run(run, catalogue=request.catalogue, device=machine.device)
     sampler = Choice(request.tables["sampler"]["name"], **request.options("sampler"))
     stream = wanted.samples == 1 and not as_json and is_terminal(sys.stdout)
     if stream:
@@ -102,8 +106,8 @@ generate = GenerateCommand(
     "generate",
     callback=_generate,
     stages=("sampler",),
-    tables=("generation", "training.seed", "training.device"),
-    of_run=("generation", "sampler"),
+    tables=(*_OF_RUN, "training.seed", "machine.device"),
+    of_run=(*_OF_RUN, "sampler"),
     short_help="Write text with a trained model.",
     help="""Write text with a trained model.
 

@@ -119,9 +119,11 @@ def _named(name: str, catalogue: Catalogue) -> list[Offer[Any]]:
     if not found:
         broken = [problem for problem in catalogue.problems if problem.distribution == name]
         if broken:
-            raise UsageError(f"{name} {broken[0].version} is installed but broken.", broken[0].cause)
+            raise UsageError(
+                f"{name} {broken[0].version} is installed but broken.", broken[0].cause, code="distribution-broken"
+            )
         near = did_you_mean(name, [word for offer in every for word in (offer.name, offer.distribution)])
-        raise UsageError(f"Nothing named {name!r} is installed.", near or "engine plugins lists what is.")
+        raise UsageError(f"Nothing named {name!r} is installed.", near or "engine plugins lists what is.", code="unknown-name")
     return found
 
 

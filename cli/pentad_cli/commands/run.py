@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pentad.config.recipe import TABLES, Recipe
 from pentad_cli.command import Folder
 from pentad_cli.output import say, say_json
 from pentad_cli.stage_command import Request, StageCommand
-from pentad_cli.training import train, train_options
+from pentad_cli.training import display_for, train, train_options
 
 if TYPE_CHECKING:
-    from pentad.config.recipe import Recipe
     from pentad.contracts.observer import RunObserver, RunResult
 
 
 def _run(config: Path | None, out: Path | None, dry_run: bool, print_config: bool, as_json: bool) -> None:
-    from pentad.config.recipe import Recipe
     from pentad.registry.resolving import resolve
 
     request: Request = click.get_current_context().obj
@@ -34,7 +33,7 @@ def _run(config: Path | None, out: Path | None, dry_run: bool, print_config: boo
 
 def _plan(recipe: Recipe, request: Request, out: Path | None, as_json: bool) -> None:
     from pentad.system.machine import prepare_process
-    from pentad_cli.display import display_for, is_first_process
+    from pentad_cli.display import is_first_process
 
     prepare_process()  # before the pipeline imports torch
     with display_for(sys.stderr if as_json else sys.stdout) as display:
@@ -58,7 +57,7 @@ def _train(recipe: Recipe, request: Request, out: Path | None, as_json: bool) ->
 run = StageCommand(
     "run",
     callback=_run,
-    tables=("data", "training", "generation"),
+    tables=tuple(TABLES),
     help="""Train a model on text: tokenize, build examples, learn, generate.
 
     Without options it trains on the built-in corpus. What flags leave open, --config says; what that leaves open, the

@@ -53,6 +53,7 @@ class Budget:
             raise UsageError(
                 f"--budget expects a time (90s, 5m, 2h), arithmetic (2e15flops) or text (50MB), found {text!r}.",
                 "A number of steps goes to --steps, or is written 500steps.",
+                code="budget-format",
             )
         unit, scale = _UNITS[match.group(2)]
         return cls(unit, amount * scale)

@@ -36,6 +36,7 @@ def option(
     le: float | None = None,
     lt: float | None = None,
     choices: tuple[str, ...] | None = None,
+    affects_result: bool = True,
 ) -> Any:
     """Declare one option as a dataclass field.
 
@@ -44,8 +45,10 @@ def option(
         help: one sentence for `--help`; give the unit.
         ge, gt, le, lt: bounds, inclusive and exclusive.
         choices: the allowed words of a `str` option.
+        affects_result: whether another value can change the trained model or its scores, be it by rounding alone. Runs that
+            differ only in options that cannot are taken for the same run by comparisons.
     """
-    metadata = {"help": help, "ge": ge, "gt": gt, "le": le, "lt": lt, "choices": choices}
+    metadata = {"help": help, "ge": ge, "gt": gt, "le": le, "lt": lt, "choices": choices, "affects_result": affects_result}
     return dataclasses.field(default=default, metadata={_METADATA_KEY: metadata})
 
 
@@ -68,6 +71,7 @@ class OptionSpec:
     le: float | None = None
     lt: float | None = None
     choices: tuple[str, ...] | None = None
+    affects_result: bool = True
 
     @property
     def flag(self) -> str:
@@ -99,18 +103,20 @@ class OptionSpec:
         if value is None or (self.optional and isinstance(value, str) and value.lower() == "none"):
             if self.optional:
                 return None
-            raise UsageError(f"{where} expects {self.type_name}, found nothing.", f"{self.help}")
+            raise UsageError(f"{where} expects {self.type_name}, found nothing.", f"{self.help}", code="option-type")
         try:
             converted = _CONVERTERS[self.type](value)
         except (ValueError, TypeError, OverflowError):
-            raise UsageError(f"{where} expects {self.type_name}, found {value!r}.", self.help) from None
+            raise UsageError(f"{where} expects {self.type_name}, found {value!r}.", self.help, code="option-type") from None
         self._check(converted, where)
         return converted
 
     def _check(self, value: Any, where: str) -> None:
         if self.choices and value not in self.choices:
             near = did_you_mean(str(value), self.choices)
-            raise UsageError(f"{where} expects one of {', '.join(self.choices)}, found {value!r}.", near or self.help)
+            raise UsageError(
+                f"{where} expects one of {', '.join(self.choices)}, found {value!r}.", near or self.help, code="option-choice"
+            )
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             return
         outside = (
@@ -120,7 +126,9 @@ class OptionSpec:
             or (self.lt is not None and value >= self.lt)
         )
         if outside or (isinstance(value, float) and not math.isfinite(value)):
-            raise UsageError(f"{where} expects a value {self.bounds or 'that is finite'}, found {value}.", self.help)
+            raise UsageError(
+                f"{where} expects a value {self.bounds or 'that is finite'}, found {value}.", self.help, code="option-bounds"
+            )
 
 
 def _number(bound: float) -> str:
@@ -217,12 +225,14 @@ def parse(options_type: type[Options], values: Mapping[str, Any], where: str) ->
         if name not in specs:
             known = ", ".join(sorted(specs)) or "none"
             hint = did_you_mean(name, specs) or f"The options of {where} are: {known}."
-            raise UsageError(f"{where} has no option {name!r}.", hint)
+            raise UsageError(f"{where} has no option {name!r}.", hint, code="unknown-option")
         arguments[name] = specs[name].convert(value, f"--{where}.{specs[name].flag}" if where else f"--{specs[name].flag}")
     try:
         return options_type(**arguments)
     except ValueError as error:
-        raise UsageError(f"The options of {where or 'the run'} do not fit together: {error}", "Change one of them.") from None
+        raise UsageError(
+            f"The options of {where or 'the run'} do not fit together: {error}", "Change one of them.", code="options-conflict"
+        ) from None
 
 
 def to_dict(options: Any) -> dict[str, Any]:

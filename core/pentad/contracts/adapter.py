@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pentad.contracts.model import Model
 
 
-class Adapter(ABC):
+class ModelAdapter(ABC):
     """A change to a model.
 
     Promises: right after `apply` the model's logits are what they were; after `merge` they are what they were before it, to

@@ -45,7 +45,7 @@ class HeldOut:
     max_tokens: int | None = None
 
 
-class Evaluator(ABC):
+class RunEvaluator(ABC):
     """Named scores.
 
     Promises, each checked by the conformance kit: the same model and text give the same scores; `primary` is one of them; every

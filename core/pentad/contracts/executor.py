@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pentad.system.errors import EngineError, Interrupted
+from pentad.system.errors import EngineError, Interrupted, one_line
 from pentad.system.files import read_json, write_atomically
 
 FAILURE, LOG = "failure.json", "log.txt"
@@ -109,8 +109,6 @@ def call_work(work: str, argument: Mapping[str, Any], folder: Path) -> None:
 
 def cause_of(error: BaseException, folder: Path) -> tuple[str, str]:
     """Return a task's failure in one line, and a hint."""
-    from pentad.registry.catalogue import one_line
-
     if isinstance(error, EngineError):
         return error.message, error.hint
     return one_line(error), f"{folder / LOG} has the traceback."

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pentad.contracts.session import Session
 
 
-class Format(ABC):
+class ModelFormat(ABC):
     """Files of another project.
 
     Promise: what is written and read again gives the same logits, to rounding.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pentad.config.recipe import Recipe
-from pentad.registry.catalogue import one_line
+from pentad.system.errors import one_line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +132,7 @@ class Evaluation:
         n_bytes, n_tokens: what was scored, each byte once.
         context_length: tokens that the model could look back on at most.
         seconds: how long it took.
+        final: whether it is the score of the whole held-out text at the end of the run.
     """
 
     step: int
@@ -143,6 +144,7 @@ class Evaluation:
     n_tokens: int
     context_length: int
     seconds: float
+    final: bool = False
 
     @property
     def score(self) -> float:
@@ -167,7 +169,7 @@ class Evaluation:
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """A generated text: `text` goes on from `prompt`; `tokens` are its ids, the prompt left out."""
+    """A generated text: `text` continues `prompt`; `tokens` are its ids, the prompt left out; `final` at the end of the run."""
 
     step: int
     index: int
@@ -175,6 +177,7 @@ class Sample:
     text: str
     tokens: Sequence[int]
     tokens_per_second: float
+    final: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,7 +217,10 @@ class RunResult:
 
 
 class RunObserver:
-    """Listens to a run; every method may be overridden and does nothing by default."""
+    """Listens to a run; every method may be overridden and does nothing by default.
+
+    `on_step` and `on_evaluation` may return a `StopTraining` or a `ScaleLearningRate`; it holds from the next step on.
+    """
 
     def on_preparation(self, event: Preparation) -> None:
         """Work before the training goes on."""
@@ -222,11 +228,13 @@ class RunObserver:
     def on_start(self, event: Plan) -> None:
         """Training starts, or goes on after a resume."""
 
-    def on_step(self, event: Step) -> None:
+    def on_step(self, event: Step) -> Request | None:
         """A step is finished."""
+        return None
 
-    def on_evaluation(self, event: Evaluation) -> None:
+    def on_evaluation(self, event: Evaluation) -> Request | None:
         """The held-out text was scored."""
+        return None
 
     def on_sample(self, event: Sample) -> None:
         """A text was generated on the way or at the end."""
@@ -239,19 +247,28 @@ class RunObserver:
 
 
 class Observers(RunObserver):
-    """Passes every event on to many observers and survives those that raise."""
+    """Passes every event on to many observers, survives those that raise, and collects what they ask for."""
 
     def __init__(self, observers: Sequence[RunObserver]) -> None:
         self._observers = list(observers)
+        self._requests: list[Request] = []
+
+    def pop_requests(self) -> list[Request]:
+        """Return what was asked for since the last time, and forget it."""
+        requests, self._requests = self._requests, []
+        return requests
 
     def _tell(self, method: str, event: object) -> None:
         for observer in list(self._observers):
             try:
-                getattr(observer, method)(event)
+                request = getattr(observer, method)(event)
             except Exception as error:
                 self._observers.remove(observer)
                 name = type(observer).__name__
                 warnings.warn(f"The observer {name} raised in {method} and is left out from here on: {one_line(error)}")
+                continue
+            if isinstance(request, StopTraining | ScaleLearningRate):
+                self._requests.append(request)
 
     def on_preparation(self, event: Preparation) -> None:
         """Pass on."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from pentad.contracts.model import Model
+    from pentad.contracts.objective import Net
     from pentad.contracts.sampler import Decoder, Sampler
     from pentad.contracts.tokenizer import Tokenizer
     from pentad.contracts.vocabulary import Vocabulary
@@ -29,12 +30,14 @@ class Limits:
         samples: how many sequences.
         seed: decides every draw.
         alternatives: how many of the likeliest tokens each event lists.
+        logprobs: whether each event has the log-probability of its token.
     """
 
     max_tokens: int = 120
     samples: int = 1
     seed: int = 0
     alternatives: int = 0
+    logprobs: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +48,7 @@ class TokenEvent:
         sequence: its number, from 0.
         token: the id.
         text: the text that it completes; empty in the middle of a character and for a special token.
-        logprob: its log-probability in nats under the model, before the sampler changed the distribution.
+        logprob: its log-probability in nats under the model, before the sampler changed it; NaN where nobody asked.
         alternatives: the likeliest ids with their log-probabilities under the model, likeliest first.
         ended: why the sequence ends here: `stop` (the token, which is not part of the text, ends it), `length`, or empty.
     """
@@ -78,6 +81,8 @@ class Session(ABC):
     model: Model
     tokenizer: Tokenizer
     vocabulary: Vocabulary
+    net: Net
+    """The door to the model for scores of many rows at once."""
 
     @property
     @abstractmethod

@@ -35,6 +35,10 @@ class Tokenizer(ABC):
 
     lossless: bool = True
 
+    sample_bytes: int | None = 100_000_000
+    """Maximum bytes of text that `train` is given: of more, a sample spread evenly over it; None for all. A vocabulary of 32k
+    changes little beyond the default. Set it in the class, or in `__init__` from an option."""
+
     @property
     @abstractmethod
     def vocab_size(self) -> int:
@@ -142,4 +146,5 @@ def utf8(text: str) -> bytes:
         raise UsageError(
             f"The text must be valid Unicode; found a lone surrogate ({found}) at character {error.start}.",
             "Remove it, or replace it by U+FFFD.",
+            code="text-not-unicode",
         ) from None

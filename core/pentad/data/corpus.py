@@ -20,8 +20,8 @@ from typing import Any
 
 from pentad.data.pieces import PIECE_CHARACTERS, Piece, Pieces
 from pentad.data.readers import Readers, install_advice, whole_documents
-from pentad.registry.catalogue import Catalogue, Offer, one_line
-from pentad.system.errors import EngineError, UsageError, did_you_mean
+from pentad.registry.catalogue import Catalogue, Offer
+from pentad.system.errors import EngineError, UsageError, did_you_mean, one_line
 
 __all__ = ["PIECE_CHARACTERS", "OpenCorpus", "Piece", "Pieces", "Source", "open_corpus"]
 
@@ -73,7 +73,9 @@ def open_corpus(data: Sequence[str], catalogue: Catalogue) -> OpenCorpus:
         UsageError: an argument names nothing, names two things, or nothing that can be read.
     """
     if not data:
-        raise UsageError("--data expects a file, a folder or a corpus; found nothing.", _known_corpora(catalogue))
+        raise UsageError(
+            "--data expects a file, a folder or a corpus; found nothing.", _known_corpora(catalogue), code="data-missing"
+        )
     readers = Readers(catalogue)
     sources: dict[str, Source] = {}
     for number, argument in enumerate(data):
@@ -107,7 +109,9 @@ def _from_anywhere(argument: str) -> str:
 
 def _sources(argument: str, catalogue: Catalogue, readers: Readers) -> list[Source]:
     if not argument:
-        raise UsageError("--data expects a file, a folder, a glob or a corpus; found an empty word.", _EMPTY_HINT)
+        raise UsageError(
+            "--data expects a file, a folder, a glob or a corpus; found an empty word.", _EMPTY_HINT, code="empty-word"
+        )
     path = Path(os.path.expanduser(argument))
     exists = _is_there(path)
     offers = [offer for offer in catalogue.offers("corpus") if argument in (offer.name, offer.full_name)]
@@ -115,6 +119,7 @@ def _sources(argument: str, catalogue: Catalogue, readers: Readers) -> list[Sour
         raise UsageError(
             f"--data {argument} is a path here and a corpus of {offers[0].distribution}.",
             f"Say ./{argument} or {offers[0].full_name}.",
+            code="ambiguous-name",
         )
     if offers:
         return [_named(catalogue.find("corpus", argument))]
@@ -128,6 +133,7 @@ def _sources(argument: str, catalogue: Catalogue, readers: Readers) -> list[Sour
     raise UsageError(
         f"--data expects a file, a folder, a glob or a corpus; found nothing named {argument!r}.",
         advice or _known_corpora(catalogue),
+        code="data-not-found",
     )
 
 
@@ -138,6 +144,7 @@ def _is_there(path: Path) -> bool:
         raise UsageError(
             f"--data {path} needs names of files in UTF-8; found that they are {sys.getfilesystemencoding()} here.",
             "Set PYTHONUTF8=1 in the environment.",
+            code="path-not-utf8",
         ) from None
     return os.path.lexists(path)
 
@@ -167,7 +174,7 @@ def _named(offer: Offer[Any]) -> Source:
             raise
         except Exception as error:
             hint = f"Reinstall it (pip install --force-reinstall {offer.distribution}), or give --data a file."
-            raise EngineError(f"{maker} cannot be read: {one_line(error)}", hint) from error
+            raise EngineError(f"{maker} cannot be read: {one_line(error)}", hint, code="corpus-unreadable") from error
 
     return Source(offer.full_name, read)
 
@@ -177,7 +184,11 @@ def _at_path(path: Path, readers: Readers) -> list[Source]:
         return _in_folder(path, readers)
     if not path.is_file():
         found = "a broken link" if path.is_symlink() else "something else (a pipe or a device)"
-        raise UsageError(f"--data {path}: expected a file or a folder; found {found}.", "Save the text to a file first.")
+        raise UsageError(
+            f"--data {path}: expected a file or a folder; found {found}.",
+            "Save the text to a file first.",
+            code="data-not-a-file",
+        )
     readers.require(path)
     return [_file(path, readers)]
 
@@ -194,7 +205,11 @@ def _in_folder(folder: Path, readers: Readers) -> list[Source]:
         counts = Counter("".join(path.suffixes[-2:]) or path.name for path in files).most_common(5)
         found = ", ".join(f"{count} {suffix}" for suffix, count in counts) or "no file"
         known = ", ".join(readers.known(decompressor=False))
-        raise UsageError(f"--data {folder}: expected files that end in one of {known}; found {found}.", _INSTALL_HINT)
+        raise UsageError(
+            f"--data {folder}: expected files that end in one of {known}; found {found}.",
+            _INSTALL_HINT,
+            code="data-without-files",
+        )
     return [_file(path, readers) for path in readable]
 
 
@@ -205,7 +220,9 @@ def _walk(folder: Path) -> Iterator[Path]:
     """Yield the regular files below a folder in a stable order; links to folders are not followed, as they may be circles."""
 
     def refuse(error: OSError) -> None:
-        raise UsageError(f"--data {error.filename} cannot be opened: {error.strerror}.", "Check the folder's rights.")
+        raise UsageError(
+            f"--data {error.filename} cannot be opened: {error.strerror}.", "Check the folder's rights.", code="file-unreadable"
+        )
 
     for place, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -221,7 +238,11 @@ def _matching(pattern: str, readers: Readers) -> list[Source]:
     if not sources:
         found = f"{len(paths)} that cannot be read" if paths else "no match"
         known = ", ".join(readers.known(decompressor=False))
-        raise UsageError(f"--data {pattern}: expected matches that end in one of {known}; found {found}.", _INSTALL_HINT)
+        raise UsageError(
+            f"--data {pattern}: expected matches that end in one of {known}; found {found}.",
+            _INSTALL_HINT,
+            code="data-without-files",
+        )
     return sources
 
 

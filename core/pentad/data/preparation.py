@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pentad.config.recipe import DataOptions
 from pentad.contracts.builder import ExampleBuilder
 from pentad.contracts.observer import Preparation, RunObserver
 from pentad.contracts.tokenizer import Tokenizer
@@ -55,8 +56,16 @@ def open_split(resolved: Resolved, catalogue: Catalogue, observer: RunObserver) 
     Raises:
         UsageError: the text is missing, unreadable, empty or too short.
     """
-    data = resolved.recipe.data_options()
     observer.on_preparation(Preparation(what="Reading the text"))
+    return open_data(resolved.recipe.data, catalogue)
+
+
+def open_data(data: DataOptions, catalogue: Catalogue) -> Split:
+    """Open the text of a table `[data]` and cut the held-out part off, as every command does.
+
+    Raises:
+        UsageError: the text is missing, unreadable, empty or too short.
+    """
     held_out = open_corpus(data.held_out_sources, catalogue) if data.held_out_sources else None
     corpus = open_corpus(data.sources, catalogue)
     split = split_corpus(corpus, data.held_out, held_out, drop_duplicates=data.drop_duplicates)
@@ -88,7 +97,7 @@ def make_builder(resolved: Resolved, tokenizer: Tokenizer, catalogue: Catalogue 
     """Return the recipe's example builder for a tokenizer; it gets by name what it asks for of all that core has."""
     builder: ExampleBuilder = resolved.offers["builder"].make(
         resolved.options["builder"],
-        context_length=resolved.recipe.training_options().context_length,
+        context_length=resolved.recipe.training.context_length,
         vocab_size=tokenizer.vocab_size,
         end_of_text=tokenizer.end_of_text,
         tokenizer=tokenizer,
@@ -161,10 +170,11 @@ def prepare(
     train = shard(split.train, "training")
     held_out = shard(split.held_out, "held-out") if split.held_out.n_bytes else None
     if builder.count(train.tokens) == 0:
-        context_length = resolved.recipe.training_options().context_length
+        context_length = resolved.recipe.training.context_length
         raise UsageError(
             f"The training text must give at least one example of {context_length} tokens; found {train.n_tokens} tokens.",
             "Give --data more text, or lower --context-length.",
+            code="text-too-short",
         )
     return Prepared(
         split=split,
@@ -191,6 +201,7 @@ def _tokenizer(
             raise EngineError(
                 "The text must be what it was when the run was started; it has changed.",
                 "Put it back as it was, or start a new run.",
+                code="text-changed",
             )
         return kept.tokenizer, kept.tokenizer_folder, kept.tokenizer_fingerprint, split
     if start is not None:

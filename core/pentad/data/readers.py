@@ -3,8 +3,8 @@
 Built in are `.txt` and `.md` (a file is a document), `.jsonl` (a line is a record: its text under the key "text", or one of
 the sets of keys that `pentad.data.records` knows) and the compression `.gz`; plugins add others through the hook
 `engine_readers`. Text is UTF-8, newlines are kept as they are, a byte order mark at the start of a file is dropped (it marks
-the encoding and is no text), and an empty document or a null text is passed over. A lone surrogate, which JSON can spell and
-UTF-8 cannot, becomes U+FFFD.
+the encoding and is no text), and an empty document or a null text is skipped. A lone surrogate, which
+JSON can spell and UTF-8 cannot, becomes U+FFFD.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Any, BinaryIO, cast
 
 from pentad.data.pieces import Piece, clean, cut
 from pentad.data.records import RECORD_HINT, kind_of, record_pieces
-from pentad.registry.catalogue import Catalogue, one_line
-from pentad.system.errors import EngineError, UsageError
+from pentad.registry.catalogue import Catalogue
+from pentad.system.errors import EngineError, UsageError, one_line
 
 BLOCK_BYTES = 1 << 20
 LONGEST_LINE = 1 << 27
@@ -74,7 +74,7 @@ def _not_text(name: str, offset: int, found: str, encoding: str = "") -> UsageEr
     hint = "It looks like a binary or damaged file: leave it out of --data, or fetch it again."
     if encoding:
         hint = f"Convert it (if it is {encoding}: iconv -f {encoding} -t UTF-8 OLD > NEW), or leave it out of --data."
-    return UsageError(f"{name} must be UTF-8 text; found {found} at byte {offset}.", hint)
+    return UsageError(f"{name} must be UTF-8 text; found {found} at byte {offset}.", hint, code="text-not-utf8")
 
 
 def read_jsonl(file: BinaryIO, name: str) -> Iterator[Piece]:
@@ -92,6 +92,7 @@ def read_jsonl(file: BinaryIO, name: str) -> Iterator[Piece]:
             raise UsageError(
                 f"{where} must be shorter than {LONGEST_LINE >> 20} MiB; found no end of the line.",
                 "Split long documents, or save the file as .txt.",
+                code="line-too-long",
             )
         data = _without_mark(line, name) if number == 1 else line
         offset += len(line)
@@ -104,9 +105,13 @@ def _object(line: str, where: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{where} is not JSON: {one_line(error)}.", 'Each line holds one object, {"text": …}.') from None
+        raise UsageError(
+            f"{where} is not JSON: {one_line(error)}.", 'Each line holds one object, {"text": …}.', code="document-format"
+        ) from None
     if not isinstance(record, dict):
-        raise UsageError(f'{where} must be an object with the key "text"; found {kind_of(record)}.', RECORD_HINT)
+        raise UsageError(
+            f'{where} must be an object with the key "text"; found {kind_of(record)}.', RECORD_HINT, code="document-format"
+        )
     return record
 
 
@@ -169,6 +174,7 @@ class Readers:
             raise UsageError(
                 f"--data {path}: {expected}; found {suffix or 'no suffix'}.",
                 install_advice(self.catalogue, "reader", suffix) or _UNKNOWN_HINT,
+                code="unknown-suffix",
             )
         self._format(suffix)
 
@@ -185,12 +191,14 @@ class Readers:
         except EngineError:
             raise
         except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
-            raise UsageError(f"--data {path} cannot be opened: {error.strerror}.", "Check the path and its rights.") from error
+            raise UsageError(
+                f"--data {path} cannot be opened: {error.strerror}.", "Check the path and its rights.", code="file-unreadable"
+            ) from error
         except Exception as error:
             hint = (
                 f"The file is truncated, damaged, or no {suffix}{compression} file: fetch it again, or leave it out of --data."
             )
-            raise UsageError(f"--data {path} cannot be read: {one_line(error)}", hint) from error
+            raise UsageError(f"--data {path} cannot be read: {one_line(error)}", hint, code="file-unreadable") from error
 
     def _format(self, suffix: str) -> ReadFormat:
         if suffix in FORMATS:
@@ -217,7 +225,11 @@ def whole_documents(documents: Iterator[Any], maker: str) -> Iterator[Piece]:
         elif isinstance(document, Mapping):
             yield from _record_of_plugin(document, maker)
         else:
-            raise EngineError(f"{maker} must yield one str a document; found {document!r:.80}.", "Report it to its author.")
+            raise EngineError(
+                f"{maker} must yield one str a document; found {document!r:.80}.",
+                "Report it to its author.",
+                code="plugin-contract",
+            )
 
 
 def _record_of_plugin(record: Mapping[str, Any], maker: str) -> Iterator[Piece]:
@@ -225,5 +237,5 @@ def _record_of_plugin(record: Mapping[str, Any], maker: str) -> Iterator[Piece]:
         values = json.loads(json.dumps(dict(record)))
     except (TypeError, ValueError, RecursionError) as error:
         problem = f"{maker} must yield records of JSON values: {one_line(error)}"
-        raise EngineError(problem, "Report it to its author.") from error
+        raise EngineError(problem, "Report it to its author.", code="plugin-contract") from error
     yield from record_pieces(values, f"A record of {maker[0].lower()}{maker[1:]}")

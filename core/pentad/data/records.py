@@ -39,13 +39,15 @@ def record_pieces(value: Mapping[str, Any], where: str) -> Iterator[Piece]:
     if "text" in value:
         text = value["text"]
         if text is not None and not isinstance(text, str):
-            raise UsageError(f'{where} must have a string under "text"; found {kind_of(text)}.', RECORD_HINT)
+            raise UsageError(
+                f'{where} must have a string under "text"; found {kind_of(text)}.', RECORD_HINT, code="document-format"
+            )
         yield from cut([clean(text or "")])
         return
     keys = next((keys for keys in KEY_SETS if all(key in value for key in keys)), None)
     if keys is None:
         found = ", ".join(json.dumps(key, ensure_ascii=False) for key in list(value)[:8]) or "none"
-        raise UsageError(f'{where} has no key "text"; found the keys {found}.', RECORD_HINT)
+        raise UsageError(f'{where} has no key "text"; found the keys {found}.', RECORD_HINT, code="document-format")
     for key in keys:
         _check(value[key], key, where)
     record = {key: _cleaned(value[key]) for key in keys}
@@ -59,15 +61,19 @@ def _check(value: Any, key: str, where: str) -> None:
         return
     if not isinstance(value, list):
         expected = "a list of messages" if key == "messages" else "a string or a list of messages"
-        raise UsageError(f'{where} must have {expected} under "{key}"; found {kind_of(value)}.', _MESSAGES_HINT)
+        raise UsageError(
+            f'{where} must have {expected} under "{key}"; found {kind_of(value)}.', _MESSAGES_HINT, code="document-format"
+        )
     for number, message in enumerate(value, 1):
         what = f'{where} must have objects with the strings "role" and "content" under "{key}"'
         if not isinstance(message, Mapping):
-            raise UsageError(f"{what}; message {number} is {kind_of(message)}.", _MESSAGES_HINT)
+            raise UsageError(f"{what}; message {number} is {kind_of(message)}.", _MESSAGES_HINT, code="document-format")
         for part in ("role", "content"):
             if not isinstance(message.get(part), str):
                 found = kind_of(message[part]) if part in message else "nothing"
-                raise UsageError(f'{what}; message {number} has {found} under "{part}".', _MESSAGES_HINT)
+                raise UsageError(
+                    f'{what}; message {number} has {found} under "{part}".', _MESSAGES_HINT, code="document-format"
+                )
 
 
 def _cleaned(value: Any) -> Any:

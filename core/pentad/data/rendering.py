@@ -21,8 +21,8 @@ from pentad.contracts.builder import ExampleBuilder
 from pentad.contracts.records import Document, Record, Span
 from pentad.contracts.tokenizer import TokenIds, Tokenizer
 from pentad.data.pieces import PIECE_CHARACTERS, Piece, cut
-from pentad.registry.catalogue import Offer, one_line
-from pentad.system.errors import EngineError
+from pentad.registry.catalogue import Offer
+from pentad.system.errors import EngineError, one_line
 
 _REPORT = "Report it to the builder's author (engine plugins check shows more)."
 
@@ -158,7 +158,9 @@ def _check(ids: TokenIds, tokenizer: Tokenizer) -> None:
     if lowest < 0 or highest >= tokenizer.vocab_size:
         found = lowest if lowest < 0 else highest
         message = f"A tokenizer must give ids from 0 to below its vocab_size of {tokenizer.vocab_size}; found {found}."
-        raise EngineError(message, "Report it to the tokenizer's author (engine plugins check shows more).")
+        raise EngineError(
+            message, "Report it to the tokenizer's author (engine plugins check shows more).", code="plugin-contract"
+        )
 
 
 def _rendered(pieces: Sequence[Piece], tokenizer: Tokenizer, rendering: Rendering) -> Encoded:
@@ -184,7 +186,7 @@ def _documents(piece: Piece, rendering: Rendering) -> list[Document]:
     except EngineError:
         raise
     except Exception as error:
-        raise EngineError(f"The builder cannot render a record: {one_line(error)}", _REPORT) from error
+        raise EngineError(f"The builder cannot render a record: {one_line(error)}", _REPORT, code="plugin-contract") from error
     return [document for document in documents if any(span.text or span.special for span in document.spans)]
 
 
@@ -193,9 +195,15 @@ def _check_span(span: Span, special: tuple[str, ...]) -> None:
         return
     if span.special not in special:
         known = ", ".join(special) or "none"
-        raise EngineError(f"A span must name one of the builder's special tokens ({known}); found {span.special!r}.", _REPORT)
+        raise EngineError(
+            f"A span must name one of the builder's special tokens ({known}); found {span.special!r}.",
+            _REPORT,
+            code="plugin-contract",
+        )
     if span.text:
-        raise EngineError(f"A span must have a text or a special token; found both, {span.special!r}.", _REPORT)
+        raise EngineError(
+            f"A span must have a text or a special token; found both, {span.special!r}.", _REPORT, code="plugin-contract"
+        )
 
 
 class _Writer:

@@ -45,9 +45,6 @@ BATCH_CHARACTERS = 8 << 20
 BATCH_PIECES = 1 << 15
 """Short documents cost more memory as objects than as text."""
 
-SAMPLE_BYTES = 100_000_000
-"""What a tokenizer trains on at most: a vocabulary of 32k changes little beyond it."""
-
 Progress = Callable[[int, int], None]
 """Called with the bytes done and the bytes of the whole part."""
 
@@ -204,17 +201,14 @@ def tokenizer_fingerprint(offer: Offer[Any], options: Any, folder: Path) -> str:
     return _key("tokenizer", *_identity(offer, options), folder_fingerprint(folder))
 
 
-def trained_tokenizer(
-    offer: Offer[Any], options: Any, split: Split, cache: Path, sample_bytes: int = SAMPLE_BYTES
-) -> tuple[Tokenizer, Path, str]:
-    """Train a tokenizer on the training part, or load the one that an earlier run trained on it.
+def trained_tokenizer(offer: Offer[Any], options: Any, split: Split, cache: Path) -> tuple[Tokenizer, Path, str]:
+    """Train a tokenizer on the training part, of which it gets `sample_bytes`, or load the one that an earlier run trained.
 
     Args:
         offer: the implementation.
         options: its options.
         split: the text; the held-out part is not read.
         cache: where trained tokenizers are kept, from `cache_directory`.
-        sample_bytes: the most text to train on; of a longer one, pieces spread evenly over it.
 
     Returns:
         The tokenizer, the folder that it was saved into, and its fingerprint.
@@ -223,22 +217,23 @@ def trained_tokenizer(
         UsageError: the text cannot give the vocabulary that the options ask for.
         EngineError: the disk is full or the cache cannot be written.
     """
+    tokenizer: Tokenizer = offer.make(options)
+    sample_bytes = tokenizer.sample_bytes
 
     def build(folder: Path) -> None:
-        tokenizer: Tokenizer = offer.make(options)
-        tokenizer.train(sample(split.train, sample_bytes))
-        tokenizer.save(folder)
+        untrained: Tokenizer = offer.make(options)
+        untrained.train(sample(split.train, sample_bytes))
+        untrained.save(folder)
 
     key = _key("trained", *_identity(offer, options), split.train.fingerprint, str(sample_bytes))
     folder = cached(cache / "tokenizers" / key, build)
-    tokenizer: Tokenizer = offer.make(options)
     tokenizer.load(folder)
     return tokenizer, folder, tokenizer_fingerprint(offer, options, folder)
 
 
-def sample(part: Part, n_bytes: int) -> Iterator[str]:
-    """Yield pieces of about `n_bytes` in all, spread evenly over the text; the whole text when it is no longer."""
-    share = min(1.0, n_bytes / max(part.n_bytes, 1))
+def sample(part: Part, n_bytes: int | None) -> Iterator[str]:
+    """Yield pieces of about `n_bytes` in all, spread evenly over the text; the whole text when it is no longer, or for None."""
+    share = 1.0 if n_bytes is None else min(1.0, n_bytes / max(part.n_bytes, 1))
     seen = taken = 0
     for piece in part.pieces():
         size = utf8_size(piece.text)

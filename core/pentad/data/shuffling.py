@@ -35,7 +35,11 @@ def shuffled(indices: _Integers, count: int, seed: int | None) -> tuple[_Integer
         UsageError: there is no example to choose from.
     """
     if count < 1:
-        raise UsageError("The text must be long enough for one example; found none.", "Give more text or a shorter context.")
+        raise UsageError(
+            "The text must be long enough for one example; found none.",
+            "Give more text or a shorter context.",
+            code="text-too-short",
+        )
     passes, places = np.divmod(np.asarray(indices, dtype=np.int64), count)
     if seed is None or count == 1:
         return passes, places

@@ -159,7 +159,7 @@ def _within(piece: Piece, data: bytes, offset: int, start: int, end: int) -> Ite
 
 def _changed(number: int) -> EngineError:
     message = f"The text must stay the same during a run; document {number + 1} changed after it was first read."
-    return EngineError(message, "Wait until nothing writes to the files of --data, then start again.")
+    return EngineError(message, "Wait until nothing writes to the files of --data, then start again.", code="text-changed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,12 +213,14 @@ def split_corpus(
         raise UsageError(
             f"--held-out expects a share >= 0 and < 1, found {held_out}.",
             "0.1 holds out a tenth of the text.",
+            code="option-bounds",
         )
     found = survey(corpus)
     if not len(found.sizes):
         raise UsageError(
             "The corpus must hold text; found none.",
             "Give --data a file with text in it.",
+            code="text-empty",
         )
     kept, n_duplicates, duplicate_bytes = _kept(found, drop_duplicates)
     if held_out_corpus is not None:
@@ -231,6 +233,7 @@ def split_corpus(
         raise UsageError(
             "The text must leave something to train on; found none.",
             "Give --data more text.",
+            code="training-text-empty",
         )
     return Split(
         split.train,
@@ -265,6 +268,7 @@ def _by_share(corpus: Pieces, found: Survey, kept: Marks, held_out: float) -> Sp
         raise UsageError(
             f"The records must be many enough that about {held_out:.0%} of the text can be held out; found {int(kept.sum())}.",
             "Give --data more records, judge on others with --held-out-data, or use --held-out 0.",
+            code="text-too-short",
         )
     if chosen is None:
         return _by_tails(corpus, found, kept, held_out)
@@ -365,6 +369,7 @@ def _by_corpus(corpus: Pieces, found: Survey, kept: Marks, held_out_corpus: Piec
         raise UsageError(
             "The held-out corpus must hold text; found none.",
             "Give --held-out-data a file with text in it.",
+            code="held-out-empty",
         )
     train = kept & ~_standing_in(judged.digests, found.digests)
     if not train.any():
@@ -372,6 +377,7 @@ def _by_corpus(corpus: Pieces, found: Survey, kept: Marks, held_out_corpus: Piec
         raise UsageError(
             message,
             "Give --held-out-data another text, or leave it out to hold out a share of --data.",
+            code="held-out-seen",
         )
     held_out = Part(held_out_corpus, judged, None, _fingerprint("held-out", judged.fingerprint))
     withheld = int(kept.sum() - train.sum())
@@ -385,6 +391,7 @@ def _check(train: Counts, held_out: Counts) -> None:
         raise UsageError(
             message,
             "Give --data more text, or judge on other text with --held-out-data.",
+            code="held-out-takes-all",
         )
 
 

@@ -1,4 +1,4 @@
-"""The score: bits per byte of the held-out text.
+"""Scores of held-out text: by windows for whoever judges by probabilities, and by the evaluator that fits a run.
 
 The text is cut into windows of the context length, side by side, and every token is scored exactly once, given what stands
 before it in its window and document. End-of-text ids are context and are not scored, as they stand for no byte. Memory does
@@ -7,84 +7,131 @@ not grow with the text.
 
 from __future__ import annotations
 
-import math
 import time
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from pentad.config.options import parse
 from pentad.contracts.batch import IGNORED, segments_of
-from pentad.contracts.model import Model
+from pentad.contracts.evaluator import Evaluated, HeldOut, RunEvaluator
 from pentad.contracts.observer import Evaluation
+from pentad.contracts.session import Session, TextScore
 from pentad.contracts.tokenizer import Tokenizer
-from pentad.data.shards import TokenShard
-from pentad.inference.net import bits_per_byte, negative_log_likelihood
-from pentad.system.machine import Machine
+from pentad.registry.catalogue import Catalogue
+from pentad.system.errors import EngineError
 
 TOKENS_AT_ONCE = 8192
 
 
-def evaluate(
-    model: Model,
-    machine: Machine,
-    tokenizer: Tokenizer,
-    shard: TokenShard,
-    context_length: int,
-    *,
-    step: int = 0,
-    most_tokens: int | None = None,
-) -> Evaluation:
-    """Score a text.
+@dataclass(frozen=True, eq=False)
+class Offered:
+    """An evaluator with the name that it is offered by."""
 
-    Args:
-        model: on the machine's device.
-        machine: where to compute.
-        tokenizer: that made the shard.
-        shard: the text as ids.
-        context_length: tokens per window.
-        step: training steps behind the model, for the record.
-        most_tokens: score about so many tokens, in windows spread evenly over the text, instead of all.
+    name: str
+    evaluator: RunEvaluator
 
-    Returns:
-        The score. Perplexity and loss are per scored token.
+
+def find_evaluator(names: Iterable[str], run: Evaluated, catalogue: Catalogue) -> tuple[Offered | None, list[str]]:
+    """Return the first of the evaluators that supports a run, and why those before it do not.
+
+    Raises:
+        EngineError: an evaluator is broken.
+    """
+    reasons = []
+    installed = {offer.name for offer in catalogue.offers("evaluator")}
+    for name in names:
+        if name not in installed:
+            reasons.append(f"The evaluator {name} is not installed.")
+            continue
+        offered = make_evaluator(name, catalogue)
+        reason = offered.evaluator.supports(run)
+        if not reason:
+            return offered, reasons
+        reasons.append(f"{name}: {reason}")
+    return None, reasons
+
+
+def make_evaluator(name: str, catalogue: Catalogue) -> Offered:
+    """Return an evaluator with its default options.
+
+    Raises:
+        UsageError: none of that name is installed.
+        EngineError: it is broken.
+    """
+    offer = catalogue.find("evaluator", name)
+    return Offered(name, offer.make(parse(offer.options, {}, name)))
+
+
+def judge(session: Session, offered: Offered, text: HeldOut, *, step: int = 0, final: bool = False) -> Evaluation:
+    """Let an evaluator judge a model.
+
+    Raises:
+        EngineError: it does not return its primary score.
     """
     began = time.perf_counter()
-    tokens = shard.tokens
-    starts = np.arange(0, shard.n_tokens - 1, context_length, dtype=np.int64)
-    whole = most_tokens is None or shard.n_tokens <= most_tokens
-    if not whole and most_tokens is not None:
-        n_windows = max(1, most_tokens // context_length)
+    was_training = session.model.training
+    session.model.eval()
+    with torch.no_grad():
+        scores = dict(offered.evaluator.evaluate(session, text))
+    session.model.train(was_training)
+    primary = offered.evaluator.primary
+    if primary not in scores:
+        raise EngineError(
+            f"The evaluator {offered.name} must return the score {primary}; found {', '.join(scores) or 'none'}.",
+            "Report it to the evaluator's author.",
+            code="evaluator-contract",
+        )
+    n_bytes, n_tokens = int(scores.pop("n_bytes", text.n_bytes)), int(scores.pop("n_tokens", len(text.tokens)))
+    return Evaluation(
+        step=step,
+        evaluator=offered.name,
+        scores=scores,
+        primary=primary,
+        lower_is_better=offered.evaluator.lower_is_better,
+        n_bytes=n_bytes,
+        n_tokens=n_tokens,
+        context_length=text.context_length,
+        seconds=time.perf_counter() - began,
+        final=final,
+    )
+
+
+def score_windows(session: Session, text: HeldOut) -> TextScore:
+    """Return the negative log-likelihood of a text's tokens, each scored once in its window; what is not learned is context.
+
+    Args:
+        session: a causal model.
+        text: what to score; some of its windows, spread evenly, where `max_tokens` says so.
+    """
+    tokens, context_length = text.tokens, text.context_length
+    starts = np.arange(0, len(tokens) - 1, context_length, dtype=np.int64)
+    whole = text.max_tokens is None or len(tokens) <= text.max_tokens
+    if not whole and text.max_tokens is not None:
+        n_windows = max(1, text.max_tokens // context_length)
         starts = starts[np.linspace(0, len(starts) - 1, n_windows).astype(np.int64)]
     rows = max(1, TOKENS_AT_ONCE // context_length)
     nats, n_tokens, n_bytes = 0.0, 0, 0
-    lengths = None if whole else _token_lengths(tokenizer)
-    was_training = model.training
-    model.eval()
+    lengths = None if whole else _token_lengths(session.tokenizer)
+    net = session.net
+    end = session.vocabulary.end_of_text
     with torch.inference_mode():
         for first in range(0, len(starts), rows):
-            inputs, targets = _windows(tokens, starts[first : first + rows], context_length, tokenizer.end_of_text)
-            segments = segments_of(inputs, tokenizer.end_of_text)
+            inputs, targets = _windows(tokens.ids, starts[first : first + rows], context_length, end)
+            if tokens.learn is not None:
+                targets[~_windows(tokens.learn, starts[first : first + rows], context_length, False)[1].astype(bool)] = IGNORED
+            segments = segments_of(inputs, end)
             counted = targets[targets != IGNORED]
             n_tokens += len(counted)
             n_bytes += int(lengths[counted].sum()) if lengths is not None else 0
-            on_device = [None if a is None else torch.from_numpy(a).to(machine.device) for a in (inputs, targets, segments)]
+            on_device = [None if a is None else torch.from_numpy(a).to(session.device) for a in (inputs, targets, segments)]
             assert on_device[0] is not None
             assert on_device[1] is not None
-            nats += negative_log_likelihood(model, machine, on_device[0], on_device[1], on_device[2])
-    model.train(was_training)
+            nats += float(net.nll(net(on_device[0], on_device[2]).features, on_device[1]))
     # The shard knows the text's bytes, also where a tokenizer is not lossless.
-    n_bytes = shard.n_bytes if whole else n_bytes
-    loss = nats / max(n_tokens, 1)
-    return Evaluation(
-        step=step,
-        bits_per_byte=bits_per_byte(nats, max(n_bytes, 1)),
-        loss=loss,
-        perplexity=math.exp(min(loss, 700.0)),
-        n_bytes=n_bytes,
-        n_tokens=n_tokens,
-        context_length=context_length,
-        seconds=time.perf_counter() - began,
-    )
+    return TextScore(nats=nats, n_tokens=n_tokens, n_bytes=text.n_bytes if whole else n_bytes)
 
 
 def _windows(tokens: np.ndarray, starts: np.ndarray, context_length: int, end_of_text: int) -> tuple[np.ndarray, np.ndarray]:

@@ -36,7 +36,7 @@ from pentad.registry.records import (
     Reader,
     resolve,
 )
-from pentad.system.errors import EngineError, UsageError, did_you_mean
+from pentad.system.errors import EngineError, UsageError, did_you_mean, one_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,9 +65,9 @@ KINDS: dict[str, Kind] = {
     "observer": Kind("engine_observers", Observer, ("pentad.contracts.observer:RunObserver",)),
     "command": Kind("engine_commands", Command),
     "executor": Kind("engine_executors", Executor, ("pentad.contracts.executor:TaskExecutor",)),
-    "evaluator": Kind("engine_evaluators", Evaluator, ("pentad.contracts.evaluator:Evaluator",)),
-    "adapter": Kind("engine_adapters", Adapter, ("pentad.contracts.adapter:Adapter",)),
-    "format": Kind("engine_formats", Format, ("pentad.contracts.format:Format",)),
+    "evaluator": Kind("engine_evaluators", Evaluator, ("pentad.contracts.evaluator:RunEvaluator",)),
+    "adapter": Kind("engine_adapters", Adapter, ("pentad.contracts.adapter:ModelAdapter",)),
+    "format": Kind("engine_formats", Format, ("pentad.contracts.format:ModelFormat",)),
 }
 """What can be offered, by the word for it."""
 
@@ -132,6 +132,7 @@ class Offer(Generic[Record]):
         return EngineError(
             f"The {self.kind} {self.name} of {self.distribution} {self.version} cannot be loaded: {one_line(error)}",
             f"Reinstall it (pip install --force-reinstall {self.distribution}), or use another {self.kind}.",
+            code="implementation-broken",
         )
 
     def make(self, options: Any, *arguments: Any, **available: Any) -> Any:
@@ -153,6 +154,7 @@ class Offer(Generic[Record]):
             raise EngineError(
                 f"The {self.kind} {self.full_name} must return a {names}; found {type(made).__name__}.",
                 f"engine plugins check {self.distribution} tells more; or use another {self.kind}.",
+                code="plugin-contract",
             )
         return made
 
@@ -233,8 +235,8 @@ class Catalogue:
         if found:
             makers = " and ".join(offer.distribution for offer in found)
             choices = " or ".join(offer.full_name for offer in found)
-            raise UsageError(f"The {kind} {name} is offered by {makers}.", f"Say {choices}.")
-        raise UsageError(f"No {kind} named {name!r} is installed.", self._advice(kind, name, offers))
+            raise UsageError(f"The {kind} {name} is offered by {makers}.", f"Say {choices}.", code="ambiguous-name")
+        raise UsageError(f"No {kind} named {name!r} is installed.", self._advice(kind, name, offers), code="unknown-name")
 
     def _advice(self, kind: str, name: str, offers: list[Offer[Any]]) -> str:
         names = [offer.name for offer in offers]
@@ -256,6 +258,7 @@ class Catalogue:
                 raise EngineError(
                     f"it is written for hook API {asked}; this pentad-core speaks {HOOK_API_VERSION}",
                     "pip install --upgrade pentad-core",
+                    code="hook-version",
                 )
             self._ask(plugin, distribution, version)
         except (Exception, SystemExit) as error:
@@ -265,6 +268,7 @@ class Catalogue:
                 raise EngineError(
                     f"The plugin {distribution} {version} cannot be used: {one_line(error)}",
                     "Mend or uninstall it (engine plugins --debug shows the traceback).",
+                    code="plugin-broken",
                 ) from error
             self._note(distribution, version, error)
 
@@ -277,9 +281,11 @@ class Catalogue:
                 if caller.spec and caller.spec.warn_on_impl:
                     self._note_deprecated(distribution, version, caller.spec.warn_on_impl)
                 if not caller.has_spec():
-                    raise EngineError(f"it implements an unknown hook {name}. {did_you_mean(name, _HOOKS)}".rstrip())
+                    raise EngineError(
+                        f"it implements an unknown hook {name}. {did_you_mean(name, _HOOKS)}".rstrip(), code="unknown-hook"
+                    )
             if not callers:
-                raise EngineError("it implements no hook (is @hookimpl missing?)")
+                raise EngineError("it implements no hook (is @hookimpl missing?)", code="hook-missing")
         except BaseException:
             with contextlib.suppress(Exception):
                 self._manager.unregister(plugin)
@@ -302,7 +308,7 @@ class Catalogue:
         names = [(offer.kind, offer.full_name) for offer in offers]
         for number, name in enumerate(names):
             if name in self._taken or name in names[:number]:
-                raise EngineError(f"it offers the {name[0]} {offers[number].name} twice")
+                raise EngineError(f"it offers the {name[0]} {offers[number].name} twice", code="offered-twice")
         self._taken.update(names)
         for offer in offers:
             self._offers[offer.kind].append(offer)
@@ -310,8 +316,8 @@ class Catalogue:
     def _note_deprecated(self, distribution: str, version: str, warning: Warning) -> None:
         """Note that a hook will go; it is asked all the same. A hookspec says so: `@hookspec(warn_on_impl=…)`."""
         if os.environ.get("PENTAD_STRICT") == "1":
-            raise EngineError(str(warning))
-        self._note(distribution, version, EngineError(str(warning)))
+            raise EngineError(str(warning), code="hook-warning")
+        self._note(distribution, version, EngineError(str(warning), code="hook-warning"))
 
     def _note(self, distribution: str, version: str, error: BaseException, where: str = "") -> None:
         import traceback
@@ -341,25 +347,29 @@ def _normal(name: str) -> str:
 
 def _offers(kind: str, answer: Any, record_type: type[Any], distribution: str, version: str) -> list[Offer[Any]]:
     if not isinstance(answer, Iterable) or isinstance(answer, (str, bytes, Mapping)):
-        raise EngineError(f"expected a list of {record_type.__name__} records, found {answer!r}")
+        raise EngineError(f"expected a list of {record_type.__name__} records, found {answer!r}", code="record-type")
     return [_offer(kind, record, record_type, distribution, version) for record in answer]
 
 
 def _offer(kind: str, record: Any, record_type: type[Any], distribution: str, version: str) -> Offer[Any]:
     if not isinstance(record, record_type):
-        raise EngineError(f"expected records of type {record_type.__name__}, found {record!r}")
+        raise EngineError(f"expected records of type {record_type.__name__}, found {record!r}", code="record-type")
     name: str = record.suffix if isinstance(record, Reader) else record.name
     if not isinstance(record, Reader) and not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
-        raise EngineError(f"a name is made of lower-case letters, digits and dashes, found {name!r}")
+        raise EngineError(f"a name is made of lower-case letters, digits and dashes, found {name!r}", code="record-name-format")
     if isinstance(record, Reader) and not re.fullmatch(r"(\.[a-z0-9]+)+", name):
-        raise EngineError(f"a suffix is a dot and lower-case letters or digits, found {name!r}")
+        raise EngineError(f"a suffix is a dot and lower-case letters or digits, found {name!r}", code="suffix-format")
     if not callable(record.factory) and not _names_attribute(record.factory):
-        raise EngineError(f"the factory of {name} must read module:Class or be callable, found {record.factory!r}")
+        raise EngineError(
+            f"the factory of {name} must read module:Class or be callable, found {record.factory!r}", code="factory-format"
+        )
     options = getattr(record, "options", NoOptions)
     if not isinstance(options, str):
         describe(options)
     elif not _names_attribute(options):
-        raise EngineError(f"the options of {name} must read module:Class or be a dataclass, found {options!r}")
+        raise EngineError(
+            f"the options of {name} must read module:Class or be a dataclass, found {options!r}", code="options-format"
+        )
     return Offer(kind=kind, name=name, record=record, distribution=distribution, version=version)
 
 
@@ -378,17 +388,17 @@ def load_file(file: str | Path) -> Any:
 
     path = Path(file)
     if not path.is_file():
-        raise UsageError(f"--plugin expects a Python file, found no file at {path}.", "Check the path.")
+        raise UsageError(f"--plugin expects a Python file, found no file at {path}.", "Check the path.", code="file-missing")
     name = path.stem
     loaded = sys.modules.get(name)
     if loaded is not None and getattr(loaded, "__file__", None) == str(path.resolve()):
         return loaded
     found = importlib.util.find_spec(name) if loaded is None and "." not in name else None
     if loaded is not None or (found is not None and found.origin != str(path.resolve())):
-        raise UsageError(f"--plugin {path}: a module named {name} exists already.", "Rename the file.")
+        raise UsageError(f"--plugin {path}: a module named {name} exists already.", "Rename the file.", code="name-taken")
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     if spec is None or spec.loader is None:
-        raise UsageError(f"--plugin expects a Python file, found {path}.", "Give it the ending .py.")
+        raise UsageError(f"--plugin expects a Python file, found {path}.", "Give it the ending .py.", code="not-a-python-file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
@@ -398,10 +408,3 @@ def load_file(file: str | Path) -> Any:
         del sys.modules[name]
         raise
     return module
-
-
-def one_line(error: BaseException) -> str:
-    """Say an error in one line: its class, unless it is our own, and the first line of its message."""
-    text = str(error).strip().splitlines()
-    first = text[0] if text else ""
-    return first if isinstance(error, EngineError) else f"{type(error).__name__}: {first}".rstrip(": ")

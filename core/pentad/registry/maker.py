@@ -6,8 +6,8 @@ import dataclasses
 import warnings
 from typing import Any
 
-from pentad.registry.catalogue import Offer, one_line
-from pentad.system.errors import EngineError
+from pentad.registry.catalogue import Offer
+from pentad.system.errors import EngineError, one_line
 
 UNPACKAGED = "unpackaged"
 """The version of a plugin that is a single file."""
@@ -52,10 +52,14 @@ class Maker:
         try:
             found = function(dict(options), self.version)
         except Exception as error:
-            raise EngineError(f"{self}, whose upgrade fails: {one_line(error)}", f"pip install {self.install}") from error
+            raise EngineError(
+                f"{self}, whose upgrade fails: {one_line(error)}", f"pip install {self.install}", code="upgrade-failed"
+            ) from error
         if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
             raise EngineError(
-                f"{self}, whose upgrade must return options by name; found {found!r}.", f"pip install {self.install}"
+                f"{self}, whose upgrade must return options by name; found {found!r}.",
+                f"pip install {self.install}",
+                code="upgrade-failed",
             )
         return found
 

@@ -32,7 +32,11 @@ def make(stage: str, choice: Choice | str, /, *arguments: Any, catalogue: Catalo
         EngineError: the implementation cannot be loaded, or returns something else.
     """
     if stage not in STAGES:
-        raise UsageError(f"{stage!r} is no stage.", did_you_mean(stage, STAGES) or f"The stages are {', '.join(STAGES)}.")
+        raise UsageError(
+            f"{stage!r} is no stage.",
+            did_you_mean(stage, STAGES) or f"The stages are {', '.join(STAGES)}.",
+            code="unknown-stage",
+        )
     wanted = Choice(choice) if isinstance(choice, str) else choice
     offer = (catalogue or Catalogue()).find(stage, wanted.name)
     options = parse(offer.options, wanted.options, stage)

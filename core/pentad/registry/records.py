@@ -127,7 +127,7 @@ class Evaluator:
     Args:
         name: what users type: `--with bits-per-byte`.
         summary: one line for listings.
-        factory: `module:Class`, called with `options`; returns a `pentad.contracts.evaluator.Evaluator`.
+        factory: `module:Class`, called with `options`; returns a `pentad.RunEvaluator`.
         options: as for `Implementation`.
     """
 
@@ -144,7 +144,7 @@ class Adapter:
     Args:
         name: what users type: `--adapter lora`.
         summary: one line for listings.
-        factory: `module:Class`, called with `options`; returns a `pentad.contracts.adapter.Adapter`.
+        factory: `module:Class`, called with `options`; returns a `pentad.ModelAdapter`.
         options: as for `Implementation`.
     """
 
@@ -161,7 +161,7 @@ class Format:
     Args:
         name: what users type: `--format gguf`.
         summary: one line for listings.
-        factory: `module:Class`, called with `options`; returns a `pentad.contracts.format.Format`.
+        factory: `module:Class`, called with `options`; returns a `pentad.ModelFormat`.
         options: as for `Implementation`.
     """
 

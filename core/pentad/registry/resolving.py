@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -37,5 +36,5 @@ def resolve(recipe: Recipe, catalogue: Catalogue) -> Resolved:
     recipe.budget()
     offers: dict[str, Offer[Any]] = {stage: catalogue.find(stage, recipe.choice(stage).name) for stage in STAGES}
     options: dict[str, Any] = {stage: parse(offers[stage].options, recipe.choice(stage).options, stage) for stage in STAGES}
-    choices: dict[str, Any] = {stage: Choice(recipe.choice(stage).name, **to_dict(options[stage])) for stage in STAGES}
-    return Resolved(recipe=dataclasses.replace(recipe, **choices), offers=offers, options=options)
+    choices = {stage: Choice(recipe.choice(stage).name, **to_dict(options[stage])) for stage in STAGES}
+    return Resolved(recipe=recipe.replace(**choices), offers=offers, options=options)

@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from pentad.contracts.model import Model
+from pentad.contracts.optimizer import Optimization
 from pentad.system.errors import EngineError, to_resume
 from pentad.system.files import UNFINISHED, check_whole, read_json, write_whole
 
@@ -41,7 +42,9 @@ class TrainingState:
         tokens: tokens read so far.
         steps: steps in all, or None when the budget is a time.
         tokenizer: fingerprint of the tokenizer.
-        bits_per_byte: last held-out score, or None.
+        bits_per_byte: last held-out score in bits per byte, or None.
+        lr_scale: a factor on every learning rate, which an observer asked for.
+        stopped: why an observer ended the training; empty when none did.
     """
 
     step: int
@@ -50,6 +53,8 @@ class TrainingState:
     steps: int | None
     tokenizer: str
     bits_per_byte: float | None = None
+    lr_scale: float = 1.0
+    stopped: str = ""
 
 
 def checkpoint_path(run: Path, step: int) -> Path:
@@ -57,17 +62,21 @@ def checkpoint_path(run: Path, step: int) -> Path:
     return run / "checkpoints" / f"step-{step}"
 
 
-def save_checkpoint(run: Path, state: TrainingState, model: Model, optimizers: Sequence[Optimizer], keep: int) -> Path:
+def save_checkpoint(run: Path, state: TrainingState, model: Model, optimization: Optimization | None, keep: int) -> Path:
     """Write a checkpoint, and then remove all but the newest `keep`.
+
+    model.safetensors has the weights to judge and to sample from (`Optimization.evaluating`); where those are not the weights
+    that training goes on with, optimizer.safetensors has these too.
 
     Raises:
         EngineError: the disk is full or not writable; earlier checkpoints are untouched.
     """
     place = checkpoint_path(run, state.step)
+    optimizers = optimization.optimizers if optimization else ()
 
     def build(folder: Path) -> None:
-        save_file(_unshared(model.state_dict()), folder / "model.safetensors")
         tensors, scalars = _flatten(optimizers)
+        tensors |= _save_weights(model, optimization, folder / "model.safetensors")
         save_file(tensors, folder / "optimizer.safetensors")
         facts = {"format": FORMAT, **asdict(state), "optimizer": scalars, "groups": _groups(optimizers)}
         (folder / "state.json").write_text(json.dumps(facts, indent=1))
@@ -80,6 +89,20 @@ def save_checkpoint(run: Path, state: TrainingState, model: Model, optimizers: S
         raise _not_saved(run, place, error) from error
     _tidy(run, state.step, keep)
     return place
+
+
+def _save_weights(model: Model, optimization: Optimization | None, path: Path) -> dict[str, Tensor]:
+    """Write the weights to judge; return those that training goes on with, where they are others, as `weights/NAME`."""
+    if optimization is None or type(optimization).evaluating is Optimization.evaluating:
+        save_file(_unshared(model.state_dict()), path)
+        return {}
+    training = {name: tensor.clone() for name, tensor in _unshared(model.state_dict()).items()}
+    with optimization.evaluating():
+        save_file(_unshared(model.state_dict()), path)
+    return {f"{_WEIGHTS}{name}": tensor for name, tensor in training.items()}
+
+
+_WEIGHTS = "weights/"
 
 
 def _tidy(run: Path, newest: int, keep: int) -> None:
@@ -97,7 +120,11 @@ def _not_saved(run: Path, place: Path, error: Exception) -> EngineError:
     cause = "the disk is full" if full else str(error)
     kept = list_checkpoints(run)
     safe = f"The checkpoint of step {kept[0]} is whole" if kept else "No earlier checkpoint exists"
-    return EngineError(f"The checkpoint {place} could not be written: {cause}. {safe}.", f"Make room, then: {to_resume(run)}")
+    return EngineError(
+        f"The checkpoint {place} could not be written: {cause}. {safe}.",
+        f"Make room, then: {to_resume(run)}",
+        code="checkpoint-not-saved",
+    )
 
 
 def list_checkpoints(run: Path) -> list[int]:
@@ -117,7 +144,9 @@ def load_checkpoint(run: Path, step: int) -> Checkpoint:
     raw = read_json(place / "state.json")
     if raw.get("format") != FORMAT:
         raise EngineError(
-            f"{place} must be of format {FORMAT}; found {raw.get('format')!r}.", "pip install --upgrade pentad-core"
+            f"{place} must be of format {FORMAT}; found {raw.get('format')!r}.",
+            "pip install --upgrade pentad-core",
+            code="format-too-new",
         )
     return Checkpoint(place, _state(raw, step, place), _scalars(raw, place), _saved_groups(raw, place))
 
@@ -130,6 +159,8 @@ _FIELDS: dict[str, tuple[type, ...]] = {
     "steps": (int, type(None)),
     "tokenizer": (str,),
     "bits_per_byte": (int, float, type(None)),
+    "lr_scale": (int, float),
+    "stopped": (str,),
 }
 
 
@@ -170,7 +201,7 @@ def _is_plain(value: object) -> bool:
 
 
 def _damaged(place: Path, found: str) -> EngineError:
-    return EngineError(f"{place / 'state.json'} is damaged: {found}.", "Use an earlier checkpoint.")
+    return EngineError(f"{place / 'state.json'} is damaged: {found}.", "Use an earlier checkpoint.", code="checkpoint-damaged")
 
 
 @dataclass(frozen=True)
@@ -192,13 +223,28 @@ class Checkpoint:
         own = model.state_dict()
         wanted = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in _unshared(own).items()}
         found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
-        odd = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+        grown = {name for name, _ in model.named_buffers()}  # what is counted may have grown
+        odd = sorted(
+            name
+            for name in wanted.keys() | found.keys()
+            if wanted.get(name) != found.get(name)
+            and not (name in grown and name in found and wanted[name][1] == found[name][1])
+        )
         if odd:
             raise EngineError(
                 f"{self.path} does not fit the model of its recipe: {odd[0]} differs (of {len(odd)}).",
                 "The recipe or the plugin's version has changed since the run was made; engine.json names the versions.",
+                code="checkpoint-mismatch",
             )
+        _resize_buffers(model, tensors)
         model.load_state_dict(tensors, strict=False)
+
+    def restore_training_weights(self, model: Model) -> None:
+        """Put the weights that training goes on with into a model, where they are others than those to judge."""
+        tensors = _read_tensors(self.path / "optimizer.safetensors")
+        weights = {name.removeprefix(_WEIGHTS): value for name, value in tensors.items() if name.startswith(_WEIGHTS)}
+        if weights:
+            model.load_state_dict(weights, strict=False)
 
     def restore_optimizers(self, optimizers: Sequence[Optimizer]) -> None:
         """Put the saved moments into optimizers that were made by the same recipe.
@@ -210,6 +256,8 @@ class Checkpoint:
         states: list[dict[int, dict[str, Any]]] = [{} for _ in optimizers]
         try:
             for key, value in (*tensors.items(), *self.scalars.items()):
+                if key.startswith(_WEIGHTS):
+                    continue
                 owner, index, name = key.split("/", 2)
                 states[int(owner)].setdefault(int(index), {})[name] = value
             for optimizer, state, saved in zip(optimizers, states, self.groups, strict=True):
@@ -221,14 +269,25 @@ class Checkpoint:
                     group.update({key: tuple(value) if isinstance(value, list) else value for key, value in entries.items()})
                 optimizer.load_state_dict({"state": state, "param_groups": groups})
         except (ValueError, KeyError, IndexError) as error:
-            raise EngineError(f"{self.path} does not fit its optimizer: {error}", "Use an earlier checkpoint.") from None
+            raise EngineError(
+                f"{self.path} does not fit its optimizer: {error}", "Use an earlier checkpoint.", code="checkpoint-mismatch"
+            ) from None
+
+
+def _resize_buffers(model: Model, tensors: Mapping[str, Tensor]) -> None:
+    """Give the buffers of a model the shapes that were saved."""
+    for name, buffer in list(model.named_buffers()):
+        saved = tensors.get(name)
+        if saved is not None and saved.shape != buffer.shape:
+            owner, _, leaf = name.rpartition(".")
+            model.get_submodule(owner)._buffers[leaf] = saved.to(buffer.device, copy=True)
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise EngineError(f"{path} is damaged: {error}", "Use an earlier checkpoint.") from None
+        raise EngineError(f"{path} is damaged: {error}", "Use an earlier checkpoint.", code="checkpoint-damaged") from None
 
 
 def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -28,6 +28,7 @@ from pentad.registry.resolving import Resolved, resolve
 from pentad.system.cache import folder_fingerprint
 from pentad.system.errors import EngineError, UsageError, to_resume
 from pentad.system.files import locked, read_json, sync_folder, sync_tree, write_atomically
+from pentad.system.version import VERSION
 
 FORMAT = 1
 
@@ -47,7 +48,7 @@ def new_run_path(model: str) -> Path:
         path = Path("runs", f"{stamp}-{name}{suffix}")
         if not path.exists():
             return path
-    raise EngineError("runs/ must have a free name for this second; found none.", "Say --out DIR.")
+    raise EngineError("runs/ must have a free name for this second; found none.", "Say --out DIR.", code="no-free-name")
 
 
 class RunDirectory:
@@ -92,12 +93,16 @@ class RunDirectory:
         """
         if not (path / "engine.json").is_file():
             found = "no such folder" if not path.exists() else "a folder without engine.json"
-            raise UsageError(f"{path} must be the folder of a run; found {found}.", "engine run makes one below runs/.")
+            raise UsageError(
+                f"{path} must be the folder of a run; found {found}.", "engine run makes one below runs/.", code="not-a-run"
+            )
         run = cls(path)
         form = run.fact(int, "format")
         if form > FORMAT:
             raise EngineError(
-                f"{path} must be of run format {FORMAT} or older; found {form}.", "pip install --upgrade pentad-core"
+                f"{path} must be of run format {FORMAT} or older; found {form}.",
+                "pip install --upgrade pentad-core",
+                code="format-too-new",
             )
         return run
 
@@ -118,7 +123,9 @@ class RunDirectory:
             found = float(found)
         if type(found) is not kind or (isinstance(found, float) and not math.isfinite(found)):
             expected = f"expected {'.'.join(keys)} as {kind.__name__}, found {reprlib.repr(found)}"
-            raise EngineError(f"{self.path / 'engine.json'} is damaged: {expected}.", "Use a copy of the run.")
+            raise EngineError(
+                f"{self.path / 'engine.json'} is damaged: {expected}.", "Use a copy of the run.", code="run-damaged"
+            )
         return found
 
     def recipe(self) -> Recipe:
@@ -129,11 +136,13 @@ class RunDirectory:
         """
         path = self.path / "recipe.toml"
         if not path.is_file():
-            raise EngineError(f"{self.path} is damaged: it has no recipe.toml.", "Use a copy of the run.")
+            raise EngineError(f"{self.path} is damaged: it has no recipe.toml.", "Use a copy of the run.", code="run-damaged")
         try:
             return Recipe.from_dict(read_tables(path, "The recipe"), str(path))
         except UsageError as error:
-            raise EngineError(f"{path} is damaged: {error.message}", "Mend it, or use a copy of the run.") from None
+            raise EngineError(
+                f"{path} is damaged: {error.message}", "Mend it, or use a copy of the run.", code="run-damaged"
+            ) from None
 
     def write_recipe(self, recipe: Recipe) -> None:
         """Replace the recipe."""
@@ -154,7 +163,7 @@ class RunDirectory:
             name = maker.offer.full_name if shared else recipe.choice(stage).name
             choices[stage] = Choice(name, **maker.upgraded(recipe.choice(stage).options))
         with self._fitting(makers.values()):
-            return resolve(dataclasses.replace(recipe, **choices), catalogue)
+            return resolve(recipe.replace(**choices), catalogue)
 
     @contextlib.contextmanager
     def _fitting(self, makers: Iterable[Maker]) -> Iterator[None]:
@@ -164,7 +173,9 @@ class RunDirectory:
         except UsageError as error:
             changed = [maker.install for maker in makers if maker.changed]
             hint = f"pip install {' '.join(changed)}" if changed else error.hint
-            raise EngineError(f"{self.path} does not fit what is installed: {error.message}", hint) from None
+            raise EngineError(
+                f"{self.path} does not fit what is installed: {error.message}", hint, code="recipe-mismatch"
+            ) from None
         for maker in makers:
             maker.warn()
 
@@ -190,7 +201,9 @@ class RunDirectory:
         install = (
             f"Say --plugin {shlex.quote(distribution)}" if version == UNPACKAGED else f"pip install {distribution}=={version}"
         )
-        raise EngineError(f"The {stage} {name} of {self.path} was made by {distribution} {version}; {state}.", install)
+        raise EngineError(
+            f"The {stage} {name} of {self.path} was made by {distribution} {version}; {state}.", install, code="maker-missing"
+        )
 
     def _require_installable(self, distribution: str, version: str) -> None:
         """Make sure that what a run's maker is called may stand behind `pip install`: the run may be a stranger's.
@@ -200,7 +213,7 @@ class RunDirectory:
         """
         if version != UNPACKAGED and not (_DISTRIBUTION.fullmatch(distribution) and _VERSION.fullmatch(version)):
             found = f"expected a distribution and its version, found {distribution!r} and {version!r}"
-            raise EngineError(f"{self.path / 'engine.json'} is damaged: {found}.", "Use a copy of the run.")
+            raise EngineError(f"{self.path / 'engine.json'} is damaged: {found}.", "Use a copy of the run.", code="run-damaged")
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -214,7 +227,7 @@ class RunDirectory:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         cause = "the disk is full" if full else f"{error.strerror or error}"
         hint = f"Make room, then: {to_resume(self.path)}" if full else "Check the folder's rights, or say --out DIR."
-        return EngineError(f"{self.path} must be writable; found: {cause}.", hint)
+        return EngineError(f"{self.path} must be writable; found: {cause}.", hint, code="not-writable")
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -228,7 +241,9 @@ class RunDirectory:
                 held.enter_context(locked(self.path / ".lock", wait=False))
             except BlockingIOError:
                 raise EngineError(
-                    f"{self.path} is in use by another process that trains in it.", "Wait for it, or stop it."
+                    f"{self.path} is in use by another process that trains in it.",
+                    "Wait for it, or stop it.",
+                    code="folder-in-use",
                 ) from None
             except OSError as error:
                 raise self._not_written(error) from error
@@ -240,8 +255,8 @@ class RunDirectory:
             file.write("".join(json.dumps(record) + "\n" for record in records))
 
     def is_scored(self, step: int) -> bool:
-        """Say whether the run ended at this step: its final texts are the last thing that it writes."""
-        return any(line.get("final") is True and line.get("step") == step for line in self.lines("samples.jsonl"))
+        """Say whether the run is complete at this step: its end is the last line that it writes."""
+        return any(line.get("kind") == "end" and line.get("step") == step for line in self.lines("metrics.jsonl"))
 
     def cut_back(self, step: int, *, keep_final: bool) -> None:
         """Drop the lines of steps after `step`, and a half line at the end: the run goes on from there.
@@ -284,7 +299,7 @@ class RunDirectory:
         """
         folder = self.path / "tokenizer"
         if folder_fingerprint(folder) != self.fact(str, "tokenizer_files"):
-            raise EngineError(f"{folder} is not what the run was trained with.", "Use a copy of the run.")
+            raise EngineError(f"{folder} is not what the run was trained with.", "Use a copy of the run.", code="run-changed")
         tokenizer: Tokenizer = offer.make(options)
         tokenizer.load(folder)
         return tokenizer
@@ -301,6 +316,7 @@ def refuse_used(path: Path) -> None:
         raise UsageError(
             f"--out expects a new or empty folder; found something at {path}.",
             f"Choose another folder{f', or go on with it: {to_resume(path)}' if is_run else ''}.",
+            code="folder-taken",
         )
 
 
@@ -318,19 +334,17 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 def _from_anywhere(recipe: Recipe) -> Recipe:
     """Return the recipe with its text named absolutely, so that the run can be resumed and scored in any folder."""
-    data = recipe.data_options()
+    data = recipe.data
     sources, held_out = named_from_anywhere(data.sources), named_from_anywhere(data.held_out_sources)
-    return dataclasses.replace(recipe, data=dataclasses.replace(data, sources=sources, held_out_sources=held_out))
+    return recipe.replace(data=dataclasses.replace(data, sources=sources, held_out_sources=held_out))
 
 
 def _engine_facts(resolved: Resolved, facts: Mapping[str, Any]) -> dict[str, Any]:
     import torch
 
-    from pentad import __version__
-
     return {
         "format": FORMAT,
-        "engine": __version__,
+        "engine": VERSION,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "platform": platform.platform(),

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from pentad.config.options import parse
 from pentad.config.recipe import Choice, Recipe
 from pentad.contracts.builder import ExampleBuilder
+from pentad.contracts.evaluator import Evaluated, HeldOut
 from pentad.contracts.model import Model
 from pentad.contracts.observer import Evaluation, RunObserver, Sample
-from pentad.contracts.sampler import Sampler
+from pentad.contracts.sampler import Chain, Decoder, Sampler
+from pentad.contracts.session import Limits, Session, TokenEvent
 from pentad.contracts.tokenizer import Tokenizer
+from pentad.contracts.vocabulary import Vocabulary
 from pentad.data.corpus import open_corpus
-from pentad.data.preparation import make_builder, open_split
+from pentad.data.preparation import make_builder, open_split, rendering_of
 from pentad.data.shards import tokenize_split
 from pentad.data.split import Split, split_corpus
 from pentad.inference.generation import OnToken, generate
-from pentad.inference.scoring import evaluate
+from pentad.inference.scoring import Offered, find_evaluator, judge
+from pentad.inference.session import ModelSession
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.maker import Maker
 from pentad.registry.resolving import Resolved
@@ -32,35 +36,48 @@ from pentad.system.errors import EngineError, UsageError, to_resume
 from pentad.system.machine import Machine, pick_machine
 
 
-def make_model(resolved: Resolved, vocab_size: int, builder: ExampleBuilder, machine: Machine) -> Model:
+def make_model(resolved: Resolved, vocabulary: Vocabulary, builder: ExampleBuilder, machine: Machine) -> Model:
     """Return the recipe's model with the initial parameters of its seed, on the machine's device.
 
     Raises:
         UsageError: the builder needs an attention that the model cannot do.
     """
-    training = resolved.recipe.training_options()
+    training = resolved.recipe.training
     torch.manual_seed(training.seed)
     model: Model = resolved.offers["model"].make(
-        resolved.options["model"], vocab_size=vocab_size, context_length=training.context_length
+        resolved.options["model"], vocab_size=vocabulary.size, context_length=training.context_length, vocabulary=vocabulary
     )
     if builder.attention not in model.attention:
         raise UsageError(
             f"The builder {resolved.offers['builder'].name} needs {builder.attention} attention; "
             f"the model {resolved.offers['model'].name} can do: {', '.join(sorted(model.attention))}.",
             "Choose another --model or --builder.",
+            code="attention-mismatch",
         )
     model.causal = builder.attention == "causal"
     return model.to(machine.device)
 
 
-def make_sampler(resolved: Resolved, catalogue: Catalogue, choice: Choice | None) -> Sampler:
-    """Return the recipe's sampler, or another one."""
+def make_sampler(
+    resolved: Resolved, catalogue: Catalogue, choice: Choice | None, tokenizer: Tokenizer, vocabulary: Vocabulary
+) -> Sampler | Decoder:
+    """Return the recipe's sampler, or another one; `top-k+temperature` is a chain of samplers with their default options."""
+    if choice is not None and "+" in choice.name:
+        parts = [make_sampler(resolved, catalogue, Choice(name), tokenizer, vocabulary) for name in choice.name.split("+")]
+        samplers = tuple(part for part in parts if isinstance(part, Sampler))
+        if len(samplers) < len(parts):
+            raise UsageError(
+                f"--sampler {choice.name} must name samplers; found a decoder, which works alone.",
+                "Use it without the others.",
+                code="chain-of-decoder",
+            )
+        return Chain(samplers)
     offer, options = resolved.offers["sampler"], resolved.options["sampler"]
     if choice is not None:
         offer = catalogue.find("sampler", choice.name)
         options = parse(offer.options, choice.options, "sampler")
-    sampler: Sampler = offer.make(options)
-    return sampler
+    method: Sampler | Decoder = offer.make(options, tokenizer=tokenizer, vocabulary=vocabulary)
+    return method
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,7 +88,7 @@ class SavedRun:
         path: the run's folder.
         recipe: every choice.
         step: training steps behind the model.
-        tokenizer, model: as trained.
+        tokenizer, builder, model: as trained.
         machine: where the model is.
     """
 
@@ -79,6 +96,7 @@ class SavedRun:
     recipe: Recipe
     step: int
     tokenizer: Tokenizer
+    builder: ExampleBuilder
     model: Model
     machine: Machine
     resolved: Resolved
@@ -107,44 +125,62 @@ class SavedRun:
         Raises:
             UsageError: the sampler or its options are unknown, or the model cannot generate.
         """
-        if not self.model.causal:
-            raise UsageError("Generation needs a causal model; this one looks both ways.", "Train with another --builder.")
         choice = Choice(sampler) if isinstance(sampler, str) else sampler
-        return generate(
-            self.model,
-            self.machine,
-            self.tokenizer,
-            make_sampler(self.resolved, self.catalogue, choice),
-            prompt,
-            max_tokens=max_tokens,
-            samples=samples,
-            seed=seed,
-            step=self.step,
-            on_token=on_token,
-        )
+        method = make_sampler(self.resolved, self.catalogue, choice, self.tokenizer, self.vocabulary)
+        limits = Limits(max_tokens=max_tokens, samples=samples, seed=seed)
+        return generate(self.session, method, prompt, limits, step=self.step, on_token=on_token)
+
+    def stream(
+        self, prompt: str = "", *, sampler: Choice | str | None = None, limits: Limits | None = None
+    ) -> Iterator[TokenEvent]:
+        """Continue a text token by token; close the iterator to stop.
+
+        Raises:
+            UsageError: as for `generate`.
+        """
+        choice = Choice(sampler) if isinstance(sampler, str) else sampler
+        method = make_sampler(self.resolved, self.catalogue, choice, self.tokenizer, self.vocabulary)
+        return self.session.generate(prompt, method, limits)
+
+    @functools.cached_property
+    def session(self) -> Session:
+        """The model, open for inference."""
+        return ModelSession(self.model, self.machine, self.tokenizer, self.vocabulary)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Every id that the model knows."""
+        return Vocabulary.of(self.tokenizer, self.builder.special_tokens)
 
     def evaluate(
-        self, data: Sequence[str] | None = None, *, context_length: int | None = None, observer: RunObserver | None = None
+        self,
+        data: Sequence[str] | None = None,
+        *,
+        context_length: int | None = None,
+        evaluator: str | None = None,
+        observer: RunObserver | None = None,
     ) -> Evaluation:
         """Score the run's own held-out text, or another text.
 
         Args:
             data: files, folders, globs or corpora; None for the held-out text of the run.
             context_length: tokens that the model may look back on; None for the run's own.
+            evaluator: who judges; None for the first that fits what the run was taught.
+            observer: told how far it is.
 
         Raises:
-            UsageError: there is no text to score, or the context is longer than the model's.
+            UsageError: no evaluator supports the run; there is no text to score, or the context is longer than the model's.
             EngineError: the run's text has changed since it was trained.
         """
         observer = observer or RunObserver()
-        length = context_length or self.recipe.training_options().context_length
+        length = context_length or self.recipe.training.context_length
         if self.model.context_length is not None and length > self.model.context_length:
             raise UsageError(
                 f"--context-length must be at most the model's {self.model.context_length}; found {length}.",
                 "Lower it, or train with a longer context.",
+                code="context-too-long",
             )
-        if not self.model.causal:
-            raise UsageError("Bits per byte need a causal model; this one looks both ways.", "Train with another --builder.")
+        offered = self._evaluator(evaluator)
         run = RunDirectory(self.path)
         if data:
             part = split_corpus(open_corpus(data, self.catalogue), 0.0).train
@@ -155,12 +191,30 @@ class SavedRun:
                 raise EngineError(
                     f"The text of {self.path} has changed since it was trained: its held-out part is not the same.",
                     "Name the text to score with --data.",
+                    code="text-changed",
                 )
             if not part.n_bytes:
-                raise UsageError("This run held no text out.", "Name a text to score with --data.")
+                raise UsageError("This run held no text out.", "Name a text to score with --data.", code="nothing-held-out")
         # The fingerprint that training used, so that its shard of the held-out text is found in the cache.
-        shard = tokenize_split(part, self.tokenizer, run.fact(str, "tokenizer"), cache_directory())
-        return evaluate(self.model, self.machine, self.tokenizer, shard, length, step=self.step)
+        rendering = rendering_of(self.resolved, self.builder)
+        fingerprint = run.fact(str, "tokenizer")
+        shard = tokenize_split(part, self.tokenizer, fingerprint, cache_directory(), rendering=rendering)
+        text = HeldOut(tokens=shard.tokens, n_bytes=shard.n_bytes, context_length=length)
+        return judge(self.session, offered, text, step=self.step)
+
+    def _evaluator(self, name: str | None) -> Offered:
+        evaluated = Evaluated(tokenizer=self.tokenizer, builder=self.builder, model=self.model)
+        names = self.builder.evaluators if name is None else (name,)
+        if name is not None:
+            self.catalogue.find("evaluator", name)
+        offered, reasons = find_evaluator(names, evaluated, self.catalogue)
+        if offered is None:
+            raise UsageError(
+                f"{self.path} cannot be scored: {' '.join(reasons) or 'its builder names no evaluator.'}",
+                "engine plugins lists evaluators; --with NAME uses another one.",
+                code="no-evaluator",
+            )
+        return offered
 
     def _own_text(self, observer: RunObserver) -> Split:
         try:
@@ -169,6 +223,7 @@ class SavedRun:
             raise UsageError(
                 f"{error.message} {self.path / 'recipe.toml'} names it under [data].",
                 "Put the text there, correct the recipe, or name the text to score with --data.",
+                code="run-text-missing",
             ) from None
 
 
@@ -186,7 +241,9 @@ def newest_checkpoint(path: Path) -> tuple[Checkpoint | None, list[str]]:
         except EngineError as error:
             problems.append(error.message)
     if steps:
-        raise EngineError(f"No checkpoint of {path} is whole. {problems[0]}", "Use a copy of the run.")
+        raise EngineError(
+            f"No checkpoint of {path} is whole. {problems[0]}", "Use a copy of the run.", code="checkpoints-all-damaged"
+        )
     return None, problems
 
 
@@ -207,7 +264,7 @@ def restore_model(run: RunDirectory, resolved: Resolved, checkpoint: Checkpoint,
         maker = Maker(version=run.fact(str, "stages", "model", "version"), offer=resolved.offers["model"])
         if not maker.changed:
             raise
-        raise EngineError(f"{error.message} {maker}.", f"pip install {maker.install}") from None
+        raise EngineError(f"{error.message} {maker}.", f"pip install {maker.install}", code="checkpoint-mismatch") from None
 
 
 def open_run(path: str | Path, *, catalogue: Catalogue | None = None, device: str = "auto") -> SavedRun:
@@ -228,18 +285,19 @@ def open_run(path: str | Path, *, catalogue: Catalogue | None = None, device: st
     resolved = run.resolve(catalogue)
     checkpoint, _ = newest_checkpoint(path)
     if checkpoint is None:
-        raise EngineError(f"{path} must have a checkpoint; found none yet.", to_resume(path))
+        raise EngineError(f"{path} must have a checkpoint; found none yet.", to_resume(path), code="checkpoint-missing")
     tokenizer = load_tokenizer(run, resolved)
-    training: Any = resolved.recipe.training_options()
-    machine = pick_machine(device, "auto" if device != "auto" else training.precision, training.threads)
-    builder = make_builder(resolved, tokenizer)
-    model = make_model(resolved, tokenizer.vocab_size + builder.extra_tokens, builder, machine)
+    wanted = resolved.recipe.machine
+    machine = pick_machine(device, "auto" if device != "auto" else wanted.precision, wanted.threads)
+    builder = make_builder(resolved, tokenizer, catalogue)
+    model = make_model(resolved, Vocabulary.of(tokenizer, builder.special_tokens), builder, machine)
     restore_model(run, resolved, checkpoint, model)
     return SavedRun(
         path=path,
         recipe=resolved.recipe,
         step=checkpoint.state.step,
         tokenizer=tokenizer,
+        builder=builder,
         model=model.eval(),
         machine=machine,
         resolved=resolved,

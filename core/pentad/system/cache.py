@@ -35,7 +35,9 @@ def cache_directory() -> Path:
         folder = named.expanduser().absolute()
     except RuntimeError:
         raise UsageError(
-            f"The cache {named} needs a home folder; found none.", "Set PENTAD_CACHE to a folder that can be written."
+            f"The cache {named} needs a home folder; found none.",
+            "Set PENTAD_CACHE to a folder that can be written.",
+            code="home-missing",
         ) from None
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -102,7 +104,11 @@ def _sweep(folder: Path) -> None:
 def _cannot_write(folder: Path, error: OSError) -> EngineError:
     elsewhere = "set PENTAD_CACHE to a folder on another disk."
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return EngineError(f"The cache {folder} needs more space; the disk is full.", f"Free some space, or {elsewhere}")
+        return EngineError(
+            f"The cache {folder} needs more space; the disk is full.", f"Free some space, or {elsewhere}", code="disk-full"
+        )
     return EngineError(
-        f"The cache {folder} must be writable; found: {error.strerror or error}.", f"Change its rights, or {elsewhere}"
+        f"The cache {folder} must be writable; found: {error.strerror or error}.",
+        f"Change its rights, or {elsewhere}",
+        code="not-writable",
     )

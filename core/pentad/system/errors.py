@@ -2,11 +2,13 @@
 
 Every error that a user can cause is an `EngineError`: one sentence that says what was expected and what was found, and a
 hint that says what to do next. The command line shows the two as `Error:` and `Hint:`; anything else that escapes is a bug.
+Each kind of mistake has a code besides, which stays when the words are mended: programs and tests go by it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 
 class EngineError(Exception):
@@ -15,14 +17,20 @@ class EngineError(Exception):
     Args:
         message: what was expected and what was found.
         hint: what to do next; names the flag or the command.
+        code: the kind of the mistake, `unknown-option`; a plugin puts its own name before its own kinds, `acme-no-lexicon`.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", *, code: str) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.code = code
+
+    def __reduce__(self) -> tuple[Callable[..., EngineError], tuple[str, ...]]:
+        """Say how it is copied, to another process too: Python would leave out `code`."""
+        return partial(type(self), code=self.code), (self.message, self.hint)
 
 
 class UsageError(EngineError):
@@ -34,11 +42,17 @@ class UsageError(EngineError):
 class RunDone(UsageError):
     """A run that shall go on is at its end already."""
 
+    def __init__(self, message: str, hint: str = "", *, code: str = "run-done") -> None:
+        super().__init__(message, hint, code=code)
+
 
 class Interrupted(EngineError):
     """The user stopped the run; everything up to the last finished step is saved."""
 
     exit_code = 130
+
+    def __init__(self, message: str, hint: str = "", *, code: str = "interrupted") -> None:
+        super().__init__(message, hint, code=code)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -64,3 +78,10 @@ def to_resume(run: object) -> str:
     import shlex
 
     return f"engine resume {shlex.quote(str(run))}"
+
+
+def one_line(error: BaseException) -> str:
+    """Say an error in one line: its class, unless it is our own, and the first line of its message."""
+    text = str(error).strip().splitlines()
+    first = text[0] if text else ""
+    return first if isinstance(error, EngineError) else f"{type(error).__name__}: {first}".rstrip(": ")

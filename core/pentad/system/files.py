@@ -62,14 +62,18 @@ def check_whole(place: Path) -> None:
     try:
         odd = set(seal) ^ set(_files(place))
         if odd:
-            raise EngineError(f"{place} is damaged: {min(odd)} is {'missing' if min(odd) in seal else 'not sealed'}.", advice)
+            raise EngineError(
+                f"{place} is damaged: {min(odd)} is {'missing' if min(odd) in seal else 'not sealed'}.",
+                advice,
+                code="file-damaged",
+            )
         for name, facts in seal.items():
             path = place / name
             # The size first: it costs nothing, and most damage shows in it.
             if not isinstance(facts, dict) or path.stat().st_size != facts.get("size") or _facts(path) != facts:
-                raise EngineError(f"{path} is damaged: it differs from what was written.", advice)
+                raise EngineError(f"{path} is damaged: it differs from what was written.", advice, code="file-damaged")
     except OSError as error:
-        raise EngineError(f"{place} cannot be read: {error.strerror}.", advice) from None
+        raise EngineError(f"{place} cannot be read: {error.strerror}.", advice, code="saved-file-unreadable") from None
 
 
 def is_whole(place: Path) -> bool:
@@ -103,14 +107,20 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         if path.stat().st_size > MOST_JSON:
-            raise EngineError(f"{path} must be smaller than 16 MB; found {path.stat().st_size} bytes.", "It is damaged.")
+            raise EngineError(
+                f"{path} must be smaller than 16 MB; found {path.stat().st_size} bytes.", "It is damaged.", code="file-damaged"
+            )
         found = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise EngineError(f"{path} cannot be read: {error.strerror}.", "Check the folder, or use a copy of it.") from None
+        raise EngineError(
+            f"{path} cannot be read: {error.strerror}.", "Check the folder, or use a copy of it.", code="saved-file-unreadable"
+        ) from None
     except (ValueError, RecursionError):
-        raise EngineError(f"{path} is damaged: it is not valid JSON.", "Use a copy of the folder.") from None
+        raise EngineError(
+            f"{path} is damaged: it is not valid JSON.", "Use a copy of the folder.", code="file-damaged"
+        ) from None
     if not isinstance(found, dict):
-        raise EngineError(f"{path} is damaged: expected a JSON object.", "Use a copy of the folder.")
+        raise EngineError(f"{path} is damaged: expected a JSON object.", "Use a copy of the folder.", code="file-damaged")
     return found
 
 

@@ -99,7 +99,7 @@ def pick_machine(device: str, precision: str, threads: int | None) -> Machine:
     place = _pick_device(device)
     fast, _ = bf16_is_fast(place)
     if precision == "bf16" and place.type == "mps":
-        raise UsageError("--precision bf16 is not supported on mps.", "Use --precision fp32.")
+        raise UsageError("--precision bf16 is not supported on mps.", "Use --precision fp32.", code="precision-unsupported")
     if place.type == "cuda":
         torch.set_float32_matmul_precision("high")  # the few fp32 products run in TF32
     chosen = ("bf16" if fast else "fp32") if precision == "auto" else precision
@@ -114,7 +114,9 @@ def _pick_device(device: str) -> torch.device:
         device = next(name for name in ("cuda", "mps", "cpu") if present[name])
     if not present[device]:
         found = ", ".join(name for name, there in present.items() if there)
-        raise UsageError(f"--device {device} is not on this machine; found {found}.", "Use --device auto.")
+        raise UsageError(
+            f"--device {device} is not on this machine; found {found}.", "Use --device auto.", code="device-missing"
+        )
     if device == "cuda":
         local_rank = int(os.environ.get("LOCAL_RANK", "0"))
         torch.cuda.set_device(local_rank)

@@ -5,7 +5,7 @@
     class TestCoin(SamplerConformance):
         name = "coin"
 
-`engine plugins check DIST` runs the same checks from the command line.
+`engine plugins check DIST` runs the same checks from the command line. `raises_code` tests which error a call ends with.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from pentad.testing.builder import ExampleBuilderConformance
     from pentad.testing.model import ModelConformance
     from pentad.testing.optimizer import OptimizerConformance
+    from pentad.testing.raising import raises_code
     from pentad.testing.sampler import SamplerConformance
     from pentad.testing.tokenizer import TokenizerConformance
 
 _LAZY = {
     "TokenizerConformance": "tokenizer",
+    "raises_code": "raising",
     "ExampleBuilderConformance": "builder",
     "ModelConformance": "model",
     "OptimizerConformance": "optimizer",
@@ -38,6 +40,7 @@ __all__ = [
     "OptimizerConformance",
     "SamplerConformance",
     "TokenizerConformance",
+    "raises_code",
     "require",
 ]
 

@@ -70,9 +70,9 @@ class ExampleBuilderConformance(Conformance):
         require(columns <= self.context_length, f"rows have {columns} tokens, the context {self.context_length}")
 
     def check_ids_are_within_the_vocabulary(self) -> None:
-        """Inputs and targets are ids below vocab_size + extra_tokens; a target may also be IGNORED."""
+        """Inputs and targets are ids below vocab_size and those of special_tokens; a target may also be IGNORED."""
         builder = self.builder()
-        batch, end = self._epoch(builder, seed=1), _VOCAB_SIZE + builder.extra_tokens
+        batch, end = self._epoch(builder, seed=1), _VOCAB_SIZE + len(builder.special_tokens)
         targets = batch.targets[batch.targets != IGNORED]
         for name, ids in (("inputs", batch.inputs), ("targets", targets)):
             require(bool(((ids >= 0) & (ids < end)).all()), f"{name} must lie in [0, {end}), found {ids.min()} to {ids.max()}")
@@ -93,7 +93,7 @@ class ExampleBuilderConformance(Conformance):
                 require(
                     found == wanted, f"build gives other examples {what} (seed {seed}); make it a function of its arguments"
                 )
-        require(bool((text == _text()).all()), "build changed the text that it was given")
+        require(bool((text.ids == _text().ids).all()), "build changed the text that it was given")
 
     def check_seed_decides_the_order(self) -> None:
         """Two seeds give two orders."""
@@ -126,13 +126,13 @@ class ExampleBuilderConformance(Conformance):
             found = set(batch.targets.ravel().tolist())
             if builder.attention == "bidirectional":
                 found |= set(batch.inputs.ravel().tolist())
-            missing = sorted(set(_text().tolist()) - found)
+            missing = sorted(set(_text().ids.tolist()) - found)
             where = f"in pass {passes} of seed {seed}"
             require(not missing, f"{len(missing)} of {len(_text())} tokens are not covered {where}, the first at {missing[:1]}")
 
     def check_targets_are_the_next_token(self) -> None:
         """A causal builder's target is the token that follows the input in the text."""
-        builder, text = self.builder(), _text().tolist()
+        builder, text = self.builder(), _text().ids.tolist()
         if builder.attention != "causal":
             return
         follows = set(itertools.pairwise(text))
@@ -142,17 +142,45 @@ class ExampleBuilderConformance(Conformance):
                 f"the target at {one.token} is {one.target}, which does not follow it in the text; is it shifted by one?",
             )
 
-    def check_targets_are_hidden(self) -> None:
-        """A bidirectional builder's target does not stand among the inputs that the model may look at."""
+    def check_targets_are_the_text(self) -> None:
+        """A bidirectional builder's target is the token of the text there, and where nothing is learned the text is shown."""
+        builder, text = self.builder(), _text().ids.tolist()
+        if builder.attention != "bidirectional":
+            return
+        batch = self._epoch(builder, seed=1)
+        whole = np.where(batch.targets == IGNORED, batch.inputs, batch.targets)
+        follows = set(itertools.pairwise(text))
+        filled = {(_END, _END)}  # a row may be filled up with end-of-text
+        for row in whole.tolist():
+            wrong = [pair for pair in itertools.pairwise(row) if pair not in follows | filled]
+            require(not wrong, f"with the targets put in, a row has {wrong[:1]}, not in the text; teach what was hidden")
+
+    def check_some_targets_are_hidden(self) -> None:
+        """A bidirectional builder hides at least half of its targets; the rest it may show, as BERT does with a tenth."""
         builder = self.builder()
         if builder.attention != "bidirectional":
             return
-        for one in self._learned(self._epoch(builder, seed=1)):
-            require(one.target == _END or one.target not in one.visible, f"target {one.target} stands in the inputs; mask it")
+        batch = self._epoch(builder, seed=1)
+        learned = batch.targets != IGNORED
+        hidden = int((learned & (batch.inputs != batch.targets)).sum())
+        require(2 * hidden >= learned.sum() > 0, f"{hidden} of {learned.sum()} targets are hidden in the inputs; mask them")
+
+    def check_learn_mask(self) -> None:
+        """Nothing is learned where `learn` is False."""
+        plain = _text()
+        learn = np.arange(len(plain)) % 3 != 0
+        text = Tokens(ids=plain.ids, starts=plain.starts, learn=learn)
+        forbidden = set(plain.ids[~learn].tolist()) - {_END}
+        for seed in (None, 1):
+            targets = set(self._epoch(self.builder(), seed, text=text).targets.ravel().tolist())
+            wrong = sorted(targets & forbidden)
+            require(not wrong, f"{len(wrong)} ids are targets though `tokens.learn` is False there; make them IGNORED")
 
     def check_nothing_crosses_documents(self) -> None:
         """A token is learned from tokens of its own document and from the end-of-text before it."""
         documents = _documents()
+        if self.builder().attention != "causal":  # random replacements come from anywhere
+            return
         for one in self._learned(self._epoch(self.builder(), seed=1)):
             tokens = [*one.visible, one.target]
             seen = {documents[token] for token in tokens if token in documents}
@@ -184,7 +212,7 @@ class ExampleBuilderConformance(Conformance):
     def check_too_short_a_text_has_no_examples(self) -> None:
         """A text without a document has no examples, and `count` says so instead of failing."""
         for text in ([], [_END]):
-            found = self.builder().count(np.array(text, dtype=np.uint16))
+            found = self.builder().count(Tokens.of(np.array(text, dtype=np.uint16), _END))
             require(found == 0, f"count() of the text {text} must be 0, found {found}")
 
     def check_reads_memory_maps(self) -> None:
@@ -193,18 +221,20 @@ class ExampleBuilderConformance(Conformance):
         with tempfile.TemporaryDirectory() as folder:
             for dtype in (np.uint16, np.uint32):
                 path = Path(folder) / np.dtype(dtype).name
-                _text().astype(dtype).tofile(path)
+                _text().ids.astype(dtype).tofile(path)
                 mapped = np.memmap(path, dtype=dtype, mode="r")
-                found = _rows([self._epoch(self.builder(), seed=1, text=mapped)])
+                found = _rows([self._epoch(self.builder(), seed=1, text=Tokens.of(mapped, _END))])
                 del mapped  # Windows cannot remove a file that is mapped
                 require(found == expected, f"a memory map of {np.dtype(dtype).name} gives other examples")
 
     def check_stays_within_the_text(self) -> None:
         """What stands in memory before and behind the text is never read."""
-        text = _text()
+        text = _text().ids
         poison = np.full(4 * self.context_length, _VOCAB_SIZE + 500, dtype=text.dtype)
         inside = np.concatenate([poison, text, poison])[len(poison) : -len(poison)]
-        same = _rows([self._epoch(self.builder(), seed=1, text=inside)]) == _rows([self._epoch(self.builder(), seed=1)])
+        same = _rows([self._epoch(self.builder(), seed=1, text=Tokens.of(inside, _END))]) == _rows(
+            [self._epoch(self.builder(), seed=1)]
+        )
         require(same, "a text inside of a larger array gives other examples; keep indices between 0 and len(tokens) - 1")
 
     def check_goes_on_without_end(self) -> None:
@@ -228,7 +258,7 @@ def _text() -> Tokens:
     for length in _LENGTHS:
         pieces += [np.arange(first, first + length), np.array([_END])]
         first += length
-    return np.concatenate(pieces).astype(np.uint16)
+    return Tokens.of(np.concatenate(pieces).astype(np.uint16), _END)
 
 
 def _documents() -> dict[int, int]:

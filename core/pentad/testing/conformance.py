@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from pentad.config.options import parse, to_dict
-from pentad.registry.catalogue import Catalogue, one_line
+from pentad.registry.catalogue import Catalogue
 from pentad.registry.records import Implementation, resolve
+from pentad.system.errors import one_line
 
 
 def require(condition: bool, message: str) -> None:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pentad.contracts.model import Model, Role
+from pentad.contracts.model import Model, Output, Role
 from pentad.system.errors import EngineError
 from pentad.testing.conformance import Conformance, require
 
@@ -97,7 +97,10 @@ class ModelConformance(Conformance):
         """Features are (B, T, D) and logits (…, V), also for one row and one token; without a state none comes back."""
         model = self.fresh()
         for batch, length in ((BATCH, self.context_length), (1, 1), (2, 3)):
-            features, state = model(self.tokens(0, batch, length))
+            output = model(self.tokens(0, batch, length))
+            require(isinstance(output, Output), f"forward must return a pentad.Output, found a {type(output).__name__}")
+            features, state = output.features, output.state
+            require(not output.losses, f"in evaluation `losses` must be empty, found {', '.join(output.losses)}")
             require(features.shape[:2] == (batch, length), f"features of ({batch}, {length}) ids are {tuple(features.shape)}")
             require(features.ndim == 3, f"features must be (B, T, D), found {features.ndim} dimensions")
             require(state is None, "forward without a state must return None as its state")
@@ -111,7 +114,7 @@ class ModelConformance(Conformance):
     def check_logits_by_position(self) -> None:
         """Logits of a part of the features are that part of the logits: core makes them in chunks."""
         model = self.stirred()
-        features, _ = model(self.tokens())
+        features = model(self.tokens()).features
         expected = model.logits(features)
         found = torch.stack([model.logits(features[:, position]) for position in range(features.shape[1])], dim=1)
         self.compare(found, expected, "logits must look at one position's features only: all at once and one by one must agree")
@@ -198,6 +201,53 @@ class ModelConformance(Conformance):
         )
         self.compare(found, _logits(model, inputs), message)
 
+    def check_state_selects(self) -> None:
+        """Where the state offers `select`, rows picked from it, also twice, go on as if they had been read so."""
+        model, inputs = self.stirred(), self.tokens()
+        half, rows = self.context_length // 2, torch.tensor([2, 0, 2, 1])
+        if not model.causal or not hasattr(model.initial_state(BATCH, self.context_length), "select"):
+            return
+        with torch.no_grad():
+            for lengths in ([half], [half - 1, 1]):
+                state = model.initial_state(BATCH, self.context_length)
+                for piece in inputs[:, :half].split(lengths, dim=1):
+                    state = model(piece, state).state
+                state = state.select(rows)
+                others = self.tokens(2, len(rows))[:, half:]  # a row that comes twice goes on in two ways
+                pieces = []
+                for piece in others.split(1, dim=1):
+                    output = model(piece, state)
+                    state = output.state
+                    pieces.append(model.logits(output.features))
+                found = torch.cat(pieces, dim=1)
+                expected = _logits(model, torch.cat((inputs[rows, :half], others), dim=1))[:, half:]
+                self.compare(
+                    found, expected, "after state.select(rows) the logits must be those of these rows, each on its own"
+                )
+
+    def check_state_truncates(self) -> None:
+        """Where the state offers `truncate`, it forgets the newest tokens as if they had never been read."""
+        model, inputs = self.stirred(), self.tokens()
+        half = self.context_length // 2
+        if not model.causal or not hasattr(model.initial_state(BATCH, self.context_length), "truncate"):
+            return
+        with torch.no_grad():
+            state = model(self.tokens()[:, :half], model.initial_state(BATCH, self.context_length)).state
+            state = model(self.tokens(4)[:, half:-1], state).state.truncate(half)
+            found = model.logits(model(inputs[:, half:], state).features)
+        self.compare(
+            found, _logits(model, inputs)[:, half:], "after state.truncate(n) the state must be that of the first n tokens"
+        )
+
+    def check_losses(self) -> None:
+        """Auxiliary losses are finite single numbers with a gradient, and there are none in evaluation."""
+        model = self.stirred()
+        require(not model(self.tokens()).losses, "in evaluation `losses` must be empty")
+        for name, loss in model.train()(self.tokens()).losses.items():
+            require(loss.shape == (), f"the loss {name} must be one number, found shape {tuple(loss.shape)}")
+            require(bool(loss.isfinite()), f"the loss {name} is {loss.item()}")
+            require(loss.requires_grad, f"the loss {name} has no gradient; do not detach it")
+
     def check_states_are_apart(self) -> None:
         """A state made later starts empty, and two states do not touch each other."""
         model, inputs, other = self.stirred(), self.tokens(), self.tokens(1)
@@ -206,12 +256,12 @@ class ModelConformance(Conformance):
         half = self.context_length // 2
         expected, expected_other = _logits(model, inputs), _logits(model, other)
         first = model.initial_state(BATCH, self.context_length)
-        _, first = model(inputs[:, :half], first)
+        first = model(inputs[:, :half], first).state
         second = model.initial_state(BATCH, self.context_length)
-        features, second = model(other[:, :half], second)
+        features = model(other[:, :half], second).features
         message = "a new state must start empty; make it in initial_state and keep nothing of it in the model"
         self.compare(model.logits(features), expected_other[:, :half], message)
-        features, _ = model(inputs[:, half:], first)
+        features = model(inputs[:, half:], first).features
         message = "a state must not change when another one is used; keep it in what initial_state returns, not in the model"
         self.compare(model.logits(features), expected[:, half:], message)
 
@@ -310,7 +360,7 @@ class ModelConformance(Conformance):
         self.compare(_logits(other, inputs), _logits(model, inputs), message)
 
     def check_roles(self) -> None:
-        """`roles` gives each parameter one of the four roles, under the name that `named_parameters` gives it."""
+        """`roles` gives each parameter one of the roles, under the name that `named_parameters` gives it."""
         model = self.fresh()
         roles, names = model.roles(), {name for name, _ in model.named_parameters()}
         require(set(roles) == names, f"roles must name every parameter; the two lists differ in {sorted(set(roles) ^ names)}")
@@ -326,7 +376,7 @@ class ModelConformance(Conformance):
         too_long = self.tokens(0, 1, most + 1)
         _require_engine_error(lambda: model(too_long), f"{most + 1} tokens in one call")
         if model.causal:
-            _, state = model(too_long[:, :-1], model.initial_state(1, most))
+            state = model(too_long[:, :-1], model.initial_state(1, most)).state
             _require_engine_error(lambda: model(too_long[:, -1:], state), f"token {most + 1} from a full state")
 
     def check_lower_precision(self) -> None:
@@ -351,8 +401,7 @@ def _logits(model: Model, inputs: Tensor, segments: Tensor | None = None) -> Ten
 @torch.no_grad()
 def _logits_of_itself(model: Model, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
     torch.manual_seed(0)  # the same dropout in each call, if there is any
-    features, _ = model(inputs, None, segments)
-    return model.logits(features)
+    return model.logits(model(inputs, None, segments).features)
 
 
 @torch.no_grad()
@@ -361,15 +410,19 @@ def _logits_in_pieces(model: Model, inputs: Tensor, lengths: Sequence[int]) -> T
     state = model.initial_state(len(inputs), inputs.shape[1])
     found = []
     for piece in inputs.split(list(lengths), dim=1):
-        features, state = model(piece, state)
+        output = model(piece, state)
+        state = output.state
         require(state is not None, "forward with a state must return the state after its tokens, found None")
-        found.append(model.logits(features))
+        found.append(model.logits(output.features))
     return torch.cat(found, dim=1)
 
 
 def _loss(model: Model, inputs: Tensor, targets: Tensor, segments: Tensor | None = None) -> Tensor:
-    features, _ = model(inputs, None, segments)
-    return F.cross_entropy(model.logits(features).flatten(0, 1), targets.flatten())
+    output = model(inputs, None, segments)
+    loss = F.cross_entropy(model.logits(output.features).flatten(0, 1), targets.flatten())
+    for auxiliary in output.losses.values():
+        loss = loss + auxiliary
+    return loss
 
 
 def _training(model: Model, inputs: Tensor, targets: Tensor, segments: Tensor | None, steps: int) -> Iterator[None]:

@@ -115,7 +115,7 @@ class OptimizerConformance(Conformance):
 
     def check_schedule_stays_between_0_and_1(self) -> None:
         """The schedule is a finite factor between 0 and 1 all the way, and not always 0."""
-        schedule = self.optimization(_parameters(_Small())).schedule
+        schedule = self.optimization(_parameters(_Small())).set_progress
         for steps in (1, 7, 1000):
             factors = [schedule((step + 0.5) / steps) for step in range(steps)] + [schedule(0.0), schedule(1.0)]
             wrong = [factor for factor in factors if not (math.isfinite(factor) and 0 <= factor <= 1)]
@@ -189,7 +189,7 @@ def _train(model: nn.Module, optimization: Optimization, step: int, steps: int) 
     for parameter in model.parameters():
         parameter.grad = None
     loss.backward()
-    _step(optimization, optimization.schedule((step + 0.5) / steps))
+    _step(optimization, optimization.set_progress((step + 0.5) / steps))
     return loss.item()
 
 

@@ -16,14 +16,15 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from pentad.config.recipe import TrainingOptions
-from pentad.contracts.batch import Batch, Tokens
+from pentad.contracts.batch import Tokens
 from pentad.contracts.builder import ExampleBuilder
 from pentad.contracts.model import Model
-from pentad.contracts.optimizer import Optimization
-from pentad.inference.net import CHUNK_LOGITS, cross_entropy_backward
+from pentad.contracts.optimizer import NamedParameter, Optimization
+from pentad.contracts.session import Session
+from pentad.inference.net import CHUNK_LOGITS, ModelNet
 from pentad.system.errors import EngineError
-from pentad.system.machine import Machine, peak_memory, resident_bytes
-from pentad.train.trainer import Trainer, named_parameters
+from pentad.system.machine import peak_memory, resident_bytes
+from pentad.train.trainer import Trainer, named_parameters, on_device
 
 TRIAL_STEPS = 5
 """Most steps that are timed: a slow one among them does not move their median."""
@@ -55,43 +56,42 @@ class Estimate:
 
 
 def estimate(
-    model: Model, make_optimization: object, builder: ExampleBuilder, tokens: Tokens, options: TrainingOptions, machine: Machine
+    net: ModelNet,
+    make_optimization: Callable[[list[NamedParameter]], Optimization] | None,
+    builder: ExampleBuilder,
+    tokens: Tokens,
+    options: TrainingOptions,
+    session: Callable[[Model], Session] | None = None,
 ) -> Estimate:
     """Measure a few steps on a copy of the model; the model itself stays as it is.
 
     Args:
-        model: freshly initialised, on the machine's device.
+        net: the model, freshly initialised, with its reference.
         make_optimization: makes an `Optimization` of named parameters, or None for a model without any.
-        builder, tokens, options, machine: as for `Trainer`.
+        builder, tokens, options, session: as for `Trainer`.
     """
-    twin = copy.deepcopy(model)
-    optimization: Optimization | None = make_optimization(named_parameters(twin)) if callable(make_optimization) else None
-    flops, activations = _one_row(twin, builder, tokens, options, machine)
+    model, machine = net.model, net.machine
+    copied = ModelNet(copy.deepcopy(model), machine, vocabulary=net.vocabulary, reference=net.reference)
+    optimization = make_optimization(named_parameters(copied.model)) if make_optimization else None
+    trainer = Trainer(copied, optimization, builder, tokens, options, session=session)
+    flops, activations = _one_row(trainer)
     if machine.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(machine.device)
     few = max(1, options.batch_size // WARM_UP_SHARE)
-    warming = dataclasses.replace(options, batch_size=few, accumulation=1)
-    warm_up = Trainer(twin, optimization, builder, tokens, warming, machine).step(0, START).seconds
-    trainer = Trainer(twin, optimization, builder, tokens, options, machine)
+    warming = dataclasses.replace(options, batch_size=few, gradient_accumulation=1)
+    warm_up = Trainer(copied, optimization, builder, tokens, warming, session=session).step(0, START).seconds
     seconds: list[float] = []
     with contextlib.suppress(EngineError):  # what cannot be timed can still be tried: the run itself will say what is wrong
         while len(seconds) < TRIAL_STEPS and sum(seconds) < TRIAL_SECONDS:
             seconds.append(trainer.step(len(seconds), START).seconds)
-    state = sum(
-        value.numel() * value.element_size()
-        for optimizer in (optimization.optimizers if optimization else ())
-        for entries in optimizer.state.values()
-        for value in entries.values()
-        if isinstance(value, torch.Tensor)
-    )
     if machine.device.type == "cuda":
         memory = torch.cuda.max_memory_allocated(machine.device)
     else:
         weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
-        rows = -(-options.batch_size // options.accumulation)
+        rows = -(-options.batch_size // options.gradient_accumulation)
         logits = 3 * 4 * min(CHUNK_LOGITS["cpu"], rows * options.context_length * model.vocab_size)
-        reckoned = _resident_at_start + 2 * weights + state + rows * activations + logits
-        memory = max(reckoned, peak_memory())  # of small models the modules that training imports are the most
+        estimated = _resident_at_start + 2 * weights + _state_bytes(optimization) + rows * activations + logits
+        memory = max(estimated, peak_memory())  # of small models the modules that training imports are the most
     return Estimate(
         flops_per_step=flops * options.batch_size,
         seconds_per_step=statistics.median(seconds or [warm_up * options.batch_size / few]),
@@ -102,15 +102,21 @@ def estimate(
 _resident_at_start = resident_bytes()  # with torch imported, before any model is made
 
 
-def _one_row(
-    model: Model, builder: ExampleBuilder, tokens: Tokens, options: TrainingOptions, machine: Machine
-) -> tuple[float, int]:
+def _state_bytes(optimization: Optimization | None) -> int:
+    """Return the bytes of the optimizers' states."""
+    return sum(
+        value.numel() * value.element_size()
+        for optimizer in (optimization.optimizers if optimization else ())
+        for entries in optimizer.state.values()
+        for value in entries.values()
+        if isinstance(value, torch.Tensor)
+    )
+
+
+def _one_row(trainer: Trainer) -> tuple[float, int]:
     """Return the operations of one example, forward and backward, and the bytes that its forward keeps for the backward."""
-    batch: Batch = builder.build(tokens, np.zeros(1, dtype=np.int64), options.seed)
-    inputs = torch.from_numpy(batch.inputs).to(machine.device)
-    targets = torch.from_numpy(batch.targets).to(machine.device)
-    segments = None if batch.segments is None else torch.from_numpy(batch.segments).to(machine.device)
-    own = {parameter.data_ptr() for parameter in model.parameters()}
+    batch = on_device(trainer.build(np.zeros(1, dtype=np.int64)), trainer.machine)
+    own = {parameter.data_ptr() for parameter in trainer.model.parameters()}
     kept: dict[int, int] = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
@@ -119,16 +125,14 @@ def _one_row(
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    def learn() -> None:
-        if any(parameter.requires_grad for parameter in model.parameters()):
-            cross_entropy_backward(model, model, machine, inputs, targets, segments)
-        else:
-            model(inputs, None, segments)
-        model.zero_grad(set_to_none=True)
-
+    trainer.model.train(trainer.objective.dropout)
     counter = FlopCounterMode(display=False, custom_mapping=_fused())
     with counter, torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        learn()
+        loss = trainer.objective.loss(trainer.net, batch).total
+        if loss.requires_grad:
+            loss.backward()
+    trainer.net.pop_auxiliary()
+    trainer.model.zero_grad(set_to_none=True)
     return float(counter.get_total_flops()), sum(kept.values())
 
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pentad.config.recipe import TrainingOptions
+from pentad.contracts.evaluator import Evaluated, HeldOut
 from pentad.contracts.model import Model
-from pentad.contracts.observer import Plan, Preparation, RunObserver
+from pentad.contracts.observer import Observers, Plan, Preparation, RunObserver
 from pentad.contracts.optimizer import NamedParameter, Optimization
-from pentad.contracts.sampler import Sampler
+from pentad.contracts.sampler import Decoder, Sampler
+from pentad.contracts.session import Session
 from pentad.data.preparation import Kept, Prepared, prepare
+from pentad.inference.net import ModelNet
+from pentad.inference.scoring import Offered, find_evaluator
+from pentad.inference.session import ModelSession
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.resolving import Resolved
 from pentad.runs.checkpoint import TrainingState
@@ -21,6 +28,7 @@ from pentad.system.errors import UsageError
 from pentad.system.machine import Machine, available_memory, compiler_for, pick_machine, prepare_process
 from pentad.system.processes import World, join_world
 from pentad.train.estimate import Estimate, estimate
+from pentad.train.recorder import Recorder
 from pentad.train.trainer import Trainer, named_parameters
 
 if TYPE_CHECKING:
@@ -33,27 +41,65 @@ a third or more on a GPU."""
 
 @dataclasses.dataclass(kw_only=True, eq=False)
 class Job:
-    """Everything that a run is made of. Only `state` and `run` change."""
+    """Everything that a run is made of. Only `state`, `run` and `recorder` change."""
 
     resolved: Resolved
     prepared: Prepared
     machine: Machine
     world: World
     model: Model
-    sampler: Sampler
+    sampler: Sampler | Decoder
+    evaluator: Offered | None
+    unsupported: Sequence[str]
     optimization: Optimization | None
     trainer: Trainer
     cost: Estimate
     compiled: bool
     steps: int | None
     state: TrainingState
-    observer: RunObserver
+    observer: Observers
     run: RunDirectory | None = None
+    recorder: RunObserver | None = None
+
+    def tell(self, method: str, event: object) -> None:
+        """Tell the recorder, whose failure (a full disk) ends the run, and then the observers, who are in the first process."""
+        if not self.world.is_first:
+            return
+        if self.recorder is not None:
+            getattr(self.recorder, method)(event)
+        getattr(self.observer, method)(event)
+
+    def record_in(self, run: RunDirectory) -> None:
+        """Write what happens from now on into a run's folder."""
+        self.run = run
+        self.recorder = Recorder(
+            run, self.resolved.recipe.reporting.log_every, seconds=self.state.seconds, tokens=self.state.tokens
+        )
+
+    def evaluating(self) -> AbstractContextManager[object]:
+        """Return the context in which the model has the weights to judge, to sample from and to save."""
+        return self.optimization.evaluating() if self.optimization else nullcontext()
+
+    def session(self, model: Model | None = None) -> Session:
+        """Open the model for inference."""
+        return session_of(model or self.model, self.machine, self.prepared)
+
+    def held_out(self, max_tokens: int | None) -> HeldOut | None:
+        """Return the text to judge on, or None when nothing is held out."""
+        shard = self.prepared.held_out
+        if shard is None:
+            return None
+        return HeldOut(
+            tokens=shard.tokens,
+            n_bytes=shard.n_bytes,
+            context_length=self.training.context_length,
+            max_tokens=max_tokens,
+        )
 
     @property
     def training(self) -> TrainingOptions:
         """The recipe's table `[training]`."""
-        return self.resolved.recipe.training_options()
+        return self.resolved.recipe.training
 
     @property
     def seconds_allowed(self) -> float:
@@ -67,7 +113,9 @@ class Job:
         return self.state.seconds / self.state.step if self.state.step else self.cost.seconds_per_step
 
     def progress(self, ahead: float = 0.0) -> float:
-        """Return the share of the budget that is used, `ahead` steps from now."""
+        """Return the share of the budget that is used, `ahead` steps from now; 1 when an observer ended the training."""
+        if self.state.stopped:
+            return 1.0
         if self.steps is not None:
             return min(1.0, (self.state.step + ahead) / self.steps)
         return min(1.0, (self.state.seconds + ahead * self.pace) / self.seconds_allowed)
@@ -88,7 +136,7 @@ class Earlier:
     compiled: bool
 
 
-def assemble(resolved: Resolved, catalogue: Catalogue, observer: RunObserver, earlier: Earlier | None = None) -> Job:
+def assemble(resolved: Resolved, catalogue: Catalogue, observer: Observers, earlier: Earlier | None = None) -> Job:
     """Make every part of a run.
 
     Args:
@@ -101,38 +149,55 @@ def assemble(resolved: Resolved, catalogue: Catalogue, observer: RunObserver, ea
         UsageError, EngineError: as for `run`.
     """
     prepare_process()
-    training = resolved.recipe.training_options()
+    training, wanted = resolved.recipe.training, resolved.recipe.machine
     for stage in ("model", "optimizer", "sampler"):
         resolved.offers[stage].resolve()  # a broken implementation is found before the text is read
-    machine = pick_machine(training.device, training.precision, training.threads)
+    machine = pick_machine(wanted.device, wanted.precision, wanted.threads)
     world = join_world(machine.device)
-    observer = observer if world.is_first else RunObserver()
+    observer = observer if world.is_first else Observers(())
     prepared = prepare(resolved, catalogue, observer, earlier.kept if earlier else None)
-    model = make_model(resolved, prepared.vocab_size, prepared.builder, machine)
+    model = make_model(resolved, prepared.vocabulary, prepared.builder, machine)
     learns = any(parameter.requires_grad for parameter in model.parameters())
     if not learns and world.size > 1:
-        raise UsageError("A model that learns by counting trains in one process.", "Start it without torchrun.")
-    cost = earlier.cost if earlier else _measure(resolved, prepared, model, learns, machine, world, observer)
+        raise UsageError(
+            "A model that learns by counting trains in one process.", "Start it without torchrun.", code="one-process-only"
+        )
+    net = ModelNet(model, machine, vocabulary=prepared.vocabulary)
+
+    def session(of: Model) -> Session:
+        return session_of(of, machine, prepared)
+
+    cost = earlier.cost if earlier else _measure(resolved, prepared, net, learns, world, observer, session)
     steps = _steps(resolved, prepared, cost)
     seconds = resolved.recipe.budget().amount if steps is None else steps * cost.seconds_per_step
-    compiled = earlier.compiled if earlier else learns and _compiles(training.compile, machine, seconds)
+    compiled = earlier.compiled if earlier else learns and _compiles(wanted.compile, machine, seconds)
     optimization = _optimize(resolved, named_parameters(model)) if learns else None
-    forward = _compile(model) if compiled else None
+    if compiled:
+        net = ModelNet(model, machine, vocabulary=prepared.vocabulary, reference=net.reference, forward=_compile(model))
+    evaluated = Evaluated(tokenizer=prepared.tokenizer, builder=prepared.builder, model=model)
+    evaluator, unsupported = find_evaluator(prepared.builder.evaluators, evaluated, catalogue)
     return Job(
         resolved=resolved,
         prepared=prepared,
         machine=machine,
         world=world,
         model=model,
-        sampler=make_sampler(resolved, catalogue, None),
+        sampler=make_sampler(resolved, catalogue, None, prepared.tokenizer, prepared.vocabulary),
+        evaluator=evaluator,
+        unsupported=unsupported,
         optimization=optimization,
-        trainer=Trainer(model, optimization, prepared.builder, prepared.train.tokens, training, machine, world, forward),
+        trainer=Trainer(net, optimization, prepared.builder, prepared.train.tokens, training, world, session),
         cost=cost,
         compiled=compiled,
         steps=steps,
         state=TrainingState(step=0, seconds=0.0, tokens=0, steps=steps, tokenizer=prepared.tokenizer_fingerprint),
         observer=observer,
     )
+
+
+def session_of(model: Model, machine: Machine, prepared: Prepared) -> Session:
+    """Open a model for inference with a run's tokenizer and vocabulary."""
+    return ModelSession(model, machine, prepared.tokenizer, prepared.vocabulary)
 
 
 def _optimize(resolved: Resolved, parameters: list[NamedParameter]) -> Optimization:
@@ -143,21 +208,21 @@ def _optimize(resolved: Resolved, parameters: list[NamedParameter]) -> Optimizat
 def _measure(
     resolved: Resolved,
     prepared: Prepared,
-    model: Model,
+    net: ModelNet,
     learns: bool,
-    machine: Machine,
     world: World,
     observer: RunObserver,
+    session: Callable[[Model], Session],
 ) -> Estimate:
     """Measure a few steps of this process's share of the examples; all processes come to the same figures."""
     observer.on_preparation(Preparation(what="Measuring a few steps"))
-    training = resolved.recipe.training_options()
+    training = resolved.recipe.training
     share = dataclasses.replace(training, batch_size=-(-training.batch_size // world.size))
 
     def optimize(parameters: list[NamedParameter]) -> Optimization:
         return _optimize(resolved, parameters)
 
-    cost = estimate(model, optimize if learns else None, prepared.builder, prepared.train.tokens, share, machine)
+    cost = estimate(net, optimize if learns else None, prepared.builder, prepared.train.tokens, share, session)
     return dataclasses.replace(
         cost,
         flops_per_step=cost.flops_per_step * training.batch_size / share.batch_size,
@@ -166,13 +231,14 @@ def _measure(
 
 
 def _steps(resolved: Resolved, prepared: Prepared, cost: Estimate) -> int | None:
-    training = resolved.recipe.training_options()
+    training = resolved.recipe.training
     per_step = training.batch_size * training.context_length * prepared.train.n_bytes / prepared.train.n_tokens
     budget = resolved.recipe.budget()
     if budget.unit == "flops" and not cost.flops_per_step:
         raise UsageError(
             f"A budget of arithmetic needs a model whose arithmetic is counted; found none in {resolved.offers['model'].name}.",
             "Say --steps, or a budget of text: --budget 50MB.",
+            code="arithmetic-unknown",
         )
     return budget.steps(flops_per_step=cost.flops_per_step, bytes_per_step=per_step)
 
@@ -180,7 +246,11 @@ def _steps(resolved: Resolved, prepared: Prepared, cost: Estimate) -> int | None
 def _compiles(wish: str, machine: Machine, seconds: float) -> bool:
     compiler = compiler_for(machine.device)
     if wish == "on" and compiler is None:
-        raise UsageError("--compile on needs a C++ compiler (CPU) or triton (CUDA); found none.", "Use --compile auto.")
+        raise UsageError(
+            "--compile on needs a C++ compiler (CPU) or triton (CUDA); found none.",
+            "Use --compile auto.",
+            code="compiler-missing",
+        )
     if wish == "auto":
         return compiler is not None and seconds > WORTH_COMPILING.get(machine.device.type, float("inf"))
     return wish == "on"
@@ -251,11 +321,16 @@ def _warnings(job: Job, epochs: float) -> list[str]:
     held_out = job.prepared.split.held_out.n_bytes
     if held_out == 0:
         found.append("No text is held out, so the run ends without a score.")
+    elif job.evaluator is None:
+        reasons = " ".join(job.unsupported) or f"no evaluator of {', '.join(job.prepared.builder.evaluators)} is installed."
+        found.append(f"The run ends without a score: {reasons}")
     elif held_out < 10_000:
         found.append(f"Only {held_out} bytes are held out; their score is a rough one.")
+    if not job.model.causal:
+        found.append("The model is bidirectional: it writes no texts.")
     if epochs > 40:
-        found.append(f"The text is read {epochs:.0f} times; expect the model to learn it by heart. More text helps.")
+        found.append(f"The text is read {epochs:.0f} times; expect the model to memorise it. More text helps.")
     present = available_memory()
     if job.machine.device.type == "cpu" and present and job.cost.memory_bytes > present:
-        found.append("The run may need more memory than is free; raise --accumulation or lower --batch-size.")
+        found.append("The run may need more memory than is free; raise --gradient-accumulation or lower --batch-size.")
     return found

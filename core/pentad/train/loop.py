@@ -1,4 +1,4 @@
-"""The loop that carries a job out: steps to the end of the budget, with scores, samples and checkpoints on the way."""
+"""The loop of a job: steps to the end of the budget, with scores, samples and checkpoints on the way."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
-from pentad.contracts.observer import Evaluation, RunResult, Sample, Saved, Step
+from pentad.contracts.observer import Evaluation, RunResult, Sample, Saved, ScaleLearningRate, Step
+from pentad.contracts.session import Limits
 from pentad.inference.generation import generate
-from pentad.inference.scoring import evaluate
+from pentad.inference.scoring import judge
 from pentad.runs.checkpoint import save_checkpoint
 from pentad.system.errors import EngineError, Interrupted, to_resume
 from pentad.train.job import Job, plan_of
-from pentad.train.trainer import Outcome
+from pentad.train.trainer import StepResult
 
 EVALUATED_ON_THE_WAY = 100_000
 """Tokens of the held-out text that are scored on the way; the end scores all of it."""
 
 
-def carry_out(job: Job, folder: Path) -> RunResult:
+def train(job: Job, folder: Path) -> RunResult:
     """Train to the end of the budget, then score and sample.
 
     Raises:
@@ -36,7 +37,7 @@ def carry_out(job: Job, folder: Path) -> RunResult:
         if stop and job.world.size == 1:  # while the last checkpoint was written
             raise _stopped(job, folder)
     try:
-        with _stopping_at_once():
+        with _stopping_at_once(), job.evaluating():
             evaluation = _evaluate(job, final=True)
             samples = _sample(job, final=True)
     except KeyboardInterrupt:
@@ -49,31 +50,47 @@ def carry_out(job: Job, folder: Path) -> RunResult:
         tokens=job.state.tokens,
         evaluation=evaluation,
         samples=samples,
+        stop_reason=job.state.stopped,
     )
-    job.observer.on_end(result)
+    job.tell("on_end", result)
     return result
 
 
 def _train(job: Job, folder: Path, stop: Sequence[int]) -> None:
-    training = job.training
+    recipe = job.resolved.recipe
     saved = job.state.seconds
+    reason = ""
     while job.progress() < 1:
         before = job.progress()
-        outcome = job.trainer.step(job.state.step, job.progress(ahead=0.5), bool(stop))
-        _advance(job, outcome)
+        reason = _heed(job) or reason
+        result = job.trainer.step(job.state.step, job.progress(ahead=0.5), bool(stop), bool(reason))
+        _advance(job, result, reason)
         done = job.progress() >= 1
-        _report(job, outcome, done)
-        if not done and _crossed(training.evaluate_every, before, job.progress()):
-            _evaluate(job, final=False)
-        if not done and _crossed(training.sample_every, before, job.progress()):
-            _sample(job, final=False)
-        due = training.checkpoint_seconds and job.state.seconds - saved >= training.checkpoint_seconds
-        if done or outcome.stop or due:
+        _report(job, result)
+        with job.evaluating():
+            if not done and _crossed(recipe.evaluation.evaluate_every, before, job.progress()):
+                _evaluate(job, final=False)
+            if not done and _crossed(recipe.generation.sample_every, before, job.progress()):
+                _sample(job, final=False)
+        seconds = recipe.reporting.checkpoint_seconds
+        due = seconds and job.state.seconds - saved >= seconds
+        if done or result.stop or due:
             _save(job)
             saved = job.state.seconds
-        if outcome.stop:
-            job.world.wait()  # whoever goes on at once must find the checkpoint that the first process is still writing
+        if result.stop:
+            job.world.wait()  # whoever resumes at once must find the checkpoint that the first process is still writing
             raise _stopped(job, folder)
+
+
+def _heed(job: Job) -> str:
+    """Do what observers asked for since the last step, and return why the training is to end, or an empty text."""
+    reason = ""
+    for request in job.observer.pop_requests():
+        if isinstance(request, ScaleLearningRate):
+            job.trainer.scale *= request.factor
+        else:
+            reason = reason or request.reason or "an observer asked for it"
+    return reason
 
 
 def _stopped(job: Job, folder: Path) -> Interrupted:
@@ -83,13 +100,15 @@ def _stopped(job: Job, folder: Path) -> Interrupted:
     )
 
 
-def _advance(job: Job, outcome: Outcome) -> None:
+def _advance(job: Job, result: StepResult, reason: str) -> None:
     job.state = dataclasses.replace(
         job.state,
         step=job.state.step + 1,
         # Every process must come to the same end, so all go by the mean of their clocks.
-        seconds=job.state.seconds + job.world.mean(outcome.seconds),
+        seconds=job.state.seconds + job.world.mean(result.seconds),
         tokens=job.state.tokens + job.training.batch_size * job.training.context_length,
+        lr_scale=job.trainer.scale,
+        stopped=(reason or "an observer of the first process asked for it") if result.ended else "",
     )
 
 
@@ -98,86 +117,59 @@ def _crossed(every: float, before: float, after: float) -> bool:
     return every > 0 and int(after / every + 1e-9) > int(before / every + 1e-9)
 
 
-def _report(job: Job, outcome: Outcome, done: bool) -> None:
+def _report(job: Job, result: StepResult) -> None:
     training, state = job.training, job.state
-    rate = training.batch_size * training.context_length / max(outcome.seconds, 1e-9)
     event = Step(
         step=state.step,
         progress=job.progress(),
-        loss=outcome.loss,
-        learning_rate=outcome.learning_rate,
-        grad_norm=outcome.grad_norm,
+        loss=result.loss,
+        learning_rate=result.learning_rate * job.trainer.scale,
+        grad_norm=result.grad_norm,
+        metrics=result.metrics,
         tokens=state.tokens,
         seconds=state.seconds,
-        tokens_per_second=rate,
+        tokens_per_second=training.batch_size * training.context_length / max(result.seconds, 1e-9),
         remaining=job.remaining(),
     )
-    if job.run is not None and (done or state.step == 1 or state.step % training.log_every == 0):
-        line = {key: getattr(event, key) for key in ("step", "loss", "learning_rate", "grad_norm", "tokens")}
-        timing = {"seconds": state.seconds, "tokens_per_second": rate}
-        job.run.append("metrics.jsonl", {"kind": "step", **line, "timing": timing})
-    job.observer.on_step(event)
+    job.tell("on_step", event)
 
 
 def _evaluate(job: Job, *, final: bool) -> Evaluation | None:
-    prepared = job.prepared
-    if job.run is None or prepared.held_out is None or not job.model.causal:
+    """Judge the model; all processes take part, and the first one tells."""
+    held_out = job.held_out(None if final else EVALUATED_ON_THE_WAY)
+    if job.evaluator is None or held_out is None:
         return None
-    event = evaluate(
-        job.model,
-        job.machine,
-        prepared.tokenizer,
-        prepared.held_out,
-        job.training.context_length,
-        step=job.state.step,
-        most_tokens=None if final else EVALUATED_ON_THE_WAY,
-    )
-    if not math.isfinite(event.bits_per_byte):
+    event = judge(job.session(), job.evaluator, held_out, step=job.state.step, final=final)
+    if not math.isfinite(event.score):
         raise EngineError(
-            f"The score after step {job.state.step} must be finite; found {event.bits_per_byte} bits per byte: the training "
+            f"The score after step {job.state.step} must be finite; found {event.score} ({event.primary}): the training "
             "diverged, or the model holds a token of the held-out text for impossible.",
             "Lower the learning rate (--optimizer.lr), or raise --optimizer.warmup-ratio.",
+            code="diverged",
         )
-    line = dataclasses.asdict(event)
-    timing = {"seconds": line.pop("seconds"), "training_seconds": job.state.seconds}
-    line = {"kind": "evaluation", "final": final, **line, "tokens": job.state.tokens, "timing": timing}
-    job.run.append("metrics.jsonl", line)
-    job.state = dataclasses.replace(job.state, bits_per_byte=event.bits_per_byte)
-    job.observer.on_evaluation(event)
+    if not math.isnan(event.bits_per_byte):
+        job.state = dataclasses.replace(job.state, bits_per_byte=event.bits_per_byte)
+    job.tell("on_evaluation", event)
     return event
 
 
 def _sample(job: Job, *, final: bool) -> list[Sample]:
-    if job.run is None or not job.model.causal:
+    if not job.world.is_first or not job.model.causal:
         return []
-    generation = job.resolved.recipe.generation_options()
-    samples = generate(
-        job.model,
-        job.machine,
-        job.prepared.tokenizer,
-        job.sampler,
-        generation.prompt,
-        max_tokens=generation.max_tokens,
-        samples=generation.samples,
-        seed=job.training.seed,
-        step=job.state.step,
-    )
-    lines = [
-        {"step": sample.step, "final": final, "index": sample.index, "prompt": sample.prompt, "text": sample.text}
-        for sample in samples
-    ]
-    job.run.append("samples.jsonl", *lines)
+    generation = job.resolved.recipe.generation
+    limits = Limits(max_tokens=generation.max_tokens, samples=generation.samples, seed=job.training.seed)
+    samples = generate(job.session(), job.sampler, generation.prompt, limits, step=job.state.step, final=final)
     for sample in samples:
-        job.observer.on_sample(sample)
+        job.tell("on_sample", sample)
     return samples
 
 
 def _save(job: Job) -> None:
     if job.run is None:
         return
-    optimizers = job.optimization.optimizers if job.optimization else ()
-    path = save_checkpoint(job.run.path, job.state, job.model, optimizers, job.training.keep_checkpoints)
-    job.observer.on_checkpoint(Saved(step=job.state.step, path=path))
+    keep = job.resolved.recipe.reporting.keep_checkpoints
+    path = save_checkpoint(job.run.path, job.state, job.model, job.optimization, keep)
+    job.tell("on_checkpoint", Saved(step=job.state.step, path=path))
 
 
 @contextlib.contextmanager

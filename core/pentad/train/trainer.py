@@ -2,158 +2,206 @@
 
 A step's examples are decided by its number and the seed alone, and so is every random draw in it (dropout), so that a resumed
 run goes on bit for bit. The gradient is that of the summed loss over all targets that count, divided by their number: how
-they fall into micro-batches and processes makes no difference.
+they fall into micro-batches and processes makes no difference. Gradients of several processes are averaged by torch's
+DistributedDataParallel, which wraps the objective and the model together.
 """
 
 from __future__ import annotations
 
+import contextlib
+import math
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from pentad.config.recipe import TrainingOptions
 from pentad.contracts.batch import IGNORED, Batch, Tokens
 from pentad.contracts.builder import ExampleBuilder
 from pentad.contracts.model import Model
+from pentad.contracts.objective import CrossEntropy, Objective, TensorBatch
 from pentad.contracts.optimizer import NamedParameter, Optimization
-from pentad.inference.net import Forward, cross_entropy_backward, negative_log_likelihood
+from pentad.contracts.session import Session
+from pentad.inference.net import ModelNet
 from pentad.system.errors import EngineError
 from pentad.system.machine import Machine
 from pentad.system.processes import World
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a step gave: mean loss in nats per target, the gradient's norm, the schedule's factor, its seconds."""
+class StepResult:
+    """What a step gave: mean loss, the gradient's norm, the schedule's factor, its seconds, and further means by name.
+
+    `stop` says whether any process was asked to stop, `ended` whether an observer asked for the end of the training.
+    """
 
     loss: float
     grad_norm: float
     learning_rate: float
     seconds: float
     stop: bool = False
+    metrics: dict[str, float] = field(default_factory=dict)
+    ended: bool = False
 
 
 class Trainer:
     """Moves a model's parameters, step by step.
 
     Args:
-        model: on the machine's device.
+        net: the model, on the machine's device, with its reference where the objective wants one.
         optimization: its optimizers and schedule; None for a model that learns by counting.
         builder: makes the examples of `tokens`.
         tokens: the training text.
-        options: batch size, accumulation, clipping and seed are used.
-        machine: where to compute.
+        options: batch size, gradient accumulation, clipping and seed are used.
         world: the processes that share the work.
-        forward: the compiled model, or None for the model as it is.
+        session: opens the model for a builder that writes its examples with it.
     """
 
     def __init__(
         self,
-        model: Model,
+        net: ModelNet,
         optimization: Optimization | None,
         builder: ExampleBuilder,
         tokens: Tokens,
         options: TrainingOptions,
-        machine: Machine,
         world: World | None = None,
-        forward: Forward | None = None,
+        session: Callable[[Model], Session] | None = None,
     ) -> None:
-        self.model = model
+        self.net, self.model, self.machine = net, net.model, net.machine
         self.optimization = optimization
         self.builder = builder
         self.tokens = tokens
         self.options = options
-        self.machine = machine
         self.world = world or World()
-        self.forward: Forward = model if forward is None else forward  # a compiled model has no truth value
-        self.objective = builder.objective()
-        self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        for optimizer in optimization.optimizers if optimization else ():
-            for group in optimizer.param_groups:
-                group.setdefault("initial_lr", group["lr"])
+        self.session = session
+        self.objective = builder.objective() or CrossEntropy()
+        self.parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        self.scale = 1.0  # a further factor on the learning rate, which an observer asked for
+        shared = self.world.size > 1 and bool(self.parameters)
+        objective = _ObjectiveOfModel(self.model, net, self.objective, anchored=shared)
+        self._forward: nn.Module = (
+            DistributedDataParallel(objective, find_unused_parameters=True, broadcast_buffers=False) if shared else objective
+        )
 
-    def step(self, number: int, progress: float, stop: bool = False) -> Outcome:
+    def step(self, number: int, progress: float, stop: bool = False, end: bool = False) -> StepResult:
         """Do one optimizer step.
 
         Args:
             number: how many steps were done before.
             progress: share of the budget that is used in the middle of this step, for the schedule.
-            stop: whether this process was asked to stop; the outcome says whether any was.
+            stop: whether this process was asked to stop; the result says whether any was.
+            end: whether an observer asked for the end of the training, likewise.
 
         Raises:
             EngineError: the loss or a gradient is not finite; nothing was updated.
         """
         began = time.perf_counter()
-        self.machine.seed(_mix(self.options.seed, number, self.world.rank))
-        self.model.train()
-        batches = [self._build(rows) for rows in self._micro_batches(number)]
-        totals = torch.zeros(3, dtype=torch.float64)  # loss, targets, stop
-        totals[2] = float(stop)
-        for batch in batches:
-            loss, count = self._learn(batch)
-            totals[0] += loss
-            totals[1] += count
-        self.world.sum(totals)
-        loss_sum, n_targets, stopping = totals.tolist()
-        rate = self.optimization.schedule(progress) if self.optimization else 0.0
+        micro_batches = self._micro_batches(number)
+        sums = torch.zeros(2, dtype=torch.float64)  # loss, targets
+        metrics: dict[str, float] = {}
+        for index, rows in enumerate(micro_batches):
+            last = index == len(micro_batches) - 1
+            with contextlib.nullcontext() if last else self._without_exchange():
+                loss, count, more = self._learn(number, rows)
+            sums += torch.tensor([loss, count], dtype=torch.float64)
+            for name, value in more.items():
+                metrics[name] = metrics.get(name, 0.0) + value
+        loss_sum, n_targets, stopping, ended, metrics = self._sum(sums, stop, end, metrics)
+        rate = self.optimization.set_progress(progress, self.scale) if self.optimization else 0.0
         norm = 0.0
         if n_targets and self.optimization:
-            norm = self._update(number, rate, loss_sum, n_targets)
+            norm = self._update(number, loss_sum, n_targets)
+        elif self.optimization:
+            for optimizer in self.optimization.optimizers:
+                optimizer.zero_grad(set_to_none=True)
         self.machine.synchronize()
-        seconds = time.perf_counter() - began
-        return Outcome(loss_sum / n_targets if n_targets else 0.0, norm, rate, seconds, stopping > 0)
+        return StepResult(
+            loss=loss_sum / n_targets if n_targets else 0.0,
+            grad_norm=norm,
+            learning_rate=rate,
+            seconds=time.perf_counter() - began,
+            stop=stopping,
+            ended=ended,
+            metrics={name: value / n_targets for name, value in metrics.items()} if n_targets else {},
+        )
+
+    def _sum(
+        self, sums: Tensor, stop: bool, end: bool, metrics: dict[str, float]
+    ) -> tuple[float, float, bool, bool, dict[str, float]]:
+        """Add up over the processes: loss, targets, wishes to stop and to end, the learning rate's scale, metrics."""
+        names = sorted(metrics)
+        if self.options.batch_size < self.world.size:  # a process without examples does not know the names
+            names = list(filter(None, self.world.of_first(",".join(names)).split(",")))
+        own = math.log(self.scale) if self.world.is_first else 0.0  # only the first process has observers
+        more = [float(stop), float(end), own, *(metrics.get(name, 0.0) for name in names)]
+        values = torch.cat([sums, torch.tensor(more, dtype=torch.float64)])
+        self.world.sum(values)
+        loss, count, stopping, ended, scale, *rest = values.tolist()
+        self.scale = math.exp(scale) if scale else 1.0
+        return loss, count, stopping > 0, ended > 0, dict(zip(names, rest, strict=True))
 
     def _micro_batches(self, number: int) -> list[np.ndarray]:
+        """Return the examples of each micro-batch of this process; one that is empty where it has none, to take part."""
         first = number * self.options.batch_size
         indices = np.arange(first, first + self.options.batch_size, dtype=np.int64)
         mine = np.array_split(indices, self.world.size)[self.world.rank]
-        n_parts = max(1, min(self.options.accumulation, len(mine)))
-        return [rows for rows in np.array_split(mine, n_parts) if len(rows)]
+        n_parts = max(1, min(self.options.gradient_accumulation, len(mine)))
+        return [rows for rows in np.array_split(mine, n_parts) if len(rows)] or [mine]
 
-    def _build(self, rows: np.ndarray) -> Batch:
-        return self.builder.build(self.tokens, rows, self.options.seed)
+    @contextlib.contextmanager
+    def _without_exchange(self) -> Iterator[None]:
+        """Keep gradients in this process until the last micro-batch."""
+        with self._forward.no_sync() if isinstance(self._forward, DistributedDataParallel) else contextlib.nullcontext():
+            yield
 
-    def _learn(self, batch: Batch) -> tuple[float, float]:
-        """Add a micro-batch's gradient, and return its summed loss and the number of its targets."""
-        inputs, targets, segments = self._on_device(batch)
-        if self.objective is not None:
-            with self.machine.autocast():
-                loss, count = self.objective(self.model, inputs, targets, segments)
-            if not count:
-                return 0.0, 0.0  # such a loss may be no number, or hang on no parameter
-            loss.backward()
-            return float(loss.detach()), float(count)
-        n_targets = int((batch.targets != IGNORED).sum())
-        if n_targets == 0:
-            return 0.0, 0.0
+    def build(self, rows: np.ndarray) -> Batch:
+        """Return the examples with these indices (B,)."""
+        if not self.builder.needs_policy:
+            return self.builder.build(self.tokens, rows, self.options.seed)
+        if self.session is None:
+            raise EngineError("This builder writes its examples with the model, and needs a session.", code="no-session")
+        session = self.session(self.model)
+        self.model.eval()
+        with torch.no_grad():
+            return self.builder.roll_out(self.tokens, rows, self.options.seed, session)
+
+    def _learn(self, number: int, rows: np.ndarray) -> tuple[float, float, dict[str, float]]:
+        """Add a micro-batch's gradient, and return its summed loss, the number of its targets, and its metrics' sums."""
+        examples = self.build(rows) if len(rows) else None
+        plain = type(self.objective) is CrossEntropy
+        if examples is None or (plain and not bool((examples.targets != IGNORED).any())):
+            if isinstance(self._forward, DistributedDataParallel):
+                self._forward(None)[0].backward()
+            return 0.0, 0.0, {}
+        batch = on_device(examples, self.machine)
+        # By the first example and not by the process: the same micro-batches draw the same in any number of processes.
+        self.machine.seed(_mix(self.options.seed, number, int(rows[0]) - number * self.options.batch_size))
+        self.model.train(self.objective.dropout)
         if self.optimization is None:
-            with torch.no_grad():
-                loss_sum = negative_log_likelihood(self.model, self.machine, inputs, targets, segments)
-                self.model.learn_by_counting(inputs, targets, segments)
-            return loss_sum, n_targets
-        summed = cross_entropy_backward(self.model, self.forward, self.machine, inputs, targets, segments)
-        return float(summed), n_targets
+            return self._count(batch)
+        total, loss, count, names, values = self._forward(batch)
+        if total.requires_grad:
+            total.backward()
+        loss_sum, n_targets, *rest = torch.stack([loss.double(), count.double(), *values]).tolist()  # one wait for the device
+        return (loss_sum, n_targets, dict(zip(names, rest, strict=True))) if n_targets else (0.0, 0.0, {})
 
-    def _on_device(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
-        device = self.machine.device
-        arrays = (batch.inputs, batch.targets, batch.segments)
-        tensors = [None if array is None else torch.from_numpy(array) for array in arrays]
-        if device.type == "cuda":
-            tensors = [None if tensor is None else tensor.pin_memory().to(device, non_blocking=True) for tensor in tensors]
-        elif device.type != "cpu":
-            tensors = [None if tensor is None else tensor.to(device) for tensor in tensors]
-        inputs, targets, segments = tensors
-        assert inputs is not None
-        assert targets is not None
-        return inputs, targets, segments
+    def _count(self, batch: TensorBatch) -> tuple[float, float, dict[str, float]]:
+        with torch.no_grad():
+            loss = self.objective.loss(self.net, batch)
+            count = float(loss.count)
+            if count:
+                self.model.learn_by_counting(batch.inputs, batch.targets, batch.segments)
+        return (float(loss.total), count, {}) if count else (0.0, 0.0, {})
 
-    def _update(self, number: int, rate: float, loss_sum: float, n_targets: float) -> float:
+    def _update(self, number: int, loss_sum: float, n_targets: float) -> float:
         assert self.optimization is not None
-        self.world.sum_gradients(self.parameters)
         gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+        n_targets /= self.world.size  # DistributedDataParallel has divided the sum by it
         norm = float(nn.utils.get_total_norm(gradients)) / n_targets
         if not np.isfinite(norm) or not np.isfinite(loss_sum):
             raise self._not_finite(number, loss_sum)
@@ -161,8 +209,6 @@ class Trainer:
         scale = min(1.0, clip / (norm + 1e-12)) if clip else 1.0
         torch._foreach_mul_(gradients, scale / n_targets)
         for optimizer in self.optimization.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = group["initial_lr"] * rate
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         return norm
@@ -178,7 +224,60 @@ class Trainer:
             f"Step {number + 1} must give finite numbers; found {where} is not finite, "
             f"in examples {first} to {first + self.options.batch_size - 1}. Nothing was updated.",
             "Lower the learning rate (--optimizer.lr), raise --optimizer.warmup-ratio, or use --precision fp32.",
+            code="diverged",
         )
+
+
+class _ObjectiveOfModel(nn.Module):
+    """A model with its objective: what DistributedDataParallel wraps, so that every parameter's use lies within its forward.
+
+    Args:
+        model, net, objective: as said.
+        anchored: whether to bring a parameter of its own, which is always used: DistributedDataParallel waits for at least one
+            gradient in each process, also where this process has nothing to learn.
+    """
+
+    def __init__(self, model: Model, net: ModelNet, objective: Objective, *, anchored: bool) -> None:
+        super().__init__()
+        self.model = model
+        self.net = net
+        self.objective = objective
+        self.anchor = nn.Parameter(torch.zeros((), device=net.machine.device)) if anchored else None
+
+    def forward(self, batch: TensorBatch | None) -> tuple[Any, ...]:
+        """Return the sum to differentiate (auxiliary losses included), and detached: loss, count, metrics' names and sums."""
+        nothing = torch.zeros((), device=self.net.machine.device)
+        if self.anchor is not None:
+            nothing = nothing + 0.0 * self.anchor
+        if batch is None:
+            return (nothing,)
+        found = self.objective.loss(self.net, batch)
+        count = torch.as_tensor(found.count, device=nothing.device).detach()
+        auxiliary = self.net.pop_auxiliary()
+        total = nothing + found.total + sum(auxiliary.values(), torch.zeros_like(nothing)) * count
+        if type(self.objective) is not CrossEntropy and not bool(count):
+            total = nothing  # such a loss may be no number, or hang on no parameter
+        metrics = {**found.metrics, **{name: loss.detach() * count for name, loss in auxiliary.items()}}
+        values = [torch.as_tensor(value, dtype=torch.float64, device=nothing.device).detach() for value in metrics.values()]
+        return total, found.total.detach(), count, tuple(metrics), values
+
+
+def on_device(batch: Batch, machine: Machine) -> TensorBatch:
+    """Return a batch as tensors on the machine's device, by way of pinned memory where it is a GPU."""
+
+    def move(array: np.ndarray | None) -> Tensor | None:
+        if array is None:
+            return None
+        tensor = torch.from_numpy(array)
+        if machine.device.type == "cuda":
+            return tensor.pin_memory().to(machine.device, non_blocking=True)
+        return tensor.to(machine.device)
+
+    inputs, targets = move(batch.inputs), move(batch.targets)
+    assert inputs is not None
+    assert targets is not None
+    extra = {name: tensor for name, array in batch.extra.items() if (tensor := move(array)) is not None}
+    return TensorBatch(inputs=inputs, targets=targets, segments=move(batch.segments), weights=move(batch.weights), extra=extra)
 
 
 def _mix(*numbers: int) -> int:

@@ -7,13 +7,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pentad import Model
+from pentad import Model, Output
 from pentad_mingru.options import MinGRUOptions
 from pentad_mingru.scan import scan
 
@@ -95,21 +96,25 @@ class MinGRU(Model):
         self.options = options
         self.vocab_size = vocab_size
         self.embedding = nn.Embedding(vocab_size, options.n_embd)
-        self.blocks = nn.ModuleList(Block(options) for _ in range(options.n_layer))
+        self.layers = nn.ModuleList(Block(options) for _ in range(options.n_layer))
         self.norm = nn.RMSNorm(options.n_embd)
         self.head = nn.Linear(options.n_embd, vocab_size, bias=False)
         nn.init.normal_(self.embedding.weight, std=options.n_embd**-0.5)
 
-    def forward(self, inputs: Tensor, state: Any = None, segments: Tensor | None = None) -> tuple[Tensor, Any]:
+    def forward(self, inputs: Tensor, state: Any = None, segments: Tensor | None = None) -> Output:
         """Return features (B, T, D) of inputs (B, T), and the state after them."""
         x = self.embedding(inputs)
         opens = None if segments is None else F.pad(segments[:, 1:] != segments[:, :-1], (1, 0), value=True)  # (B, T)
         before = self.initial_state(len(inputs), inputs.shape[1]) if state is None else state
         after = []
-        for block, layer_state in zip(self.blocks, before, strict=True):
+        for block, layer_state in zip(self.layers, before, strict=True):
             x, layer_state = block(x, layer_state, opens)
             after.append(layer_state)
-        return self.norm(x), None if state is None else after
+        return Output(self.norm(x), None if state is None else after)
+
+    def blocks(self) -> Sequence[nn.Module]:
+        """Return the blocks."""
+        return tuple(self.layers)
 
     def logits(self, features: Tensor) -> Tensor:
         """Return logits (…, V) of features (…, D)."""
@@ -120,4 +125,4 @@ class MinGRU(Model):
         """Return zeros (B, H), one a layer."""
         del max_length
         zeros = torch.zeros(batch_size, state_width(self.options), device=self.embedding.weight.device)
-        return [zeros.clone() for _ in self.blocks]
+        return [zeros.clone() for _ in self.layers]

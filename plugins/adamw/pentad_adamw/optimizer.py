@@ -13,7 +13,7 @@ import torch
 from pentad import NamedParameter, Optimization, schedule
 from pentad_adamw.options import AdamWOptions
 
-_DECAYED = ("matrix", "head")
+_DECAYED = ("matrix", "experts", "head")
 
 _FUSED_DEVICES = ("cpu", "cuda", "mps", "xpu")
 

@@ -17,7 +17,7 @@ class BPEOptions:
     )
     min_frequency: int = option(2, "How often a pair must stand in the training text to become a token.", ge=1)
     max_digits: int = option(3, "Most digits in one token.", ge=1, le=16)
-    train_mb: int = option(1000, "Most text to train on, in millions of characters; the rest is not read.", ge=1)
+    train_mb: int = option(100, "Maximum megabytes of text to train on; of more, a sample spread evenly over it.", ge=1)
 
 
 @hookimpl

@@ -24,6 +24,7 @@ class BPE(Tokenizer):
     """Byte-level byte-pair encoding; ids are bytes first, then merges in the order in which they were learned."""
 
     def __init__(self, options: BPEOptions) -> None:
+        self.sample_bytes = options.train_mb * 1_000_000
         self._options = options
         self._json = ""
         self._tokens: list[bytes] = []
@@ -76,9 +77,15 @@ class BPE(Tokenizer):
         try:
             self._become(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise EngineError(f"Expected a saved bpe tokenizer at {path}: {error.strerror}.", "Check the folder.") from None
+            raise EngineError(
+                f"Expected a saved bpe tokenizer at {path}: {error.strerror}.",
+                "Check the folder.",
+                code="saved-file-unreadable",
+            ) from None
         except ValueError as error:
-            raise EngineError(f"The saved bpe tokenizer at {path} is damaged: {error}.", "Train it again.") from None
+            raise EngineError(
+                f"The saved bpe tokenizer at {path} is damaged: {error}.", "Train it again.", code="tokenizer-damaged"
+            ) from None
 
     def _become(self, json: str) -> None:
         vocabulary = parse(json)
@@ -94,5 +101,7 @@ class BPE(Tokenizer):
 
     def _trained(self) -> tiktoken.Encoding:
         if self._encoding is None:
-            raise EngineError("The bpe tokenizer has no vocabulary yet.", "Train it on text, or load a saved one.")
+            raise EngineError(
+                "The bpe tokenizer has no vocabulary yet.", "Train it on text, or load a saved one.", code="tokenizer-untrained"
+            )
         return self._encoding

@@ -44,6 +44,7 @@ def train(texts: Iterable[str], options: BPEOptions) -> str:
         raise UsageError(
             f"A vocabulary of {options.vocab_size} was asked for; the training text gives at most {largest}.",
             f"Say --tokenizer.vocab-size {largest} or less, or train on more text.",
+            code="vocabulary-too-large",
         )
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, to_bytes])
     tokenizer.decoder = decoders.ByteLevel()

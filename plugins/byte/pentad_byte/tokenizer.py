@@ -63,6 +63,12 @@ class Byte(Tokenizer):
         try:
             found = path.read_bytes()
         except OSError as error:
-            raise EngineError(f"Expected a saved byte tokenizer at {path}: {error.strerror}.", "Check the folder.") from None
+            raise EngineError(
+                f"Expected a saved byte tokenizer at {path}: {error.strerror}.",
+                "Check the folder.",
+                code="saved-file-unreadable",
+            ) from None
         if found != _CONTENT.encode():
-            raise EngineError(f"The saved byte tokenizer at {path} is damaged.", "Make the run again.")
+            raise EngineError(
+                f"The saved byte tokenizer at {path} is damaged.", "Make the run again.", code="tokenizer-damaged"
+            )

@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pentad import STAGES, Catalogue, Choice, Recipe, UsageError
-from pentad.tools import OptionSpec, TrainingOptions, describe, did_you_mean, resolve
+from pentad.tools import TABLES, OptionSpec, describe, did_you_mean, resolve
 from pentad_cli.layers import Tables, lay_over
 
 TRAINED: tuple[str, ...] = tuple(stage for stage in STAGES if stage != "sampler")
 """The stages that decide what is trained."""
+
+SHARED = ("training.steps", "training.budget", "training.seed", "machine.threads")
+"""Options that could change the result of an arm, but are the same for every arm, so that the comparison is fair."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +134,7 @@ def _refuse_unknown(names: Mapping[str, Sequence[str]], axes: Sequence[Axis], ca
             raise UsageError(
                 f"{axis.flag} is no option of {chosen}.",
                 did_you_mean(axis.name, known) or f"engine plugins show {names[axis.table][0]} lists the options.",
+                code="unknown-option",
             )
 
 
@@ -149,8 +153,8 @@ def _settings(stage_names: Mapping[str, str], axes: Sequence[Axis], catalogue: C
     for axis in axes:
         if axis.table in stage_names:
             spec = _options(axis.table, stage_names[axis.table], catalogue).get(axis.name)
-        elif axis.table == "training":
-            spec = next(each for each in describe(TrainingOptions) if each.name == axis.name)
+        elif axis.table in TABLES:
+            spec = next(each for each in describe(TABLES[axis.table]) if each.name == axis.name)
         else:
             continue
         if spec is not None:

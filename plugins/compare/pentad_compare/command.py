@@ -6,8 +6,8 @@ become flags. Here every flag takes a list.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,19 @@ import click
 from click.shell_completion import CompletionItem
 
 from pentad import STAGES, Catalogue, UsageError
-from pentad.tools import DataOptions, Offer, OptionSpec, TrainingOptions, describe, parse, read_tables
+from pentad.tools import TABLES, OptionSpec, describe, parse, read_tables
 from pentad_cli.command import EngineCommand, Folder, json_option, offers_of, plugin_option
 from pentad_cli.group import installed
 from pentad_cli.layers import Tables, default_tables, lay_over
 from pentad_cli.stage_command import SpecOption, TwoLooks, look
-from pentad_compare.arms import Axis
+from pentad_compare.arms import SHARED, Axis
+from pentad_compare.request import Request
 
-FIXED = ("seed", "steps", "budget", "sample_every", "log_every", "checkpoint_seconds", "keep_checkpoints", "threads")
-"""Training options that are the comparison's: they are the same for every arm, so they take no list."""
+DEFAULTS: Tables = {"reporting": {"keep_checkpoints": 1}}
+"""What a comparison does otherwise than a run, unless a recipe or a flag says more: only a run's newest checkpoint is used."""
 
-HIDDEN = ("sample_every", "log_every", "keep_checkpoints")
-"""Training options that mean nothing here."""
+LISTED = ("training", "machine", "evaluation")
+"""Tables whose options make arms; `[data]` is the same for all, and `[generation]` is the comparison's own."""
 
 
 class ListOption(SpecOption):
@@ -55,25 +56,11 @@ class ListOption(SpecOption):
         listed = [part.strip() for text in texts for part in text.split(",") if part.strip()]
         if not listed:
             raise UsageError(
-                f"{self.opts[0]} expects a value or a list of values, found nothing.", f"It is {self.spec.type_name}."
+                f"{self.opts[0]} expects a value or a list of values, found nothing.",
+                f"It is {self.spec.type_name}.",
+                code="value-missing",
             )
         return tuple(dict.fromkeys(listed))
-
-
-@dataclass
-class Request:
-    """What a command line asks for, before the arms are made."""
-
-    catalogue: Catalogue
-    plugins: tuple[Path, ...]
-    tables: Tables
-    names: Mapping[str, Sequence[str]]
-    named: tuple[str, ...]
-    executor: Offer[Any]
-    params: list[SpecOption] = field(default_factory=list)
-    axes: list[Axis] = field(default_factory=list)
-    executor_options: Any = None
-    arguments: Sequence[str] = ()
 
 
 class CompareCommand(TwoLooks):
@@ -93,7 +80,7 @@ class CompareCommand(TwoLooks):
                 fixed.setdefault(param.table, {})[param.spec.name] = param.checked(given)
         request.executor_options = parse(request.executor.options, fixed.pop("executor", {}), "executor")
         if {"steps", "budget"} <= set(fixed.get("training", {})):
-            raise UsageError("A run ends by --steps or by --budget, found both.", "Say one of them.")
+            raise UsageError("A run ends by --steps or by --budget, found both.", "Say one of them.", code="options-conflict")
         request.tables = lay_over(request.tables, fixed, request.catalogue)
         for name in (*STAGES, "plugin", "executor"):
             ctx.params.pop(name)
@@ -106,7 +93,7 @@ class CompareCommand(TwoLooks):
         given = look(args, values)
         files = tuple(Path(path).absolute() for path in given.get("--plugin", ()))
         catalogue = Catalogue(plugin_files=files) if files else installed()
-        tables = default_tables()
+        tables = lay_over(default_tables(), DEFAULTS, catalogue)
         if "--config" in given:
             tables = lay_over(tables, read_tables(Path(given["--config"][-1])), catalogue)
         names: dict[str, Sequence[str]] = {
@@ -129,7 +116,7 @@ class CompareCommand(TwoLooks):
         _write(formatter, ctx, "Stages", [param for param in own if param.name in STAGES])
         _write(formatter, ctx, "Comparison", [param for param in own if param.name not in (*STAGES, *_OTHER)])
         if request is not None:
-            for table in ("executor", "data", "training", *request.named):
+            for table in ("executor", "data", *LISTED, "reporting", *request.named):
                 title = table.capitalize() if table not in STAGES else f"Options of {', '.join(request.names[table])}"
                 _write(formatter, ctx, title, [param for param in request.params if param.table == table])
         _write(formatter, ctx, "Other", [param for param in own if param.name in _OTHER])
@@ -150,17 +137,23 @@ def _write(formatter: click.HelpFormatter, ctx: click.Context, title: str, param
 def _split(given: Sequence[str], flag: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(part.strip() for text in given for part in text.split(",") if part.strip()))
     if not names:
-        raise UsageError(f"{flag} expects a name or a list of names, found nothing.", "engine plugins lists them.")
+        raise UsageError(
+            f"{flag} expects a name or a list of names, found nothing.", "engine plugins lists them.", code="value-missing"
+        )
     return names
 
 
 def _flags(request: Request) -> list[SpecOption]:
     """Make the flags: lists for what may vary, single values for what all arms share."""
-    data = [SpecOption("data", spec) for spec in describe(DataOptions) if spec.name not in ("validation",)]
-    training = [
-        SpecOption("training", spec) if spec.name in FIXED else ListOption("training", spec)
-        for spec in describe(TrainingOptions)
-        if spec.name not in HIDDEN
+    data = [SpecOption("data", spec) for spec in describe(TABLES["data"]) if spec.name not in ("validation",)]
+    listed = [
+        ListOption(table, spec) if spec.affects_result and f"{table}.{spec.name}" not in SHARED else SpecOption(table, spec)
+        for table in LISTED
+        for spec in describe(TABLES[table])
+    ]
+    reporting = [
+        SpecOption("reporting", replace(spec, default=DEFAULTS["reporting"].get(spec.name, spec.default)))
+        for spec in describe(TABLES["reporting"])
     ]
     executor = [SpecOption("executor", spec) for spec in describe(request.executor.options)]
     stages: dict[tuple[str, str], SpecOption] = {}
@@ -168,7 +161,7 @@ def _flags(request: Request) -> list[SpecOption]:
         for name in names:
             for spec in describe(request.catalogue.find(stage, name).options):
                 stages.setdefault((stage, spec.name), ListOption(stage, spec))
-    return [*data, *training, *executor, *stages.values()]
+    return [*data, *listed, *reporting, *executor, *stages.values()]
 
 
 def _after_comma(

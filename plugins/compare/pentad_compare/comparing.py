@@ -147,7 +147,7 @@ def summarize(study: Study, found: Found, candidates: Mapping[str, Sequence[Cand
         confidence=study.confidence,
         detect=study.detect,
         data=Data(
-            sources=recipe.data_options().sources,
+            sources=recipe.data.sources,
             fingerprint=study.split.fingerprint,
             rule=study.split.rule,
             train_bytes=study.split.train.n_bytes,
@@ -218,11 +218,13 @@ def save(comparison: Comparison, folder: Path) -> None:
     Raises:
         EngineError: the folder cannot be written.
     """
-    from pentad_compare.report import write_report
+    from pentad_compare.report.page import write_report
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / "comparison.json", comparison.to_json())
         write_report(comparison, folder / "report.html")
     except OSError as error:
-        raise EngineError(f"{folder} must be writable; found: {error.strerror}.", "Say --out DIR.") from error
+        raise EngineError(
+            f"{folder} must be writable; found: {error.strerror}.", "Say --out DIR.", code="not-writable"
+        ) from error

@@ -15,12 +15,12 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from pentad import STAGES, EngineError, TaskExecutor, UsageError
-from pentad.tools import Interrupted, describe, did_you_mean, locked, read_tables
+from pentad import STAGES, EngineError, Recipe, TaskExecutor, UsageError
+from pentad.tools import TABLES, Interrupted, describe, did_you_mean, locked, read_tables
 from pentad_cli.layers import Tables, lay_over
 from pentad_cli.output import say_json
 from pentad_compare import collect
-from pentad_compare.arms import Arm, arm_of, distinct, limits, product
+from pentad_compare.arms import SHARED, Arm, arm_of, distinct, limits, product
 from pentad_compare.budgets import missed_by_plan
 from pentad_compare.comparing import (
     Found,
@@ -39,7 +39,7 @@ from pentad_compare.study import Study, slug
 from pentad_compare.tuning import Tuning, candidates_of, parse, tune
 
 if TYPE_CHECKING:
-    from pentad_compare.command import Request
+    from pentad_compare.request import Request
 
 
 PROMPTS = (4, 16)
@@ -113,7 +113,9 @@ def whole(asked: Asked) -> None:
         if asked.as_json:
             say_json(comparison)
     if all(arm.mean is None and arm.failure for arm in comparison.arms):
-        raise EngineError(f"No run came to an end: {comparison.arms[0].failure}", "The report shows every cause.")
+        raise EngineError(
+            f"No run came to an end: {comparison.arms[0].failure}", "The report shows every cause.", code="all-failed"
+        )
 
 
 def study_of(asked: Asked) -> Study:
@@ -127,7 +129,7 @@ def study_of(asked: Asked) -> Study:
     request.tables = {**request.tables, "data": {**request.tables["data"], "validation": 0.0}}
     arms = product(request.tables, request.names, request.axes, request.catalogue)
     for path in asked.arm:
-        tables = _arm_tables(path, request)
+        tables = _arm_tables(path, request, arms[0].recipe)
         arms.append(arm_of(path.stem, tables, arms[0].samplers, request.catalogue))
     arms = distinct(arms)
     labels = [arm.label for arm in arms]
@@ -136,8 +138,9 @@ def study_of(asked: Asked) -> Study:
         raise UsageError(
             f"--baseline expects one of the arms, found {baseline!r}.",
             did_you_mean(baseline, labels) or f"The arms are: {'; '.join(labels)}.",
+            code="unknown-arm",
         )
-    first = arms[0].recipe.training_options().seed
+    first = arms[0].recipe.training.seed
     text = text_of(arms[0], request.catalogue)
     study = Study(
         arms=arms,
@@ -156,19 +159,21 @@ def study_of(asked: Asked) -> Study:
         command=shlex.join(["engine", "compare", *request.arguments]),
     )
     if text.held_out.n_bytes == 0:
-        raise UsageError("A comparison judges on held-out text; found --held-out 0.", "Leave --held-out out.")
+        raise UsageError(
+            "A comparison judges on held-out text; found --held-out 0.", "Leave --held-out out.", code="nothing-held-out"
+        )
     return study
 
 
-def _arm_tables(path: Path, request: Request) -> Tables:
-    """Return a recipe file's tables with the comparison's text and end."""
+def _arm_tables(path: Path, request: Request, first: Recipe) -> Tables:
+    """Return a recipe file's tables with the comparison's text and end, which are those of the first arm."""
     tables = lay_over(request.tables, read_tables(path, "--arm"), request.catalogue)
     tables["data"] = request.tables["data"]
-    ours = request.tables["training"]
-    ends = {key: ours.get(key, "none") for key in ("steps", "budget")}
-    tables["training"] = {**tables["training"], **ends, "seed": ours.get("seed", 0), "threads": ours.get("threads", "none")}
+    for key in SHARED:
+        table, _, name = key.partition(".")
+        tables.setdefault(table, {})[name] = getattr(getattr(first, table), name)
     for axis in request.axes:  # what is said once holds for all arms
-        known = axis.table == "training" or axis.name in _options_of(axis.table, tables, request)
+        known = axis.table in TABLES or axis.name in _options_of(axis.table, tables, request)
         if len(axis.values) == 1 and known:
             tables[axis.table] = {**tables[axis.table], axis.name: axis.values[0]}
     return tables
@@ -188,7 +193,9 @@ def _checked_name(name: str) -> str:
     """
     if name != slug(name) or name in ("runs", "tokenizers"):
         raise UsageError(
-            f"--name expects small letters, digits, dots and dashes; found {name!r}.", f"For example {slug(name)}-1."
+            f"--name expects small letters, digits, dots and dashes; found {name!r}.",
+            f"For example {slug(name)}-1.",
+            code="name-format",
         )
     return name
 
@@ -215,13 +222,21 @@ def tuning_of(asked: Asked, study: Study) -> Tuning | None:
     """
     if not asked.tune:
         if asked.tune_budget:
-            raise UsageError("--tune-budget needs --tune; found none.", "Say what to tune: --tune optimizer.lr=x0.3,x1,x3.")
+            raise UsageError(
+                "--tune-budget needs --tune; found none.",
+                "Say what to tune: --tune optimizer.lr=x0.3,x1,x3.",
+                code="tune-missing",
+            )
         return None
     tuning = Tuning(options=[parse(text) for text in asked.tune], seeds=asked.tune_seeds, budget=asked.tune_budget)
     for arm in study.arms:
         for option in tuning.options:
             if option.key in arm.settings:
-                raise UsageError(f"--tune {option.key} is what tells the arms apart.", "Tune another option, or list it alone.")
+                raise UsageError(
+                    f"--tune {option.key} is what tells the arms apart.",
+                    "Tune another option, or list it alone.",
+                    code="tune-axis",
+                )
         candidates_of(arm, tuning, study.catalogue)
     tuning.amount(study.arms[0])
     return tuning
@@ -245,12 +260,13 @@ def refuse_shared_clock(study: Study, tuning: Tuning | None, executor: TaskExecu
         raise UsageError(
             f"A budget of time needs a processor for each run; {executor.concurrency} runs at once would slow each other.",
             "Say --jobs 1, or a budget that sharing does not change: --steps, 50MB, 2e15flops.",
+            code="budget-shared",
         )
 
 
 def _share_the_cpu(study: Study, executor: TaskExecutor) -> bool:
     """Say whether runs that are told to use the CPU share it although there is a GPU for each."""
-    if executor.concurrency == 1 or all(arm.recipe.training_options().device != "cpu" for arm in study.arms):
+    if executor.concurrency == 1 or all(arm.recipe.machine.device != "cpu" for arm in study.arms):
         return False
     import torch
 
@@ -269,9 +285,13 @@ def hold(folder: Path) -> Iterator[None]:
             folder.mkdir(parents=True, exist_ok=True)
             held.enter_context(locked(folder / ".lock", wait=False))
         except BlockingIOError:
-            raise EngineError(f"{folder} is in use by another comparison.", "Wait for it, or say another --out.") from None
+            raise EngineError(
+                f"{folder} is in use by another comparison.", "Wait for it, or say another --out.", code="folder-in-use"
+            ) from None
         except OSError as error:
-            raise EngineError(f"{folder} must be writable; found: {error.strerror}.", "Say another --out.") from error
+            raise EngineError(
+                f"{folder} must be writable; found: {error.strerror}.", "Say another --out.", code="not-writable"
+            ) from error
         yield
 
 
@@ -311,7 +331,9 @@ def tokenizers_alone(asked: Asked) -> None:
     others += [axis.key for axis in request.axes if axis.table != "tokenizer" and len(axis.values) > 1]
     if others or asked.arm or asked.tune:
         said = others[0] if others else "arm" if asked.arm else "tune"
-        raise UsageError(f"--no-train compares tokenizers alone; found --{said}.", "Leave one of the two out.")
+        raise UsageError(
+            f"--no-train compares tokenizers alone; found --{said}.", "Leave one of the two out.", code="options-conflict"
+        )
     study = study_of(asked)
     names = [arm.recipe.choice("tokenizer").name for arm in study.arms]
     if len(names) == 1:
@@ -342,4 +364,6 @@ def tokenizers_alone(asked: Asked) -> None:
         if asked.as_json:
             say_json(comparison)
     if all(each.failure for each in figures):
-        raise EngineError(f"No tokenizer could be measured: {figures[0].failure}", "The report shows every cause.")
+        raise EngineError(
+            f"No tokenizer could be measured: {figures[0].failure}", "The report shows every cause.", code="all-failed"
+        )

@@ -25,13 +25,8 @@ from typing import Any
 
 import pentad
 from pentad import Catalogue, Recipe, Task
-from pentad.tools import Split, available_cores, source_digest
+from pentad.tools import TABLES, Split, available_cores, describe, source_digest
 from pentad_compare.arms import TRAINED, Arm
-
-INCIDENTAL = (
-    "seed", "threads", "log_every", "sample_every", "checkpoint_seconds", "keep_checkpoints",
-)  # fmt: skip
-"""Training options that do not change what an arm is; the seed has a folder of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +70,7 @@ class Study:
     @property
     def budget(self) -> str:
         """What each run gets, in words."""
-        training = self.arms[0].recipe.training_options()
+        training = self.arms[0].recipe.training
         return f"{training.steps} steps" if training.steps is not None else str(training.budget)
 
     def arm_folder(self, arm: Arm) -> Path:
@@ -88,16 +83,24 @@ class Study:
 
     def key(self, recipe: Recipe, place: int = 0) -> str:
         """Return what tells an arm's results from any other's; `place` counts arms of one recipe."""
-        tables = recipe.to_dict()
-        tables["training"] = {name: value for name, value in tables["training"].items() if name not in INCIDENTAL}
-        decides: dict[str, Any] = {stage: [tables[stage], _code(stage, recipe, self.catalogue)] for stage in TRAINED}
-        decides |= {"training": tables["training"], "data": tables["data"], "text": self.split.fingerprint, "place": place}
+        tables = {table: _deciding(getattr(recipe, table)) for table in TABLES}
+        del tables["training"]["seed"]  # it has a folder of its own
+        del tables["machine"]["threads"]  # the executor's share of the cores; it counts where time is the budget, see below
+        decides: dict[str, Any] = {stage: self._stage(stage, recipe) for stage in TRAINED}
+        decides |= {**tables, "text": self.split.fingerprint, "place": place}
         decides["engine"] = [pentad.__version__, source_digest("pentad"), importlib.metadata.version("torch")]
         if recipe.budget().unit == "seconds":  # another machine, or more threads of this one, get further in the time
-            threads = recipe.training_options().threads or self.threads or available_cores()
-            decides["machine"] = [platform.machine(), processor(), os.cpu_count(), threads]
+            threads = recipe.machine.threads or self.threads or available_cores()
+            decides["processor"] = [platform.machine(), processor(), os.cpu_count(), threads]
         text = json.dumps(decides, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    def _stage(self, stage: str, recipe: Recipe) -> list[Any]:
+        """Return what of a stage decides the result: its name, its options and its code."""
+        choice = recipe.choice(stage)
+        offer = self.catalogue.find(stage, choice.name)
+        silent = [spec.name for spec in describe(offer.options) if not spec.affects_result]
+        return [choice.name, {name: value for name, value in choice.options.items() if name not in silent}, offer.fingerprint]
 
     def seed_folder(self, arm: Arm, seed: int) -> Path:
         """Return where a run of an arm lies."""
@@ -152,18 +155,21 @@ class Study:
 
 def run_recipe(recipe: Recipe, seed: int, threads: int | None) -> Recipe:
     """Return an arm's recipe for one run."""
-    training = recipe.training_options()
-    return dataclasses.replace(
-        recipe,
-        training=dataclasses.replace(
-            training, seed=seed, sample_every=0.0, keep_checkpoints=1, threads=training.threads or threads
-        ),
+    return recipe.replace(
+        training=dataclasses.replace(recipe.training, seed=seed),
+        machine=dataclasses.replace(recipe.machine, threads=recipe.machine.threads or threads),
+        generation=dataclasses.replace(recipe.generation, sample_every=0.0),  # the comparison samples texts by itself
     )
 
 
 def slug(label: str) -> str:
     """Return a label as a folder's name."""
     return re.sub(r"[^a-z0-9.]+", "-", label.lower()).strip("-.")[:60] or "arm"
+
+
+def _deciding(options: Any) -> dict[str, Any]:
+    """Return the options that can change the result."""
+    return {spec.name: getattr(options, spec.name) for spec in describe(type(options)) if spec.affects_result}
 
 
 def _code(stage: str, recipe: Recipe, catalogue: Catalogue) -> str:

@@ -177,7 +177,11 @@ def surprise(run: SavedRun, texts: Iterable[Text]) -> list[float | None]:
         UsageError: the model looks both ways, so it gives no probability of a text.
     """
     if not run.model.causal:
-        raise UsageError("Bits per byte need a causal model; this one looks both ways.", "Train with another --builder.")
+        raise UsageError(
+            "Bits per byte need a causal model; this one looks both ways.",
+            "Train with another --builder.",
+            code="model-not-causal",
+        )
     run.model.eval()
     with torch.inference_mode():
         return [_surprise(run, text) if text.text else None for text in texts]

@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pentad import STAGES, Catalogue, Recipe, TaskExecutor, UsageError
-from pentad.tools import Budget, OptionSpec, TrainingOptions, describe, did_you_mean, resolve
+from pentad import Catalogue, Recipe, TaskExecutor, UsageError
+from pentad.tools import TABLES, Budget, OptionSpec, describe, did_you_mean, resolve
 from pentad_compare import collect
-from pentad_compare.arms import Arm, Axis
+from pentad_compare.arms import SHARED, TRAINED, Arm, Axis
 from pentad_compare.comparing import Found, Watcher, carry_out, text_of
 from pentad_compare.records import Candidate
 from pentad_compare.study import Study
@@ -57,7 +57,9 @@ class Tuning:
             return Budget.parse(self.budget) if self.budget else arm.recipe.budget()
         except UsageError as error:
             raise UsageError(
-                error.message.replace("--budget", "--tune-budget"), "A number of steps is written 500steps."
+                error.message.replace("--budget", "--tune-budget"),
+                "A number of steps is written 500steps.",
+                code="budget-format",
             ) from None
 
 
@@ -71,12 +73,20 @@ def parse(text: str) -> Axis:
     table, dot, name = key.strip().removeprefix("--").partition(".")
     listed = tuple(dict.fromkeys(value.strip() for value in values.split(",") if value.strip()))
     if not (equals and dot and name and listed):
-        raise UsageError(f"--tune expects STAGE.OPTION=VALUE,VALUE, found {text!r}.", "For example optimizer.lr=3e-4,1e-3.")
-    known = [*(stage for stage in STAGES if stage != "sampler"), "training"]
+        raise UsageError(
+            f"--tune expects STAGE.OPTION=VALUE,VALUE, found {text!r}.",
+            "For example optimizer.lr=3e-4,1e-3.",
+            code="tune-format",
+        )
+    known = [*TRAINED, "training", "machine"]
     if table not in known:
-        raise UsageError(f"--tune cannot tune {table!r}.", did_you_mean(table, known) or f"It tunes {', '.join(known)}.")
-    if table == "training" and name in ("steps", "budget", "seed"):
-        raise UsageError(f"--tune cannot tune {name}: it is the same for every arm.", "Say it as a flag of its own.")
+        raise UsageError(
+            f"--tune cannot tune {table!r}.", did_you_mean(table, known) or f"It tunes {', '.join(known)}.", code="tune-unknown"
+        )
+    if f"{table}.{name}" in SHARED:
+        raise UsageError(
+            f"--tune cannot tune {name}: it is the same for every arm.", "Say it as a flag of its own.", code="tune-shared"
+        )
     return Axis(table=table, name=name.replace("-", "_"), values=listed)
 
 
@@ -103,6 +113,7 @@ def _with(arm: Arm, recipe: Recipe, option: Axis, value: str, catalogue: Catalog
         raise UsageError(
             f"--tune {option.key}: the arm {arm.label} has no such option, and every arm must get the same tuning.",
             did_you_mean(option.name, specs) or "Leave the option or the arm out.",
+            code="unknown-option",
         )
     spec = specs[option.name]
     tables = recipe.to_dict()
@@ -120,12 +131,12 @@ def _factor(value: str, option: Axis) -> float:
         return float(value[1:])
     except ValueError:
         raise UsageError(
-            f"--tune {option.key} expects a number after the x, found {value!r}.", "For example x0.3,x1,x3."
+            f"--tune {option.key} expects a number after the x, found {value!r}.", "For example x0.3,x1,x3.", code="tune-format"
         ) from None
 
 
 def _specs(recipe: Recipe, table: str, catalogue: Catalogue) -> Mapping[str, OptionSpec]:
-    kind = TrainingOptions if table == "training" else catalogue.find(table, recipe.choice(table).name).options
+    kind = TABLES[table] if table in TABLES else catalogue.find(table, recipe.choice(table).name).options
     return {spec.name: spec for spec in describe(kind)}
 
 
@@ -164,11 +175,11 @@ def tune(
 
 def _trial(recipe: Recipe, tuning: Tuning) -> Recipe:
     """Return a recipe as it is tried: judged on validation text, with the budget of a try."""
-    data = dataclasses.replace(recipe.data_options(), validation=VALIDATION)
-    training = recipe.training_options()
+    data = dataclasses.replace(recipe.data, validation=VALIDATION)
+    training = recipe.training
     if tuning.budget:
         training = dataclasses.replace(training, budget=tuning.budget, steps=None)
-    return dataclasses.replace(recipe, data=data, training=training)
+    return recipe.replace(data=data, training=training)
 
 
 def _score(study: Study, arm: Arm, seed: int, found: Found) -> float | None:

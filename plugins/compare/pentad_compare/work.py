@@ -112,6 +112,7 @@ def _refuse_another_text(run: Path, fingerprint: str) -> None:
         raise EngineError(
             "The text must stay as it was when the comparison began; it has changed.",
             "Leave it alone, and call the command again.",
+            code="text-changed",
         )
 
 

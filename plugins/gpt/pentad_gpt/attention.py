@@ -1,55 +1,16 @@
-"""Self-attention, with a key/value cache for generation."""
+"""Self-attention over a row, or over the cached keys and values of one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pentad_gpt.cache import LayerCache
 from pentad_gpt.kernels import rms_norm, rotate
 from pentad_gpt.options import GPTOptions
-
-if TYPE_CHECKING:
-    from pentad_gpt.decoding import Decoder
-
-
-@dataclass(eq=False)
-class LayerCache:
-    """Keys and values of one layer, preallocated at the first call in whatever dtype the keys then have."""
-
-    max_length: int
-    keys: Tensor | None = None
-    values: Tensor | None = None
-
-    def extend(self, start: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Store keys and values (B, H, T, Dh) from position `start`; return those of all positions so far."""
-        batch, heads, length, width = keys.shape
-        if self.keys is None or self.values is None:
-            self.keys = keys.new_empty(batch, heads, self.max_length, width)
-            self.values = keys.new_empty(batch, heads, self.max_length, width)
-        self.keys.narrow(2, start, length).copy_(keys)
-        self.values.narrow(2, start, length).copy_(values)
-        return self.keys.narrow(2, 0, start + length), self.values.narrow(2, 0, start + length)
-
-
-@dataclass(eq=False)
-class Cache:
-    """The state of a transformer.
-
-    Args:
-        max_length: the most tokens that it takes.
-        layers: every layer's keys and values.
-        length: how many tokens they are of.
-        decoder: the blocks as arranged for one token a row, from the first such call on.
-    """
-
-    max_length: int
-    layers: list[LayerCache]
-    length: int = 0
-    decoder: Decoder | None = None
 
 
 @dataclass(eq=False)
@@ -61,12 +22,14 @@ class Setting:
         mask: (B or 1, 1, T, S) bool, true where a position may look; None when `causal` says it all.
         causal: whether position t sees positions up to t, and there is no mask.
         start: how many tokens the cache holds already.
+        balance: where each mixture of experts puts its loss () in training.
     """
 
     rotation: Tensor | None = None
     mask: Tensor | None = None
     causal: bool = True
     start: int = 0
+    balance: list[Tensor] = field(default_factory=list)
 
 
 class Attention(nn.Module):

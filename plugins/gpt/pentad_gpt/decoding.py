@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pentad_gpt.attention import LayerCache
+from pentad_gpt.cache import LayerCache
 from pentad_gpt.kernels import RMS_EPSILON, rms_norm
 from pentad_gpt.layers import Norm
 
 if TYPE_CHECKING:
-    from pentad_gpt.model import Block
+    from pentad_gpt.block import Block
 
 
 class Decoder:
@@ -37,7 +37,7 @@ class Decoder:
     def __init__(self, blocks: Iterable[Block], rotation: Tensor | None) -> None:
         self.blocks = [DecoderBlock(block) for block in blocks]
         if rotation is not None:
-            rotation = torch.view_as_complex(rotation * self.blocks[0].turned_size)  # (L, Dh/2)
+            rotation = torch.view_as_complex(rotation * self.blocks[0].rope_scale)  # (L, Dh/2)
         self.rotation = rotation
 
     def __call__(self, x: Tensor, start: int, caches: Sequence[LayerCache]) -> Tensor:
@@ -66,8 +66,8 @@ class DecoderBlock:
         self.grouped = attention.grouped
         self.scale = self.head_width**-0.5
         self.qk_norm = attention.qk_norm
-        self.turned_size = math.sqrt(self.head_width) if self.qk_norm else 1.0
-        self.length, self.head_length = Length(attention.query.in_features), Length(self.head_width)
+        self.rope_scale = math.sqrt(self.head_width) if self.qk_norm else 1.0
+        self.length, self.head_length = L2Norm(attention.query.in_features), L2Norm(self.head_width)
 
     def attend(self, x: Tensor, start: int, rotation: Tensor | None, cache: LayerCache) -> None:
         """Add to x (B, D) what attention finds at the positions up to `start`."""
@@ -136,7 +136,7 @@ class Product:
             x.add_(self.bias)
 
 
-class Length:
+class L2Norm:
     """The length of vectors, by which RMSNorm divides them but for sqrt(D): x / sqrt(mean x² + e) = sqrt(D) x / length.
 
     Two calls and a division, where torch's norm takes six on a CPU.

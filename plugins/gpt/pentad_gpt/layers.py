@@ -55,7 +55,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class MLP(nn.Module):
-    """Each position by itself: widen, bend, narrow."""
+    """Each position by itself: up, activation, down."""
 
     def __init__(self, options: GPTOptions) -> None:
         super().__init__()

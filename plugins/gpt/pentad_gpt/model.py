@@ -7,36 +7,21 @@ untied head, output matrices that start at zero, bounded logits. GPT-2 is one se
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pentad import EngineError, Model
-from pentad_gpt.attention import Attention, Cache, LayerCache, Setting, attention_mask
+from pentad import EngineError, Model, Output, Role
+from pentad_gpt.attention import Setting, attention_mask
+from pentad_gpt.block import Block
+from pentad_gpt.cache import Cache, LayerCache
 from pentad_gpt.decoding import Decoder
 from pentad_gpt.kernels import rms_norm, rotary_table
-from pentad_gpt.layers import MLP, Norm
+from pentad_gpt.layers import Norm
 from pentad_gpt.options import GPTOptions
-
-
-class Block(nn.Module):
-    """Attention, then MLP, each added to what comes in (pre-norm, as GPT-2 has it)."""
-
-    def __init__(self, options: GPTOptions) -> None:
-        super().__init__()
-        self.attention_norm = Norm(options)
-        self.attention = Attention(options)
-        self.mlp_norm = Norm(options)
-        self.mlp = MLP(options)
-
-    def forward(self, x: Tensor, setting: Setting, cache: LayerCache | None) -> Tensor:
-        """Return x (B, T, D) after this block."""
-        x = x + self.attention(self.attention_norm(x), setting, cache)
-        x = x + self.mlp(self.mlp_norm(x))
-        return x
 
 
 class GPT(Model):
@@ -59,7 +44,7 @@ class GPT(Model):
         padded = math.ceil(vocab_size / options.pad_vocab_to) * options.pad_vocab_to
         self.embedding = nn.Embedding(padded, options.n_embd)
         self.positions = nn.Embedding(context_length, options.n_embd) if options.position == "learned" else None
-        self.blocks = nn.ModuleList(Block(options) for _ in range(options.n_layer))
+        self.layers = nn.ModuleList(Block(options) for _ in range(options.n_layer))
         self.norm = Norm(options)
         self.head = None if options.tie_embeddings else nn.Linear(options.n_embd, padded, bias=False)
         if options.position == "rotary":
@@ -82,16 +67,14 @@ class GPT(Model):
             std = options.init_std or 1 / math.sqrt(parameter.shape[1])
             if name.startswith(("embedding.", "positions.", "head.")):
                 std = 0.02
-            elif name.endswith("projection.weight"):
+            elif name.endswith(("projection.weight", "mlp.projection")):
                 std *= 0 if options.zero_init_projections else 1 / math.sqrt(2 * options.n_layer)
             parameter.normal_(0.0, std) if std else parameter.zero_()
         for name, parameter in self.named_parameters():
             if name.endswith("bias"):
                 parameter.zero_()
 
-    def forward(
-        self, inputs: Tensor, state: Cache | None = None, segments: Tensor | None = None
-    ) -> tuple[Tensor, Cache | None]:
+    def forward(self, inputs: Tensor, state: Cache | None = None, segments: Tensor | None = None) -> Output:
         """Return features (B, T, D) of inputs (B, T), and the cache after them.
 
         Raises:
@@ -100,15 +83,34 @@ class GPT(Model):
         start = state.length if state is not None else 0
         self._check_length(inputs, start, state)
         x = self._embed(inputs, start, segments)
+        balance: list[Tensor] = []
         if state is not None and inputs.shape[1] == 1 and self._can_decode(x):
             x = self._decode(x, state)
         else:
             setting = self._setting(inputs.shape[1], start, segments, inputs.device)
-            for index, block in enumerate(self.blocks):
+            for index, block in enumerate(self.layers):
                 x = block(x, setting, state.layers[index] if state is not None else None)
+            balance = setting.balance
         if state is not None:
             state.length = start + inputs.shape[1]
-        return self.norm(x), state
+        losses = {"expert-balance": self.options.expert_balance * torch.stack(balance).mean()} if balance else {}
+        return Output(self.norm(x), state, losses)
+
+    def blocks(self) -> Sequence[nn.Module]:
+        """Return the blocks."""
+        return tuple(self.layers)
+
+    def upgrade_state(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the blocks of checkpoints made before 0.2, which called them `blocks`."""
+        return {"layers." + name[7:] if name.startswith("blocks.") else name: tensor for name, tensor in tensors.items()}
+
+    def roles(self) -> dict[str, Role]:
+        """Return the usual roles; the matrices of experts are "experts", and routers and biases of experts "vector"."""
+        roles = super().roles()
+        for name, parameter in self.named_parameters():
+            if ".mlp." in name and self.options.n_expert:
+                roles[name] = "experts" if parameter.ndim == 3 else "vector"
+        return roles
 
     def logits(self, features: Tensor) -> Tensor:
         """Return logits (…, V) of features (…, D)."""
@@ -127,15 +129,16 @@ class GPT(Model):
             raise EngineError(
                 "A model that looks both ways cannot go on from a state: each new token would change all features before it.",
                 "Generate with a model trained by a causal builder (--builder next-token).",
+                code="state-not-causal",
             )
         if max_length > self.context_length:
-            raise EngineError(*_too_long(self.context_length, max_length))
-        return Cache(max_length, [LayerCache(max_length) for _ in self.blocks])
+            raise EngineError(*_too_long(self.context_length, max_length), code="sequence-too-long")
+        return Cache(max_length, [LayerCache(max_length) for _ in self.layers])
 
     def _check_length(self, inputs: Tensor, start: int, state: Cache | None) -> None:
         most = self.context_length if state is None else state.max_length
         if start + inputs.shape[1] > most:
-            raise EngineError(*_too_long(most, start + inputs.shape[1]))
+            raise EngineError(*_too_long(most, start + inputs.shape[1]), code="sequence-too-long")
 
     def _embed(self, inputs: Tensor, start: int, segments: Tensor | None) -> Tensor:
         x: Tensor = self.embedding(inputs)  # (B, T, D)
@@ -148,11 +151,11 @@ class GPT(Model):
     def _can_decode(self, x: Tensor) -> bool:
         """Whether the short way for one token a row is open: it is written for what is fast on a CPU, and no gradient."""
         plain = x.dtype == torch.float32 and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
-        return plain and not torch.is_grad_enabled() and not self.training
+        return plain and not torch.is_grad_enabled() and not self.training and not self.options.n_expert
 
     def _decode(self, x: Tensor, state: Cache) -> Tensor:
         if state.decoder is None:
-            blocks = cast(Iterable[Block], self.blocks)
+            blocks = cast(Iterable[Block], self.layers)
             state.decoder = Decoder(blocks, self.rotation if self.options.position == "rotary" else None)
         return state.decoder(x[:, 0], state.length, state.layers)[:, None]  # (B, 1, D)
 

@@ -27,6 +27,9 @@ class GPTOptions:
     n_hidden: int | None = option(
         None, "Width inside each MLP; none means 4 n_embd, or 8/3 n_embd for swiglu, which has one matrix more.", ge=1
     )
+    n_expert: int = option(0, "MLPs per block, of which each token goes through a few; 0 for one that all go through.", ge=0)
+    n_expert_active: int = option(2, "MLPs that each token goes through, where there are experts.", ge=1)
+    expert_balance: float = option(0.01, "Factor of the loss that keeps experts equally used.", ge=0)
     position: str = option(
         "rotary",
         "How the order of tokens is known: rotated queries and keys, a learned vector per position, or not at all.",

@@ -82,11 +82,19 @@ class GPT2(Tokenizer):
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise EngineError(f"Expected a saved gpt2 tokenizer at {path}: {error.strerror}.", "Check the folder.") from None
+            raise EngineError(
+                f"Expected a saved gpt2 tokenizer at {path}: {error.strerror}.",
+                "Check the folder.",
+                code="saved-file-unreadable",
+            ) from None
         except (ValueError, RecursionError):
             found = None
         if found != {"format": 1, "merges_sha256": SHA256}:
-            raise EngineError(f"The saved gpt2 tokenizer at {path} is damaged or from a newer version.", "Make the run again.")
+            raise EngineError(
+                f"The saved gpt2 tokenizer at {path} is damaged or from a newer version.",
+                "Make the run again.",
+                code="tokenizer-damaged",
+            )
 
 
 def _pieces(text: str) -> Iterator[str]:

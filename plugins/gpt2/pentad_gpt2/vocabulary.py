@@ -37,9 +37,15 @@ def merges() -> str:
         packed = importlib.resources.files(__package__).joinpath("vocab.bpe.xz").read_bytes()
         raw = lzma.LZMADecompressor(memlimit=64 * 1024**2).decompress(packed, max_length=_SIZE + 1)
     except (OSError, lzma.LZMAError) as error:
-        raise EngineError(f"GPT-2's vocabulary cannot be read from the package: {error}.", _REINSTALL) from None
+        raise EngineError(
+            f"GPT-2's vocabulary cannot be read from the package: {error}.", _REINSTALL, code="package-damaged"
+        ) from None
     if hashlib.sha256(raw).hexdigest() != SHA256:
-        raise EngineError("GPT-2's vocabulary in the package is damaged: its SHA-256 is not the published one.", _REINSTALL)
+        raise EngineError(
+            "GPT-2's vocabulary in the package is damaged: its SHA-256 is not the published one.",
+            _REINSTALL,
+            code="package-damaged",
+        )
     return raw.decode("utf-8")
 
 

@@ -53,6 +53,7 @@ def _adamw(options: MuonOptions, others: Sequence[NamedParameter]) -> torch.opti
         "vector": (options.adamw_lr, 0.0),
         "head": (options.adamw_lr, options.weight_decay),
         "matrix": (options.adamw_lr, options.weight_decay),
+        "experts": (options.adamw_lr, options.weight_decay),
     }
     groups: list[dict[str, Any]] = []
     for role, (lr, weight_decay) in settings.items():

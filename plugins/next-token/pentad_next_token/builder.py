@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pentad import Batch, ExampleBuilder, NoOptions, Tokens, draw_below, segments_of, shuffled
+from pentad import IGNORED, Batch, ExampleBuilder, NoOptions, Tokens, draw_below, segments_of, shuffled
 
 _OFFSET = 0x0FF5E7
 """Keeps the offset's random numbers apart from those of the order."""
@@ -42,6 +42,8 @@ class NextToken(ExampleBuilder):
             starts = (starts + draw_below(ring, seed, _OFFSET, passes)) % ring
         at = starts[:, None] + np.arange(self.context_length)  # (B, T), reaches at most once around the ring
         np.subtract(at, ring, out=at, where=at >= ring)
-        plain = np.asarray(tokens)  # indexing a memory map as a plain array is twice as fast
-        inputs = plain[at].astype(np.int64)
-        return Batch(inputs=inputs, targets=plain[at + 1].astype(np.int64), segments=segments_of(inputs, self.end_of_text))
+        plain = np.asarray(tokens.ids)  # indexing a memory map as a plain array is twice as fast
+        inputs, targets = plain[at].astype(np.int64), plain[at + 1].astype(np.int64)
+        if tokens.learn is not None:
+            targets[~np.asarray(tokens.learn)[at + 1]] = IGNORED
+        return Batch(inputs=inputs, targets=targets, segments=segments_of(inputs, self.end_of_text))

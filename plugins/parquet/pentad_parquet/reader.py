@@ -23,7 +23,11 @@ def documents(file: BinaryIO) -> Iterator[str]:
     name = getattr(file, "name", "The file")
     if type(file).__module__ not in ("io", "_io"):
         # The footer is at the end: a compressed stream would be read whole, perhaps twice, to find it.
-        raise UsageError(f"{name} must be plain Parquet, which is compressed inside; found it packed.", "Unpack it first.")
+        raise UsageError(
+            f"{name} must be plain Parquet, which is compressed inside; found it packed.",
+            "Unpack it first.",
+            code="document-format",
+        )
     parquet = pq.ParquetFile(file, pre_buffer=False)
     _require_text(parquet.schema_arrow, name)
     for batch in parquet.iter_batches(batch_size=BATCH_ROWS, columns=[COLUMN], use_threads=False):
@@ -35,8 +39,16 @@ def documents(file: BinaryIO) -> Iterator[str]:
 def _require_text(schema: pa.Schema, name: str) -> None:
     if COLUMN not in schema.names:
         found = ", ".join(schema.names) or "none"
-        raise UsageError(f'{name} has no column "{COLUMN}"; found the columns {found}.', "Rename the one that holds the text.")
+        raise UsageError(
+            f'{name} has no column "{COLUMN}"; found the columns {found}.',
+            "Rename the one that holds the text.",
+            code="document-format",
+        )
     kind = schema.field(COLUMN).type
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
-        raise UsageError(f'{name} must have strings in the column "{COLUMN}"; found {kind}.', "Convert the column to strings.")
+        raise UsageError(
+            f'{name} must have strings in the column "{COLUMN}"; found {kind}.',
+            "Convert the column to strings.",
+            code="document-format",
+        )

@@ -13,8 +13,6 @@ the same from all prefixes of a row at once.
 
 from __future__ import annotations
 
-import weakref
-
 import numpy as np
 import numpy.typing as npt
 
@@ -32,55 +30,46 @@ class Prefix(ExampleBuilder):
         self.min_prefix = options.min_prefix
         self.context_length = context_length
         self.end_of_text = end_of_text
-        self._documents: tuple[weakref.ref[Tokens], _Integers, _Integers] | None = None
 
     def count(self, tokens: Tokens) -> int:
         """Return how many tokens of the text have at least `min_prefix` tokens of their document before them."""
         if self.min_prefix == 0:
             return max(0, len(tokens) - 1)
-        return int(self._examples_before(tokens)[1][-1])
+        return int(self._examples_before(tokens)[-1])
 
     def build(self, tokens: Tokens, indices: _Integers, seed: int | None) -> Batch:
         """Return prefixes (B, T) and targets (B, T), one in a row."""
         _, examples = shuffled(indices, self.count(tokens), seed)
         at = self._targets(tokens, examples)  # (B,) places in the text
-        plain, columns = np.asarray(tokens), np.arange(self.context_length)
+        plain, columns = np.asarray(tokens.ids), np.arange(self.context_length)
         before = at[:, None] - self.context_length + columns  # (B, T), the last one stands right before the target
         seen = plain[np.maximum(before, 0)].astype(np.int64)
-        first = self._first(seen, before)  # (B,) column at which the prefix starts
+        first = self._first(tokens, at)  # (B,) column at which the prefix starts
         lengths = self.context_length - first
         from_left = np.minimum(first[:, None] + columns, self.context_length - 1)
         inputs = np.where(columns < lengths[:, None], np.take_along_axis(seen, from_left, axis=1), self.end_of_text)
         targets = np.full_like(inputs, IGNORED)
-        targets[np.arange(len(at)), lengths - 1] = plain[at]
+        learned = plain[at].astype(np.int64)
+        if tokens.learn is not None:
+            learned[~np.asarray(tokens.learn)[at]] = IGNORED
+        targets[np.arange(len(at)), lengths - 1] = learned
         return Batch(inputs=inputs, targets=targets)
 
-    def _first(self, seen: _Integers, before: _Integers) -> _Integers:
-        """Return the column of the last end-of-text in each row, or of the first token that there is."""
-        opens = (seen == self.end_of_text) & (before >= 0)
-        last = self.context_length - 1 - opens[:, ::-1].argmax(axis=1)
-        return np.where(opens.any(axis=1), last, np.maximum(0, -before[:, 0]))
+    def _first(self, tokens: Tokens, at: _Integers) -> _Integers:
+        """Return the column (B,) at which the prefix of each target starts: where its document opens, or the row."""
+        opens = tokens.starts[np.searchsorted(tokens.starts, at) - 1]
+        first: _Integers = np.maximum(0, self.context_length - at + opens)
+        return first
 
     def _targets(self, tokens: Tokens, examples: _Integers) -> _Integers:
         """Return the place in the text of each example's target."""
         if self.min_prefix == 0:
             return examples + 1
-        opens, before = self._examples_before(tokens)
+        before = self._examples_before(tokens)
         documents = np.searchsorted(before, examples, side="right") - 1
-        return opens[documents] + 1 + self.min_prefix + examples - before[documents]
+        return tokens.starts[documents] + 1 + self.min_prefix + examples - before[documents]
 
-    def _examples_before(self, tokens: Tokens) -> tuple[_Integers, _Integers]:
-        """Return where each document opens (N,) and how many examples stand before it (N,), and in all (N + 1,).
-
-        Kept for a read-only text, such as a memory map, because it takes a scan of the text; another could change.
-        """
-        if self._documents is not None and self._documents[0]() is tokens:
-            return self._documents[1:]
-        plain, step = np.asarray(tokens), 2**24  # a piece at a time, so that memory stays bounded
-        pieces = [np.flatnonzero(plain[at : at + step] == self.end_of_text) + at for at in range(0, len(plain), step)]
-        marks = np.concatenate(pieces) if pieces else np.empty(0, dtype=np.int64)
-        examples = np.maximum(0, np.diff(marks) - self.min_prefix)  # the last mark opens no document
-        before = np.concatenate(([0], np.cumsum(examples)))
-        if not tokens.flags.writeable:
-            self._documents = (weakref.ref(tokens), marks, before)
-        return marks, before
+    def _examples_before(self, tokens: Tokens) -> _Integers:
+        """Return how many examples stand before each document (N,), and in all (N + 1,)."""
+        examples = np.maximum(0, np.diff(tokens.starts) - self.min_prefix)  # the last start opens no document
+        return np.concatenate(([0], np.cumsum(examples)))

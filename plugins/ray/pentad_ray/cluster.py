@@ -37,7 +37,9 @@ def connect(address: str | None) -> None:
         ray.init(address=address, **quiet)
     except Exception as error:
         place = f"reached at {address}" if address else "started on this machine"
-        raise EngineError(f"Ray could not be {place}: {cause_of(error, Path())[0]}", _advice(address)) from error
+        raise EngineError(
+            f"Ray could not be {place}: {cause_of(error, Path())[0]}", _advice(address), code="cluster-unreachable"
+        ) from error
 
 
 def _keep_stdout_clean() -> None:
@@ -146,5 +148,6 @@ def pick_share(cpus: int | None, gpus: float | None, jobs: int | None, nodes: Se
         raise EngineError(
             f"A run needs {share.cpus} CPUs and {share.gpus:g} GPUs of one node; the largest of {len(nodes)} has {found}.",
             "Lower --executor.num-cpus or --executor.num-gpus, or add a node: ray start --address HOST:PORT.",
+            code="cluster-too-small",
         )
     return share

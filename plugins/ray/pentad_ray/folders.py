@@ -53,7 +53,9 @@ def inside(folder: Path, name: str) -> Path:
     parts = {*posix.parts, *windows.parts}
     if not posix.parts or posix.is_absolute() or windows.anchor or ".." in parts or "\0" in name:
         raise EngineError(
-            f"A file of a task must lie in its folder; found {name!r}.", "The worker that sent it is not to be trusted."
+            f"A file of a task must lie in its folder; found {name!r}.",
+            "The worker that sent it is not to be trusted.",
+            code="path-outside",
         )
     return folder / posix
 

@@ -4,15 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pentad import Model
+from pentad import Model, Output
 from pentad_rnn.options import RNNOptions
 from pentad_rnn.recurrence import run_with_resets
+
+
+@dataclass(frozen=True, eq=False)
+class RNNState:
+    """What is carried on: one tensor (layers, B, H), two for the LSTM. It cannot go back, so it does not offer `truncate`."""
+
+    tensors: tuple[Tensor, ...]
+
+    @classmethod
+    def of(cls, after: Tensor | tuple[Tensor, ...]) -> RNNState:
+        """Make it of what torch's cells return."""
+        return cls(after if isinstance(after, tuple) else (after,))
+
+    def parts(self) -> Any:
+        """Return it as torch's cells take it."""
+        return self.tensors if len(self.tensors) > 1 else self.tensors[0]
+
+    def select(self, rows: Tensor) -> RNNState:
+        """Return the state of these rows (R,)."""
+        return RNNState(tuple(tensor.index_select(1, rows) for tensor in self.tensors))
+
 
 CELLS: dict[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
@@ -38,11 +60,12 @@ class RNN(Model):
         self.cell = CELLS[options.cell](options.n_embd, options.hidden, options.n_layer, batch_first=True, dropout=dropout)
         self.head = None if options.tie_embeddings else nn.Linear(options.hidden, vocab_size, bias=False)
 
-    def forward(self, inputs: Tensor, state: Any = None, segments: Tensor | None = None) -> tuple[Tensor, Any]:
+    def forward(self, inputs: Tensor, state: RNNState | None = None, segments: Tensor | None = None) -> Output:
         """Return features (B, T, D) of inputs (B, T), and the state after them."""
         x = F.dropout(self.embedding(inputs), self.options.dropout, self.training)
-        features, after = self._run(x, state, segments)
-        return F.dropout(features, self.options.dropout, self.training), None if state is None else after
+        features, after = self._run(x, None if state is None else state.parts(), segments)
+        features = F.dropout(features, self.options.dropout, self.training)
+        return Output(features, None if state is None else RNNState.of(after))
 
     def _run(self, x: Tensor, state: Any, segments: Tensor | None) -> tuple[Tensor, Any]:
         """Run the cell; in fp32 on a CPU, where oneDNN has bf16 cells for few processors only."""
@@ -56,8 +79,8 @@ class RNN(Model):
         """Return logits (…, V) of features (…, D)."""
         return F.linear(features, self.embedding.weight if self.head is None else self.head.weight)
 
-    def initial_state(self, batch_size: int, max_length: int) -> Any:
-        """Return zeros: (layers, B, H), twice for the LSTM."""
+    def initial_state(self, batch_size: int, max_length: int) -> RNNState:
+        """Return zeros."""
         del max_length
         zeros = self.embedding.weight.new_zeros(self.options.n_layer, batch_size, self.options.hidden)
-        return (zeros, zeros.clone()) if self.options.cell == "lstm" else zeros
+        return RNNState((zeros, zeros.clone()) if self.options.cell == "lstm" else (zeros,))

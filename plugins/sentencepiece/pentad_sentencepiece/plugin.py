@@ -27,7 +27,10 @@ class SentencePieceOptions:
     split_digits: bool = option(False, "Whether each digit is a piece of its own.")
     max_piece_length: int = option(16, "Most characters in one piece.", ge=1, le=512)
     train_mb: int = option(
-        10, "Most text to train on, in millions of characters (unigram takes some 5 seconds for each).", ge=1, le=2000
+        10,
+        "Maximum megabytes of text to train on; of more, an even sample (unigram takes about 5 seconds for each).",
+        ge=1,
+        le=2000,
     )
 
 

@@ -27,6 +27,7 @@ class SentencePiece(Tokenizer):
     """
 
     def __init__(self, options: SentencePieceOptions) -> None:
+        self.sample_bytes = options.train_mb * 1_000_000
         self._options = options
         self._model = b""
         self._tokens: list[bytes] = []
@@ -87,7 +88,9 @@ class SentencePiece(Tokenizer):
             description = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
         except OSError as error:
             raise EngineError(
-                f"Expected a saved sentencepiece tokenizer in {folder}: {error.strerror}.", "Check the folder."
+                f"Expected a saved sentencepiece tokenizer in {folder}: {error.strerror}.",
+                "Check the folder.",
+                code="saved-file-unreadable",
             ) from None
         except (ValueError, RecursionError):
             description = None
@@ -110,7 +113,11 @@ class SentencePiece(Tokenizer):
 
     def _trained(self) -> sentencepiece.SentencePieceProcessor:
         if self._processor is None:
-            raise EngineError("The sentencepiece tokenizer has no vocabulary yet.", "Train it on text, or load a saved one.")
+            raise EngineError(
+                "The sentencepiece tokenizer has no vocabulary yet.",
+                "Train it on text, or load a saved one.",
+                code="tokenizer-untrained",
+            )
         return self._processor
 
 
@@ -124,4 +131,8 @@ def _bytes_of(processor: sentencepiece.SentencePieceProcessor, token: int) -> by
 
 
 def _damaged(folder: Path) -> EngineError:
-    return EngineError(f"The saved sentencepiece tokenizer in {folder} is damaged or from a newer version.", "Train it again.")
+    return EngineError(
+        f"The saved sentencepiece tokenizer in {folder} is damaged or from a newer version.",
+        "Train it again.",
+        code="tokenizer-damaged",
+    )

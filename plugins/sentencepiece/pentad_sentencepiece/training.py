@@ -66,15 +66,19 @@ def _explain(message: str, asked: int) -> EngineError:
         return UsageError(
             f"A vocabulary of {asked} was asked for; the training text gives at most {found[1]}.",
             f"Say --tokenizer.vocab-size {found[1]} or less, or train on more text.",
+            code="vocabulary-too-large",
         )
     if found := re.search(r"smaller than required_chars\. \d+ vs (\d+)", message):
         return UsageError(
             f"A vocabulary of {asked} was asked for; the training text's characters alone need {found[1]}.",
             f"Say --tokenizer.vocab-size {found[1]} or more, or a smaller --tokenizer.character-coverage.",
+            code="vocabulary-too-small",
         )
     if "sentences_.empty()" in message or "all_chars_count" in message:
-        return UsageError("sentencepiece needs a text to train on; found none.", "Train on more text.")
-    return EngineError(f"sentencepiece could not be trained: {message.strip()}", "Try --tokenizer bpe.")
+        return UsageError("sentencepiece needs a text to train on; found none.", "Train on more text.", code="text-empty")
+    return EngineError(
+        f"sentencepiece could not be trained: {message.strip()}", "Try --tokenizer bpe.", code="tokenizer-not-trained"
+    )
 
 
 def _noting(texts: Iterator[str], failures: list[BaseException]) -> Iterator[str]:

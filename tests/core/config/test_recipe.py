@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pentad import STAGES, Choice, Implementation, Recipe, UsageError, option
-from pentad.config.recipe import read_tables
+from pentad.config.options import describe
+from pentad.config.recipe import TABLES, DataOptions, GenerationOptions, MachineOptions, TrainingOptions, read_tables
 from pentad.registry.catalogue import KINDS, Catalogue, Offer
 from pentad.registry.resolving import resolve
 
@@ -51,8 +53,9 @@ recipes = st.builds(
     data=words | st.lists(words),
     training=st.fixed_dictionaries(
         {"seed": st.integers(0, 2**63 - 1), "grad_clip": st.floats(0, 1e30)},
-        optional={"steps": st.none() | st.integers(1, 10**9), "device": st.sampled_from(["cpu", "cuda"])},
+        optional={"steps": st.none() | st.integers(1, 10**9), "gradient_accumulation": st.integers(1, 9)},
     ),
+    machine=st.fixed_dictionaries({"device": st.sampled_from(["cpu", "cuda"]), "threads": st.none() | st.integers(1, 1024)}),
     generation=st.fixed_dictionaries({"prompt": words}),
 )
 
@@ -61,7 +64,7 @@ recipes = st.builds(
 def test_a_recipe_survives_toml_and_resolving(found):
     assert Recipe.from_dict(tomllib.loads(resolved := resolve(found, catalogue()).recipe.to_toml())).to_toml() == resolved
     again = Recipe.from_dict(tomllib.loads(found.to_toml()))
-    assert again.training == found.training and again.data == found.data and again.generation == found.generation
+    assert all(getattr(again, table) == getattr(found, table) for table in TABLES)
     assert resolve(again, catalogue()).recipe == resolve(found, catalogue()).recipe
 
 
@@ -69,7 +72,7 @@ def test_a_resolved_recipe_spells_out_every_option():
     tables = tomllib.loads(resolve(recipe(), catalogue()).recipe.to_toml())
     assert tables["model"] == {"name": "gpt", "n_layer": 4, "heads": "none", "note": ""}
     assert {"steps", "budget", "seed", "batch_size"} < set(tables["training"])
-    assert set(tables) == {*STAGES, "data", "training", "generation"}
+    assert set(tables) == {*STAGES, *TABLES}
 
 
 def refused(tables):
@@ -88,6 +91,8 @@ def tables(**changes):
         ({"modle": {"name": "gpt"}}, "unknown table [modle]", "Did you mean model?"),
         ({"model": {"name": "gpt", "n_layr": 1}}, "model has no option 'n_layr'", "Did you mean n_layer?"),
         ({"training": {"stepz": 1}}, "training has no option 'stepz'", "Did you mean steps?"),
+        ({"training": {"device": "cpu"}}, "training has no option 'device'", "It belongs to [machine]."),
+        ({"training": {"log-every": 1}}, "training has no option 'log_every'", "It belongs to [reporting]."),
         ({"model": {}}, "names no model", "--model NAME"),
         ({"model": {"name": 3}}, "names no model", "--model NAME"),
         ({"model": "gpt"}, "model must be a table, found 'gpt'", 'name = "…"'),
@@ -112,7 +117,36 @@ def test_steps_beat_the_budget():
 
 def test_data_has_many_spellings():
     for data in ("a.txt", Path("a.txt"), ["a.txt"], {"sources": ["a.txt"]}, {"sources": "a.txt"}):
-        assert recipe(data=data).data_options().sources == ("a.txt",)
+        assert recipe(data=data).data.sources == ("a.txt",)
+
+
+def test_every_field_has_one_form_whatever_was_given():
+    found = recipe(training={"steps": 3}, machine=MachineOptions(threads=2))
+    assert found.model == Choice("gpt") == found.choice("model")
+    assert found.data == DataOptions(sources=("a.txt",))
+    assert found.training == TrainingOptions(steps=3)
+    assert found.machine == MachineOptions(threads=2)
+    assert found.generation == GenerationOptions()
+
+
+def test_a_recipe_is_changed_by_making_another_one():
+    before = recipe()
+    after = before.replace(model="rnn", generation={"samples": 2})
+    assert (after.model, after.generation.samples, after.optimizer) == (Choice("rnn"), 2, before.optimizer)
+    assert (before.model, before.generation.samples) == (Choice("gpt"), 1)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        before.model = Choice("rnn")
+
+
+def test_a_table_of_another_kind_is_refused():
+    with pytest.raises(UsageError, match="machine expects a mapping of options or MachineOptions"):
+        recipe(machine=TrainingOptions())
+
+
+def test_what_a_run_writes_and_samples_does_not_affect_its_result():
+    silent = {table for table, kind in TABLES.items() if not any(spec.affects_result for spec in describe(kind))}
+    mixed = {table for table, kind in TABLES.items() if len({spec.affects_result for spec in describe(kind)}) > 1}
+    assert (silent, mixed) == ({"generation", "reporting"}, set())
 
 
 def test_dashes_and_underscores_are_the_same_key():

@@ -21,7 +21,7 @@ def note(argument, folder):
     print("something for the log: ü")
 
 def refuse(argument, folder):
-    raise EngineError("It expected more, found less.", "Give it more.")
+    raise EngineError("It expected more, found less.", "Give it more.", code="too-little")
 
 def crash(argument, folder):
     raise ZeroDivisionError("by zero")

@@ -144,5 +144,5 @@ def test_ids_of_gpt2_do_not_change_at_a_cut():
         assert ids == tokenizer.encode(whole).tolist()
 
 
-def test_a_piece_is_plain_text_of_the_first_source_unless_it_says_so():
+def test_a_piece_of_plain_text_has_no_record():
     assert Piece("a", True) == ("a", True, None, 0)

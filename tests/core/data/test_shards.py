@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import itertools
 import json
 import subprocess
 import sys
@@ -36,6 +35,7 @@ class Text:
 @dataclass(frozen=True, kw_only=True)
 class ByteOptions:
     offset: int = option(1, "Added to each byte.", ge=1)
+    most: int | None = option(None, "Maximum bytes to train on.", ge=1)
 
 
 class Bytes(Tokenizer):
@@ -43,6 +43,7 @@ class Bytes(Tokenizer):
 
     def __init__(self, options: ByteOptions, vocab_size: int = 257) -> None:
         self.offset, self.size = options.offset, vocab_size
+        self.sample_bytes = options.most
         self.seen: list[str] = []
 
     @property
@@ -80,22 +81,17 @@ def train_part(documents, size=8):
     return split_corpus(Text(documents, size), 0).train
 
 
-def decoded(shard, tokenizer) -> list[str]:
-    """Return the text of each document, found by its start alone."""
-    ids, starts = shard.tokens.ids, shard.tokens.starts
-    return [tokenizer.decode(ids[start + 1 : end]) for start, end in itertools.pairwise(starts)]
-
-
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(documents=st.lists(st.text("abé😀 \n", min_size=1, max_size=30), min_size=1, max_size=8), size=st.integers(2, 40))
 def test_a_shard_is_the_text(tmp_path, documents, size):
     shard = tokenize_split(train_part(documents, size), Bytes(ByteOptions()), "bytes", tmp_path)
-    tokens = shard.tokens
-    assert tokens.ids.dtype == np.uint16 and not tokens.ids.flags.writeable
-    assert tokens.starts.dtype == np.int64 and tokens.learn is None and tokens.sources is None
-    assert tokens.starts.tolist() == np.flatnonzero(tokens.ids == 0).tolist()
-    assert tokens.starts[0] == 0 and tokens.starts[-1] == shard.n_tokens - 1
-    assert decoded(shard, Bytes(ByteOptions())) == documents
+    assert shard.tokens.ids.dtype == np.uint16 and not shard.tokens.ids.flags.writeable
+    assert shard.tokens.learn is None and shard.tokens.sources is None
+    ends = np.flatnonzero(shard.tokens.ids == 0)
+    assert shard.tokens.starts.dtype == np.int64 and shard.tokens.starts.tolist() == ends.tolist()
+    assert ends[0] == 0 and ends[-1] == shard.n_tokens - 1
+    parts = [bytes((part[1:] - 1).astype(np.uint8)).decode() for part in np.split(shard.tokens.ids, ends[1:])[:-1]]
+    assert parts == documents
     assert (shard.n_bytes, shard.n_documents) == (len("".join(documents).encode()), len(documents))
 
 
@@ -109,7 +105,6 @@ def test_a_large_vocabulary_needs_four_bytes(tmp_path):
 
 def test_an_empty_part_is_one_end_of_text(tmp_path):
     shard = tokenize_split(split_corpus(Text(["a b c"]), 0).held_out, Bytes(ByteOptions()), "bytes", tmp_path)
-    assert shard.tokens.starts.tolist() == [0]
     assert (shard.tokens.ids.tolist(), shard.n_bytes, shard.n_documents) == ([0], 0, 0)
 
 
@@ -138,12 +133,13 @@ def test_a_shard_is_used_again_and_rebuilt_when_damaged(tmp_path):
     first = tokenize_split(part, Bytes(ByteOptions()), "bytes", tmp_path)
     again = tokenize_split(part, Unused(ByteOptions()), "bytes", tmp_path)
     assert again.tokens.ids.tolist() == first.tokens.ids.tolist() and again.fingerprint == first.fingerprint
-    (file,) = tmp_path.rglob("ids.bin")
-    for damaged in (file.read_bytes()[:-2], b"\1" + file.read_bytes()[1:], b""):
-        expected = first.tokens.ids.tolist()
-        file.write_bytes(damaged) if damaged else file.unlink()
-        first = tokenize_split(part, Bytes(ByteOptions()), "bytes", tmp_path)
-        assert first.tokens.ids.tolist() == expected
+    for name in ("ids.bin", "starts.bin"):
+        (file,) = tmp_path.rglob(name)
+        for damaged in (file.read_bytes()[:-2], b"\1" + file.read_bytes()[1:], b""):
+            expected = first.tokens.ids.tolist(), first.tokens.starts.tolist()
+            file.write_bytes(damaged) if damaged else file.unlink()
+            first = tokenize_split(part, Bytes(ByteOptions()), "bytes", tmp_path)
+            assert (first.tokens.ids.tolist(), first.tokens.starts.tolist()) == expected
 
 
 def test_another_text_or_tokenizer_gives_another_shard(tmp_path):
@@ -172,7 +168,15 @@ def test_text_that_changes_while_it_is_encoded_leaves_nothing(tmp_path):
     corpus.documents = ["one two", "four"]
     with pytest.raises(EngineError, match="document 2 changed"):
         tokenize_split(part, Bytes(ByteOptions()), "bytes", tmp_path)
-    assert not list(tmp_path.rglob("ids.bin"))
+    assert not list(tmp_path.rglob("*.bin"))
+
+
+@pytest.mark.parametrize(("most", "least"), [(100, 80), (400, 380), (None, 480)])
+def test_a_tokenizer_is_given_as_much_text_as_it_wants(tmp_path, most, least):
+    split = split_corpus(Text([f"number {number:03}" for number in range(48)], 50), 0)
+    tokenizer, _, _ = trained_tokenizer(offer(), ByteOptions(most=most), split, tmp_path)
+    given = sum(len(text) for text in tokenizer.seen)
+    assert least <= given <= (most or split.train.n_bytes)
 
 
 def test_a_tokenizer_is_trained_once_on_the_training_part_alone(tmp_path):

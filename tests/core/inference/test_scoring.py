@@ -11,9 +11,14 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pentad.contracts.batch import Tokens
+from pentad.contracts.evaluator import HeldOut, RunEvaluator
+from pentad.contracts.vocabulary import Vocabulary
 from pentad.data.shards import TokenShard
 from pentad.inference import scoring as module
-from pentad.inference.scoring import evaluate
+from pentad.inference.net import ModelNet, bits_per_byte
+from pentad.inference.scoring import Offered, judge, score_windows
+from pentad.inference.session import ModelSession
 
 TEXTS = ["hello world", "a", "héé 😀", "x" * 40, "the end\n"]
 
@@ -21,7 +26,29 @@ TEXTS = ["hello world", "a", "héé 😀", "x" * 40, "the end\n"]
 def shard(tokenizer, texts=TEXTS):
     end = [tokenizer.end_of_text]
     ids = np.concatenate([end, *(np.concatenate([tokenizer.encode(text), end]) for text in texts)])
-    return TokenShard(ids.astype(np.uint16), sum(len(text.encode()) for text in texts), len(texts), "")
+    tokens = Tokens.of(ids.astype(np.uint16), tokenizer.end_of_text)
+    return TokenShard(tokens, sum(len(text.encode()) for text in texts), len(texts), "")
+
+
+class Windows(RunEvaluator):
+    """Bits per byte, as the shipped evaluator has it."""
+
+    primary = "bits_per_byte"
+
+    def evaluate(self, session, text):
+        score = score_windows(session, text)
+        bits = bits_per_byte(score.nats, max(score.n_bytes, 1))
+        loss = score.nats / max(score.n_tokens, 1)
+        return {"bits_per_byte": bits, "loss": loss, "n_bytes": score.n_bytes, "n_tokens": score.n_tokens}
+
+
+def evaluate(model, cpu, tokenizer, shard, context_length, *, step=0, most_tokens=None):
+    """Judge as the loop does, in a session of the model."""
+    was_training = model.training
+    session = ModelSession(model, cpu, tokenizer, Vocabulary.of(tokenizer))
+    model.train(was_training)
+    text = HeldOut(tokens=shard.tokens, n_bytes=shard.n_bytes, context_length=context_length, max_tokens=most_tokens)
+    return judge(session, Offered("windows", Windows()), text, step=step)
 
 
 def test_a_uniform_model_by_hand(fakes, cpu):
@@ -51,10 +78,9 @@ class Pairs:
 def test_tokenizers_agree_where_the_model_knows_nothing(fakes, cpu, monkeypatch):
     tokenizer = Pairs()
     text = shard(tokenizer)
-    text = TokenShard(
-        np.concatenate([[Pairs.end_of_text], *([*tokenizer.encode(text), Pairs.end_of_text] for text in TEXTS)]).astype("<u4"),
-        text.n_bytes, text.n_documents, "",
-    )  # fmt: skip
+    end = [Pairs.end_of_text]
+    ids = np.concatenate([end, *(np.concatenate([tokenizer.encode(text), end]) for text in TEXTS)]).astype("<u4")
+    text = TokenShard(Tokens.of(ids, Pairs.end_of_text), text.n_bytes, text.n_documents, "")
     found = evaluate(fakes.Uniform(tokenizer.vocab_size), cpu, tokenizer, text, 8)
     n_tokens = sum(len(tokenizer.encode(text)) for text in TEXTS)
     assert found.n_tokens == n_tokens < found.n_bytes
@@ -67,17 +93,15 @@ def test_every_byte_is_scored_once(fakes, cpu, texts, length):
     tokenizer, seen = fakes.ByteLike(), []
     model = fakes.Uniform(257)
     text = shard(tokenizer, texts)
-    original = module.negative_log_likelihood
+    original = ModelNet.nll
 
-    def spy(model, machine, inputs, targets, segments):
+    def spy(net, features, targets, weights=None):
         seen.append(targets[targets >= 0].numpy())
-        return original(model, machine, inputs, targets, segments)
+        return original(net, features, targets, weights)
 
-    module.negative_log_likelihood = spy
-    try:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ModelNet, "nll", spy)
         found = evaluate(model, cpu, tokenizer, text, length)
-    finally:
-        module.negative_log_likelihood = original
     scored = b"".join(tokenizer.token_bytes(token) for token in np.concatenate(seen))
     assert scored == "".join(texts).encode()
     assert found.n_bytes == len(scored)
@@ -114,12 +138,10 @@ def test_the_score_does_not_depend_on_how_much_is_done_at_once(fakes, cpu, monke
 def test_memory_does_not_grow_with_the_text(fakes, cpu, tmp_path: Path, monkeypatch):
     tokenizer = fakes.ByteLike()
     largest = []
-    monkeypatch.setattr(
-        module, "negative_log_likelihood", lambda model, machine, inputs, *_: largest.append(inputs.numel()) or 0.0
-    )
+    monkeypatch.setattr(ModelNet, "nll", lambda net, features, targets, weights=None: largest.append(targets.numel()) or 0.0)
     for n_tokens in (20_000, 2_000_000):
         tokens = np.memmap(tmp_path / f"{n_tokens}", dtype=np.uint16, mode="w+", shape=(n_tokens,))
-        evaluate(fakes.Uniform(257), cpu, tokenizer, TokenShard(tokens, n_tokens, 1, ""), 128)
+        evaluate(fakes.Uniform(257), cpu, tokenizer, TokenShard(Tokens.of(tokens, 256), n_tokens, 1, ""), 128)
     assert max(largest) <= module.TOKENS_AT_ONCE
 
 

@@ -210,7 +210,7 @@ def test_what_a_factory_returns_is_checked():
 
     found = Catalogue(entry_points=[])
     found._load("acme", "1", lambda: types.SimpleNamespace(engine_samplers=engine_samplers))
-    with pytest.raises(EngineError, match="The sampler acme:coin must return a Sampler; found int"):
+    with pytest.raises(EngineError, match="The sampler acme:coin must return a Sampler or a Decoder; found int"):
         found.find("sampler", "coin").make(3)
 
 

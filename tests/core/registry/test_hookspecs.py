@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from pentad import Command, Corpus, Executor, Implementation, Observer, Reader, hookimpl
+from pentad import Adapter, Command, Corpus, Evaluator, Executor, Format, Implementation, Observer, Reader, hookimpl
 from pentad.registry import hookspecs
 from pentad.registry.catalogue import KINDS, Catalogue
 
@@ -22,6 +22,9 @@ RECORDS = {
     "engine_observers": Observer(name="acme", summary="", factory="never:imported"),
     "engine_commands": Command(name="acme", summary="", factory="never:imported"),
     "engine_executors": Executor(name="acme", summary="", factory="never:imported"),
+    "engine_evaluators": Evaluator(name="acme", summary="", factory="never:imported"),
+    "engine_adapters": Adapter(name="acme", summary="", factory="never:imported"),
+    "engine_formats": Format(name="acme", summary="", factory="never:imported"),
 }
 
 

@@ -93,7 +93,7 @@ def text(tmp_path_factory):
 @pytest.fixture(scope="module")
 def recipe(tiny_recipe, text):
     model = Choice("gpt", n_layer=1, n_head=2, n_embd=8)
-    training = {"accumulation": 2, "batch_size": 6}
+    training = {"gradient_accumulation": 2, "batch_size": 6}
     return tiny_recipe(text, model=model, training=training)
 
 
@@ -173,7 +173,7 @@ def test_sums_over_processes(folder):
 
 
 def test_every_example_falls_to_one_process(fakes, cpu):
-    options = TrainingOptions(batch_size=7, accumulation=3)
+    options = TrainingOptions(batch_size=7, gradient_accumulation=3)
     builder, model = fakes.Given(np.zeros((4, 3))), fakes.Tiny()
     for size in (1, 2, 3, 9):
         shares = [

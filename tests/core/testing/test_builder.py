@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from pentad import Batch, ExampleBuilder, Implementation, NoOptions, random_words, segments_of, shuffled
+from pentad import Batch, ExampleBuilder, Implementation, NoOptions, SpecialToken, random_words, segments_of, shuffled
 from pentad.contracts.batch import IGNORED
 from pentad.testing import ExampleBuilderConformance
 
@@ -27,15 +27,18 @@ class Right(ExampleBuilder):
     def build(self, tokens, indices, seed):
         _, windows = shuffled(indices, self.count(tokens), seed)
         starts = np.minimum(windows * self.context_length, len(tokens) - 1 - self.context_length)
-        rows = tokens[starts[:, None] + np.arange(self.context_length + 1)].astype(np.int64)
-        inputs = rows[:, :-1]
-        return Batch(inputs=inputs, targets=rows[:, 1:], segments=segments_of(inputs, self.end_of_text))
+        at = starts[:, None] + np.arange(self.context_length + 1)
+        rows = np.asarray(tokens.ids)[at].astype(np.int64)
+        inputs, targets = rows[:, :-1], rows[:, 1:]
+        if tokens.learn is not None:
+            targets = np.where(tokens.learn[at[:, 1:]], targets, IGNORED)
+        return Batch(inputs=inputs, targets=targets, segments=segments_of(inputs, self.end_of_text))
 
 
 class ShiftedByOne(Right):
     def build(self, tokens, indices, seed):
         batch = super().build(tokens, indices, seed)
-        return replace(batch, targets=batch.inputs.copy())
+        return replace(batch, targets=np.where(batch.targets == IGNORED, IGNORED, batch.inputs))
 
 
 class LearnsAcrossDocuments(Right):
@@ -87,7 +90,7 @@ class LeavesTheTailOut(Right):
 class TeachesOneEndOnly(Right):
     def build(self, tokens, indices, seed):
         batch = super().build(tokens, indices, seed)
-        hidden = (batch.targets == self.end_of_text) & (batch.inputs != tokens[-2])
+        hidden = (batch.targets == self.end_of_text) & (batch.inputs != tokens.ids[-2])
         return replace(batch, targets=np.where(hidden, IGNORED, batch.targets))
 
 
@@ -110,14 +113,14 @@ class ExamplesOfNothing(Right):
 
 class WritesIntoTheText(Right):
     def build(self, tokens, indices, seed):
-        tokens[0] = tokens[0]
+        tokens.ids[0] = tokens.ids[0]
         return super().build(tokens, indices, seed)
 
 
 class LooksIntoTheMemoryBehindTheText(Right):
     def build(self, tokens, indices, seed):
-        whole = tokens if tokens.base is None or isinstance(tokens, np.memmap) else tokens.base
-        return super().build(whole, indices, seed)
+        whole = tokens.ids if tokens.ids.base is None or isinstance(tokens.ids, np.memmap) else tokens.ids.base
+        return super().build(replace(tokens, ids=whole), indices, seed)
 
 
 class Ends(Right):
@@ -131,11 +134,13 @@ class MasksNothing(Right):
     """A bidirectional builder that shows what it asks for."""
 
     attention = "bidirectional"
-    extra_tokens = 1
+    special_tokens = (SpecialToken(name="mask"),)
 
     def build(self, tokens, indices, seed):
         batch = super().build(tokens, indices, seed)
         learned = (np.arange(self.context_length) % 4 == 1) & (batch.inputs != self.end_of_text)
+        if tokens.learn is not None:
+            learned &= np.isin(batch.inputs, tokens.ids[tokens.learn])
         return replace(batch, inputs=self.shown(batch.inputs, learned), targets=np.where(learned, batch.inputs, IGNORED))
 
     def shown(self, inputs, learned):
@@ -147,8 +152,29 @@ class Masks(MasksNothing):
         return np.where(learned, self.vocab_size, inputs)
 
 
+class TeachesSomethingElse(Masks):
+    def build(self, tokens, indices, seed):
+        batch = super().build(tokens, indices, seed)
+        return replace(batch, targets=np.where(batch.targets > 1, batch.targets - 1, batch.targets))
+
+
+class LearnsThePrompt(Right):
+    def build(self, tokens, indices, seed):
+        return super().build(replace(tokens, learn=None), indices, seed)
+
+
+class LikeBERT(Masks):
+    """Of what it learns it masks most, shows a tenth, and puts other tokens in place of a tenth."""
+
+    def shown(self, inputs, learned):
+        number = inputs % 10
+        other = 1 + (inputs * 7) % (self.vocab_size - 1)
+        hidden = np.where(number == 0, inputs, np.where(number == 1, other, self.vocab_size))
+        return np.where(learned, hidden, inputs)
+
+
 class MasksWithAnUndeclaredId(Masks):
-    extra_tokens = 0
+    special_tokens = ()
 
 
 def failures(builder, options=NoOptions):
@@ -157,7 +183,7 @@ def failures(builder, options=NoOptions):
     return {check: result.note for check in kit.checks() if (result := kit.run(check)).outcome != "passed"}
 
 
-@pytest.mark.parametrize("builder", [Right, Masks])
+@pytest.mark.parametrize("builder", [Right, Masks, LikeBERT])
 def test_right_builders_pass(builder):
     assert failures(builder) == {}
 
@@ -165,7 +191,6 @@ def test_right_builders_pass(builder):
 @pytest.mark.parametrize(
     ("builder", "check"),
     [
-        (ShiftedByOne, "targets_are_the_next_token"),
         (LearnsAcrossDocuments, "nothing_crosses_documents"),
         (Stateful, "same_rows_in_any_grouping"),
         (DependsOnItsBatch, "same_rows_in_any_grouping"),
@@ -180,11 +205,17 @@ def test_right_builders_pass(builder):
         (WritesIntoTheText, "reads_memory_maps"),
         (LooksIntoTheMemoryBehindTheText, "stays_within_the_text"),
         (Ends, "goes_on_without_end"),
-        (MasksNothing, "targets_are_hidden"),
+        (MasksNothing, "some_targets_are_hidden"),
+        (LearnsThePrompt, "learn_mask"),
     ],
 )
 def test_a_wrong_builder_is_caught_by_the_check_meant_for_it(builder, check):
     assert list(failures(builder)) == [check]
+
+
+def test_wrong_targets_are_caught_and_so_is_what_they_teach_in_place_of_the_text():
+    assert set(failures(ShiftedByOne)) == {"targets_are_the_next_token", "learn_mask"}
+    assert set(failures(TeachesSomethingElse)) == {"targets_are_the_text", "learn_mask", "examples_cover_the_text"}
 
 
 def test_repeated_examples_are_caught_and_so_is_what_they_leave_out():

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pentad import EngineError, Implementation, Model, NoOptions
+from pentad import EngineError, Implementation, Model, NoOptions, Output
 from pentad.testing import ModelConformance
 
 
@@ -24,8 +24,8 @@ class Bigram(Model):
         self.vocab_size = vocab_size
         self.register_buffer("counts", torch.ones(vocab_size, vocab_size))
 
-    def forward(self, inputs: Tensor, state: Any = None, segments: Tensor | None = None) -> tuple[Tensor, Any]:
-        return F.one_hot(inputs, self.vocab_size).float(), state
+    def forward(self, inputs: Tensor, state: Any = None, segments: Tensor | None = None) -> Output:
+        return Output(F.one_hot(inputs, self.vocab_size).float(), state)
 
     def logits(self, features: Tensor) -> Tensor:
         return (features @ self.counts.to(features.dtype)).log()
@@ -56,12 +56,12 @@ class RunningMean(Model):
         self.mix = nn.Linear(2 * self.width, self.width)
         self.head = nn.Linear(self.width, vocab_size)
 
-    def forward(self, inputs: Tensor, state: Sums | None = None, segments: Tensor | None = None) -> tuple[Tensor, Any]:
+    def forward(self, inputs: Tensor, state: Sums | None = None, segments: Tensor | None = None) -> Output:
         start = state.length if state else 0
         if start + inputs.shape[1] > self.context_length:
-            raise EngineError("too long")
+            raise EngineError("too long", code="context-too-long")
         x = self.embedding(inputs)
-        return self.transform(torch.cat((x, self.mean(x, start, state, segments)), dim=-1)), state
+        return Output(self.transform(torch.cat((x, self.mean(x, start, state, segments)), dim=-1)), state)
 
     def mean(self, x: Tensor, start: int, state: Sums | None, segments: Tensor | None) -> Tensor:
         sums = x.cumsum(1) + (state.total if state else 0)
@@ -176,17 +176,17 @@ class LeakingLSTM(Model):
         self.last = tuple(part.detach() for part in after)
         return output, after
 
-    def forward(self, inputs: Tensor, state: Any = None, segments: Tensor | None = None) -> tuple[Tensor, Any]:
+    def forward(self, inputs: Tensor, state: Any = None, segments: Tensor | None = None) -> Output:
         with torch.autocast("cpu", enabled=False):
             x = self.embedding(inputs)
             if segments is None:
                 output, after = self.run(x, state)
-                return output, None if state is None else after
+                return Output(output, None if state is None else after)
             rows = []
             for row, numbers in zip(x, segments, strict=True):
                 documents = row.split(numbers.unique_consecutive(return_counts=True)[1].tolist())
                 rows.append(torch.cat([self.cell(document[None])[0][0] for document in documents]))
-            return torch.stack(rows), None
+            return Output(torch.stack(rows))
 
     def logits(self, features: Tensor) -> Tensor:
         return self.head(features)
@@ -200,6 +200,36 @@ class RightLSTM(LeakingLSTM):
     def run(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
         output, after = self.cell(x, state)
         return output, after
+
+
+class SelectsTheWrongRows(RunningMean):
+    """Its state forgets to put its rows in order."""
+
+    def initial_state(self, batch_size: int, max_length: int) -> Any:
+        return SumsThatGoWrong(torch.zeros(batch_size, 1, self.width))
+
+
+@dataclass
+class SumsThatGoWrong(Sums):
+    def select(self, rows: Tensor) -> Any:
+        return SumsThatGoWrong(self.total[torch.arange(len(rows)) % len(self.total)], self.length)
+
+
+class TruncatesItsLengthOnly(RunningMean):
+    def initial_state(self, batch_size: int, max_length: int) -> Any:
+        return SumsThatGoBack(torch.zeros(batch_size, 1, self.width))
+
+
+@dataclass
+class SumsThatGoBack(Sums):
+    def truncate(self, length: int) -> Any:
+        return SumsThatGoBack(self.total, length)
+
+
+class LosesInEvaluation(RunningMean):
+    def forward(self, inputs: Tensor, state: Any = None, segments: Tensor | None = None) -> Output:
+        output = super().forward(inputs, state, segments)
+        return Output(output.features, output.state, {"size": output.features.square().mean()})
 
 
 class SharedState(RunningMean):
@@ -281,7 +311,7 @@ class HalfVocabulary(RunningMean):
 class Deaf(RunningMean):
     """Never reads the last token."""
 
-    def forward(self, inputs: Tensor, state: Sums | None = None, segments: Tensor | None = None) -> tuple[Tensor, Any]:
+    def forward(self, inputs: Tensor, state: Sums | None = None, segments: Tensor | None = None) -> Output:
         return super().forward(torch.zeros_like(inputs), state, segments)
 
 
@@ -292,9 +322,9 @@ class BoundedButWrong(RunningMean):
 
 
 class NeverLearns(RunningMean):
-    def forward(self, inputs: Tensor, state: Any = None, segments: Tensor | None = None) -> tuple[Tensor, Any]:
-        features, state = super().forward(inputs, state, segments)
-        return 1e-4 * features, state
+    def forward(self, inputs: Tensor, state: Any = None, segments: Tensor | None = None) -> Output:
+        output = super().forward(inputs, state, segments)
+        return Output(1e-4 * output.features, output.state)
 
     def logits(self, features: Tensor) -> Tensor:
         return 1e-3 * super().logits(features)
@@ -345,6 +375,9 @@ FAULTS: list[tuple[type[Model], set[str]]] = [
     (BatchStatistics, {"rows_apart"}),
     (CentresOverBatch, {"rows_apart", "any_batch_size"}),
     (SharedState, {"states_are_apart"}),
+    (SelectsTheWrongRows, {"state_selects"}),
+    (TruncatesItsLengthOnly, {"state_truncates"}),
+    (LosesInEvaluation, {"losses", "shapes"}),
     (HalfVocabulary, {"shapes"}),
     (Deaf, {"reads_its_input"}),
     (DependsOnLength, {"shorter_row", *STEPS, "states_are_apart"}),

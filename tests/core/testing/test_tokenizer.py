@@ -44,7 +44,7 @@ class Right(Tokenizer):
         try:
             self.order = np.array(json.loads((folder / "order.json").read_text()))
         except (OSError, ValueError) as error:
-            raise EngineError(f"damaged: {error}") from None
+            raise EngineError(f"damaged: {error}", code="tokenizer-damaged") from None
 
 
 class StripsSpaces(Right):

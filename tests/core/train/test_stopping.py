@@ -63,7 +63,7 @@ def test_the_final_score_is_left_at_once(text, tmp_path, tiny_recipe, monkeypatc
 
     with monkeypatch.context() as patched:
         patched.setattr("pentad.train.loop.evaluate", never)
-        recipe = tiny_recipe(text, steps=4, training={"evaluate_every": 0.0})
+        recipe = tiny_recipe(text, steps=4, evaluation={"evaluate_every": 0.0})
         with pytest.raises(Interrupted, match="Stopped at step 4") as caught:
             run(recipe, out=tmp_path / "run", observers=[])
         assert "engine resume" in caught.value.hint

@@ -71,7 +71,7 @@ def test_micro_batches_of_unequal_targets_are_one_batch(fakes, cpu, accumulation
     builder, model = fakes.Given(rows(), kept), fakes.Summing()
     twin = copy.deepcopy(model)
     one = trainer(fakes, cpu, model, builder)
-    many = trainer(fakes, cpu, twin, builder, accumulation=accumulation)
+    many = trainer(fakes, cpu, twin, builder, gradient_accumulation=accumulation)
     for number in range(3):
         whole, parts = one.step(number, 0), many.step(number, 0)
         assert parts.loss == pytest.approx(whole.loss, rel=1e-5)
@@ -97,7 +97,7 @@ def test_what_is_not_finite_stops_before_the_update(fakes, cpu, place):
         model.head.weight.register_hook(lambda gradient: gradient * float("inf"))
     before = weights(model)
     with pytest.raises(EngineError) as caught:
-        trainer(fakes, cpu, model, fakes.Given(rows()), accumulation=2).step(5, 0)
+        trainer(fakes, cpu, model, fakes.Given(rows()), gradient_accumulation=2).step(5, 0)
     message = caught.value.message
     assert "Step 6 must give finite numbers" in message and "in examples 40 to 47. Nothing was updated" in message
     assert "the loss (nan)" in message if place == "loss" else "the gradient of head.weight (and 0 more)" in message
@@ -118,7 +118,7 @@ def test_dropout_depends_on_the_seed_and_the_step_alone(fakes, cpu):
 
     def after(numbers, noise=0, **changes):
         twin = copy.deepcopy(model)
-        found = trainer(fakes, cpu, twin, builder, accumulation=2, **changes)
+        found = trainer(fakes, cpu, twin, builder, gradient_accumulation=2, **changes)
         for number in numbers:
             torch.manual_seed(noise)
             found.step(number, 0)
@@ -151,7 +151,7 @@ def test_processes_do_not_share_their_dropout(fakes, cpu):
 def test_a_counted_model_learns_without_an_optimizer(fakes, cpu):
     table = rows()
     model = fakes.Counting(V)
-    found = Trainer(model, None, fakes.Given(table), TOKENS, options(accumulation=3), cpu)
+    found = Trainer(model, None, fakes.Given(table), TOKENS, options(gradient_accumulation=3), cpu)
     outcome = found.step(0, 0)
     expected = torch.full((V, V), 0.1)
     for row in table[:8]:
@@ -174,7 +174,7 @@ def test_a_builder_may_bring_its_own_objective(fakes, cpu):
     logits = model.logits(model(torch.from_numpy(batch.inputs))[0]).flatten(0, 1)
     expected = F.cross_entropy(logits, torch.from_numpy(batch.targets).flatten(), label_smoothing=0.1, ignore_index=IGNORED)
     before = weights(model)
-    outcome = trainer(fakes, cpu, model, builder, accumulation=2).step(0, 0)
+    outcome = trainer(fakes, cpu, model, builder, gradient_accumulation=2).step(0, 0)
     assert outcome.loss == pytest.approx(expected.item(), rel=1e-5)
     assert not torch.equal(before["head.weight"], model.head.weight)
 

@@ -139,7 +139,7 @@ def test_an_error_in_the_texts_reaches_the_caller():
         yield "some text"
         raise failure
 
-    for failure in (EngineError("the file broke off"), KeyboardInterrupt()):
+    for failure in (EngineError("the file broke off", code="file-damaged"), KeyboardInterrupt()):
         with pytest.raises(type(failure)) as caught:
             trained(texts())
         assert caught.value is failure
@@ -213,3 +213,8 @@ def test_damaged_files_are_refused(prose, tmp_path):
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(EngineError, match="damaged"):
         BPE(BPEOptions()).load(tmp_path)
+
+
+@pytest.mark.parametrize("train_mb", [1, 101])
+def test_it_asks_for_as_much_text_as_the_option_says(train_mb):
+    assert BPE(BPEOptions(train_mb=train_mb)).sample_bytes == train_mb * 1_000_000

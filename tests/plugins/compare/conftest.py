@@ -85,8 +85,10 @@ name = "adamw"
 steps = 12
 batch_size = 4
 context_length = 16
-evaluate_every = 0.5
+[machine]
 threads = 1
+[evaluation]
+evaluate_every = 0.5
 """
 
 

@@ -38,7 +38,7 @@ def test_an_option_counts_for_the_implementations_that_have_it():
 
 def test_training_options_vary_too():
     found = arms(axis("training.batch_size", "8", "16"))
-    assert [(arm.label, arm.recipe.training_options().batch_size) for arm in found] == [
+    assert [(arm.label, arm.recipe.training.batch_size) for arm in found] == [
         ("batch_size 8", 8),
         ("batch_size 16", 16),
     ]

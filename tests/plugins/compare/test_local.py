@@ -25,7 +25,7 @@ def note(argument, folder):
 
 
 def fail(argument, folder):
-    raise EngineError("It expected more, found less.", "Give it more.")
+    raise EngineError("It expected more, found less.", "Give it more.", code="too-little")
 
 
 def crash(argument, folder):

@@ -40,7 +40,7 @@ def study(place, tmp_path):
 
 
 def with_training(recipe, **changes):
-    return dataclasses.replace(recipe, training=dataclasses.replace(recipe.training_options(), **changes))
+    return recipe.replace(training=dataclasses.replace(recipe.training, **changes))
 
 
 def test_a_key_changes_with_all_that_decides_a_result(study):
@@ -49,7 +49,9 @@ def test_a_key_changes_with_all_that_decides_a_result(study):
         with_training(recipe, batch_size=3),
         with_training(recipe, budget="3MB"),
         dataclasses.replace(recipe, model=Choice("gpt", **{**recipe.choice("model").options, "n_layer": 9})),
-        dataclasses.replace(recipe, data=dataclasses.replace(recipe.data_options(), validation=0.1)),
+        dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, validation=0.1)),
+        recipe.replace(machine={"precision": "bf16"}),
+        recipe.replace(evaluation={"evaluate_every": 0.3}),  # other points of the curve
     ]
     keys = [study.key(recipe), *(study.key(each) for each in changed), study.key(recipe, 1)]
     other = split_corpus(study.split.train, 0.1)
@@ -59,8 +61,13 @@ def test_a_key_changes_with_all_that_decides_a_result(study):
 
 def test_a_key_does_not_change_with_what_decides_nothing(study):
     recipe = with_training(study.arms[0].recipe, budget="3MB")
-    same = [with_training(recipe, seed=7), with_training(recipe, threads=1, log_every=3, checkpoint_seconds=1.0)]
-    same.append(dataclasses.replace(recipe, sampler=Choice("greedy")))
+    same = [
+        with_training(recipe, seed=7),
+        recipe.replace(sampler="greedy"),
+        recipe.replace(machine={"threads": 1}),
+        recipe.replace(reporting={"log_every": 3, "checkpoint_seconds": 1.0, "keep_checkpoints": 9}),
+        recipe.replace(generation={"prompt": "a", "max_tokens": 3, "samples": 2, "sample_every": 0.5}),
+    ]
     assert {study.key(each) for each in same} == {study.key(recipe)}
 
 
@@ -77,7 +84,7 @@ def test_a_budget_of_time_is_one_number_of_threads(study):
     timed, counted = (with_training(study.arms[0].recipe, budget=budget) for budget in ("60s", "3MB"))
     one, two = dataclasses.replace(study, threads=1), dataclasses.replace(study, threads=2)
     assert one.key(timed) != two.key(timed) and one.key(counted) == two.key(counted)
-    assert one.key(timed) == two.key(with_training(timed, threads=1))
+    assert one.key(timed) == two.key(timed.replace(machine={"threads": 1}))
 
 
 def test_a_key_changes_with_the_code(study, monkeypatch):
@@ -104,10 +111,10 @@ def test_arms_of_one_recipe_lie_apart(study):
 
 
 def test_a_run_gets_its_seed_and_the_share_of_threads(study):
-    training = run_recipe(study.arms[0].recipe, 5, 2).training_options()
-    assert (training.seed, training.threads, training.sample_every) == (5, 2, 0.0)
-    asked = with_training(study.arms[0].recipe, threads=1)
-    assert run_recipe(asked, 5, 2).training_options().threads == 1
+    recipe = run_recipe(study.arms[0].recipe, 5, 2)
+    assert (recipe.training.seed, recipe.machine.threads, recipe.generation.sample_every) == (5, 2, 0.0)
+    asked = study.arms[0].recipe.replace(machine={"threads": 1})
+    assert run_recipe(asked, 5, 2).machine.threads == 1
 
 
 @pytest.mark.parametrize(

@@ -252,14 +252,11 @@ def trained(tmp_path_factory):
                 "steps": 60,
                 "batch_size": 8,
                 "context_length": 32,
-                "device": "cpu",
-                "threads": 1,
-                "compile": "off",
-                "sample_every": 0,
-                "evaluate_every": 0,
-                "checkpoint_seconds": 0,
             },
-            generation={"max_tokens": 1, "samples": 1},
+            machine={"device": "cpu", "threads": 1, "compile": "off"},
+            evaluation={"evaluate_every": 0},
+            generation={"max_tokens": 1, "samples": 1, "sample_every": 0},
+            reporting={"checkpoint_seconds": 0},
         )
         run(recipe, out=folder / "run")
     return open_run(folder / "run", device="cpu")

@@ -34,3 +34,8 @@ class TestLlama(ModelConformance):
         "logit_softcap": 0.0,
         "pad_vocab_to": 8,
     }
+
+
+class TestExperts(ModelConformance):
+    name = "gpt"
+    options = {**SMALL, "n_expert": 4, "n_expert_active": 2, "expert_balance": 0.1}

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pentad_gpt.attention import Cache
+from pentad_gpt.cache import Cache
 from pentad_gpt.model import GPT
 from pentad_gpt.options import GPTOptions
 
@@ -29,14 +29,14 @@ def ids(batch: int, length: int = 16) -> Tensor:
 @torch.no_grad()
 def in_pieces(model: GPT, inputs: Tensor, *lengths: int) -> tuple[Tensor, Cache]:
     state = model.initial_state(len(inputs), sum(lengths))
-    return torch.cat([model.logits(model(piece, state)[0]) for piece in inputs.split(lengths, dim=1)], dim=1), state
+    return torch.cat([model.logits(model(piece, state).features) for piece in inputs.split(lengths, dim=1)], dim=1), state
 
 
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("options", [{}, LLAMA, GPT2, UNTURNED, LAYER_NORM, {"qk_norm": False}])
 def test_one_at_a_time_gives_the_logits_of_all_at_once(options: dict[str, object], batch: int) -> None:
     model, inputs = gpt(**options), ids(batch)
-    expected = model.logits(model(inputs)[0])
+    expected = model.logits(model(inputs).features)
     found, state = in_pieces(model, inputs, *[1] * 16)
     assert state.decoder is not None
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
@@ -45,7 +45,7 @@ def test_one_at_a_time_gives_the_logits_of_all_at_once(options: dict[str, object
 def test_pieces_of_any_length_follow_each_other() -> None:
     model, inputs = gpt(n_kv_head=2), ids(3)
     found, _ = in_pieces(model, inputs, 5, 1, 1, 6, 1, 2)
-    torch.testing.assert_close(found, model.logits(model(inputs)[0]), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(found, model.logits(model(inputs).features), atol=1e-4, rtol=1e-4)
 
 
 def test_vectors_of_no_length() -> None:
@@ -66,29 +66,30 @@ def test_a_new_state_knows_new_weights() -> None:
     model, inputs = gpt(), ids(2)
     before, _ = in_pieces(model, inputs, *[1] * 16)
     with torch.no_grad():
-        model.blocks[0].attention.value.weight.mul_(3)
+        model.layers[0].attention.value.weight.mul_(3)
     found, _ = in_pieces(model, inputs, *[1] * 16)
     assert not torch.allclose(found, before, atol=1e-2)
-    torch.testing.assert_close(found, model.logits(model(inputs)[0]), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(found, model.logits(model(inputs).features), atol=1e-4, rtol=1e-4)
 
 
 def test_gradients_go_through_the_blocks() -> None:
     model = gpt()
-    features, state = model(ids(2, 1), model.initial_state(2, 16))
-    features.sum().backward()
-    assert state.decoder is None and model.blocks[0].attention.value.weight.grad.any()
+    output = model(ids(2, 1), model.initial_state(2, 16))
+    state = output.state
+    output.features.sum().backward()
+    assert state.decoder is None and model.layers[0].attention.value.weight.grad.any()
 
 
 @torch.no_grad()
 def test_training_goes_through_the_blocks() -> None:
     model = gpt(dropout=0.5).train()
-    assert model(ids(2, 1), model.initial_state(2, 16))[1].decoder is None
+    assert model(ids(2, 1), model.initial_state(2, 16)).state.decoder is None
 
 
 @torch.no_grad()
 def test_other_precisions_go_through_the_blocks() -> None:
     model = gpt()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert model(ids(2, 1), model.initial_state(2, 16))[1].decoder is None
+        assert model(ids(2, 1), model.initial_state(2, 16)).state.decoder is None
     model.double()
-    assert model(ids(2, 1), model.initial_state(2, 16))[1].decoder is None
+    assert model(ids(2, 1), model.initial_state(2, 16)).state.decoder is None

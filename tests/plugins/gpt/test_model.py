@@ -32,7 +32,7 @@ def ids(batch: int = 3, length: int = 16) -> Tensor:
 
 
 def logits(model: GPT, inputs: Tensor, **more: Tensor) -> Tensor:
-    return model.logits(model(inputs, **more)[0])
+    return model.logits(model(inputs, **more).features)
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +62,8 @@ class TestGPT2:
         )
         latest = tokens
         while tokens.shape[1] < 16:
-            features, state = ours(latest, state)
-            latest = ours.logits(features[:, -1]).argmax(-1, keepdim=True)
+            output = ours(latest, state)
+            latest, state = ours.logits(output.features[:, -1]).argmax(-1, keepdim=True), output.state
             tokens = torch.cat((tokens, latest), dim=1)
         assert torch.equal(tokens, expected)
 
@@ -86,11 +86,11 @@ def converted(theirs: dict[str, Tensor]) -> dict[str, Tensor]:
     for layer in range(2):
         for old, new in names.items():
             for part in ("weight", "bias"):
-                ours[f"blocks.{layer}.{new}.{part}"] = theirs[f"transformer.h.{layer}.{old}.{part}"].t()
+                ours[f"layers.{layer}.{new}.{part}"] = theirs[f"transformer.h.{layer}.{old}.{part}"].t()
         for part in ("weight", "bias"):
             stacked = theirs[f"transformer.h.{layer}.attn.c_attn.{part}"].t().chunk(3)
             for name, piece in zip(("query", "key", "value"), stacked, strict=True):
-                ours[f"blocks.{layer}.attention.{name}.{part}"] = piece
+                ours[f"layers.{layer}.attention.{name}.{part}"] = piece
     return ours
 
 
@@ -109,7 +109,7 @@ def test_grouped_heads_equal_repeated_ones() -> None:
     weights = grouped.state_dict()
     for layer in range(2):
         for name in ("key", "value"):
-            key = f"blocks.{layer}.attention.{name}.weight"
+            key = f"layers.{layer}.attention.{name}.weight"
             weights[key] = weights[key].view(2, 8, 32).repeat_interleave(2, dim=0).reshape(32, 32)
     full.load_state_dict(weights)
     torch.testing.assert_close(logits(grouped, ids()), logits(full, ids()))
@@ -130,12 +130,12 @@ def test_logits_are_bounded_by_the_softcap() -> None:
 def test_zero_projections_start_as_the_embedding_alone() -> None:
     model = gpt(zero_init_projections=True)
     x = F.rms_norm(model.embedding(ids()), (32,), eps=1e-6)
-    torch.testing.assert_close(model(ids())[0], F.rms_norm(x, (32,), eps=1e-6))
+    torch.testing.assert_close(model(ids()).features, F.rms_norm(x, (32,), eps=1e-6))
 
 
 def test_initial_size_of_the_matrices() -> None:
     model = gpt(n_embd=64, bias=True)
-    block = model.blocks[0]
+    block = model.layers[0]
     assert block.attention.query.weight.std().item() == pytest.approx(1 / 8, rel=0.1)
     assert block.attention.projection.weight.std().item() == pytest.approx(1 / 8 / math.sqrt(4), rel=0.1)
     assert block.mlp.projection.weight.std().item() == pytest.approx(1 / 16 / math.sqrt(4), rel=0.1)
@@ -149,7 +149,7 @@ def test_compiles_as_one_graph_to_the_same_logits(options: dict[str, object], pa
     segments = torch.arange(16).div(6, rounding_mode="floor").expand(3, -1) if packed else None
     torch._dynamo.reset()
     compiled = torch.compile(model, fullgraph=True, backend="eager")
-    found, expected = compiled(ids(), None, segments)[0], model(ids(), None, segments)[0]
+    found, expected = compiled(ids(), None, segments).features, model(ids(), None, segments).features
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
     found.sum().backward()
 

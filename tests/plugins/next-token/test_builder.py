@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pentad import IGNORED, NoOptions, UsageError
+from pentad import IGNORED, NoOptions, Tokens, UsageError
 from pentad_next_token.builder import NextToken
 
 E = 9
@@ -18,7 +18,7 @@ def builder(context_length):
 
 
 def text(*tokens):
-    return np.array(tokens, dtype=np.uint16)
+    return Tokens.of(np.array(tokens, dtype=np.uint16), E)
 
 
 def test_five_tokens_in_one_row():
@@ -84,7 +84,7 @@ def test_a_pass_learns_every_token_at_least_once_and_hardly_more(documents, cont
     if count == 0:
         assert len(tokens) - 1 < context_length
         return
-    places = np.arange(len(tokens), dtype=np.uint16)  # a text of places shows where each row is read
+    places = Tokens.of(np.arange(len(tokens), dtype=np.uint16), E)  # a text of places shows where each row is read
     for seeds in (seed, None):
         batch = made.build(places, np.arange(count) + passes * count, seeds)
         assert (batch.targets != IGNORED).all()
@@ -112,7 +112,13 @@ def test_any_grouping_gives_the_same_rows(documents, context_length, seed, data)
 
 
 def test_window_borders_move_between_passes():
-    tokens = np.arange(1001, dtype=np.uint16)
+    tokens = Tokens.of(np.arange(1001, dtype=np.uint16), E)
     firsts = [set(builder(10).build(tokens, np.arange(100) + 100 * passes, 1).inputs[:, 0] % 10) for passes in range(20)]
     assert all(len(offsets) == 1 for offsets in firsts)
     assert len({offsets.pop() for offsets in firsts}) > 5
+
+
+def test_what_is_not_learned_is_no_target():
+    plain = text(E, 1, 2, 3, E)
+    tokens = Tokens(ids=plain.ids, starts=plain.starts, learn=np.array([True, False, True, True, False]))
+    assert builder(4).build(tokens, np.array([0]), None).targets.tolist() == [[IGNORED, 2, 3, IGNORED]]

@@ -36,7 +36,7 @@ def meet(argument, folder):
 
 
 def refuse(argument, folder):
-    raise EngineError("It expected more, found less.", "Give it more.")
+    raise EngineError("It expected more, found less.", "Give it more.", code="too-little")
 
 
 def crash(argument, folder):

@@ -180,7 +180,7 @@ def test_a_comparison_ends_though_a_worker_and_a_node_are_lost(cluster, tmp_path
     (tmp_path / "plugin").mkdir()
     plugin = shutil.copy(HERE / "slow_builder.py", tmp_path / "plugin" / "time_to_kill.py")
     (tmp_path / "text.txt").write_text("".join(f"{number} squared is {number * number}.\n" for number in range(600)))
-    (tmp_path / "log.toml").write_text("[training]\nlog_every = 1\n")
+    (tmp_path / "log.toml").write_text("[reporting]\nlog_every = 1\n")
     flags = (
         "--data text.txt --tokenizer byte --builder slow --model gpt --model.n-layer 1,2 --model.n-head 2 --model.n-embd 32 "
         "--optimizer adamw --steps 60 --batch-size 4 --context-length 16 --seeds 2 --prompts 0 --checkpoint-seconds 0.2 "

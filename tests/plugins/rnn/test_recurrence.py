@@ -38,9 +38,9 @@ def gradients(rnn: RNN, loss: Tensor) -> list[Tensor]:
 def test_packed_documents_have_the_logits_that_they_have_alone(cell: str) -> None:
     rnn, inputs = model(cell).eval(), torch.randint(11, (2, 12))
     segments = torch.tensor([[0] * 5 + [1] * 7, [0] * 3 + [1] * 4 + [2] * 5])
-    packed, _ = rnn(inputs, segments=segments)
+    packed = rnn(inputs, segments=segments).features
     for row, start, end in ((0, 0, 5), (0, 5, 12), (1, 0, 3), (1, 3, 7), (1, 7, 12)):
-        alone, _ = rnn(inputs[row : row + 1, start:end])
+        alone = rnn(inputs[row : row + 1, start:end]).features
         torch.testing.assert_close(packed[row, start:end], alone[0])
 
 
@@ -54,4 +54,4 @@ def test_tied_head_needs_equal_widths() -> None:
 def test_rows_have_no_bound() -> None:
     rnn = model("gru")
     assert rnn.context_length is None
-    assert rnn(torch.zeros(1, 40, dtype=torch.int64))[0].shape == (1, 40, 8)
+    assert rnn(torch.zeros(1, 40, dtype=torch.int64)).features.shape == (1, 40, 8)

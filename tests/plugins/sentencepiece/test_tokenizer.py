@@ -130,7 +130,7 @@ def test_an_error_in_the_texts_reaches_the_caller():
         yield "some text"
         raise failure
 
-    for failure in (EngineError("the file broke off"), KeyboardInterrupt()):
+    for failure in (EngineError("the file broke off", code="file-damaged"), KeyboardInterrupt()):
         with pytest.raises(type(failure)) as caught:
             trained(texts())
         assert caught.value is failure
@@ -175,3 +175,8 @@ def test_a_file_that_is_no_model_is_refused(tmp_path, model):
     (tmp_path / "sentencepiece.json").write_text(json.dumps(description))
     with pytest.raises(EngineError, match="damaged"):
         SentencePiece(SentencePieceOptions()).load(tmp_path)
+
+
+@pytest.mark.parametrize("train_mb", [1, 101])
+def test_it_asks_for_as_much_text_as_the_option_says(train_mb):
+    assert SentencePiece(SentencePieceOptions(train_mb=train_mb)).sample_bytes == train_mb * 1_000_000

@@ -4,9 +4,3 @@
 the page. Everything that comes from data is made visible and escaped in two places only: `page.environment` for the
 templates and `charts.markup.element` for the figures.
 """
-
-from __future__ import annotations
-
-from pentad_compare.report.page import render, write_report
-
-__all__ = ["render", "write_report"]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from pentad_compare.records import Comparison
-from pentad_compare.report import render
+from pentad_compare.report.page import render
 
 WIDTHS = (360, 1200)
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pentad_cli.text import visible
 from pentad_compare.records import Comparison, from_dict
-from pentad_compare.report import render, write_report
+from pentad_compare.report.page import render, write_report
 
 TAGS = {
     *(

@@ -1,0 +1,258 @@
+"""A model for inference: sequences that are read token by token, texts that are scored, tokens that are drawn.
+
+Every sequence draws from a generator of its own, seeded by (seed, index of the sequence), so that a text does not depend on
+what is generated beside it. When a model's context is full, the state is built again from the newer half of it.
+"""
+
+from __future__ import annotations
+
+import codecs
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pentad.contracts.batch import IGNORED
+from pentad.contracts.model import Model
+from pentad.contracts.sampler import Decoder, Sampler
+from pentad.contracts.session import Limits, Session, TextScore, TokenEvent
+from pentad.contracts.tokenizer import Tokenizer
+from pentad.contracts.vocabulary import Vocabulary
+from pentad.inference.drawing import check_distribution, draw, generator_of
+from pentad.inference.net import ModelNet
+from pentad.system.errors import UsageError
+from pentad.system.machine import Machine
+
+
+class ModelSession(Session):
+    """A model on a machine, with its tokenizer and vocabulary.
+
+    Args:
+        model: on the machine's device; it is put into evaluation mode.
+        machine: where to compute.
+        tokenizer: of the run.
+        vocabulary: every id that the model knows.
+    """
+
+    def __init__(self, model: Model, machine: Machine, tokenizer: Tokenizer, vocabulary: Vocabulary) -> None:
+        self.model = model.eval()
+        self.machine, self.tokenizer, self.vocabulary = machine, tokenizer, vocabulary
+        self.net = ModelNet(model, machine, vocabulary=vocabulary)
+        self._all = torch.empty(1, 0, dtype=torch.int64, device=machine.device)  # (B, room)
+        self._length = 0  # tokens so far
+        self._state: Any = None
+        self._first = 0  # the place of the first token that the state has read
+        self._read = 0  # the place behind the last one
+        self._room = 0  # tokens for which the state was made
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return self.machine.device
+
+    @property
+    def tokens(self) -> Tensor:
+        """The sequences so far (B, T)."""
+        return self._all[:, : self._length]
+
+    @property
+    def context_length(self) -> int | None:
+        """Tokens that the model can look back on, or None."""
+        return self.model.context_length
+
+    @torch.inference_mode()
+    def prefill(self, tokens: Tensor, room: int = 0) -> Tensor:
+        """Read tokens (B, T), and return the logits (B, V) of what comes next; `room` is how many will follow, if known."""
+        batch_size, length = tokens.shape
+        self._all = torch.empty(batch_size, length + max(room, 16), dtype=torch.int64, device=self.device)
+        self._all[:, :length] = tokens
+        self._length = length
+        self._restart(length if self.context_length is None else min(length, self.context_length))
+        return self._next_logits()
+
+    @torch.inference_mode()
+    def extend(self, tokens: Tensor) -> Tensor:
+        """Read one more token (B,) in each sequence, and return the logits (B, V) of what comes next."""
+        if self._length == self._all.shape[1]:
+            self._all = torch.cat([self._all, torch.empty_like(self._all)], dim=1)
+        self._all[:, self._length] = tokens
+        self._length += 1
+        limit = self.context_length
+        if limit is not None and self._length - self._first > limit:
+            self._restart(max(1, limit // 2))
+        elif self._length - self._first > self._room:
+            self._restart(self._length - self._first)
+        return self._next_logits()
+
+    @torch.inference_mode()
+    def select(self, rows: Tensor) -> None:
+        """Go on with these rows (R,)."""
+        self._all = self._all[rows]
+        if hasattr(self._state, "select"):
+            self._state = self._state.select(rows)
+        else:
+            self._restart(self._length - self._first)
+
+    @torch.inference_mode()
+    def truncate(self, length: int) -> None:
+        """Forget all but the first `length` tokens."""
+        self._length = length
+        if length > self._first and length < self._read and hasattr(self._state, "truncate"):
+            self._state = self._state.truncate(length - self._first)
+            self._read = length
+        elif length < self._read:
+            limit = self.context_length
+            self._restart(length if limit is None else min(length, limit))
+
+    def prompt(self, text: str) -> Tensor:
+        """Return the ids (T,) of a prompt, an end of text in front."""
+        ids = np.concatenate([[self.tokenizer.end_of_text], self.tokenizer.encode(text)])
+        return torch.from_numpy(ids.astype(np.int64)).to(self.device)
+
+    def score(self, text: str, prompt: str = "") -> TextScore:
+        """Return the negative log-likelihood of a text behind a prompt.
+
+        The two are encoded apart, as they were when the prompt was continued: no token lies across the border.
+        """
+        rest = self.tokenizer.encode(text)
+        before = self.prompt(prompt)
+        ids = torch.cat([before, torch.from_numpy(rest.astype(np.int64)).to(self.device)])
+        nats = -float(self.score_tokens(ids, len(before)).double().sum()) if len(rest) else 0.0
+        return TextScore(nats=nats, n_tokens=len(rest), n_bytes=len(text.encode()))
+
+    @torch.inference_mode()
+    def score_tokens(self, tokens: Tensor, first: int = 1) -> Tensor:
+        """Return the log-probabilities (T - first,) of the ids (T,) from `first` on.
+
+        Where the ids are longer than the model's context, it moves on by half of its length at a time: a token sees at least
+        the half before it.
+
+        Raises:
+            UsageError: the model is bidirectional, so it gives no probability of a text.
+        """
+        self._require_causal("A text has a probability only under")
+        found = []
+        for begin, start, end in windows(first, len(tokens), self.context_length):
+            inputs, targets = tokens[None, begin : end - 1], tokens[None, begin + 1 : end].clone()
+            targets[:, : start - begin - 1] = IGNORED
+            found.append(self.net.logprobs(self.net(inputs).features, targets)[0, start - begin - 1 :])
+        return torch.cat(found) if found else torch.empty(0, device=self.device)
+
+    def generate(
+        self, prompt: str | Tensor, method: Sampler | Decoder | None = None, limits: Limits | None = None
+    ) -> Iterator[TokenEvent]:
+        """Yield token events; close the iterator to stop."""
+        self._require_causal("Generation needs")
+        limits = limits or Limits()
+        ids = self.prompt(prompt) if isinstance(prompt, str) else prompt.to(self.device)
+        if isinstance(method, Decoder):
+            yield from method.decode(self, ids, limits)
+        else:
+            yield from self._draw(ids, method, limits)
+
+    def _require_causal(self, what: str) -> None:
+        if not self.model.causal:
+            raise UsageError(
+                f"{what} a causal model; this one is bidirectional.", "Train with another --builder.", code="not-causal"
+            )
+
+    @torch.inference_mode()
+    def _start(self, ids: Tensor, limits: Limits) -> Tensor:
+        """Read the prompt: once for all samples where the state can be repeated."""
+        room = limits.max_tokens
+        if limits.samples == 1:
+            return self.prefill(ids[None], room)
+        logits = self.prefill(ids[None], room)
+        if not hasattr(self._state, "select"):
+            return self.prefill(ids.repeat(limits.samples, 1), room)
+        self.select(torch.zeros(limits.samples, dtype=torch.int64, device=self.device))
+        return logits.repeat(limits.samples, 1)
+
+    def _draw(self, ids: Tensor, sampler: Sampler | None, limits: Limits) -> Iterator[TokenEvent]:
+        generators = [generator_of(limits.seed, index) for index in range(limits.samples)]
+        decoders = [codecs.getincrementaldecoder("utf-8")("replace") for _ in range(limits.samples)]
+        drawable = self.vocabulary.drawable
+        banned = None if drawable.all() else torch.from_numpy(~drawable).to(self.device)
+        stops = self.vocabulary.stops
+        alive = [True] * limits.samples
+        logits = self._start(ids, limits)  # (B, V)
+        state = sampler.start(self.tokens) if sampler is not None else None
+        for number in range(limits.max_tokens):
+            with torch.inference_mode():
+                scores = logits.log_softmax(dim=-1) if limits.alternatives or limits.logprobs else None
+                if banned is not None:
+                    logits[:, banned] = float("-inf")
+                probabilities = logits.softmax(dim=-1) if sampler is None else sampler.constrained(logits, self.tokens, state)
+                check_distribution(probabilities, logits, banned)
+                drawn = draw(probabilities, generators)
+                state = sampler.advance(state, drawn) if sampler is not None else None
+            last = number + 1 == limits.max_tokens
+            for index, token in enumerate(drawn.tolist()):
+                if alive[index]:
+                    alive[index] = token not in stops
+                    yield self._event(index, token, decoders[index], stops, last, scores, limits)
+            if last or not any(alive):
+                return
+            logits = self.extend(drawn)
+
+    def _event(
+        self,
+        index: int,
+        token: int,
+        decoder: Any,
+        stops: frozenset[int],
+        last: bool,
+        scores: Tensor | None,
+        limits: Limits,
+    ) -> TokenEvent:
+        ended = "stop" if token in stops else "length" if last else ""
+        raw = self.tokenizer.token_bytes(token) if token < self.vocabulary.tokenizer_size and token not in stops else b""
+        alternatives: tuple[tuple[int, float], ...] = ()
+        if scores is not None and limits.alternatives:
+            best = scores[index].topk(min(limits.alternatives, scores.shape[1]))
+            alternatives = tuple(zip(best.indices.tolist(), best.values.tolist(), strict=True))
+        return TokenEvent(
+            sequence=index,
+            token=token,
+            text=decoder.decode(raw, final=bool(ended)),  # at the end also a character that was cut off in its middle
+            logprob=math.nan if scores is None else float(scores[index, token]),
+            alternatives=alternatives,
+            ended=ended,
+        )
+
+    def _restart(self, keep: int) -> None:
+        """Build the state anew for the last `keep` tokens; they are read with the next logits."""
+        limit = self.context_length
+        self._room = self._all.shape[1] if limit is None else min(limit, self._all.shape[1])
+        with self.machine.autocast():
+            self._state = self.model.initial_state(len(self._all), self._room)
+        self._first = self._read = self._length - keep
+
+    def _next_logits(self) -> Tensor:
+        """Read the tokens that the state has not seen, and return the logits (B, V) of the next one in float32."""
+        inputs = self._all[:, self._read : self._length]
+        with self.machine.autocast():
+            output = self.model(inputs, self._state)
+            logits: Tensor = self.model.logits(output.features[:, -1])
+        self._state = output.state
+        self._read = self._length
+        return logits.float()
+
+
+def windows(first: int, length: int, context: int | None) -> Iterator[tuple[int, int, int]]:
+    """Yield (begin, first, end): read the ids from `begin` to before `end - 1`, score those from `first` to before `end`.
+
+    Args:
+        first: the first id to score, at least 1.
+        length: ids in all.
+        context: ids that the model reads at once at most; None for any number.
+    """
+    while first < length:
+        room = context or length
+        begin = 0 if length - 1 <= room else max(0, first - 1 - room // 2)
+        end = min(length, begin + room + 1)
+        yield begin, first, end
+        first = end

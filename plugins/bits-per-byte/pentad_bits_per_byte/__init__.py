@@ -1,0 +1,1 @@
+"""Greedy sampler for pentad: always the likeliest token."""

@@ -1,0 +1,36 @@
+"""Bits per byte: the negative log2-likelihood of the held-out text, every byte scored once, divided by its UTF-8 bytes.
+
+The text is scored in windows of the context length, side by side (`pentad.tools.score_windows`): a token sees what stands
+before it in its window and document, half a context on average. A scoring by sliding windows gives lower figures; compare
+only scores of the same context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pentad import Evaluated, HeldOut, NoOptions, RunEvaluator, Session
+from pentad.tools import bits_per_byte, score_windows
+
+
+class BitsPerByte(RunEvaluator):
+    """Bits per byte, and the mean loss in nats per token, which compares only within one tokenizer."""
+
+    primary = "bits_per_byte"
+
+    def __init__(self, options: NoOptions) -> None:
+        del options
+
+    def supports(self, run: Evaluated) -> str:
+        """Ask for a causal model: a bidirectional one gives no probability of a text."""
+        return "" if run.model.causal else "Bits per byte need a causal model; this one is bidirectional."
+
+    def evaluate(self, session: Session, text: HeldOut) -> Mapping[str, float]:
+        """Return the scores."""
+        score = score_windows(session, text)
+        return {
+            "bits_per_byte": bits_per_byte(score.nats, max(score.n_bytes, 1)),
+            "loss": score.nats / max(score.n_tokens, 1),
+            "n_bytes": score.n_bytes,
+            "n_tokens": score.n_tokens,
+        }

@@ -1,0 +1,68 @@
+"""What a transformer keeps of the tokens that it has read: the keys and values of every layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+
+class SingleToken(Protocol):
+    """The blocks as arranged for one token a row."""
+
+    def __call__(self, x: Tensor, start: int, caches: Sequence[LayerCache]) -> Tensor:
+        """Return x (B, D) after the blocks."""
+
+
+@dataclass(eq=False)
+class LayerCache:
+    """Keys and values of one layer, preallocated at the first call in whatever dtype the keys then have."""
+
+    max_length: int
+    keys: Tensor | None = None
+    values: Tensor | None = None
+
+    def extend(self, start: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Store keys and values (B, H, T, Dh) from position `start`; return those of all positions so far."""
+        batch, heads, length, width = keys.shape
+        if self.keys is None or self.values is None:
+            self.keys = keys.new_empty(batch, heads, self.max_length, width)
+            self.values = keys.new_empty(batch, heads, self.max_length, width)
+        self.keys.narrow(2, start, length).copy_(keys)
+        self.values.narrow(2, start, length).copy_(values)
+        return self.keys.narrow(2, 0, start + length), self.values.narrow(2, 0, start + length)
+
+    def select(self, rows: Tensor) -> None:
+        """Keep these rows (R,), in this order."""
+        self.keys = None if self.keys is None else self.keys.index_select(0, rows)
+        self.values = None if self.values is None else self.values.index_select(0, rows)
+
+
+@dataclass(eq=False)
+class Cache:
+    """The state of a transformer.
+
+    Args:
+        max_length: the most tokens that it takes.
+        layers: every layer's keys and values.
+        length: how many tokens they are of.
+        decoder: the blocks as arranged for one token a row, from the first such call on.
+    """
+
+    max_length: int
+    layers: list[LayerCache]
+    length: int = 0
+    decoder: SingleToken | None = None
+
+    def select(self, rows: Tensor) -> Cache:
+        """Return the state of these rows (R,); a row may come twice."""
+        for layer in self.layers:
+            layer.select(rows)
+        return self
+
+    def truncate(self, length: int) -> Cache:
+        """Return the state after the first `length` tokens; what stands behind them is written over."""
+        self.length = min(self.length, length)
+        return self
