@@ -104,8 +104,8 @@ def _from_click(error: click.ClickException) -> EngineError:
     if isinstance(error, click.BadOptionUsage) and "requires an argument" in error.message:
         return UsageError(f"{error.option_name} expects a value, found nothing.", more, code="value-missing")
     if isinstance(error, click.BadParameter) and error.param:
-        return UsageError(
-            f"{error.param.opts[0]}: {error.message}", getattr(error.param, "help", "") or more, code="option-type"
+        return _wrong_value(
+            f"{error.param.opts[0]}: {error.message}", getattr(error.param, "help", "") or more, error.param.type
         )
     extra = re.fullmatch(r"Got unexpected extra arguments? \((.*)\)", error.message, re.DOTALL)
     if extra:
@@ -115,6 +115,15 @@ def _from_click(error: click.ClickException) -> EngineError:
             code="unexpected-argument",
         )
     return UsageError(error.format_message().strip(), more, code="usage")
+
+
+def _wrong_value(message: str, hint: str, expected: object) -> UsageError:
+    """Give what click says of a value the code that the same mistake has elsewhere."""
+    if isinstance(expected, click.Choice):
+        return UsageError(message, hint, code="option-choice")
+    if "is not in the range" in message:
+        return UsageError(message, hint, code="option-bounds")
+    return UsageError(message, hint, code="option-type")
 
 
 def _near_flag(flag: str, known: list[str]) -> str:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pentad_cli import group
-from pentad_cli.main import call
+from pentad_cli import group, main
+from pentad_cli.errors import as_engine_error, show
 
 TINY = (
     *("--tokenizer", "byte", "--batch-size", "4", "--context-length", "16", "--max-tokens", "8", "--threads", "1"),
@@ -28,6 +28,8 @@ class Result:
     code: int
     out: str
     err: str
+    error: str = ""
+    """The code of the error that was shown; only of calls in this process."""
 
 
 @pytest.fixture(scope="session")
@@ -44,13 +46,21 @@ def cli(
     monkeypatch.setenv("PENTAD_CACHE", str(cache))
     monkeypatch.setenv("COLUMNS", "80")
     group.installed.cache_clear()
+    codes: list[str] = []
+
+    def noting(error: BaseException, **how: bool) -> int:
+        codes.append(as_engine_error(error).code)
+        return show(error, **how)
+
+    monkeypatch.setattr(main, "show", noting)
 
     def run(*arguments: str | Path, stdin: str | bytes = "") -> Result:
         data = stdin.encode() if isinstance(stdin, str) else stdin
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
-        code = call([str(argument) for argument in arguments])
+        codes.clear()
+        code = main.call([str(argument) for argument in arguments])
         captured = capsys.readouterr()
-        return Result(code, captured.out, captured.err)
+        return Result(code, captured.out, captured.err, "".join(codes))
 
     return run
 

@@ -21,48 +21,49 @@ from .conftest import Result, command, environment
 Cli = Callable[..., Result]
 
 WRONG = {
-    "rnu": "Did you mean run?",
-    "--foo": "engine --help",
-    "run --modle gpt": "Did you mean --model?",
-    "run --model gtp": "Did you mean gpt?",
-    "run --model.n-layr 3": "Did you mean --model.n-layer?",
-    "run --n-layer 3": "Did you mean --model.n-layer?",
-    "run --model.n-layer x": "Number of blocks.",
-    "run --model.n-layer 0": "Number of blocks.",
-    "run --model rnn --model.cell lsmt": "Did you mean lstm?",
-    "run --batch-size 0": "Examples per step",
-    "run --training.batch-size -1": "Examples per step",
-    "run --steps 5 --budget 5s": "Say one of them.",
-    "run --budget soon": "--steps",
-    "run --seed": "engine run --help",
-    "run extra": "put several words in quotes",
-    "run --config nope.toml": "Check the path.",
-    "run --plugin nope.py": "Check the path.",
-    "run --observe nobody": "Installed:",
-    "run --data nope.txt": "python-docs",
-    "resume": "Usage: engine resume [OPTIONS] RUN",
-    "resume nope": "engine run makes one",
-    "generate nope": "engine run makes one",
-    "generate nope --sampler gredy": "Did you mean greedy?",
-    "generate nope --sampler.kk 3": "Did you mean --sampler.k?",
-    "evaluate nope --jsn": "Did you mean --json?",
-    "examples --limit 0 text": "Most examples",
-    "tokenize --tokenizer gtp2 text": "Did you mean gpt2?",
-    "tokenize --tokenizer byte --run nope text": "Say one of them.",
-    "plugins lst": "Did you mean list?",
-    "plugins show gtp": "Did you mean gpt?",
-    "plugins check gpt": "Did you mean pentad-gpt?",
+    "rnu": ("unknown-command", "Did you mean run?"),
+    "--foo": ("unknown-option", "engine --help"),
+    "run --modle gpt": ("unknown-option", "Did you mean --model?"),
+    "run --model gtp": ("unknown-name", "Did you mean gpt?"),
+    "run --model.n-layr 3": ("unknown-option", "Did you mean --model.n-layer?"),
+    "run --n-layer 3": ("unknown-option", "Did you mean --model.n-layer?"),
+    "run --model.n-layer x": ("option-type", "Number of blocks."),
+    "run --model.n-layer 0": ("option-bounds", "Number of blocks."),
+    "run --model rnn --model.cell lsmt": ("option-choice", "Did you mean lstm?"),
+    "run --batch-size 0": ("option-bounds", "Examples per step"),
+    "run --training.batch-size -1": ("option-bounds", "Examples per step"),
+    "run --steps 5 --budget 5s": ("options-conflict", "Say one of them."),
+    "run --budget soon": ("budget-format", "--steps"),
+    "run --seed": ("value-missing", "engine run --help"),
+    "run extra": ("unexpected-argument", "put several words in quotes"),
+    "run --config nope.toml": ("file-missing", "Check the path."),
+    "run --plugin nope.py": ("file-missing", "Check the path."),
+    "run --observe nobody": ("unknown-name", "Installed:"),
+    "run --data nope.txt": ("data-not-found", "python-docs"),
+    "resume": ("argument-missing", "Usage: engine resume [OPTIONS] RUN"),
+    "resume nope": ("not-a-run", "engine run makes one"),
+    "generate nope": ("not-a-run", "engine run makes one"),
+    "generate nope --sampler gredy": ("unknown-name", "Did you mean greedy?"),
+    "generate nope --sampler.kk 3": ("unknown-option", "Did you mean --sampler.k?"),
+    "evaluate nope --jsn": ("unknown-option", "Did you mean --json?"),
+    "examples --limit 0 text": ("option-bounds", "Most examples"),
+    "tokenize --tokenizer gtp2 text": ("unknown-name", "Did you mean gpt2?"),
+    "tokenize --tokenizer byte --run nope text": ("options-conflict", "Say one of them."),
+    "plugins lst": ("unknown-command", "Did you mean list?"),
+    "plugins show gtp": ("unknown-name", "Did you mean gpt?"),
+    "plugins check gpt": ("unknown-name", "Did you mean pentad-gpt?"),
 }
 
 
 @pytest.mark.parametrize("line", WRONG)
 def test_wrong_use_is_two_lines_and_code_2(line: str, cli: Cli) -> None:
     result = cli(*line.split())
-    assert result.code == 2, result
+    expected, advice = WRONG[line]
+    assert (result.code, result.error) == (2, expected), result
     error, hint = result.err.splitlines()
     assert error.startswith("Error: ")
     assert hint.startswith("Hint: ")
-    assert WRONG[line] in hint
+    assert advice in hint
 
 
 @pytest.mark.parametrize(
@@ -76,17 +77,22 @@ def test_an_empty_word_is_not_the_current_folder(line: str, cli: Cli, trained: P
     """As from `--data "$UNSET"`."""
     (tmp_path / "text.txt").write_text("text")
     result = cli(*(str(trained) if word == "RUN" else word.replace("EMPTY", "") for word in line.split()))
-    assert result.code == 2, result
-    error, hint = result.err.splitlines()
-    assert error.endswith("found an empty word.")
-    assert "a variable of the shell" in hint
+    assert (result.code, result.error) == (2, "empty-word"), result
+    assert "a variable of the shell" in result.err.splitlines()[1]
 
 
 def test_debug_shows_the_traceback(cli: Cli) -> None:
     result = cli("run", "--debug", "--model", "gtp")
     assert result.code == 2
     assert "Traceback" in result.err
-    assert "Error: No model named 'gtp' is installed." in result.err
+    assert "\nError: No model named 'gtp' is installed.\n" in result.err
+    assert result.err.endswith("\nCode: unknown-name\n")
+
+
+def test_a_script_is_told_the_code(cli: Cli) -> None:
+    assert "Code:" not in cli("evaluate", "nope").err
+    error, hint, code = cli("evaluate", "nope", "--json").err.splitlines()
+    assert error.startswith("Error: ") and hint.startswith("Hint: ") and code == "Code: not-a-run"
 
 
 def test_control_characters_of_a_message_are_spelled(capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,17 +102,17 @@ def test_control_characters_of_a_message_are_spelled(capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize(
-    ("error", "words"),
+    ("error", "code", "words"),
     [
-        (OSError(errno.ENOSPC, "No space left on device"), "The disk is full."),
-        (MemoryError(), "The memory is full."),
-        (PermissionError(errno.EACCES, "Permission denied", "runs"), "runs cannot be used"),
-        (ZeroDivisionError("division by zero"), "ZeroDivisionError: division by zero"),
+        (OSError(errno.ENOSPC, "No space left on device"), "disk-full", ""),
+        (MemoryError(), "memory-full", ""),
+        (PermissionError(errno.EACCES, "Permission denied", "runs"), "not-permitted", "runs"),
+        (ZeroDivisionError("division by zero"), "bug", "ZeroDivisionError: division by zero"),
     ],
 )
-def test_what_nobody_foresaw_is_told_in_two_sentences(error: Exception, words: str) -> None:
+def test_what_nobody_foresaw_is_told_in_two_sentences(error: Exception, code: str, words: str) -> None:
     told = as_engine_error(error)
-    assert told.exit_code == 1
+    assert (told.exit_code, told.code) == (1, code)
     assert words in told.message
     assert told.hint
 

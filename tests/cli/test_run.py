@@ -139,21 +139,21 @@ def test_steps_none_leaves_the_end_to_the_budget(flags: str, cli: Cli, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("recipe", "words"),
+    ("recipe", "code", "words"),
     [
-        ("[modle]\nname = 'gpt'\n", "Did you mean model?"),
-        ("model = 5\n", "Write [model]"),
-        ("[training]\nbatch_sise = 5\n", "Did you mean batch_size?"),
-        ("[training]\nbatch_size = 0\n", "--training.batch-size expects a value >= 1"),
-        ("[model]\nname = 'gtp'\n", "Did you mean gpt?"),
-        ("[model]\nname = 5\n", "Installed"),
-        ("[model\n", "is not valid TOML"),
+        ("[modle]\nname = 'gpt'\n", "unknown-table", "Did you mean model?"),
+        ("model = 5\n", "table-type", "Write [model]"),
+        ("[training]\nbatch_sise = 5\n", "unknown-option", "Did you mean batch_size?"),
+        ("[training]\nbatch_size = 0\n", "option-bounds", "--training.batch-size"),
+        ("[model]\nname = 'gtp'\n", "unknown-name", "Did you mean gpt?"),
+        ("[model]\nname = 5\n", "unknown-name", "Installed"),
+        ("[model\n", "recipe-syntax", "--print-config"),
     ],
 )
-def test_a_wrong_recipe_is_told_in_two_lines(recipe: str, words: str, cli: Cli, tmp_path: Path) -> None:
+def test_a_wrong_recipe_is_told_in_two_lines(recipe: str, code: str, words: str, cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text(recipe)
     result = cli("run", "--config", "recipe.toml")
-    assert result.code == 2, result
+    assert (result.code, result.error) == (2, code), result
     assert len(result.err.splitlines()) == 2
     assert words in result.err
 

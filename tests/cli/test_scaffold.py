@@ -121,25 +121,24 @@ def test_another_folder_and_json(cli: Cli, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "why"),
+    ("name", "code"),
     [
-        ("My_Sampler", "NAME expects lower-case letters"),
-        ("-x", "No such option|has no option"),
-        ("3d", "NAME expects"),
-        ("../escape", "NAME expects"),
-        ("a--b", "NAME expects"),
-        ("lambda", "is a word of Python"),
-        ("sampler", "is a word of Python or of pentad"),
-        ("greedy", "The sampler greedy of pentad-greedy 0.1.0 is installed already"),
-        ("json", "A package named json is installed already"),
-        ("torch", "A package named torch"),
-        ("pentad-core", "pentad_core is installed already"),
+        ("My_Sampler", "name-format"),
+        ("-x", "unknown-option"),
+        ("3d", "name-format"),
+        ("../escape", "name-format"),
+        ("a--b", "name-format"),
+        ("lambda", "name-taken"),
+        ("sampler", "name-taken"),
+        ("greedy", "name-taken"),
+        ("json", "name-taken"),
+        ("torch", "name-taken"),
+        ("pentad-core", "name-taken"),
     ],
 )
-def test_bad_names_are_refused(name: str, why: str, cli: Cli, tmp_path: Path) -> None:
+def test_bad_names_are_refused(name: str, code: str, cli: Cli, tmp_path: Path) -> None:
     done = cli("plugins", "new", name, "--stage", "sampler")
-    assert done.code == 2
-    assert any(part in done.err for part in why.split("|")), done.err
+    assert (done.code, done.error) == (2, code), done.err
     assert [line.partition(":")[0] for line in done.err.splitlines()] == ["Error", "Hint"]
     assert not list(tmp_path.iterdir())
 
@@ -148,13 +147,12 @@ def test_a_folder_in_use_is_left_alone(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "my-sampler").mkdir()
     (tmp_path / "my-sampler" / "thesis.txt").write_text("years of work")
     done = cli("plugins", "new", "my-sampler", "--stage", "sampler")
-    assert done.code == 2
-    assert "--out expects a new or empty folder" in done.err
+    assert (done.code, done.error) == (2, "folder-taken")
     assert [path.name for path in (tmp_path / "my-sampler").iterdir()] == ["thesis.txt"]
 
 
 def test_an_unknown_stage_is_refused(cli: Cli) -> None:
     done = cli("plugins", "new", "my-sampler", "--stage", "simpler")
-    assert done.code == 2
+    assert (done.code, done.error) == (2, "option-choice")
     assert len(done.err.splitlines()) == 2
     assert "sampler" in done.err

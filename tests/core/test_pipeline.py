@@ -23,7 +23,6 @@ from pentad import (
     EngineError,
     Implementation,
     RunObserver,
-    UsageError,
     hookimpl,
     open_run,
     plan,
@@ -33,6 +32,7 @@ from pentad import (
 from pentad.runs.checkpoint import list_checkpoints
 from pentad.system.errors import Interrupted
 from pentad.system.machine import compiler_for
+from pentad.testing import raises_code
 
 GPT = Choice("gpt", n_layer=1, n_head=2, n_embd=8, dropout=0.2)
 RNN = Choice("rnn", n_layer=2, n_embd=8, cell="gru", dropout=0.2)
@@ -131,7 +131,7 @@ def test_a_run_from_text_to_samples(text, tmp_path, tiny_recipe):
     assert [sample.text for sample in saved.generate("1 c", max_tokens=8, samples=2)] == [each.text for each in result.samples]
     assert saved.evaluate().bits_per_byte == pytest.approx(result.bits_per_byte, rel=1e-6)
     assert 0 <= text.stat().st_size - saved.evaluate([str(text)]).n_bytes <= 2 * 60  # the lines between documents
-    with pytest.raises(UsageError, match="--context-length must be at most the model's 16; found 99"):
+    with raises_code("context-too-long"):
         saved.evaluate(context_length=99)
 
 
@@ -189,7 +189,7 @@ def test_a_budget_of_text(text, tmp_path, tiny_recipe, budget, steps):
 
 def test_the_folder_must_be_free(text, tmp_path, tiny_recipe):
     (tmp_path / "notes.txt").write_text("x")
-    with pytest.raises(UsageError, match="--out expects a new or empty folder"):
+    with raises_code("folder-taken"):
         run(tiny_recipe(text), out=tmp_path)
 
 
@@ -244,7 +244,7 @@ def test_a_compiled_run_is_resumed_exactly(text, tmp_path, tiny_recipe, fakes, m
     choice = tiny_recipe(text, steps=6, model="tiny", machine={"compile": "on"})
     run(choice, out=tmp_path / "whole", catalogue=catalogue)
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
-    with pytest.raises(Interrupted):
+    with raises_code("interrupted"):
         run(choice, out=tmp_path / "cut", catalogue=catalogue, observers=[stop_at(2)])
     torch._dynamo.reset()
     resume(tmp_path / "cut", catalogue=catalogue)
@@ -255,7 +255,7 @@ def test_a_compiled_run_is_resumed_exactly(text, tmp_path, tiny_recipe, fakes, m
 def test_killed_before_the_first_checkpoint_it_starts_anew(text, tmp_path, tiny_recipe):
     assert forked(lambda: run(tiny_recipe(text), out=tmp_path / "whole")) == 0
     assert forked(lambda: run(tiny_recipe(text), out=tmp_path / "cut", observers=[stop_at(3, signal.SIGKILL)])) == -9
-    with pytest.raises(EngineError, match="must have a checkpoint; found none yet") as caught:
+    with raises_code("checkpoint-missing") as caught:
         open_run(tmp_path / "cut")
     assert "engine resume" in caught.value.hint
     assert forked(lambda: resume(tmp_path / "cut")) == 0
@@ -298,11 +298,11 @@ def test_resume_in_a_python_of_its_own(text, tmp_path, tiny_recipe):
 
 def test_a_finished_run_is_refused_and_may_go_further(text, tmp_path, tiny_recipe):
     run(tiny_recipe(text, steps=4), out=tmp_path / "run")
-    with pytest.raises(UsageError, match="is done: 4 steps") as caught:
+    with raises_code("run-done") as caught:
         resume(tmp_path / "run")
     assert caught.value.hint == f"To go further: engine resume {tmp_path / 'run'} --steps 8"
     assert resume(tmp_path / "run", steps=6).step == 6
-    assert [line["step"] for line in lines(tmp_path / "run") if line.get("final")] == [4, 6]
+    assert [line["step"] for line in lines(tmp_path / "run") if line["kind"] == "end"] == [4, 6]
     assert open_run(tmp_path / "run").recipe.training.steps == 6
 
 
@@ -314,22 +314,28 @@ def test_a_second_process_in_the_same_run_is_refused(text, tmp_path, tiny_recipe
         try:
             resume(tmp_path / "run")
         except EngineError as error:
-            seen.append(error.message)
+            seen.append(error.code)
         assert (tmp_path / "run/metrics.jsonl").read_bytes() == before
 
     run(tiny_recipe(text, steps=4), out=tmp_path / "run", observers=[at_step(3, second)])
-    assert seen == [f"{tmp_path / 'run'} is in use by another process that trains in it."]
+    assert seen == ["folder-in-use"]
 
 
-@pytest.mark.parametrize("change", [lambda path: path.write_text(path.read_text() + "One more.\n"), lambda path: path.unlink()])
-def test_a_text_that_changed_is_refused(text, tmp_path, tiny_recipe, change):
-    with pytest.raises(Interrupted):
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda path: path.write_text(path.read_text() + "One more.\n"), "text-changed"),
+        (lambda path: path.unlink(), "data-not-found"),
+    ],
+)
+def test_a_text_that_changed_is_refused(text, tmp_path, tiny_recipe, change, code):
+    with raises_code("interrupted"):
         run(tiny_recipe(text), out=tmp_path / "run", observers=[stop_at(2)])
     change(text)
-    with pytest.raises(EngineError, match=r"it has changed|found nothing named"):
+    with raises_code(code):
         resume(tmp_path / "run")
     if text.exists():
-        with pytest.raises(EngineError, match="has changed since it was trained") as caught:
+        with raises_code("text-changed") as caught:
             open_run(tmp_path / "run").evaluate()
         assert "--data" in caught.value.hint
 
@@ -355,19 +361,19 @@ def test_a_damaged_newest_checkpoint_is_passed_over(text, tmp_path, tiny_recipe)
 def test_not_a_number_ends_the_run_and_the_checkpoint_stands(text, tmp_path, tiny_recipe):
     optimizer = Choice("adamw", lr=1e30, warmup_ratio=0.0)
     found = tiny_recipe(text, model=Choice("rnn", n_layer=1, n_embd=8), optimizer=optimizer, training={"grad_clip": 0.0})
-    with pytest.raises(EngineError, match=r"Step \d must give finite numbers"):
+    with raises_code("diverged"):
         run(found, out=tmp_path / "run")
 
 
 def test_a_last_step_that_diverges_gives_no_score(text, tmp_path, tiny_recipe):
     optimizer = Choice("adamw", lr=1e38, warmup_ratio=0.0, schedule="constant", weight_decay=0.0)
-    with pytest.raises(EngineError, match=r"score after step 1 must be finite; found (nan|inf)"):
+    with raises_code("diverged"):
         run(tiny_recipe(text, steps=1, optimizer=optimizer, training={"grad_clip": 0.0}), out=tmp_path / "run")
     assert '"kind": "evaluation"' not in (tmp_path / "run/metrics.jsonl").read_text()
 
 
 def test_what_is_not_counted_has_no_budget_of_arithmetic(text, tmp_path, tiny_recipe, fakes):
-    with pytest.raises(UsageError, match="whose arithmetic is counted; found none in bigram"):
+    with raises_code("arithmetic-unknown"):
         plan(
             tiny_recipe(text, model="bigram", steps=None, training={"budget": "1e9flops"}),
             catalogue=offering_model("bigram", fakes.Counting),
@@ -379,7 +385,7 @@ def test_a_counted_model_goes_through_the_whole_pipeline(text, tmp_path, tiny_re
     catalogue = offering_model("bigram", fakes.Counting)
     found = tiny_recipe(text, steps=12, model="bigram")
     whole = run(found, out=tmp_path / "whole", catalogue=catalogue)
-    with pytest.raises(Interrupted):
+    with raises_code("interrupted"):
         run(found, out=tmp_path / "cut", catalogue=catalogue, observers=[stop_at(4)])
     resume(tmp_path / "cut", catalogue=catalogue)
     assert_same_run(tmp_path / "whole", tmp_path / "cut")

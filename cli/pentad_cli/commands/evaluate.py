@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,8 +13,11 @@ from pentad_cli.output import paint, say, say_json
 from pentad_cli.stage_command import Request, StageCommand
 from pentad_cli.text import count, duration, plural, size, visible_line
 
+if TYPE_CHECKING:
+    from pentad.contracts.observer import Evaluation
 
-def _evaluate(run: Path, data: tuple[str, ...], as_json: bool) -> None:
+
+def _evaluate(run: Path, data: tuple[str, ...], evaluators: tuple[str, ...], as_json: bool) -> None:
     request: Request = click.get_current_context().obj
     from pentad.config.recipe import MachineOptions
     from pentad.system.machine import prepare_process
@@ -23,13 +27,25 @@ def _evaluate(run: Path, data: tuple[str, ...], as_json: bool) -> None:
 
     machine = parse(MachineOptions, request.tables.get("machine", {}), "machine")
     saved = open_run(run, catalogue=request.catalogue, device=machine.device)
-    score = saved.evaluate(list(data) or None)
+    scores = [saved.evaluate(list(data) or None, evaluator=name) for name in dict.fromkeys(evaluators or (None,))]
     if as_json:
-        say_json({"run": run, "data": data or None, **vars(score)})
+        first = {"run": run, "data": data or None, **vars(scores[0]), **scores[0].scores}
+        say_json(first if len(scores) == 1 else {**first, "evaluations": scores})
         return
     text = ", ".join(visible_line(name) for name in data) or "the run's held-out text"
-    say(f"{paint(f'{score.bits_per_byte:.4f} bits per byte', 'bold green')} on {text}")
-    say(f"loss {score.loss:.4f} nats per token, perplexity {score.perplexity:.2f}")
+    for score in scores:
+        _show(score, text)
+
+
+def _show(score: Evaluation, text: str) -> None:
+    if score.primary == "bits_per_byte":
+        say(f"{paint(f'{score.bits_per_byte:.4f} bits per byte', 'bold green')} on {text}")
+        say(f"loss {score.loss:.4f} nats per token, perplexity {score.perplexity:.2f}")
+    else:
+        say(f"{paint(f'{visible_line(score.primary)} {score.score:.4f}', 'bold green')} on {text}")
+        others = [f"{visible_line(name)} {value:.4f}" for name, value in score.scores.items() if name != score.primary]
+        if others:
+            say(", ".join(others))
     scored = f"{size(score.n_bytes)} in {plural(score.n_tokens, 'token')}, each seen from at most {count(score.context_length)}"
     say(paint(f"{scored}; step {count(score.step)}; {duration(score.seconds)}", "dim"))
 
@@ -46,7 +62,8 @@ evaluate = StageCommand(
 
     \b
       engine evaluate runs/NAME
-      engine evaluate runs/NAME --data other.txt""",
+      engine evaluate runs/NAME --data other.txt
+      engine evaluate runs/NAME --with bits-per-byte""",
     params=[
         run_argument(),
         click.Option(
@@ -55,6 +72,13 @@ evaluate = StageCommand(
             metavar="PATH|CORPUS",
             shell_complete=offers_of("corpus"),
             help="Text to score on. May be repeated.",
+        ),
+        click.Option(
+            ["--with", "evaluators"],
+            multiple=True,
+            metavar="NAME",
+            shell_complete=offers_of("evaluator"),
+            help="Evaluator that scores it, in place of the one that fits the run. May be repeated.",
         ),
         json_option(),
     ],

@@ -25,6 +25,9 @@ TITLES = {
     "reader": "File formats for --data, beside .txt, .md, .jsonl and .gz",
     "observer": "Observers for --observe",
     "executor": "Executors: where many runs are carried out (engine compare --executor)",
+    "evaluator": "Evaluators: scores of held-out text (engine evaluate --with)",
+    "adapter": "Adapters: what a trained model learns on top of itself",
+    "format": "Formats in which a model is exchanged",
     "command": "Commands",
 }
 

@@ -327,7 +327,7 @@ def _table(table_type: type[Table], value: Table | Mapping[str, Any] | None, whe
         raise UsageError(
             f"{where} expects a mapping of options or {table_type.__name__}, found {value!r}.",
             "Its options are name = value pairs.",
-            code="recipe-format",
+            code="table-type",
         )
     _refuse_misplaced(value, where)
     return parse(table_type, value, where)
@@ -340,4 +340,4 @@ def _refuse_misplaced(values: Mapping[str, Any], where: str) -> None:
         name = key.replace("-", "_")
         right = [table for table in TABLES if name in names[table]]
         if right and where not in right:
-            raise UsageError(f"{where} has no option {name!r}.", f"It belongs to [{right[0]}].", code="recipe-format")
+            raise UsageError(f"{where} has no option {name!r}.", f"It belongs to [{right[0]}].", code="unknown-option")

@@ -121,7 +121,7 @@ def score_windows(session: Session, text: HeldOut) -> TextScore:
         for first in range(0, len(starts), rows):
             inputs, targets = _windows(tokens.ids, starts[first : first + rows], context_length, end)
             if tokens.learn is not None:
-                targets[~_windows(tokens.learn, starts[first : first + rows], context_length, False)[1].astype(bool)] = IGNORED
+                targets[~_learned(tokens.learn, starts[first : first + rows], context_length)] = IGNORED
             segments = segments_of(inputs, end)
             counted = targets[targets != IGNORED]
             n_tokens += len(counted)
@@ -144,6 +144,15 @@ def _windows(tokens: np.ndarray, starts: np.ndarray, context_length: int, end_of
     inputs, targets = window[:, :-1].copy(), window[:, 1:].copy()
     targets[targets == end_of_text] = IGNORED
     return inputs, targets
+
+
+def _learned(learn: np.ndarray, starts: np.ndarray, context_length: int) -> np.ndarray:
+    """Return which targets (B, T) of the windows are learned; none beyond the end of the text."""
+    places = starts[:, None] + np.arange(1, context_length + 1, dtype=np.int64)  # (B, T)
+    inside = places < len(learn)
+    learned = np.zeros(places.shape, dtype=bool)
+    learned[inside] = learn[places[inside]]
+    return learned
 
 
 def _token_lengths(tokenizer: Tokenizer) -> np.ndarray:

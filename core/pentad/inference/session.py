@@ -66,12 +66,16 @@ class ModelSession(Session):
     @torch.inference_mode()
     def prefill(self, tokens: Tensor, room: int = 0) -> Tensor:
         """Read tokens (B, T), and return the logits (B, V) of what comes next; `room` is how many will follow, if known."""
+        self._open(tokens, room)
+        return self._next_logits()
+
+    def _open(self, tokens: Tensor, room: int) -> None:
+        """Start with tokens (B, T), which are read with the next logits."""
         batch_size, length = tokens.shape
         self._all = torch.empty(batch_size, length + max(room, 16), dtype=torch.int64, device=self.device)
         self._all[:, :length] = tokens
         self._length = length
         self._restart(length if self.context_length is None else min(length, self.context_length))
-        return self._next_logits()
 
     @torch.inference_mode()
     def extend(self, tokens: Tensor) -> Tensor:
@@ -162,13 +166,12 @@ class ModelSession(Session):
     @torch.inference_mode()
     def _start(self, ids: Tensor, limits: Limits) -> Tensor:
         """Read the prompt: once for all samples where the state can be repeated."""
-        room = limits.max_tokens
-        if limits.samples == 1:
-            return self.prefill(ids[None], room)
-        logits = self.prefill(ids[None], room)
-        if not hasattr(self._state, "select"):
-            return self.prefill(ids.repeat(limits.samples, 1), room)
-        self.select(torch.zeros(limits.samples, dtype=torch.int64, device=self.device))
+        self._open(ids[None], limits.max_tokens)
+        if limits.samples > 1 and not hasattr(self._state, "select"):
+            return self.prefill(ids.repeat(limits.samples, 1), limits.max_tokens)
+        logits = self._next_logits()
+        if limits.samples > 1:
+            self.select(torch.zeros(limits.samples, dtype=torch.int64, device=self.device))
         return logits.repeat(limits.samples, 1)
 
     def _draw(self, ids: Tensor, sampler: Sampler | None, limits: Limits) -> Iterator[TokenEvent]:

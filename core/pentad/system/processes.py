@@ -1,20 +1,20 @@
 """One process or several under torchrun: the same loop, with sums over the processes.
 
-Started by `torchrun`, each process takes its share of every step's examples; gradients, losses and target counts are summed,
-so that a run means the same however many processes share it.
+Started by `torchrun`, each process takes its share of every step's examples. Gradients are averaged by torch's
+DistributedDataParallel (`train.trainer`), losses and target counts are summed here, so that a run means the same however many
+processes share it.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 
 PATIENCE = timedelta(hours=12)
 """How long a process waits for its peers: the first one tokenizes and scores while the others wait, which may outlast torch's
@@ -40,33 +40,6 @@ class World:
             dist.all_reduce(values)
         return values
 
-    def sum_all(self, tensors: Sequence[Tensor]) -> None:
-        """Add up many tensors over all processes, in place, in one exchange per 64 MB."""
-        if self.size == 1:
-            return
-        bucket: list[Tensor] = []
-        for tensor in tensors:
-            if bucket and (tensor.dtype != bucket[0].dtype or sum(member.numel() for member in bucket) >= 1 << 24):
-                _sum_bucket(bucket)
-                bucket = []
-            bucket.append(tensor)
-        if bucket:
-            _sum_bucket(bucket)
-
-    def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
-        """Add up gradients. A process whose examples did not touch a parameter takes part with zeros; a parameter that no
-        process touched stays without a gradient, as in a single process.
-        """
-        if self.size == 1:
-            return
-        touched = torch.tensor([parameter.grad is not None for parameter in parameters], dtype=torch.int32)
-        everywhere = self.sum(touched).tolist()
-        shared = [parameter for parameter, count in zip(parameters, everywhere, strict=True) if count]
-        for parameter in shared:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        self.sum_all([parameter.grad for parameter in shared if parameter.grad is not None])
-
     def mean(self, value: float) -> float:
         """Return the mean of a number over all processes."""
         return float(self.sum(torch.tensor([value], dtype=torch.float64))) / self.size
@@ -89,15 +62,6 @@ class World:
         """Wait until every process has come here."""
         if self.size > 1:
             dist.barrier()
-
-
-def _sum_bucket(tensors: list[Tensor]) -> None:
-    flat = torch.cat([tensor.flatten() for tensor in tensors])
-    dist.all_reduce(flat)
-    offset = 0
-    for tensor in tensors:
-        tensor.copy_(flat[offset : offset + tensor.numel()].view_as(tensor))
-        offset += tensor.numel()
 
 
 def is_first_process() -> bool:

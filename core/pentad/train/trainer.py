@@ -9,6 +9,7 @@ DistributedDataParallel, which wraps the objective and the model together.
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -82,11 +83,15 @@ class Trainer:
         self.objective = builder.objective() or CrossEntropy()
         self.parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.scale = 1.0  # a further factor on the learning rate, which an observer asked for
+
+    @functools.cached_property
+    def _forward(self) -> nn.Module:
+        """The objective of the model; where processes share the work, so that gradients are averaged in the backward pass."""
         shared = self.world.size > 1 and bool(self.parameters)
-        objective = _ObjectiveOfModel(self.model, net, self.objective, anchored=shared)
-        self._forward: nn.Module = (
-            DistributedDataParallel(objective, find_unused_parameters=True, broadcast_buffers=False) if shared else objective
-        )
+        objective = _ObjectiveOfModel(self.model, self.net, self.objective, anchored=shared)
+        if not shared:
+            return objective
+        return DistributedDataParallel(objective, find_unused_parameters=True, broadcast_buffers=False)
 
     def step(self, number: int, progress: float, stop: bool = False, end: bool = False) -> StepResult:
         """Do one optimizer step.

@@ -1,1 +1,1 @@
-"""Greedy sampler for pentad: always the likeliest token."""
+"""Evaluator for pentad: bits per byte of held-out text."""

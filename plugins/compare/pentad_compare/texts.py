@@ -12,10 +12,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-import torch
 
-from pentad import IGNORED, Choice, SavedRun, UsageError
-from pentad.tools import Pieces, bits_per_byte, negative_log_likelihood
+from pentad import Choice, SavedRun
+from pentad.tools import Pieces, bits_per_byte
 from pentad_compare.records import Text, TextFigures
 from pentad_compare.verbatim import LEAST_BYTES, Memory
 
@@ -170,52 +169,17 @@ def surprise(run: SavedRun, texts: Iterable[Text]) -> list[float | None]:
     """Return the bits per byte of each text under a model, given its prompt; None for an empty text.
 
     The model reads an end of text, the prompt and the text; each token of the text is scored once, so each of its bytes is.
-    Where all of it is longer than the model's context, the context moves on by half of its length at a time: a token sees at
-    least the half before it.
+    See `pentad.Session.score`.
 
     Raises:
         UsageError: the model looks both ways, so it gives no probability of a text.
     """
-    if not run.model.causal:
-        raise UsageError(
-            "Bits per byte need a causal model; this one looks both ways.",
-            "Train with another --builder.",
-            code="model-not-causal",
-        )
-    run.model.eval()
-    with torch.inference_mode():
-        return [_surprise(run, text) if text.text else None for text in texts]
+    return [_surprise(run, text) if text.text else None for text in texts]
 
 
 def _surprise(run: SavedRun, text: Text) -> float:
-    # Apart, as they were when the prompt was gone on from: no token lies across the border.
-    prompt, rest = run.tokenizer.encode(text.prompt), run.tokenizer.encode(text.text)
-    ids = torch.from_numpy(np.concatenate([[run.tokenizer.end_of_text], prompt, rest]).astype(np.int64))
-    nats = sum(_window_nats(run, ids, *window) for window in windows(1 + len(prompt), len(ids), run.model.context_length))
-    return bits_per_byte(nats, len(text.text.encode()))
-
-
-def windows(first: int, length: int, context: int | None) -> Iterator[tuple[int, int, int]]:
-    """Yield (begin, first, end): read the ids from `begin` to before `end - 1`, score those from `first` to before `end`.
-
-    Args:
-        first: the first id to score, at least 1.
-        length: ids in all.
-        context: most ids that the model reads at once; None for any number.
-    """
-    while first < length:
-        room = context or length
-        begin = 0 if length - 1 <= room else max(0, first - 1 - room // 2)
-        end = min(length, begin + room + 1)
-        yield begin, first, end
-        first = end
-
-
-def _window_nats(run: SavedRun, ids: torch.Tensor, begin: int, first: int, end: int) -> float:
-    inputs, targets = ids[begin : end - 1], ids[begin + 1 : end].clone()
-    targets[: first - begin - 1] = IGNORED
-    device = run.machine.device
-    return negative_log_likelihood(run.model, run.machine, inputs[None].to(device), targets[None].to(device), None)
+    score = run.session.score(text.text, text.prompt)
+    return bits_per_byte(score.nats, score.n_bytes)
 
 
 # Figures

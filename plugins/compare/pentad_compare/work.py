@@ -121,7 +121,7 @@ def _meaning(run: Path, catalogue: Catalogue) -> dict[str, bool]:
     directory = RunDirectory.open(run)
     resolved = directory.resolve(catalogue)
     tokenizer = directory.tokenizer(catalogue)
-    builder = make_builder(resolved, tokenizer)
+    builder = make_builder(resolved, tokenizer, catalogue)
     return {"causal": builder.attention == "causal", "lossless": tokenizer.lossless}
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pentad import UsageError
 from pentad.config.budget import Budget
+from pentad.testing import raises_code
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,7 @@ def test_budgets_that_can_be_read(text, unit, amount):
 
 @pytest.mark.parametrize("text", ["", "90", "s", "-5s", "0s", "1e99flops", "5 weeks", "1..5s", ".s", "nans", "infs", "5s5m"])
 def test_budgets_that_cannot(text):
-    with pytest.raises(UsageError, match="--budget expects a time") as caught:
+    with raises_code("budget-format") as caught:
         Budget.parse(text)
     assert "--steps" in caught.value.hint
 

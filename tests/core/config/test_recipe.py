@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pentad import STAGES, Choice, Implementation, Recipe, UsageError, option
+from pentad import STAGES, Choice, Implementation, Recipe, option
 from pentad.config.options import describe
 from pentad.config.recipe import TABLES, DataOptions, GenerationOptions, MachineOptions, TrainingOptions, read_tables
 from pentad.registry.catalogue import KINDS, Catalogue, Offer
 from pentad.registry.resolving import resolve
+from pentad.testing import raises_code
 
 NAMES = {"tokenizer": "byte", "builder": "next-token", "model": "gpt", "optimizer": "adamw", "sampler": "greedy"}
 
@@ -75,8 +76,8 @@ def test_a_resolved_recipe_spells_out_every_option():
     assert set(tables) == {*STAGES, *TABLES}
 
 
-def refused(tables):
-    with pytest.raises(UsageError) as caught:
+def refused(tables, code):
+    with raises_code(code) as caught:
         resolve(Recipe.from_dict(tables), catalogue())
     return caught.value
 
@@ -86,28 +87,27 @@ def tables(**changes):
 
 
 @pytest.mark.parametrize(
-    ("changes", "message", "hint"),
+    ("changes", "code", "hint"),
     [
-        ({"modle": {"name": "gpt"}}, "unknown table [modle]", "Did you mean model?"),
-        ({"model": {"name": "gpt", "n_layr": 1}}, "model has no option 'n_layr'", "Did you mean n_layer?"),
-        ({"training": {"stepz": 1}}, "training has no option 'stepz'", "Did you mean steps?"),
-        ({"training": {"device": "cpu"}}, "training has no option 'device'", "It belongs to [machine]."),
-        ({"training": {"log-every": 1}}, "training has no option 'log_every'", "It belongs to [reporting]."),
-        ({"model": {}}, "names no model", "--model NAME"),
-        ({"model": {"name": 3}}, "names no model", "--model NAME"),
-        ({"model": "gpt"}, "model must be a table, found 'gpt'", 'name = "…"'),
-        ({"model": {"name": "gtp"}}, "No model named 'gtp' is installed.", "Did you mean gpt?"),
-        ({"training": {"budget": "soon"}}, "--budget expects", "--steps"),
-        ({"training": {"budget": "none"}}, "needs --steps or --budget", "--budget 90s"),
-        ({"training": {"steps": 0}}, "steps expects a value >= 1", "steps"),
-        ({"training": {"batch_size": 10**22}}, "batch-size expects a value >= 1 and <= 1000000", "Examples"),
-        ({"generation": {"samples": 10**9}}, "samples expects a value >= 1 and <= 10000", "texts"),
-        ({"generation": {"max_tokens": 10**22}}, "max-tokens expects a value >= 1 and <= 10000000", "tokens"),
+        ({"modle": {"name": "gpt"}}, "unknown-table", "Did you mean model?"),
+        ({"model": {"name": "gpt", "n_layr": 1}}, "unknown-option", "Did you mean n_layer?"),
+        ({"training": {"stepz": 1}}, "unknown-option", "Did you mean steps?"),
+        ({"training": {"device": "cpu"}}, "unknown-option", "It belongs to [machine]."),
+        ({"training": {"log-every": 1}}, "unknown-option", "It belongs to [reporting]."),
+        ({"model": {}}, "stage-missing", "--model NAME"),
+        ({"model": {"name": 3}}, "stage-missing", "--model NAME"),
+        ({"model": "gpt"}, "table-type", 'name = "…"'),
+        ({"model": {"name": "gtp"}}, "unknown-name", "Did you mean gpt?"),
+        ({"training": {"budget": "soon"}}, "budget-format", "--steps"),
+        ({"training": {"budget": "none"}}, "steps-missing", "--budget 90s"),
+        ({"training": {"steps": 0}}, "option-bounds", "steps"),
+        ({"training": {"batch_size": 10**22}}, "option-bounds", "Examples"),
+        ({"generation": {"samples": 10**9}}, "option-bounds", "texts"),
+        ({"generation": {"max_tokens": 10**22}}, "option-bounds", "tokens"),
     ],
 )
-def test_wrong_tables_are_refused(changes, message, hint):
-    error = refused(tables(**changes))
-    assert message in error.message and hint in error.hint
+def test_wrong_tables_are_refused(changes, code, hint):
+    assert hint in refused(tables(**changes), code).hint
 
 
 def test_steps_beat_the_budget():
@@ -139,7 +139,7 @@ def test_a_recipe_is_changed_by_making_another_one():
 
 
 def test_a_table_of_another_kind_is_refused():
-    with pytest.raises(UsageError, match="machine expects a mapping of options or MachineOptions"):
+    with raises_code("table-type"):
         recipe(machine=TrainingOptions())
 
 
@@ -157,15 +157,15 @@ def test_dashes_and_underscores_are_the_same_key():
 @pytest.mark.parametrize("text", ["model = ", "a = " + "[" * 5000, "\x00"])
 def test_a_file_that_is_no_toml(tmp_path, text):
     (tmp_path / "r.toml").write_text(text)
-    with pytest.raises(UsageError, match=r"r\.toml is not"):
+    with raises_code("recipe-syntax"):
         read_tables(tmp_path / "r.toml")
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(UsageError, match="found none at"):
+    with raises_code("file-missing"):
         read_tables(tmp_path / "r.toml")
-    with pytest.raises(UsageError, match="cannot be read"):
+    with raises_code("file-unreadable"):
         read_tables(tmp_path)
     (tmp_path / "r.toml").write_bytes(b"\xff")
-    with pytest.raises(UsageError, match="not valid TOML"):
+    with raises_code("recipe-syntax"):
         read_tables(tmp_path / "r.toml")

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from pentad.contracts.executor import DONE, FAILED, STOPPED, call_work, cause_of, outcome_of
-from pentad.system.errors import EngineError
+from pentad.testing import raises_code
 
 WORK = """
 import json, os, signal
@@ -107,6 +107,6 @@ def test_work_can_be_called_in_this_process(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     call_work("work_called_here:note", {}, tmp_path / "new")
     assert (tmp_path / "new" / "said.json").is_file()
-    with pytest.raises(EngineError) as caught:
+    with raises_code("too-little") as caught:
         call_work("work_called_here:refuse", {}, tmp_path)
     assert cause_of(caught.value, tmp_path) == ("It expected more, found less.", "Give it more.")

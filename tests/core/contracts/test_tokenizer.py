@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pentad import END_OF_TEXT, Tokenizer, UsageError, utf8
+from pentad import END_OF_TEXT, Tokenizer, utf8
 from pentad.contracts import tokenizer as module
+from pentad.testing import raises_code
 
 
 class Letters(Tokenizer):
@@ -42,7 +43,7 @@ def test_batch_of_nothing():
 
 def test_an_error_in_a_thread_reaches_the_caller(monkeypatch):
     monkeypatch.setattr(module, "_GROUP_CHARACTERS", 1)
-    with pytest.raises(UsageError, match="surrogate"):
+    with raises_code("text-not-unicode"):
         Letters().encode_batch(["fine", "\ud800", "fine"])
 
 
@@ -71,7 +72,7 @@ def test_decoding_what_is_no_utf8():
 
 def test_utf8_names_the_surrogate():
     assert utf8("ä") == b"\xc3\xa4"
-    with pytest.raises(UsageError) as caught:
+    with raises_code("text-not-unicode") as caught:
         utf8("ab\udc80")
     assert "U+DC80" in caught.value.message
     assert "character 2" in caught.value.message

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pentad import UsageError
 from pentad.data import readers
 from pentad.data.pieces import PIECE_CHARACTERS, Piece, cut
 from pentad.data.readers import read_jsonl, read_text
+from pentad.testing import raises_code
 
 
 def text(data: bytes) -> str:
@@ -24,8 +24,8 @@ def lines(data: bytes | str) -> list[str]:
     return [piece.text for piece in read_jsonl(io.BytesIO(data), "a.jsonl")]
 
 
-def message(read, data) -> str:
-    with pytest.raises(UsageError) as caught:
+def message(read, data, code) -> str:
+    with raises_code(code) as caught:
         read(data)
     assert caught.value.hint
     return caught.value.message
@@ -61,11 +61,11 @@ def test_what_is_no_text_is_found_at_its_byte(data, offset, found, block, monkey
     if data.startswith(b"\xef") and block < 3:
         pytest.skip("a mark is looked for in the first block, which is never so short on disk")
     monkeypatch.setattr(readers, "BLOCK_BYTES", block)
-    assert message(text, data) == f"a.txt must be UTF-8 text; found {found} at byte {offset}."
+    assert f"{found} at byte {offset}." in message(text, data, "text-not-utf8")
 
 
 def test_utf_16_is_named():
-    assert "UTF-16" in message(text, "abc".encode("utf-16"))
+    assert "UTF-16" in message(text, "abc".encode("utf-16"), "text-not-utf8")
 
 
 def test_jsonl_documents():
@@ -76,32 +76,32 @@ def test_jsonl_documents():
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ("{", "is not JSON: JSONDecodeError"),
-        ("[" * 100_000, "is not JSON: RecursionError"),
-        ('{"text": 1' + "0" * 5000 + "}", "is not JSON: ValueError"),
-        ('["a"]', 'must be an object with the key "text"; found an array'),
+        ("{", "JSONDecodeError"),
+        ("[" * 100_000, "RecursionError"),
+        ('{"text": 1' + "0" * 5000 + "}", "ValueError"),
+        ('["a"]', "found an array"),
         ('"a"', "found a string"),
-        ('{"content": "a", "id": 1}', 'has no key "text"; found the keys "content", "id"'),
-        ("{}", "found the keys none"),
-        ('{"text": 3}', 'must have a string under "text"; found a number'),
+        ('{"content": "a", "id": 1}', '"content", "id"'),
+        ("{}", "none"),
+        ('{"text": 3}', "found a number"),
         ('{"text": true}', "found true or false"),
     ],
 )
 def test_a_malformed_line_is_named(line, found):
-    said = message(lines, '{"text": "fine"}\n' + line + "\n")
+    said = message(lines, '{"text": "fine"}\n' + line + "\n", "document-format")
     assert said.startswith("a.jsonl, line 2, ")
     assert found in said
 
 
 def test_bytes_of_jsonl_that_are_no_text():
     good = b'{"text": "fine"}\n'
-    assert f"found the byte 0xe9 at byte {len(good) + 10}" in message(lines, good + b'{"text": "\xe9"}\n')
-    assert f"found a NUL byte at byte {len(good)}" in message(lines, good + b"\0" * 100)
+    assert f"found the byte 0xe9 at byte {len(good) + 10}" in message(lines, good + b'{"text": "\xe9"}\n', "text-not-utf8")
+    assert f"found a NUL byte at byte {len(good)}" in message(lines, good + b"\0" * 100, "text-not-utf8")
 
 
 def test_an_endless_line_is_refused(monkeypatch):
     monkeypatch.setattr(readers, "LONGEST_LINE", 50)
-    assert "line 1, must be shorter than" in message(lines, json.dumps({"text": "a" * 100}))
+    assert "line 1, " in message(lines, json.dumps({"text": "a" * 100}), "line-too-long")
 
 
 @given(st.lists(st.text("ab \n\u2003")), st.integers(1, 12))

@@ -11,6 +11,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pentad import EngineError
 from pentad.contracts.batch import Tokens
 from pentad.contracts.evaluator import HeldOut, RunEvaluator
 from pentad.contracts.vocabulary import Vocabulary
@@ -165,3 +166,30 @@ def test_an_empty_text_has_no_score(fakes, cpu):
     tokenizer = fakes.ByteLike()
     found = evaluate(fakes.Uniform(257), cpu, tokenizer, shard(tokenizer, []), 8)
     assert (found.bits_per_byte, found.n_tokens, found.n_bytes) == (0.0, 0, 0)
+
+
+@pytest.mark.parametrize("length", [4, 100])
+def test_what_is_not_learned_is_context_and_is_not_scored(fakes, cpu, length):
+    torch.manual_seed(0)
+    tokenizer, model = fakes.ByteLike(), fakes.Summing(257)
+    ids = np.array([256, *b"question", *b"answer", 256], dtype=np.uint16)
+    learn = np.array([False] * 9 + [True] * 6 + [False])
+    text = TokenShard(Tokens(ids=ids, starts=np.array([0, 15]), learn=learn), 6, 1, "")
+    found = evaluate(model, cpu, tokenizer, text, length)
+    assert (found.n_tokens, found.n_bytes) == (6, 6)
+    if length == 100:  # one window sees the whole question
+        session = ModelSession(model, cpu, tokenizer, Vocabulary.of(tokenizer))
+        assert found.loss * 6 == pytest.approx(session.score("answer", "question").nats, rel=1e-5)
+
+
+def test_an_evaluator_without_its_primary_score_is_refused(fakes, cpu):
+    class Silent(RunEvaluator):
+        primary = "accuracy"
+
+        def evaluate(self, session, text):
+            return {"n_tokens": 1, "n_bytes": 1}
+
+    session = ModelSession(fakes.Uniform(257), cpu, fakes.ByteLike(), Vocabulary.of(fakes.ByteLike()))
+    text = HeldOut(tokens=shard(fakes.ByteLike()).tokens, n_bytes=1, context_length=8)
+    with pytest.raises(EngineError, match=r"silent must return the score accuracy"):
+        judge(session, Offered("silent", Silent()), text)

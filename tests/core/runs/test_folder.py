@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pentad import Catalogue, EngineError, UsageError
+from pentad import Catalogue
 from pentad.runs.folder import RunDirectory, new_run_path, read_lines, refuse_used
+from pentad.testing import raises_code
 
 
 @pytest.fixture
@@ -36,8 +37,8 @@ def test_a_run_is_cut_back_to_a_step(directory):
     assert (directory.path / "samples.jsonl").read_text() == ""
 
 
-def test_the_end_of_a_run_is_known_by_its_final_texts(directory):
-    directory.append("samples.jsonl", {"step": 4, "final": False}, {"step": 8, "final": True})
+def test_the_end_of_a_run_is_known_by_its_last_line(directory):
+    directory.append("metrics.jsonl", {"kind": "evaluation", "step": 4, "final": True}, {"kind": "end", "step": 8})
     assert directory.is_scored(8) and not directory.is_scored(4)
 
 
@@ -48,8 +49,9 @@ def test_facts_have_their_types(directory):
     assert type(directory.fact(float, "a", "b")) is float
     wrong = [(int, ("a", "d")), (int, ("a", "c")), (str, ("a",)), (str, ("a", "e", "f")), (float, ("inf",)), (str, ("z",))]
     for kind, keys in wrong:
-        with pytest.raises(EngineError, match=rf"engine\.json is damaged: expected {'.'.join(keys)} as {kind.__name__}"):
+        with raises_code("run-damaged") as caught:
             directory.fact(kind, *keys)
+        assert f"{'.'.join(keys)} as {kind.__name__}" in caught.value.message
 
 
 @pytest.mark.parametrize(
@@ -66,7 +68,7 @@ def test_facts_have_their_types(directory):
 def test_a_damaged_recipe_is_the_runs(text, words, directory):
     if text is not None:
         (directory.path / "recipe.toml").write_text(text)
-    with pytest.raises(EngineError) as caught:
+    with raises_code("run-damaged") as caught:
         directory.recipe()
     assert words in caught.value.message
     assert str(directory.path) in caught.value.message
@@ -74,7 +76,7 @@ def test_a_damaged_recipe_is_the_runs(text, words, directory):
 
 
 def test_one_lock_at_a_time(directory):
-    with directory.lock(), pytest.raises(EngineError, match="in use by another process"), directory.lock():
+    with directory.lock(), raises_code("folder-in-use"), directory.lock():
         pass
     with directory.lock():
         pass
@@ -91,9 +93,10 @@ def test_a_folder_that_cannot_be_written(directory, monkeypatch, error, message)
         raise OSError(error, "Permission denied")
 
     monkeypatch.setattr(Path, "open", fail)
-    with pytest.raises(EngineError, match=f"must be writable; found: {message}"):
+    with raises_code("not-writable") as caught:
         directory.append("metrics.jsonl", {})
-    with pytest.raises(EngineError, match=f"must be writable; found: {message}"), directory.lock():
+    assert message in caught.value.message
+    with raises_code("not-writable"), directory.lock():
         pass
 
 
@@ -110,11 +113,11 @@ def test_used_folders(tmp_path):
     refuse_used(tmp_path)
     (tmp_path / "x").write_text("")
     for path in (tmp_path, tmp_path / "x"):
-        with pytest.raises(UsageError) as caught:
+        with raises_code("folder-taken") as caught:
             refuse_used(path)
         assert "resume" not in caught.value.hint
     (tmp_path / "engine.json").write_text("{}")
-    with pytest.raises(UsageError) as caught:
+    with raises_code("folder-taken") as caught:
         refuse_used(tmp_path)
     assert f"engine resume {tmp_path}" in caught.value.hint
 
@@ -126,7 +129,7 @@ def test_used_folders(tmp_path):
 def test_no_hint_repeats_what_a_stranger_calls_a_distribution(directory, distribution, version):
     stage = {"distribution": distribution, "version": version, "name": "gpt"}
     (directory.path / "engine.json").write_text(json.dumps({"stages": {"model": stage}}))
-    with pytest.raises(EngineError, match=r"engine\.json is damaged: expected a distribution and its version") as caught:
+    with raises_code("run-damaged") as caught:
         directory.maker("model", Catalogue(entry_points=[]))
     assert caught.value.hint == "Use a copy of the run."
 
@@ -141,7 +144,7 @@ def test_no_hint_repeats_what_a_stranger_calls_a_distribution(directory, distrib
 def test_what_made_a_stage_is_named(directory, distribution, version, hint):
     stage = {"distribution": distribution, "version": version, "name": "gpt"}
     (directory.path / "engine.json").write_text(json.dumps({"stages": {"model": stage}}))
-    with pytest.raises(EngineError) as caught:
+    with raises_code("maker-missing") as caught:
         directory.maker("model", Catalogue(entry_points=[]))
     assert caught.value.hint == hint
 
@@ -151,14 +154,14 @@ def test_the_folder_in_a_hint_is_quoted(tmp_path, monkeypatch):
     run = tmp_path / "my run[1]"
     run.mkdir()
     (run / "engine.json").write_text("{}")
-    with pytest.raises(UsageError) as used:
+    with raises_code("folder-taken") as used:
         refuse_used(run)
 
     def fail(*args, **kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "open", fail)
-    with pytest.raises(EngineError) as full:
+    with raises_code("not-writable") as full:
         RunDirectory(run).append("metrics.jsonl", {})
     for hint in (used.value.hint, full.value.hint):
         assert f"engine resume '{run}'" in hint

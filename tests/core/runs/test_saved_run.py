@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from pentad import Catalogue, Choice, EngineError, Implementation, SavedRun, UsageError, hookimpl, open_run, resume, run
+from pentad import Catalogue, Choice, Implementation, Limits, SavedRun, UsageError, hookimpl, open_run, resume, run
+from pentad.testing import raises_code
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +61,7 @@ def test_a_run_finds_its_text_from_another_folder(tiny_recipe, tmp_path, monkeyp
     assert saved.evaluate().bits_per_byte == score
     assert resume("../here/run", steps=3).step == 3
     (tmp_path / "here/a.txt").unlink()
-    with pytest.raises(UsageError, match=r"here/a\.txt.*recipe\.toml names it under \[data\]"):
+    with raises_code("run-text-missing"):
         saved.evaluate()
 
 
@@ -92,35 +93,43 @@ def edit(path, change):
 
 
 @pytest.mark.parametrize(
-    ("change", "message", "hint"),
+    ("change", "code", "found", "hint"),
     [
         (
             lambda facts: facts.update(format=2),
-            "must be of run format 1 or older; found 2",
+            "format-too-new",
+            "found 2",
             "pip install --upgrade pentad-core",
         ),
-        (lambda facts: facts.update(format="1"), "expected format as int, found '1'", "copy"),
-        (lambda facts: facts.update(stages=[]), "expected stages.tokenizer.distribution as str, found None", "copy"),
-        (lambda facts: facts["stages"].update(model=3), "expected stages.model.distribution as str", "copy"),
-        (lambda facts: facts.update(tokenizer_files="0"), "is not what the run was trained with", "copy"),
+        (lambda facts: facts.update(format="1"), "run-damaged", "expected format as int, found '1'", "copy"),
+        (
+            lambda facts: facts.update(stages=[]),
+            "run-damaged",
+            "expected stages.tokenizer.distribution as str, found None",
+            "copy",
+        ),
+        (lambda facts: facts["stages"].update(model=3), "run-damaged", "expected stages.model.distribution as str", "copy"),
+        (lambda facts: facts.update(tokenizer_files="0"), "run-changed", "/tokenizer", "copy"),
         (
             lambda facts: facts["stages"]["model"].update(distribution="pentad-mamba", version="0.7"),
-            "The model gpt of {run} was made by pentad-mamba 0.7; it is not installed.",
+            "maker-missing",
+            "pentad-mamba 0.7",
             "pip install pentad-mamba==0.7",
         ),
         (
             lambda facts: facts["stages"]["model"].update(distribution="./mine.py", version="unpackaged"),
-            "was made by ./mine.py unpackaged; it is not installed",
+            "maker-missing",
+            "./mine.py unpackaged",
             "Say --plugin ./mine.py",
         ),
     ],
 )
-def test_what_engine_json_says_is_checked(trained_run, change, message, hint):
+def test_what_engine_json_says_is_checked(trained_run, change, code, found, hint):
     edit(trained_run / "engine.json", change)
     for door in (open_run, resume):
-        with pytest.raises(EngineError) as caught:
+        with raises_code(code) as caught:
             door(trained_run)
-        assert message.replace("{run}", str(trained_run)) in caught.value.message and hint in caught.value.hint
+        assert str(trained_run) in caught.value.message and found in caught.value.message and hint in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -135,7 +144,7 @@ def test_what_engine_json_says_is_checked(trained_run, change, message, hint):
 )
 def test_what_resume_needs_is_checked(trained_run, change):
     edit(trained_run / "engine.json", change)
-    with pytest.raises(EngineError, match=r"engine\.json is damaged: expected"):
+    with raises_code("run-damaged"):
         resume(trained_run, steps=9)
 
 
@@ -143,20 +152,20 @@ def test_a_swapped_tokenizer_is_refused(trained_run):
     path = next(path for path in (trained_run / "tokenizer").iterdir() if path.is_file())
     path.write_bytes(path.read_bytes() + b" ")
     for door in (open_run, resume):
-        with pytest.raises(EngineError, match="tokenizer is not what the run was trained with"):
+        with raises_code("run-changed"):
             door(trained_run)
 
 
 def test_an_edited_recipe_is_refused(trained_run):
     path = trained_run / "recipe.toml"
     path.write_text(path.read_text().replace("n_embd = 8", "n_embd = 16"))
-    with pytest.raises(EngineError, match="does not fit the model of its recipe"):
+    with raises_code("checkpoint-mismatch"):
         open_run(trained_run)
     path.write_text(path.read_text().replace("n_embd", "n_width"))
-    with pytest.raises(EngineError, match="does not fit what is installed: model has no option 'n_width'"):
+    with raises_code("recipe-mismatch"):
         open_run(trained_run)
     edit(trained_run / "engine.json", lambda facts: facts["stages"]["model"].update(version="0.0.1"))
-    with pytest.raises(EngineError) as caught:
+    with raises_code("recipe-mismatch") as caught:
         open_run(trained_run)
     assert caught.value.hint == "pip install pentad-gpt==0.0.1"
 
@@ -176,5 +185,23 @@ def test_a_name_that_another_distribution_took_later_is_no_trouble(trained_run):
 
 def test_a_folder_that_is_no_run(tmp_path):
     for folder, found in ((tmp_path / "gone", "no such folder"), (tmp_path, "a folder without engine.json")):
-        with pytest.raises(UsageError, match=f"must be the folder of a run; found {found}"):
+        with raises_code("not-a-run") as caught:
             open_run(folder)
+
+
+def test_a_chain_gives_each_sampler_its_options(trained_run):
+    saved = open_run(trained_run)
+    plain = saved.generate("a", max_tokens=8, sampler=Choice("top-k", k=1))[0].text
+    for options in ({"k": 1}, {"top-k.k": 1}, {"k": 1, "top-k.temperature": 2.0}):
+        assert saved.generate("a", max_tokens=8, sampler=Choice("top-k+min-p", **options))[0].text == plain
+    with pytest.raises(UsageError, match=r"temperature .* found top-k and min-p"):
+        saved.generate("a", sampler=Choice("top-k+min-p", temperature=2.0))
+    with pytest.raises(UsageError, match=r"The option q .* found none"):
+        saved.generate("a", sampler=Choice("top-k+min-p", q=2.0))
+
+
+def test_a_stream_is_the_text_in_pieces(trained_run):
+    saved = open_run(trained_run)
+    limits = Limits(max_tokens=8, seed=3)
+    pieces = [event.text for event in saved.stream("a", limits=limits)]
+    assert "".join(pieces) == saved.generate("a", max_tokens=8, seed=3)[0].text

@@ -10,9 +10,9 @@ import signal
 
 import pytest
 
-from pentad import EngineError
 from pentad.system import files as module
 from pentad.system.files import check_whole, is_whole, locked, read_json, write_atomically, write_whole
+from pentad.testing import raises_code
 
 
 def build(text):
@@ -72,23 +72,24 @@ def test_a_failure_leaves_nothing(tmp_path, monkeypatch, error):
 
 
 @pytest.mark.parametrize(
-    ("damage", "message"),
+    ("damage", "code", "found"),
     [
-        (lambda place: (place / "a").write_text("y"), "a is damaged: it differs"),
-        (lambda place: (place / "a").write_text("longer"), "a is damaged: it differs"),
-        (lambda place: (place / "sub/b").unlink(), "sub/b is missing"),
-        (lambda place: (place / "c").write_text(""), "c is not sealed"),
-        (lambda place: (place / "digest.json").unlink(), "digest.json cannot be read"),
-        (lambda place: (place / "digest.json").write_text("[]"), "expected a JSON object"),
-        (lambda place: (place / "digest.json").write_text('{"a": 1, "sub/b": 2}'), "a is damaged"),
-        (lambda place: (place / "digest.json").write_text('{"../x": {}}'), "is damaged"),
+        (lambda place: (place / "a").write_text("y"), "file-damaged", "/a "),
+        (lambda place: (place / "a").write_text("longer"), "file-damaged", "/a "),
+        (lambda place: (place / "sub/b").unlink(), "file-damaged", "sub/b is missing"),
+        (lambda place: (place / "c").write_text(""), "file-damaged", "c is not sealed"),
+        (lambda place: (place / "digest.json").unlink(), "saved-file-unreadable", "digest.json "),
+        (lambda place: (place / "digest.json").write_text("[]"), "file-damaged", "digest.json "),
+        (lambda place: (place / "digest.json").write_text('{"a": 1, "sub/b": 2}'), "file-damaged", "/a "),
+        (lambda place: (place / "digest.json").write_text('{"../x": {}}'), "file-damaged", ""),
     ],
 )
-def test_damage_is_found(tmp_path, damage, message):
+def test_damage_is_found(tmp_path, damage, code, found):
     write_whole(tmp_path / "place", build("x"))
     damage(tmp_path / "place")
-    with pytest.raises(EngineError, match=message):
+    with raises_code(code) as caught:
         check_whole(tmp_path / "place")
+    assert found in caught.value.message
     assert not is_whole(tmp_path / "place")
 
 
@@ -109,16 +110,16 @@ def test_every_flipped_bit_is_found(tmp_path):
 @pytest.mark.parametrize("text", ["", "{", "[1]", "1", "\xff", "[" * 10**5, '{"a": ' + "9" * 10**5 + "}"])
 def test_what_is_no_json_object(tmp_path, text):
     (tmp_path / "x.json").write_text(text, encoding="latin-1")
-    with pytest.raises(EngineError, match="is damaged"):
+    with raises_code("file-damaged"):
         read_json(tmp_path / "x.json")
 
 
 def test_huge_json_is_not_read(tmp_path, monkeypatch):
     with (tmp_path / "x.json").open("wb") as file:
         file.truncate(module.MOST_JSON + 1)
-    with pytest.raises(EngineError, match="must be smaller than 16 MB"):
+    with raises_code("file-damaged"):
         read_json(tmp_path / "x.json")
-    with pytest.raises(EngineError, match="cannot be read: No such file"):
+    with raises_code("saved-file-unreadable"):
         read_json(tmp_path / "y.json")
 
 

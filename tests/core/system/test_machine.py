@@ -9,9 +9,9 @@ import sys
 import pytest
 import torch
 
-from pentad import UsageError
 from pentad.system import machine as module
 from pentad.system.machine import Machine, available_cores, available_memory, compiler_for, pick_machine
+from pentad.testing import raises_code
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +62,7 @@ def test_a_device_that_is_not_there(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert pick_machine("auto", "fp32", 1).device.type == "cpu"
-    with pytest.raises(UsageError, match="--device cuda is not on this machine; found cpu") as caught:
+    with raises_code("device-missing") as caught:
         pick_machine("cuda", "fp32", 1)
     assert caught.value.hint == "Use --device auto."
 

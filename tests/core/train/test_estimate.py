@@ -11,12 +11,17 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from pentad import EngineError
+from pentad import Loss, Objective
 from pentad.config.recipe import TrainingOptions
+from pentad.contracts.batch import Tokens
+from pentad.contracts.model import Output
+from pentad.inference.net import ModelNet
+from pentad.testing import raises_code
 from pentad.train.estimate import _fused, _one_row, estimate
+from pentad.train.trainer import Trainer
 
 V = 11
-TOKENS = np.arange(4, dtype=np.uint16)
+TOKENS = Tokens(ids=np.arange(4, dtype=np.uint16), starts=np.array([0]))
 
 
 def rows():
@@ -30,7 +35,7 @@ def options():
 def test_an_estimate_leaves_the_model_as_it_is(fakes, cpu):
     model = fakes.Summing(dropout=0.5)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    found = estimate(model, lambda _: fakes.sgd(model), fakes.Given(rows()), TOKENS, options(), cpu)
+    found = estimate(ModelNet(model, cpu), lambda _: fakes.sgd(model), fakes.Given(rows()), TOKENS, options())
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
     # Forward, and the gradients of both sides: three products of 8 positions, width 4, vocabulary 11, for 8 examples.
@@ -45,7 +50,7 @@ def test_the_memory_is_at_least_what_the_trial_took(fakes, cpu):
             return super().forward(*inputs, **more)
 
     model = Hungry()
-    found = estimate(model, lambda _: fakes.sgd(model), fakes.Given(rows()), TOKENS, options(), cpu)
+    found = estimate(ModelNet(model, cpu), lambda _: fakes.sgd(model), fakes.Given(rows()), TOKENS, options())
     assert found.memory_bytes > (1 << 29) + 50_000_000
 
 
@@ -56,16 +61,16 @@ def test_an_estimate_survives_a_trial_that_diverges(fakes, cpu):
         twin = type("Twin", (), {"parameters": lambda self: [each.parameter for each in parameters]})()
         return fakes.sgd(twin, lr=1e38)
 
-    assert estimate(model, explosive, fakes.Given(rows()), TOKENS, options(), cpu).seconds_per_step > 0
+    assert estimate(ModelNet(model, cpu), explosive, fakes.Given(rows()), TOKENS, options()).seconds_per_step > 0
     with torch.no_grad():
         model.head.bias[0] = float("nan")  # whereas the first step of the run itself would fail too
-    with pytest.raises(EngineError, match="Step 1 must give finite"):
+    with raises_code("diverged"):
         estimate(model, explosive, fakes.Given(rows()), TOKENS, options(), cpu)
 
 
 def test_a_counted_model_costs_too(fakes, cpu):
     model = fakes.Counting(V)
-    found = estimate(model, None, fakes.Given(rows()), TOKENS, options(), cpu)
+    found = estimate(ModelNet(model, cpu), None, fakes.Given(rows()), TOKENS, options())
     assert found.seconds_per_step > 0 and float(model.counts.sum()) == pytest.approx(0.1 * V * V)
 
 
@@ -81,7 +86,7 @@ def test_slow_steps_among_the_first_do_not_move_an_estimate(fakes, cpu, slow):
             return super().build(tokens, indices, seed)
 
     model = fakes.Tiny()
-    found = estimate(model, lambda _: fakes.sgd(model), Stumbling(rows()), TOKENS, options(), cpu)
+    found = estimate(ModelNet(model, cpu), lambda _: fakes.sgd(model), Stumbling(rows()), TOKENS, options())
     assert found.seconds_per_step < 0.1
     assert calls == [1, 1, 8, 8, 8, 8, 8]
 
@@ -89,7 +94,9 @@ def test_slow_steps_among_the_first_do_not_move_an_estimate(fakes, cpu, slow):
 def test_where_no_step_can_be_timed_the_warm_up_counts(fakes, cpu, monkeypatch):
     monkeypatch.setattr("pentad.train.estimate.TRIAL_SECONDS", 0.0)
     model = fakes.Tiny()
-    assert estimate(model, lambda _: fakes.sgd(model), fakes.Given(rows()), TOKENS, options(), cpu).seconds_per_step > 0
+    assert (
+        estimate(ModelNet(model, cpu), lambda _: fakes.sgd(model), fakes.Given(rows()), TOKENS, options()).seconds_per_step > 0
+    )
 
 
 @pytest.mark.parametrize(("layer", "gates"), [(nn.LSTM, 4), (nn.GRU, 3), (nn.RNN, 1)])
@@ -102,10 +109,10 @@ def test_the_operations_of_recurrent_layers_are_counted_like_all_others(fakes, c
             self.layer = layer(4, 4, batch_first=True)
 
         def forward(self, inputs, state=None, segments=None):
-            return self.layer(self.embedding(inputs))[0], None
+            return Output(self.layer(self.embedding(inputs))[0])
 
     def flops(model):
-        return estimate(model, lambda _: fakes.sgd(model), fakes.Given(rows()), TOKENS, options(), cpu).flops_per_step
+        return estimate(ModelNet(model, cpu), lambda _: fakes.sgd(model), fakes.Given(rows()), TOKENS, options()).flops_per_step
 
     added = flops(Recurrent()) - flops(fakes.Tiny(vocab_size=V))
     # The cell may know that the first state is zero and needs no gradient.
@@ -125,10 +132,10 @@ def test_attention_costs_the_same_by_whatever_kernel(fakes, cpu, dropout, packed
             keys = queries[:, :kv_heads]
             mask = torch.ones(8, 8, dtype=torch.bool).tril()[None, None] if packed else None
             settings = {"attn_mask": mask, "is_causal": not packed, "dropout_p": dropout, "enable_gqa": kv_heads == 1}
-            return F.scaled_dot_product_attention(queries, keys, keys, **settings).transpose(1, 2).flatten(2), None
+            return Output(F.scaled_dot_product_attention(queries, keys, keys, **settings).transpose(1, 2).flatten(2))
 
     def flops(model):
-        return estimate(model, lambda _: fakes.sgd(model), fakes.Given(rows()), TOKENS, options(), cpu).flops_per_step
+        return estimate(ModelNet(model, cpu), lambda _: fakes.sgd(model), fakes.Given(rows()), TOKENS, options()).flops_per_step
 
     assert flops(Attending(V, width=16)) - flops(fakes.Tiny(V, width=16)) == 8 * 12 * 8 * 8 * 16
 
@@ -140,10 +147,11 @@ def test_attention_keeps_what_its_kernel_keeps(fakes, cpu):
     class Attending(fakes.Tiny):
         def forward(self, inputs, state=None, segments=None):
             x = self.embedding(inputs)[:, None]
-            return F.scaled_dot_product_attention(x, x, x, is_causal=True)[:, 0], None
+            return Output(F.scaled_dot_product_attention(x, x, x, is_causal=True)[:, 0])
 
     model, builder = Attending(V), fakes.Given(np.zeros((1, length + 1)))
-    found = _one_row(model, builder, TOKENS, TrainingOptions(context_length=length), cpu)
+    trained = Trainer(ModelNet(model, cpu), fakes.sgd(model), builder, TOKENS, TrainingOptions(context_length=length))
+    found = _one_row(trained)
     assert found[1] < 100 * length < 4 * length * length
 
 
@@ -167,3 +175,21 @@ def test_kernels_of_gpus_are_counted_by_their_products():
         aten._cudnn_rnn(tokens, weights, 4, None, state, state, 2, 6, 0, 1, False, 0.0, True, False, [], None)
     counts = {str(name): count for name, count in counter.get_flop_counts()["Global"].items()}
     assert list(counts.values()) == [2 * 4 * 2 * 3 * 5 * 5 * 8, 2 * 7 * 24 * (4 + 6)], counts
+
+
+def test_an_objective_of_the_builders_own_is_what_is_counted(fakes, cpu):
+    """Two forward passes cost twice what one costs."""
+
+    class Twice(Objective):
+        def loss(self, net, batch):
+            first, second = (net(batch.inputs).features for _ in range(2))
+            total = net.nll(first, batch.targets) + net.nll(second, batch.targets)
+            return Loss(total=total, count=batch.targets.numel())
+
+    model = fakes.Tiny(V)
+
+    def flops(objective):
+        builder = fakes.Given(rows(), None, objective)
+        return estimate(ModelNet(model, cpu), lambda _: fakes.sgd(model), builder, TOKENS, options()).flops_per_step
+
+    assert flops(Twice()) == 2 * flops(None)

@@ -10,7 +10,7 @@ import pytest
 from pentad import RunObserver, resume, run
 from pentad.runs.checkpoint import list_checkpoints
 from pentad.runs.folder import read_lines
-from pentad.system.errors import Interrupted, RunDone
+from pentad.testing import raises_code
 
 pytestmark = pytest.mark.usefixtures("cache")
 """What every test here makes of its text stays in the cache of the session."""
@@ -37,11 +37,11 @@ class Stopping(RunObserver):
 
 def test_folders_are_quoted_in_what_goes_on(text, tmp_path, tiny_recipe):
     folder = tmp_path / "my run[1]"
-    with pytest.raises(Interrupted) as caught:
+    with raises_code("interrupted") as caught:
         run(tiny_recipe(text, steps=8), out=folder, observers=[Stopping(signal.SIGINT, step=3)])
     assert caught.value.hint == f"To go on: engine resume '{folder}'"
     resume(folder)
-    with pytest.raises(RunDone) as done:
+    with raises_code("run-done") as done:
         resume(folder)
     assert f"engine resume '{folder}' --steps 16" in done.value.hint
 
@@ -49,7 +49,7 @@ def test_folders_are_quoted_in_what_goes_on(text, tmp_path, tiny_recipe):
 @pytest.mark.parametrize("when", [{"step": 7}, {"step": 8}, {"saved": 8}], ids=str)
 def test_asked_at_the_end_it_saves_and_the_score_is_made_later(text, tmp_path, tiny_recipe, when):
     whole = run(tiny_recipe(text, steps=8), out=tmp_path / "whole")
-    with pytest.raises(Interrupted, match="Stopped at step 8"):
+    with raises_code("interrupted"):
         run(tiny_recipe(text, steps=8), out=tmp_path / "cut", observers=[Stopping(signal.SIGTERM, **when)])
     assert list_checkpoints(tmp_path / "cut") == [8]
     assert resume(tmp_path / "cut").bits_per_byte == whole.bits_per_byte
@@ -62,9 +62,9 @@ def test_the_final_score_is_left_at_once(text, tmp_path, tiny_recipe, monkeypatc
         pytest.fail("the signal was not obeyed")
 
     with monkeypatch.context() as patched:
-        patched.setattr("pentad.train.loop.evaluate", never)
+        patched.setattr("pentad.train.loop.judge", never)
         recipe = tiny_recipe(text, steps=4, evaluation={"evaluate_every": 0.0})
-        with pytest.raises(Interrupted, match="Stopped at step 4") as caught:
+        with raises_code("interrupted") as caught:
             run(recipe, out=tmp_path / "run", observers=[])
         assert "engine resume" in caught.value.hint
     assert resume(tmp_path / "run").bits_per_byte is not None
@@ -76,7 +76,7 @@ def test_the_final_score_is_left_at_once(text, tmp_path, tiny_recipe, monkeypatc
 def test_a_terminal_that_is_closed_is_a_wish_to_stop(text, tmp_path, tiny_recipe):
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     try:
-        with pytest.raises(Interrupted):
+        with raises_code("interrupted"):
             run(tiny_recipe(text, steps=8), out=tmp_path / "run", observers=[Stopping(signal.SIGHUP, signal.SIGHUP, step=3)])
         assert list_checkpoints(tmp_path / "run") == [4]
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does

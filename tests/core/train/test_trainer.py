@@ -10,13 +10,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pentad import IGNORED, EngineError
+from pentad import IGNORED, Loss, Objective, Optimization, Output
 from pentad.config.recipe import TrainingOptions
-from pentad.system.processes import World
+from pentad.contracts.batch import Batch, Tokens
+from pentad.inference.net import ModelNet
+from pentad.testing import raises_code
 from pentad.train.trainer import Trainer, named_parameters
 
 V = 11
-TOKENS = np.arange(4, dtype=np.uint16)
+TOKENS = Tokens(ids=np.arange(4, dtype=np.uint16), starts=np.array([0]))
 
 
 def rows(n=24, length=9, seed=0):
@@ -29,7 +31,7 @@ def options(**changes):
 
 def trainer(fakes, cpu, model, builder, optimization=None, **changes):
     optimization = optimization or fakes.sgd(model)
-    return Trainer(model, optimization, builder, TOKENS, options(**changes), cpu)
+    return Trainer(ModelNet(model, cpu), optimization, builder, TOKENS, options(**changes))
 
 
 def weights(model):
@@ -52,7 +54,7 @@ def test_the_loop_is_a_bare_torch_loop(fakes, cpu):
     for number in range(6):
         outcome = found.step(number, number / 6)
         batch = builder.build(TOKENS, np.arange(8 * number, 8 * number + 8), 3)
-        logits = bare.logits(bare(torch.from_numpy(batch.inputs))[0])
+        logits = bare.logits(bare(torch.from_numpy(batch.inputs)).features)
         loss = F.cross_entropy(logits.flatten(0, 1), torch.from_numpy(batch.targets).flatten())
         optimizer.zero_grad()
         loss.backward()
@@ -96,7 +98,7 @@ def test_what_is_not_finite_stops_before_the_update(fakes, cpu, place):
     else:
         model.head.weight.register_hook(lambda gradient: gradient * float("inf"))
     before = weights(model)
-    with pytest.raises(EngineError) as caught:
+    with raises_code("diverged") as caught:
         trainer(fakes, cpu, model, fakes.Given(rows()), gradient_accumulation=2).step(5, 0)
     message = caught.value.message
     assert "Step 6 must give finite numbers" in message and "in examples 40 to 47. Nothing was updated" in message
@@ -129,29 +131,21 @@ def test_dropout_depends_on_the_seed_and_the_step_alone(fakes, cpu):
     assert not any(torch.equal(differing[0]["head.weight"], other["head.weight"]) for other in differing[1:])
 
 
-def test_processes_do_not_share_their_dropout(fakes, cpu):
-    """All examples are the same, so that two processes differ by their draws alone."""
-
-    class Unheard(World):
-        def sum(self, values):
-            return values
-
-        def sum_gradients(self, parameters):
-            pass
-
-    builder, model = fakes.Given(np.repeat(rows(1), 24, axis=0)), fakes.Tiny(dropout=0.5)
-    after = []
-    for rank in (0, 1, 1):
-        twin = copy.deepcopy(model)
-        Trainer(twin, fakes.sgd(twin), builder, TOKENS, options(), cpu, Unheard(rank, 2)).step(0, 0)
-        after.append(weights(twin)["head.weight"])
-    assert not torch.equal(after[0], after[1]) and torch.equal(after[1], after[2])
+def test_micro_batches_do_not_share_their_dropout(fakes, cpu):
+    """All examples are the same, so that two micro-batches differ by their draws alone."""
+    model, seen = fakes.Tiny(dropout=0.5), []
+    forward = model.forward
+    model.forward = lambda *inputs: seen.append(forward(*inputs)) or seen[-1]
+    builder = fakes.Given(np.repeat(rows(1), 24, axis=0))
+    trainer(fakes, cpu, model, builder, gradient_accumulation=2).step(0, 0)
+    first, second = (output.features for output in seen)
+    assert not torch.equal(first, second)
 
 
 def test_a_counted_model_learns_without_an_optimizer(fakes, cpu):
     table = rows()
     model = fakes.Counting(V)
-    found = Trainer(model, None, fakes.Given(table), TOKENS, options(gradient_accumulation=3), cpu)
+    found = Trainer(ModelNet(model, cpu), None, fakes.Given(table), TOKENS, options(gradient_accumulation=3))
     outcome = found.step(0, 0)
     expected = torch.full((V, V), 0.1)
     for row in table[:8]:
@@ -162,25 +156,32 @@ def test_a_counted_model_learns_without_an_optimizer(fakes, cpu):
 
 
 def test_a_builder_may_bring_its_own_objective(fakes, cpu):
-    def smoothed(model, inputs, targets, segments):
-        counted = targets != IGNORED
-        logits = model.logits(model(inputs, None, segments)[0][counted])
-        return F.cross_entropy(logits, targets[counted], label_smoothing=0.1, reduction="sum"), counted.sum()
+    class Smoothed(Objective):
+        def loss(self, net, batch):
+            counted = batch.targets != IGNORED
+            logits = net.logits(net(batch.inputs, batch.segments).features[counted])
+            total = F.cross_entropy(logits, batch.targets[counted], label_smoothing=0.1, reduction="sum")
+            return Loss(total=total, count=counted.sum(), metrics={"mean-target": batch.targets[counted].sum()})
 
     kept = np.random.default_rng(1).random((24, 8)) < 0.5
     kept[:4] = False  # the first micro-batch has nothing to learn: its mean would be no number
-    builder, model = fakes.Given(rows(), kept, smoothed), fakes.Tiny()
+    builder, model = fakes.Given(rows(), kept, Smoothed()), fakes.Tiny()
     batch = builder.build(TOKENS, np.arange(8), 3)
-    logits = model.logits(model(torch.from_numpy(batch.inputs))[0]).flatten(0, 1)
+    logits = model.logits(model(torch.from_numpy(batch.inputs)).features).flatten(0, 1)
     expected = F.cross_entropy(logits, torch.from_numpy(batch.targets).flatten(), label_smoothing=0.1, ignore_index=IGNORED)
     before = weights(model)
     outcome = trainer(fakes, cpu, model, builder, gradient_accumulation=2).step(0, 0)
     assert outcome.loss == pytest.approx(expected.item(), rel=1e-5)
+    assert outcome.metrics == {"mean-target": pytest.approx(batch.targets[batch.targets != IGNORED].mean())}
     assert not torch.equal(before["head.weight"], model.head.weight)
 
 
 def test_an_objective_without_targets_is_a_no_op(fakes, cpu):
-    builder, model = fakes.Given(rows(), None, lambda *_: (torch.tensor(float("nan")), 0)), fakes.Tiny()
+    class Nothing(Objective):
+        def loss(self, net, batch):
+            return Loss(total=torch.tensor(float("nan")), count=0)
+
+    builder, model = fakes.Given(rows(), None, Nothing()), fakes.Tiny()
     before = weights(model)
     assert trainer(fakes, cpu, model, builder).step(0, 0).loss == 0
     assert_same(weights(model), before, rtol=0, atol=0)
@@ -197,3 +198,62 @@ def test_roles_reach_the_optimizer(fakes):
 def test_the_step_says_whether_it_was_asked_to_stop(fakes, cpu):
     found = trainer(fakes, cpu, fakes.Tiny(), fakes.Given(rows()))
     assert found.step(0, 0, stop=True).stop and not found.step(1, 0).stop
+
+
+def test_an_observers_scale_is_a_factor_on_every_rate(fakes, cpu):
+    model = fakes.Tiny()
+    optimization = fakes.sgd(model, lr=0.5, schedule=lambda progress: 0.5)
+    found = trainer(fakes, cpu, model, fakes.Given(rows()), optimization)
+    found.scale = 0.1
+    found.step(0, 0)
+    assert [group["lr"] for group in optimization.groups()] == [pytest.approx(0.025)]
+
+
+def test_auxiliary_losses_are_added_per_token_and_logged(fakes, cpu):
+    """However a step is cut into micro-batches: the term is a mean over tokens."""
+
+    class Balanced(fakes.Tiny):
+        def forward(self, inputs, state=None, segments=None):
+            features = self.embedding(inputs)
+            return Output(features, state, {"size": 0.3 * features.square().mean()} if self.training else {})
+
+    model = Balanced()
+    parts = copy.deepcopy(model)
+    whole = trainer(fakes, cpu, model, fakes.Given(rows())).step(0, 0)
+    cut = trainer(fakes, cpu, parts, fakes.Given(rows()), gradient_accumulation=4).step(0, 0)
+    assert whole.metrics["size"] == pytest.approx(cut.metrics["size"], rel=1e-5) and whole.metrics["size"] > 0
+    assert_same(weights(model), weights(parts), rtol=1e-4, atol=1e-6)
+    plain = fakes.Tiny()
+    plain.load_state_dict(Balanced().state_dict())
+    assert whole.loss == pytest.approx(cut.loss, rel=1e-5)
+
+
+def test_weights_of_targets_count(fakes, cpu):
+    class Weighted(fakes.Given):
+        def build(self, tokens, indices, seed):
+            batch = super().build(tokens, indices, seed)
+            weights = np.zeros(batch.targets.shape, dtype=np.float32)
+            weights[:, :3] = 2.0
+            return Batch(inputs=batch.inputs, targets=batch.targets, weights=weights)
+
+    kept = np.zeros((24, 8), dtype=bool)
+    kept[:, :3] = True
+    model = fakes.Tiny()
+    twin = copy.deepcopy(model)
+    weighted = trainer(fakes, cpu, model, Weighted(rows())).step(0, 0)
+    plain = trainer(fakes, cpu, twin, fakes.Given(rows(), kept)).step(0, 0)
+    assert weighted.loss == pytest.approx(plain.loss, rel=1e-5)
+    assert_same(weights(model), weights(twin), rtol=1e-4, atol=1e-6)
+
+
+def test_a_schedule_of_any_kind(fakes, cpu):
+    class Betas(Optimization):
+        def set_progress(self, share, scale=1.0):
+            for group in self.groups():
+                group["momentum"] = share
+            return 1.0
+
+    model = fakes.Tiny()
+    optimization = Betas(optimizers=[torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.5)])
+    trainer(fakes, cpu, model, fakes.Given(rows()), optimization).step(0, 0.25)
+    assert [group["momentum"] for group in optimization.groups()] == [0.25]

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pentad import EngineError, NoOptions
+from pentad import NoOptions
+from pentad.testing import raises_code
 from pentad_byte.tokenizer import Byte
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -27,5 +27,5 @@ def test_decoding_agrees_with_token_bytes(ids):
 
 def test_a_folder_of_another_tokenizer_is_refused(tmp_path):
     (tmp_path / "byte.txt").write_text("something else")
-    with pytest.raises(EngineError, match="damaged"):
+    with raises_code("tokenizer-damaged"):
         TOKENIZER.load(tmp_path)

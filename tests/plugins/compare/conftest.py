@@ -107,12 +107,16 @@ def place(tmp_path_factory) -> Path:
 @pytest.fixture
 def compare(place, monkeypatch, capsys, tmp_path):
     """Calls `engine compare` in this process, with runs in this process too, and returns comparison.json."""
-    from pentad_cli.main import call
+    from pentad_cli import main
+    from pentad_cli.errors import as_engine_error, show
 
+    codes = []
+    monkeypatch.setattr(main, "show", lambda error, **how: codes.append(as_engine_error(error).code) or show(error, **how))
     monkeypatch.chdir(place)
     monkeypatch.setenv("PENTAD_CACHE", str(place / "cache"))
 
-    def run(*arguments, out=None, code=0):
+    def run(*arguments, out=None, code=0, error=None):
+        codes.clear()
         out = out or tmp_path / "out"
         fixed = [
             "--config",
@@ -126,9 +130,10 @@ def compare(place, monkeypatch, capsys, tmp_path):
             "--out",
             str(out),
         ]
-        found = call(["compare", *map(str, arguments), *fixed])
+        found = main.call(["compare", *map(str, arguments), *fixed])
         said = capsys.readouterr()
         assert found == code, said.err
+        assert error is None or codes == [error], said.err
         reports = sorted(out.glob("*/comparison.json"), key=lambda path: path.stat().st_mtime_ns)
         return (json.loads(reports[-1].read_text()) if reports else None), said
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pentad import Catalogue, UsageError
+from pentad import Catalogue
+from pentad.testing import raises_code
 from pentad_cli.layers import default_tables
 from pentad_compare.arms import Axis, distinct, product
 
@@ -61,14 +62,14 @@ def test_equal_labels_get_numbers():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "message", "hint"),
+    ("wrong", "code", "hint"),
     [
-        (axis("model.n_layers", "2"), "--model.n-layers is no option of gpt", "Did you mean n_layer?"),
-        (axis("model.n_layer", "2", "x"), "--model.n-layer expects int, found 'x'", ""),
-        (axis("model.n_layer", "0"), "--model.n-layer expects a value >= 1, found 0", ""),
+        (axis("model.n_layers", "2"), "unknown-option", "Did you mean n_layer?"),
+        (axis("model.n_layer", "2", "x"), "option-type", ""),
+        (axis("model.n_layer", "0"), "option-bounds", ""),
     ],
 )
-def test_what_no_implementation_has_or_takes_is_refused(wrong, message, hint):
-    with pytest.raises(UsageError, match=message) as caught:
+def test_what_no_implementation_has_or_takes_is_refused(wrong, code, hint):
+    with raises_code(code) as caught:
         arms(wrong)
     assert hint in caught.value.hint

@@ -178,16 +178,15 @@ def test_a_plan_that_fits_is_not_spoken_of():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "error"),
     [
-        (("--tune", "optimizer.lr=x1,x2", "--tune-budget", "soon"), "--tune-budget expects a time"),
-        (("--model.n-layer", ","), "--model.n-layer expects a value or a list of values"),
-        (("--sampler.temperature", " , "), "--sampler.temperature expects a value"),
+        (("--tune", "optimizer.lr=x1,x2", "--tune-budget", "soon"), "budget-format"),
+        (("--model.n-layer", ","), "value-missing"),
+        (("--sampler.temperature", " , "), "value-missing"),
     ],
 )
-def test_what_is_refused_at_once(compare, arguments, message):
-    _, said = compare(*arguments, *ALONE, code=2)
-    assert message in said.err
+def test_what_is_refused_at_once(compare, arguments, error):
+    compare(*arguments, *ALONE, code=2, error=error)
 
 
 def test_an_empty_word_is_no_folder(engine):

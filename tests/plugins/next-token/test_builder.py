@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pentad import IGNORED, NoOptions, Tokens, UsageError
+from pentad import IGNORED, NoOptions, Tokens
+from pentad.testing import raises_code
 from pentad_next_token.builder import NextToken
 
 E = 9
@@ -65,7 +65,7 @@ def test_a_window_around_the_end_goes_on_at_the_beginning():
 def test_too_short_a_text():
     assert builder(5).count(text(E, 1, 2, 3, E)) == 0
     assert builder(4).count(text(E, 1, 2, 3, E)) == 1
-    with pytest.raises(UsageError):
+    with raises_code("text-too-short"):
         builder(5).build(text(E, 1, 2, 3, E), np.array([0]), 1)
 
 

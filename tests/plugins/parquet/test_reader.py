@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pentad import UsageError
 from pentad.data.corpus import open_corpus
 from pentad.registry.catalogue import Catalogue
+from pentad.testing import raises_code
 
 TEXTS = ["eins", "zwei\r\n", "", None, "größer", "😀" * 10]
 
@@ -38,20 +38,20 @@ def test_rows_are_documents(tmp_path, kind, compression):
 )
 def test_a_file_without_a_text_column(tmp_path, columns, found):
     pq.write_table(pa.table(columns), tmp_path / "a.parquet")
-    with pytest.raises(UsageError) as caught:
+    with raises_code("document-format") as caught:
         read(tmp_path / "a.parquet")
     assert found in caught.value.message and "a.parquet" in caught.value.message and caught.value.hint
 
 
 def test_what_is_no_parquet_file(tmp_path):
     (tmp_path / "a.parquet").write_bytes(b"PAR1 and then nothing")
-    with pytest.raises(UsageError, match=r"a\.parquet cannot be read: ArrowInvalid"):
+    with raises_code("file-unreadable"):
         read(tmp_path / "a.parquet")
     pq.write_table(pa.table({"text": ["a"]}), tmp_path / "whole.parquet")
     (tmp_path / "a.parquet").write_bytes((tmp_path / "whole.parquet").read_bytes()[:-20])
-    with pytest.raises(UsageError, match="cannot be read"):
+    with raises_code("file-unreadable"):
         read(tmp_path / "a.parquet")
     (tmp_path / "b.parquet.gz").write_bytes(gzip.compress((tmp_path / "whole.parquet").read_bytes()))
-    with pytest.raises(UsageError, match="must be plain Parquet") as caught:
+    with raises_code("document-format") as caught:
         read(tmp_path / "b.parquet.gz")
     assert caught.value.hint == "Unpack it first."

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pentad import IGNORED, Tokens, UsageError, pairs
+from pentad import IGNORED, Tokens, pairs
+from pentad.testing import raises_code
 from pentad_prefix.builder import Prefix
 from pentad_prefix.plugin import PrefixOptions
 
@@ -73,7 +73,7 @@ def test_min_prefix_leaves_short_prefixes_out():
 
 def test_too_short_a_text():
     assert [builder(4, min_prefix=least).count(text(*tokens)) for least in (0, 2) for tokens in ([], [E])] == [0, 0, 0, 0]
-    with pytest.raises(UsageError):
+    with raises_code("text-too-short"):
         builder(4, min_prefix=5).build(text(E, 1, E), np.array([0]), 1)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pentad import EngineError
+from pentad.testing import raises_code
 from pentad_ray import cluster
 from pentad_ray.cluster import Node, Share, pick_share
 from pentad_ray.executor import Ray
@@ -53,10 +54,10 @@ def test_what_a_run_reserves(cpus, gpus, jobs, nodes, share):
 
 @pytest.mark.parametrize(("cpus", "gpus"), [(17, None), (None, 1.0), (1, 3.0)])
 def test_a_run_that_fits_nowhere_is_refused(cpus, gpus):
-    with pytest.raises(EngineError, match=r"A run needs .* of one node; the largest of 2 has 16 CPUs and 0 GPUs") as caught:
+    with raises_code("cluster-too-small") as caught:
         pick_share(cpus, gpus, None, [node(16), node(4)])
     assert "--executor.num-cpus" in caught.value.hint
-    with pytest.raises(EngineError, match="has nothing"):
+    with raises_code("cluster-too-small"):
         pick_share(None, None, 2, [])
 
 

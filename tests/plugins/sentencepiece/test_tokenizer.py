@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pentad import EngineError, UsageError
+from pentad import EngineError
+from pentad.testing import raises_code
 from pentad.testing.tokenizer import sample_texts
 from pentad_sentencepiece import cutting, training
 from pentad_sentencepiece.plugin import SentencePieceOptions
@@ -99,7 +100,7 @@ def test_training_reads_no_more_than_it_was_told():
 
 @pytest.mark.parametrize("model_type", ["unigram", "bpe"])
 def test_a_vocabulary_that_the_text_cannot_give(model_type):
-    with pytest.raises(UsageError) as caught:
+    with raises_code("vocabulary-too-large") as caught:
         trained(sample_texts(), vocab_size=50_000, model_type=model_type)
     largest = int(re.search(r"at most (\d+)", caught.value.message)[1])
     assert f"--tokenizer.vocab-size {largest} " in caught.value.hint
@@ -108,7 +109,7 @@ def test_a_vocabulary_that_the_text_cannot_give(model_type):
 
 @pytest.mark.parametrize("model_type", ["unigram", "bpe"])
 def test_a_vocabulary_too_small_for_the_characters(model_type):
-    with pytest.raises(UsageError) as caught:
+    with raises_code("vocabulary-too-small") as caught:
         trained(sample_texts(), vocab_size=260, model_type=model_type)
     smallest = int(re.search(r"vocab-size (\d+) or more", caught.value.hint)[1])
     assert trained(sample_texts(), vocab_size=smallest + 20, model_type=model_type).vocab_size == smallest + 20
@@ -116,12 +117,12 @@ def test_a_vocabulary_too_small_for_the_characters(model_type):
 
 @pytest.mark.parametrize("texts", [[], [""], ["\u2581"], ["\0"]])
 def test_nothing_to_train_on(texts):
-    with pytest.raises(UsageError, match="found none"):
+    with raises_code("text-empty"):
         trained(texts)
 
 
 def test_training_text_with_a_lone_surrogate():
-    with pytest.raises(UsageError, match="surrogate"):
+    with raises_code("text-not-unicode"):
         trained(["fine", "not \ud800 fine"])
 
 
@@ -154,7 +155,7 @@ def test_untrained_says_so(tmp_path):
         lambda: SentencePiece(SentencePieceOptions()).encode("x"),
         lambda: SentencePiece(SentencePieceOptions()).save(tmp_path),
     ):
-        with pytest.raises(EngineError, match="no vocabulary yet"):
+        with raises_code("tokenizer-untrained"):
             use()
 
 
@@ -164,7 +165,7 @@ def test_a_changed_byte_is_noticed(sentencepiece, tmp_path):
     model = path.read_bytes()
     for at in (0, 100, len(model) // 2, len(model) - 1):
         path.write_bytes(model[:at] + bytes([model[at] ^ 1]) + model[at + 1 :])
-        with pytest.raises(EngineError, match="damaged"):
+        with raises_code("tokenizer-damaged"):
             SentencePiece(SentencePieceOptions()).load(tmp_path)
 
 
@@ -173,7 +174,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path, model):
     (tmp_path / "sentencepiece.model").write_bytes(model)
     description = {"format": 1, "model_sha256": hashlib.sha256(model).hexdigest()}
     (tmp_path / "sentencepiece.json").write_text(json.dumps(description))
-    with pytest.raises(EngineError, match="damaged"):
+    with raises_code("tokenizer-damaged"):
         SentencePiece(SentencePieceOptions()).load(tmp_path)
 
 

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pentad.config.options import parse
-from pentad.system.errors import UsageError
+from pentad.testing import raises_code
 from pentad_temperature.plugin import TemperatureOptions
 from pentad_temperature.sampler import Temperature
 
@@ -49,6 +48,6 @@ def test_lower_is_safer(temperature):
 
 
 def test_zero_is_refused_and_points_to_greedy():
-    with pytest.raises(UsageError, match="temperature") as caught:
+    with raises_code("option-bounds") as caught:
         parse(TemperatureOptions, {"temperature": "0"}, "sampler")
     assert "--sampler greedy" in caught.value.hint

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pentad.config.options import parse
-from pentad.system.errors import UsageError
+from pentad.testing import raises_code
 from pentad_top_k.plugin import TopKOptions
 from pentad_top_k.sampler import TopK
 
@@ -59,8 +58,8 @@ def test_impossible_tokens_stay_impossible(logits, k):
 
 
 def test_options_out_of_range_are_refused():
-    with pytest.raises(UsageError):
+    with raises_code("option-bounds"):
         parse(TopKOptions, {"k": 0}, "sampler")
-    with pytest.raises(UsageError) as caught:
+    with raises_code("option-bounds") as caught:
         parse(TopKOptions, {"temperature": 0}, "sampler")
     assert "--sampler greedy" in caught.value.hint

@@ -1,0 +1,86 @@
+"""Bits per byte by hand, and who may be judged by them; fp32 on one thread."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from pentad import Catalogue, Evaluated, HeldOut, Model, NoOptions, Output, Tokens, Vocabulary, make
+from pentad.inference.scoring import find_evaluator, judge
+from pentad.inference.session import ModelSession
+from pentad.system.machine import Machine
+from pentad_bits_per_byte.evaluator import BitsPerByte
+
+
+class Bigram(Model):
+    """Knows the probability of each id after each id."""
+
+    context_length = None
+
+    def __init__(self, table):
+        super().__init__()
+        self.vocab_size = len(table)
+        self.register_buffer("table", torch.tensor(table).log())
+
+    def forward(self, inputs, state=None, segments=None):
+        return Output(self.table[inputs], state)
+
+    def logits(self, features):
+        return features
+
+    def initial_state(self, batch_size, max_length):
+        return None
+
+
+@pytest.fixture
+def tokenizer():
+    torch.set_num_threads(1)
+    return make("tokenizer", "byte")
+
+
+def table():
+    return np.random.default_rng(0).dirichlet(np.ones(257), size=257)
+
+
+def held_out(tokenizer, *texts, context_length=64):
+    end = [tokenizer.end_of_text]
+    ids = np.concatenate([end, *(np.concatenate([tokenizer.encode(text), end]) for text in texts)]).astype(np.uint16)
+    n_bytes = sum(len(text.encode()) for text in texts)
+    return HeldOut(tokens=Tokens.of(ids, tokenizer.end_of_text), n_bytes=n_bytes, context_length=context_length)
+
+
+def session(model, tokenizer):
+    machine = Machine(device=torch.device("cpu"), precision="fp32", threads=1)
+    return ModelSession(model, machine, tokenizer, Vocabulary.of(tokenizer))
+
+
+@pytest.mark.parametrize("context_length", [1, 3, 64])
+def test_it_is_the_mean_of_the_binary_logarithms(tokenizer, context_length):
+    known, end, texts = table(), tokenizer.end_of_text, ("n\u00e9e", "ab")
+    pairs = [pair for text in texts for pair in zip([end, *text.encode()], text.encode(), strict=False)]
+    bits = -sum(math.log2(known[pair]) for pair in pairs)
+    model = session(Bigram(known), tokenizer)
+    found = BitsPerByte(NoOptions()).evaluate(model, held_out(tokenizer, *texts, context_length=context_length))
+    assert found["bits_per_byte"] == pytest.approx(bits / 6, rel=1e-5)
+    assert found["loss"] == pytest.approx(bits * math.log(2) / 6, rel=1e-5)
+    assert (found["n_tokens"], found["n_bytes"]) == (6, 6)
+
+
+def test_it_keeps_the_evaluators_contract(tokenizer):
+    model, text = Bigram(table()), held_out(tokenizer, "some text", "more")
+    run = Evaluated(tokenizer=tokenizer, builder=None, model=model)
+    offered, reasons = find_evaluator(["nobody", "bits-per-byte"], run, Catalogue())
+    assert offered is not None and reasons == ["The evaluator nobody is not installed."]
+    once, again = (judge(session(model, tokenizer), offered, text) for _ in range(2))
+    assert once.scores == again.scores and once.primary in once.scores and once.lower_is_better
+    assert all(math.isfinite(score) for score in once.scores.values())
+
+
+def test_a_bidirectional_model_is_not_judged(tokenizer):
+    model = Bigram(table())
+    model.causal = False
+    offered, reasons = find_evaluator(["bits-per-byte"], Evaluated(tokenizer=tokenizer, builder=None, model=model), Catalogue())
+    assert offered is None and "bidirectional" in reasons[0]

@@ -1,0 +1,116 @@
+"""The mixture of experts, against dense MLPs: fp32, on the CPU."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from pentad_gpt.experts import Experts, balance_of
+from pentad_gpt.layers import MLP
+from pentad_gpt.model import GPT
+from pentad_gpt.options import GPTOptions
+
+SMALL = {"n_layer": 1, "n_head": 2, "n_embd": 8, "zero_init_projections": False}
+
+
+def experts(**options: object) -> tuple[Experts, GPTOptions]:
+    torch.manual_seed(0)
+    made = GPTOptions(**{**SMALL, **options})
+    found = Experts(made)
+    with torch.no_grad():
+        for parameter in found.parameters():
+            parameter.normal_(std=0.5)
+    return found, made
+
+
+def dense(found: Experts, expert: int, options: GPTOptions) -> MLP:
+    """Return an MLP with the weights of an expert."""
+    mlp = MLP(options)
+    with torch.no_grad():
+        mlp.up.weight.copy_(found.up[expert].T)
+        mlp.projection.weight.copy_(found.projection[expert].T)
+        if found.up_bias is not None and found.projection_bias is not None:
+            mlp.up.bias.copy_(found.up_bias[expert])
+            mlp.projection.bias.copy_(found.projection_bias[expert])
+    return mlp
+
+
+@pytest.mark.parametrize("activation", ["relu2", "gelu-tanh", "swiglu"])
+@pytest.mark.parametrize("bias", [False, True])
+def test_one_expert_is_the_dense_mlp(activation: str, bias: bool) -> None:
+    found, options = experts(n_expert=1, activation=activation, bias=bias)
+    x = torch.randn(3, 5, 8)
+    torch.testing.assert_close(found(x, []), dense(found, 0, options)(x))
+
+
+def test_a_token_goes_through_the_likeliest_with_gates_that_add_up_to_1() -> None:
+    found, options = experts(n_expert=4, n_expert_active=2)
+    x = torch.randn(2, 6, 8)
+    likely = found.router(x).softmax(dim=-1)
+    expected = torch.zeros_like(x)
+    for row, column in torch.cartesian_prod(torch.arange(2), torch.arange(6)).tolist():
+        gates, chosen = likely[row, column].topk(2)
+        outputs = torch.stack([dense(found, int(expert), options)(x[row, column]) for expert in chosen])
+        expected[row, column] = (gates / gates.sum()) @ outputs
+    torch.testing.assert_close(found(x, []), expected)
+
+
+def test_equal_experts_are_the_dense_mlp() -> None:
+    found, options = experts(n_expert=4, n_expert_active=3)
+    with torch.no_grad():
+        found.up.copy_(found.up[:1].expand_as(found.up))
+        found.projection.copy_(found.projection[:1].expand_as(found.projection))
+    x = torch.randn(2, 6, 8)
+    torch.testing.assert_close(found(x, []), dense(found, 0, options)(x))
+
+
+def test_the_balance_is_1_when_all_are_used_alike_and_more_otherwise() -> None:
+    alike = torch.full((8, 4), 0.25)
+    chosen = torch.arange(8)[:, None] % 4
+    assert balance_of(alike, chosen).item() == pytest.approx(1.0)
+    assert balance_of(torch.eye(4).repeat(2, 1), chosen).item() == pytest.approx(1.0)
+    one_only = torch.zeros(8, 4)
+    one_only[:, 2] = 1
+    assert balance_of(one_only, torch.full((8, 1), 2)).item() == pytest.approx(4.0)
+
+
+def test_the_loss_of_balanced_experts_is_its_factor() -> None:
+    torch.manual_seed(0)
+    options = GPTOptions(**{**SMALL, "n_layer": 3}, n_expert=4, n_expert_active=2, expert_balance=0.3)
+    model = GPT(options, vocab_size=11, context_length=8).train()
+    with torch.no_grad():
+        for block in model.layers:
+            block.mlp.router.weight.zero_()  # every expert is equally likely
+    losses = model(torch.randint(11, (2, 8))).losses
+    assert set(losses) == {"expert-balance"}
+    assert losses["expert-balance"].item() == pytest.approx(0.3, rel=1e-6)
+
+
+def test_there_is_no_balance_in_evaluation() -> None:
+    balance: list[Tensor] = []
+    found, _ = experts(n_expert=4)
+    found.eval()(torch.randn(1, 4, 8), balance)
+    assert balance == []
+
+
+def test_gradients_reach_the_experts_that_are_used_and_no_other() -> None:
+    found, _ = experts(n_expert=6, n_expert_active=2)
+    x = torch.randn(1, 3, 8)
+    used = set(found.router(x).topk(2, dim=-1).indices.flatten().tolist())
+    assert 2 <= len(used) < 6
+    balance: list[Tensor] = []
+    found(x, balance).square().sum().backward()
+    for weights in (found.up, found.projection):
+        assert weights.grad is not None
+        assert {expert for expert in range(6) if weights.grad[expert].any()} == used
+    assert found.router.weight.grad is not None
+    assert found.router.weight.grad.any()
+
+
+def test_the_balance_has_a_gradient_for_the_router() -> None:
+    found, _ = experts(n_expert=4)
+    balance: list[Tensor] = []
+    found(torch.randn(2, 6, 8), balance)
+    (gradient,) = torch.autograd.grad(balance[0], [found.router.weight])
+    assert gradient.any()
