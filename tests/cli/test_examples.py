@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from .conftest import Result
 
 Cli = Callable[..., Result]
@@ -64,40 +66,127 @@ def test_a_text_too_short_for_the_context(cli: Cli) -> None:
     assert "--context-length" in result.err.splitlines()[1]
 
 
-MASKED = """
+BUILDERS = '''
 import numpy as np
-from pentad import IGNORED, Batch, ExampleBuilder, Implementation, SpecialToken, hookimpl
+from pentad import IGNORED, Batch, Document, ExampleBuilder, Implementation, NoOptions, Span, SpecialToken, hookimpl
 
 
 class Masked(ExampleBuilder):
-    attention, special_tokens = "bidirectional", (SpecialToken(name="mask"),)
+    """Row i is a document, in which its i-th token, or each of the first two, is hidden."""
+
+    attention, special_tokens, hidden = "bidirectional", (SpecialToken(name="mask"),), 1
 
     def __init__(self, options, *, context_length, vocab_size, end_of_text):
-        self.context_length, self.end_of_text, self.mask = context_length, end_of_text, vocab_size
+        self.context_length, self.mask, self.end_of_text = context_length, vocab_size, end_of_text
 
     def count(self, tokens):
-        return 1
+        return len(tokens) - 2
 
     def build(self, tokens, indices, seed):
-        inputs = np.repeat(np.asarray(tokens.ids)[None, :-1].astype(np.int64), len(indices), axis=0)
+        inputs = np.full((len(indices), len(tokens) + 2), self.end_of_text, dtype=np.int64)  # filled behind the end
+        inputs[:, : len(tokens)] = tokens.ids
         targets = np.full_like(inputs, IGNORED)
-        targets[:, 2] = inputs[:, 2]
-        inputs[:, 2] = self.mask
+        for row, index in enumerate(indices):
+            hidden = slice(index + 1, index + 1 + self.hidden)
+            targets[row, hidden], inputs[row, hidden] = inputs[row, hidden], self.mask
+        return Batch(inputs=inputs, targets=targets)
+
+
+class MaskedTwice(Masked):
+    hidden = 2
+
+
+class Chat(ExampleBuilder):
+    special_tokens = (SpecialToken(name="user"), SpecialToken(name="assistant"))
+
+    def __init__(self, options, *, context_length, vocab_size, end_of_text):
+        self.context_length, self.end_of_text = context_length, end_of_text
+
+    def render(self, record):
+        turns = [{"role": "assistant", "content": record}] if isinstance(record, str) else record["messages"]
+        spans = []
+        for turn in turns:
+            spans += [Span(special=turn["role"], learn=False), Span(turn["content"], turn["role"] == "assistant")]
+        return [Document(tuple(spans))]
+
+    def count(self, tokens):
+        return len(tokens.starts) - 1
+
+    def build(self, tokens, indices, seed):
+        inputs = np.full((len(indices), self.context_length), self.end_of_text, dtype=np.int64)
+        targets = np.full_like(inputs, IGNORED)
+        for row, index in enumerate(indices):
+            start, end = tokens.starts[index], tokens.starts[index + 1]
+            learn = np.ones(end - start, dtype=bool) if tokens.learn is None else tokens.learn[start + 1 : end + 1]
+            inputs[row, : end - start] = tokens.ids[start:end]
+            targets[row, : end - start] = np.where(learn, tokens.ids[start + 1 : end + 1].astype(np.int64), IGNORED)
         return Batch(inputs=inputs, targets=targets)
 
 
 @hookimpl
 def engine_example_builders():
-    return [Implementation(name="hide-one", summary="Hide one.", factory=Masked)]
-"""
+    made = {"masked": Masked, "masked-twice": MaskedTwice, "chat": Chat}
+    return [Implementation(name=name, summary="", factory=factory, options=NoOptions) for name, factory in made.items()]
+'''
 
 
-def test_a_bidirectional_example_is_drawn_with_both_sides(cli: Cli, tmp_path: Path) -> None:
-    plugin = tmp_path / "masked.py"
-    plugin.write_text(MASKED)
-    arguments = ["examples", "--plugin", str(plugin), "--builder", "hide-one", "--tokenizer", "byte", "abc"]
-    lines = cli(*arguments).out.splitlines()
-    assert lines[0] == "example 1: reads 4 tokens, learns 1 target"
-    assert lines[1] == "from both sides: <|endoftext|>a[<|mask|>]c"
-    assert lines[4].split() == ["257", "<|mask|>", "->", "98", "b"]
-    assert "context" not in json.loads(cli(*arguments, "--json").out)["examples"][0]
+@pytest.fixture(scope="module")
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("plugin") / "builders_plugin.py"
+    path.write_text(BUILDERS)
+    return path
+
+
+@pytest.fixture
+def shown(cli: Cli, plugin: Path) -> Cli:
+    """Return a function that shows the examples of one of the builders above."""
+
+    def run(builder: str, *arguments: str) -> Result:
+        return cli("examples", "--plugin", plugin, "--builder", builder, "--tokenizer", "byte", *arguments)
+
+    return run
+
+
+def test_one_masked_target_is_shown_with_what_stands_on_both_sides(shown: Cli) -> None:
+    lines = shown("masked", "cats").out.splitlines()
+    assert lines == [
+        "[257, 97, 116, 115, 256] -> 99    [<|mask|>]ats<|endoftext|> ->c",
+        "[99, 257, 116, 115, 256] -> 97    c[<|mask|>]ts<|endoftext|> ->a",
+        "[99, 97, 257, 115, 256] -> 116    ca[<|mask|>]s<|endoftext|> ->t",
+        "[99, 97, 116, 257, 256] -> 115    cat[<|mask|>]<|endoftext|> ->s",
+    ]
+    example = json.loads(shown("masked", "cats", "--json").out)["examples"][1]
+    assert (example["context"], example["position"], example["target"]) == ([99, 257, 116, 115, 256], 1, 97)
+    assert (example["text"], example["next"]) == ("c<|mask|>ts<|endoftext|>", "a")
+
+
+def test_many_masked_targets_are_shown_in_place(shown: Cli) -> None:
+    lines = shown("masked-twice", "--limit", "7", "cat").out.splitlines()
+    assert lines[0] == "example 1: reads 7 tokens, learns 2 targets in place (bidirectional)"
+    assert lines[2:5] == ["257 <|mask|>       ->   99 c", "257 <|mask|>       ->   97 a", "116 t               ·"]
+
+
+def test_records_of_data_are_shown_as_the_builder_renders_them(shown: Cli) -> None:
+    turns = [{"role": "user", "content": "2+2"}, {"role": "assistant", "content": "4"}]
+    Path("chat.jsonl").write_text(json.dumps({"messages": turns}) + "\n" + json.dumps({"text": "hi"}) + "\n")
+    result = shown("chat", "--data", "chat.jsonl")
+    assert result.code == 0, result.err
+    assert result.out.splitlines()[:8] == [
+        "example 1: reads 7 tokens, learns 2 targets",
+        "256 <|endoftext|>   ·",
+        "257 <|user|>        ·",
+        " 50 2               ·",
+        " 43 +               ·",
+        " 50 2               ·",
+        "258 <|assistant|>  ->   52 4",
+        " 52 4              ->  256 <|endoftext|>",
+    ]
+    assert len(json.loads(shown("chat", "--data", "chat.jsonl", "--json").out)["examples"]) == 2
+    assert json.loads(shown("chat", "--data", "chat.jsonl", "--limit", "1", "--json").out)["count"] == 1
+    given = json.loads(shown("chat", "--data", "chat.jsonl", "--json", "hey").out)
+    assert given["count"] == 1 and given["examples"][0]["inputs"][1] == 258
+
+
+def test_text_never_becomes_a_special_token(shown: Cli) -> None:
+    example = json.loads(shown("masked", "<|mask|>", "--json").out)["examples"][0]
+    assert example["inputs"].count(257) == 1

@@ -16,18 +16,23 @@ from pentad_cli.stage_command import Request, StageCommand
 from pentad_cli.text import plural, visible_bytes
 
 if TYPE_CHECKING:
-    from pentad.contracts.batch import Batch
+    from pentad.contracts.batch import Batch, Tokens
     from pentad.contracts.builder import ExampleBuilder
     from pentad.contracts.tokenizer import Tokenizer
+    from pentad.data.pieces import Piece
+
+MOST_CHARACTERS = 1 << 20
+"""Of --data, which may be long, the examples of its start are shown."""
 
 
 def _examples(text: str | None, limit: int, as_json: bool) -> None:
     request: Request = click.get_current_context().obj
-    text = read_text(text, "engine examples")
+    pieces = _pieces(request, text, limit)
     from pentad_cli.tokenizing import tokenizer_for
 
     tokenizer = tokenizer_for(request)
-    builder, batch, total = _build(request, tokenizer, text, limit)
+    builder, tokens = _tokens(request, tokenizer, pieces)
+    batch, total = _build(request.offers["builder"].name, builder, tokens, limit)
     names = _Names(tokenizer, builder)
     if as_json:
         say_json({"count": total, "examples": [_facts(batch, row, names) for row in range(len(batch.inputs))]})
@@ -39,17 +44,45 @@ def _examples(text: str | None, limit: int, as_json: bool) -> None:
         say(paint(f"… and {plural(total - len(batch.inputs), 'more example')}: --limit {total} shows all", "dim"))
 
 
-def _build(request: Request, tokenizer: Tokenizer, text: str, limit: int) -> tuple[ExampleBuilder, Batch, int]:
+def _pieces(request: Request, text: str | None, limit: int) -> list[Piece]:
+    """Return the text of the argument or of stdin; where there is neither, the first documents of --data."""
+    from pentad.data.pieces import cut
+
+    sources = request.tables.get("data", {}).get("sources")
+    if text is not None or not sources:
+        return list(cut([read_text(text, "engine examples")]))
+    piped = "" if sys.stdin.isatty() else read_text("-", "engine examples")
+    return list(cut([piped])) if piped else _first_documents(request, limit)
+
+
+def _first_documents(request: Request, limit: int) -> list[Piece]:
+    from pentad.config.recipe import DataOptions
+    from pentad.data.corpus import open_corpus
+
+    data = parse(DataOptions, request.tables["data"], "data")
+    pieces: list[Piece] = []
+    characters = documents = 0
+    for piece in open_corpus(data.sources, request.catalogue).pieces():
+        pieces.append(piece)
+        characters += len(piece.text)
+        documents += piece.ends_document
+        if documents >= limit or characters >= MOST_CHARACTERS:
+            pieces[-1] = piece._replace(ends_document=True)
+            break
+    return pieces
+
+
+def _tokens(request: Request, tokenizer: Tokenizer, pieces: list[Piece]) -> tuple[ExampleBuilder, Tokens]:
+    """Return the builder and the text as it renders it; without --context-length an example may hold a whole document."""
     import numpy as np
 
-    from pentad.data.pieces import cut
     from pentad.data.rendering import Rendering, encode_all
 
     offer = request.offers["builder"]
     options = parse(offer.options, request.options("builder"), "builder")
 
     def make(context_length: int) -> ExampleBuilder:
-        made: ExampleBuilder = offer.make(
+        builder: ExampleBuilder = offer.make(
             options,
             context_length=context_length,
             vocab_size=tokenizer.vocab_size,
@@ -57,38 +90,45 @@ def _build(request: Request, tokenizer: Tokenizer, text: str, limit: int) -> tup
             tokenizer=tokenizer,
             catalogue=request.catalogue,
         )
-        return made
+        return builder
 
     given = request.tables.get("training", {}).get("context_length")
-    pieces = list(cut([text]))
-    builder = make(given or max(1, len(text.encode()) + 1))
+    # How long the documents are shows once the builder has rendered them.
+    builder = make(given or max(1, sum(len(piece.text) for piece in pieces)))
     tokens = encode_all(pieces, tokenizer, Rendering.of(builder))
-    if not given:
-        builder = make(max(1, len(tokens) - 1))
+    longest = int(np.diff(tokens.starts).max(initial=1))
+    return (builder if given else make(longest)), tokens
+
+
+def _build(name: str, builder: ExampleBuilder, tokens: Tokens, limit: int) -> tuple[Batch, int]:
+    import numpy as np
+
     total = builder.count(tokens)
     if not total:
         raise UsageError(
-            f"The text must give the builder {offer.name} at least one example; it has {plural(len(tokens), 'token')}.",
+            f"The text must give the builder {name} at least one example; it has {plural(len(tokens), 'token')}.",
             "Give a longer text, or lower --context-length.",
             code="text-too-short",
         )
-    return builder, builder.build(tokens, np.arange(min(total, limit), dtype=np.int64), None), total
+    return builder.build(tokens, np.arange(min(total, limit), dtype=np.int64), None), total
 
 
 class _Names:
     """Tokens as people read them."""
 
     def __init__(self, tokenizer: Tokenizer, builder: ExampleBuilder) -> None:
+        from pentad.contracts.vocabulary import Vocabulary
+
+        self.bidirectional = builder.attention == "bidirectional"
         self._tokenizer = tokenizer
-        self.looks_both_ways = builder.attention == "bidirectional"
+        self._vocabulary = Vocabulary.of(tokenizer, builder.special_tokens)
         self._special = {number: word for word, number in tokenizer.special_tokens.items()}
-        self._special |= {number: each.spelling for number, each in enumerate(builder.special_tokens, tokenizer.vocab_size)}
 
     def of(self, token: int) -> str:
-        """Return a token's spelling; an id that nobody names has none but its number."""
-        if token >= self._tokenizer.vocab_size:
-            return self._special.get(token, f"<{token}>")
-        return self._special.get(token) or visible_bytes(self._tokenizer.token_bytes(token))
+        """Return a token's spelling."""
+        if token >= self._vocabulary.size:  # a builder's fault, which is shown rather than hidden
+            return f"<{token}>"
+        return self._vocabulary.spelling(token) or self._special.get(token) or visible_bytes(self._tokenizer.token_bytes(token))
 
     def join(self, tokens: list[int]) -> str:
         """Return the text of tokens; characters that are cut in two between them are whole again."""
@@ -119,18 +159,19 @@ def _lines(batch: Batch, row: int, names: _Names, limit: int) -> Iterator[str]:
     from pentad.contracts.batch import IGNORED, pairs
 
     learned = int((batch.targets[row] != IGNORED).sum())
-    if learned == 1 and not names.looks_both_ways:
-        context, target = next(pairs(_row(batch, row), names.end_of_text))
-        yield _arrow(context, target, names)
+    if learned == 1:
+        if names.bidirectional:
+            yield _masked_arrow(*_surroundings(batch, row, names), names)
+        else:
+            yield _arrow(*next(pairs(_row(batch, row), names.end_of_text)), names)
         return
     positions = list(zip(batch.inputs[row].tolist(), batch.targets[row].tolist(), strict=True))
     if row:
         yield ""
-    yield paint(f"example {row + 1}: reads {plural(len(positions), 'token')}, learns {plural(learned, 'target')}", "dim")
-    if names.looks_both_ways:
-        yield paint("from both sides: ", "dim") + _with_marks(positions, names)
+    where = " in place (bidirectional)" if names.bidirectional else ""
+    yield paint(f"example {row + 1}: reads {plural(len(positions), 'token')}, learns {plural(learned, 'target')}{where}", "dim")
     shown = positions[:limit]
-    width = max(len(str(token)) for pair in shown for token in pair)
+    width = max(len(str(token)) for pair in shown for token in pair if token != IGNORED)
     room = max(cells(names.of(token)) for token, _ in shown)
     for token, target in shown:
         piece = names.of(token)
@@ -140,20 +181,6 @@ def _lines(batch: Batch, row: int, names: _Names, limit: int) -> Iterator[str]:
         )
     if len(positions) > len(shown):
         yield paint(f"… and {plural(len(positions) - len(shown), 'more position')}: --limit {len(positions)} shows all", "dim")
-
-
-def _with_marks(positions: list[tuple[int, int]], names: _Names) -> str:
-    """Return what is read, each position that is learned between brackets: `the [<|mask|>] sat`."""
-    from pentad.contracts.batch import IGNORED
-
-    text, plain = "", list[int]()
-    for token, target in positions:
-        if target == IGNORED:
-            plain.append(token)
-        else:
-            text += f"{names.join(plain)}[{names.of(token)}]"
-            plain = []
-    return text + names.join(plain)
 
 
 def _arrow(context: list[int], target: int, names: _Names) -> str:
@@ -170,17 +197,56 @@ def _arrow(context: list[int], target: int, names: _Names) -> str:
     return f"[{', '.join(ids)}] -> {target}    {text} ->{names.of(target)}"
 
 
+def _surroundings(batch: Batch, row: int, names: _Names) -> tuple[list[int], int, int]:
+    """Return all that a bidirectional model sees around a row's one target, the target's place in it, and the target.
+
+    Left out are the end-of-text that opens the document, and what fills the row behind the one that ends it.
+    """
+    import numpy as np
+
+    from pentad.contracts.batch import IGNORED
+
+    column = int(np.flatnonzero(batch.targets[row] != IGNORED)[0])
+    segments = np.zeros_like(batch.inputs[row]) if batch.segments is None else batch.segments[row]
+    first, end = np.searchsorted(segments, segments[column]), np.searchsorted(segments, segments[column], side="right")
+    inputs = batch.inputs[row].tolist()
+    first += int(first < column and inputs[first] == names.end_of_text)
+    while end - 2 > column and inputs[end - 2] == inputs[end - 1] == names.end_of_text:
+        end -= 1
+    return inputs[first:end], column - int(first), int(batch.targets[row, column])
+
+
+def _masked_arrow(context: list[int], place: int, target: int, names: _Names) -> str:
+    """Return `[1212, 50257, 502] -> 318    This[<|mask|>] me -> is`; in a terminal, shortened around the brackets."""
+    before, after, most = list(range(place)), list(range(place + 1, len(context))), terminal_width()
+    while True:
+        dots = ["…"] * (len(before) < place), ["…"] * (place + 1 + len(after) < len(context))
+        left, right = [context[column] for column in before], [context[column] for column in after]
+        ids = [*dots[0], *map(str, [*left, context[place], *right]), *dots[1]]
+        shown = f"{''.join(dots[0])}{names.join(left)}[{names.of(context[place])}]{names.join(right)}{''.join(dots[1])}"
+        line = f"[{', '.join(ids)}] -> {target}    {shown} ->{names.of(target)}"
+        if not is_terminal(sys.stdout) or cells(line) <= most or not (before or after):
+            return line
+        if len(before) >= len(after):
+            before = before[1:]
+        else:
+            after = after[:-1]
+
+
 def _facts(batch: Batch, row: int, names: _Names) -> dict[str, Any]:
     from pentad.contracts.batch import IGNORED, pairs
 
     inputs, targets = batch.inputs[row].tolist(), batch.targets[row].tolist()
-    facts = {
+    facts: dict[str, Any] = {
         "inputs": inputs,
         "targets": [None if target == IGNORED else target for target in targets],
         "segments": None if batch.segments is None else batch.segments[row].tolist(),
     }
-    if not names.looks_both_ways and sum(target != IGNORED for target in targets) == 1:
-        context, target = next(pairs(_row(batch, row), names.end_of_text))
+    if sum(target != IGNORED for target in targets) == 1:
+        if names.bidirectional:
+            context, facts["position"], target = _surroundings(batch, row, names)
+        else:
+            context, target = next(pairs(_row(batch, row), names.end_of_text))
         facts |= {"context": context, "target": target, "text": names.join(context), "next": names.of(target)}
     return facts
 
@@ -194,7 +260,9 @@ examples = StageCommand(
     help="""Show the examples that a builder makes of a text, in the order of the text.
 
     An example with one target is shown as textbooks draw it, [1212, 318, 502] -> 3047; one with many as what is read and
-    what is learned at each position. Without --context-length an example may hold the whole text.
+    what is learned at each position. Where the model is bidirectional, all that it sees is shown, the position that is learned
+    in [brackets]. Without --context-length an example may hold a whole document. Without TEXT, the first documents of --data
+    are shown as the builder renders them.
 
     \b
       engine examples --builder prefix --tokenizer gpt2 "This is me training"

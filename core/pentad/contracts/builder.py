@@ -1,7 +1,9 @@
 """The example-builder contract: tokens to what is learned from them (self-supervision by masking the text itself).
 
 A builder's factory is called as `factory(options, context_length=…, vocab_size=…, end_of_text=…)`, where `vocab_size` is the
-tokenizer's: the builder's own special tokens have the ids from there on. Builders are map-style and stateless: example `i` of
+tokenizer's: the builder's own special tokens have the ids from there on. It gets `tokenizer` and `catalogue` too where it names
+them. What `render` makes of a record is kept in the cache, by the text, the tokenizer, the builder's version and options and
+the context length: it must depend on nothing else. Builders are map-style and stateless: example `i` of
 seed `s` is always the same, so a resumed run, another number of micro-batches or of processes sees the same examples. Importing
 this module imports numpy and no torch.
 """

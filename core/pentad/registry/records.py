@@ -45,7 +45,8 @@ class Corpus:
     Args:
         name: what users type: `python-docs`.
         summary: one line for listings.
-        factory: `module:function`; the function takes nothing and yields one `str` a document, the same on every call.
+        factory: `module:function`; the function takes nothing and yields a `str` or a record with keys for each document
+            (`pentad.Record`), the same on every call.
     """
 
     name: str
@@ -60,8 +61,9 @@ class Reader:
     Args:
         suffix: the end of the file's name, with its dot, lower case: `.parquet`.
         summary: one line for listings.
-        factory: `module:function`. A format's function takes an open binary file and yields one `str` a document. A
-            decompressor's takes an open binary file and returns one that yields the plain bytes.
+        factory: `module:function`. A format's function takes an open binary file and yields a `str` or a record with keys for
+            each document (`pentad.Record`). A decompressor's takes an open binary file and returns one that yields the plain
+            bytes.
         decompressor: whether this suffix is a compression (`book.txt.zst`) and not a format.
     """
 
