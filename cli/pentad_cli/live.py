@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import Self, TextIO
 
 from rich.console import Console, Group
@@ -69,7 +70,8 @@ class LiveDisplay(Display):
     def on_evaluation(self, event: Evaluation) -> None:
         """Mark the held-out loss on the curve."""
         self._evaluation = event
-        self._marks.append((self._step.progress if self._step else 0.0, event.loss))
+        if math.isfinite(event.loss):  # the curve is of losses; another score has no place on its axis
+            self._marks.append((self._step.progress if self._step else 0.0, event.loss))
 
     def on_end(self, event: RunResult) -> None:
         """Draw the last picture."""
