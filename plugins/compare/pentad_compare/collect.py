@@ -94,7 +94,9 @@ def seed_result(study: Study, arm: Arm, seed: int, failure: str, reused: bool) -
         precision=plan["precision"],
         threads=plan["threads"],
         curve=[
-            _point(line, bytes_per_token, plan["flops_per_step"]) for line in scores if math.isfinite(line["bits_per_byte"])
+            _point(line, bytes_per_token, plan["flops_per_step"])
+            for line in scores
+            if math.isfinite(line.get("bits_per_byte", math.nan))
         ],
         reused=reused,
     )

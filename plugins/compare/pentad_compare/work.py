@@ -103,7 +103,8 @@ def train(argument: Mapping[str, Any], folder: Path) -> None:
 
 def is_scored(run: Path) -> bool:
     """Say whether a run's final score is there."""
-    return any(line.get("final") and "bits_per_byte" in line for line in read_lines(run / "metrics.jsonl"))
+    lines = read_lines(run / "metrics.jsonl")
+    return any(line.get("kind") == "evaluation" and line.get("final") for line in lines)
 
 
 def _refuse_another_text(run: Path, fingerprint: str) -> None:

@@ -19,7 +19,7 @@ import importlib
 
 import numpy as np
 
-from pentad import IGNORED, Batch, Ended, Executor, ExampleBuilder, Implementation, TaskExecutor, hookimpl
+from pentad import IGNORED, Batch, Ended, Executor, ExampleBuilder, Implementation, SpecialToken, TaskExecutor, hookimpl
 from pentad.system.errors import EngineError
 
 
@@ -42,7 +42,7 @@ class Inline(TaskExecutor):
 class Masked(ExampleBuilder):
     """Hides every third token."""
 
-    attention, extra_tokens = "bidirectional", 1
+    attention, special_tokens = "bidirectional", (SpecialToken(name="mask"),)
 
     def __init__(self, options, *, context_length, vocab_size, end_of_text):
         self.context_length, self.end_of_text, self.mask = context_length, end_of_text, vocab_size
@@ -52,7 +52,7 @@ class Masked(ExampleBuilder):
 
     def build(self, tokens, indices, seed):
         starts = indices % self.count(tokens) * self.context_length
-        inputs = np.asarray(tokens)[starts[:, None] + np.arange(self.context_length)].astype(np.int64)
+        inputs = np.asarray(tokens.ids)[starts[:, None] + np.arange(self.context_length)].astype(np.int64)
         targets = np.full_like(inputs, IGNORED)
         targets[:, ::3] = inputs[:, ::3]
         inputs[:, ::3] = self.mask

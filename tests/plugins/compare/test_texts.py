@@ -214,7 +214,7 @@ def test_a_model_that_knows_nothing_and_a_text_from_its_start():
 def test_looking_both_ways_gives_no_surprise():
     model = Bigram(table())
     model.causal = False
-    with raises_code("model-not-causal"):
+    with raises_code("not-causal"):
         surprise(saved(model), [Text(prompt="a", text="b")])
 
 
