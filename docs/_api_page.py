@@ -28,8 +28,6 @@ _CHAPTERS: dict[str, tuple[str, ...]] = {
     "Sampler": ("contracts.sampler",),
     "Session": ("contracts.session",),
     "Evaluator": ("contracts.evaluator",),
-    "Adapter": ("contracts.adapter",),
-    "Format": ("contracts.format",),
     "Running": ("config.recipe", "pipeline", "runs.saved_run", "contracts.observer", "contracts.executor"),
     "Stages one by one": ("registry.making", "train.trainer"),
     "What is installed": ("registry.catalogue",),

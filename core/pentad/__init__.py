@@ -13,12 +13,10 @@ from pentad.config.stages import STAGES, Stage
 from pentad.registry.hookspecs import hookimpl
 from pentad.registry.records import (
     HOOK_API_VERSION,
-    Adapter,
     Command,
     Corpus,
     Evaluator,
     Executor,
-    Format,
     Implementation,
     Observer,
     Reader,
@@ -27,12 +25,10 @@ from pentad.system.version import VERSION
 
 if TYPE_CHECKING:
     from pentad.config.recipe import Choice, Recipe
-    from pentad.contracts.adapter import ModelAdapter
     from pentad.contracts.batch import IGNORED, Attention, Batch, Tokens, pairs, segments_of
     from pentad.contracts.builder import ExampleBuilder
     from pentad.contracts.evaluator import Evaluated, HeldOut, RunEvaluator
     from pentad.contracts.executor import Ended, Task, TaskExecutor, be_task_process, cause_of, outcome_of
-    from pentad.contracts.format import ModelFormat
     from pentad.contracts.model import Model, Output, Role, State
     from pentad.contracts.objective import CrossEntropy, Loss, Net, Objective, TensorBatch
     from pentad.contracts.observer import (
@@ -78,12 +74,10 @@ _LAZY = {
     "cause_of": "contracts.executor",
     "outcome_of": "contracts.executor",
     "Model": "contracts.model",
-    "ModelAdapter": "contracts.adapter",
     "Attention": "contracts.batch",
     "Evaluated": "contracts.evaluator",
     "HeldOut": "contracts.evaluator",
     "RunEvaluator": "contracts.evaluator",
-    "ModelFormat": "contracts.format",
     "Output": "contracts.model",
     "Role": "contracts.model",
     "State": "contracts.model",
@@ -145,7 +139,6 @@ __all__ = [
     "HOOK_API_VERSION",
     "IGNORED",
     "STAGES",
-    "Adapter",
     "Attention",
     "Batch",
     "Catalogue",
@@ -163,14 +156,11 @@ __all__ = [
     "Evaluator",
     "ExampleBuilder",
     "Executor",
-    "Format",
     "HeldOut",
     "Implementation",
     "Limits",
     "Loss",
     "Model",
-    "ModelAdapter",
-    "ModelFormat",
     "NamedParameter",
     "Net",
     "NoOptions",

@@ -190,8 +190,13 @@ def test_the_commands_to_go_on_with_are_quoted() -> None:
     commands = next_commands(RESULT, plan(), Catalogue())
     assert commands[0] == "engine generate 'runs/it'\"'\"'s' --prompt \"The \""
     assert commands[2] == "engine run --model rnn"
-    bare = dataclasses.replace(RESULT, folder=Path("r"), samples=[])
+    bare = dataclasses.replace(RESULT, folder=Path("r"), samples=[dataclasses.replace(SAMPLE, prompt="")])
     assert next_commands(bare, plan(), Catalogue())[0] == 'engine generate r --prompt "Assert statements are"'
+
+
+def test_no_texts_are_suggested_where_the_model_writes_none() -> None:
+    bidirectional = dataclasses.replace(RESULT, folder=Path("r"), samples=[])
+    assert next_commands(bidirectional, plan(), Catalogue())[0] == "engine evaluate r"
 
 
 @pytest.mark.parametrize(

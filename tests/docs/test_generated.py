@@ -12,7 +12,7 @@ import pentad.testing
 from pentad.config.options import describe
 from pentad.registry.catalogue import KINDS
 
-ALIASES = {"Stage", "TokenIds", "Tokens"}
+ALIASES = {"Attention", "Record", "Role", "Stage", "State", "TokenIds"}
 """Names of types: there is nothing to run."""
 
 HOOKS = [kind.hook for kind in KINDS.values()]

@@ -26,8 +26,6 @@ TITLES = {
     "observer": "Observers for --observe",
     "executor": "Executors: where many runs are carried out (engine compare --executor)",
     "evaluator": "Evaluators: scores of held-out text (engine evaluate --with)",
-    "adapter": "Adapters: what a trained model learns on top of itself",
-    "format": "Formats in which a model is exchanged",
     "command": "Commands",
 }
 

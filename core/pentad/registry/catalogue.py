@@ -25,12 +25,10 @@ from pentad.registry import hookspecs
 from pentad.registry.entry_points import EntryPoint, entry_points_of
 from pentad.registry.records import (
     HOOK_API_VERSION,
-    Adapter,
     Command,
     Corpus,
     Evaluator,
     Executor,
-    Format,
     Implementation,
     Observer,
     Reader,
@@ -66,8 +64,6 @@ KINDS: dict[str, Kind] = {
     "command": Kind("engine_commands", Command),
     "executor": Kind("engine_executors", Executor, ("pentad.contracts.executor:TaskExecutor",)),
     "evaluator": Kind("engine_evaluators", Evaluator, ("pentad.contracts.evaluator:RunEvaluator",)),
-    "adapter": Kind("engine_adapters", Adapter, ("pentad.contracts.adapter:ModelAdapter",)),
-    "format": Kind("engine_formats", Format, ("pentad.contracts.format:ModelFormat",)),
 }
 """What can be offered, by the word for it."""
 

@@ -17,12 +17,10 @@ from collections.abc import Sequence
 import pluggy
 
 from pentad.registry.records import (
-    Adapter,
     Command,
     Corpus,
     Evaluator,
     Executor,
-    Format,
     Implementation,
     Observer,
     Reader,
@@ -95,16 +93,4 @@ def engine_executors() -> Sequence[Executor]:
 @hookspec
 def engine_evaluators() -> Sequence[Evaluator]:
     """Return the ways of judging a model on held-out text."""
-    raise NotImplementedError
-
-
-@hookspec
-def engine_adapters() -> Sequence[Adapter]:
-    """Return the changes to a model after it is made: freezing, low-rank matrices, soft prompts."""
-    raise NotImplementedError
-
-
-@hookspec
-def engine_formats() -> Sequence[Format]:
-    """Return the model files of other projects that `engine export` writes."""
     raise NotImplementedError

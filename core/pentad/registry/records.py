@@ -141,40 +141,6 @@ class Evaluator:
     default: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Adapter:
-    """A change to a model after it is made.
-
-    Args:
-        name: what users type: `--adapter lora`.
-        summary: one line for listings.
-        factory: `module:Class`, called with `options`; returns a `pentad.ModelAdapter`.
-        options: as for `Implementation`.
-    """
-
-    name: str
-    summary: str
-    factory: str | Callable[..., Any]
-    options: str | type = NoOptions
-
-
-@dataclass(frozen=True, kw_only=True)
-class Format:
-    """Model files of another project.
-
-    Args:
-        name: what users type: `--format gguf`.
-        summary: one line for listings.
-        factory: `module:Class`, called with `options`; returns a `pentad.ModelFormat`.
-        options: as for `Implementation`.
-    """
-
-    name: str
-    summary: str
-    factory: str | Callable[..., Any]
-    options: str | type = NoOptions
-
-
 def resolve(place: Any) -> Any:
     """Import what `module:attribute` names and return it; what is no text is returned as it is."""
     if not isinstance(place, str):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pentad import RunObserver
+from pentad import Choice, RunObserver, ScaleLearningRate, StopTraining, resume, run
 from pentad.contracts.observer import Observers, Preparation, Saved
+from pentad.runs.folder import read_lines
+from pentad.testing import raises_code
 
 
 class Listener(RunObserver):
@@ -47,3 +49,34 @@ def test_every_event_is_passed_on():
     for name in methods:
         getattr(Observers([listener]), name)(None)
     assert heard == methods and len(methods) == 7
+
+
+class Asks(RunObserver):
+    def __init__(self, answers):
+        self.answers, self.events = answers, []
+
+    def on_step(self, event):
+        self.events.append(event)
+        return self.answers.get(event.step)
+
+
+def test_an_observer_ends_a_training_and_the_reason_stays(cache, text, tmp_path, tiny_recipe):
+    asks = Asks({3: StopTraining(reason="the loss is low enough")})
+    result = run(tiny_recipe(text, steps=20), out=tmp_path / "run", observers=[asks])
+    assert (result.step, result.stop_reason) == (4, "the loss is low enough")
+    assert result.bits_per_byte is not None and result.samples
+    last = read_lines(tmp_path / "run" / "metrics.jsonl")[-1]
+    assert (last["kind"], last["step"], last["stop_reason"]) == ("end", 4, "the loss is low enough")
+    with raises_code("run-done"):
+        resume(tmp_path / "run")
+    assert resume(tmp_path / "run", steps=6).step == 6
+
+
+def test_an_observer_scales_the_learning_rate_also_after_a_resume(cache, text, tmp_path, tiny_recipe):
+    recipe = tiny_recipe(text, steps=8, optimizer=Choice("adamw", schedule="constant", warmup_ratio=0.0))
+    asks = Asks({2: ScaleLearningRate(factor=0.5), 4: ScaleLearningRate(factor=0.5)})
+    run(recipe, out=tmp_path / "run", observers=[asks])
+    assert [event.learning_rate for event in asks.events] == [1.0, 1.0, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25]
+    later = Asks({})
+    resume(tmp_path / "run", steps=9, observers=[later])
+    assert [event.learning_rate for event in later.events] == [0.25]

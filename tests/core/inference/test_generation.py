@@ -353,7 +353,9 @@ def test_a_text_is_scored_token_by_token(fakes, cpu, context_length):
     model = text_model(fakes)
     model.context_length = context_length
     session = text_session(model, cpu, fakes)
+    assert isinstance(session, Session)
     score = session.score("and more text", prompt="some text ")
+    assert isinstance(score, TextScore)
     assert (score.n_bytes, score.n_tokens) == (13, 13)
     ids = torch.tensor([256, *b"some text ", *b"and more text"])
     if context_length is None or context_length >= 24:
