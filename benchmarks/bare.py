@@ -93,7 +93,7 @@ def training_step(model: nn.Module, tokens: np.ndarray, batch_size: int, context
     others = [parameter for parameter in model.parameters() if parameter.ndim < 2]
     groups = [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.95), fused=True)
-    data = tokens.astype(np.int64)
+    data = tokens.ids.astype(np.int64)
 
     def step() -> None:
         starts = torch.randint(len(data) - context - 1, (batch_size,)).tolist()

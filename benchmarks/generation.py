@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import cast
+
+import torch
 
 from benchmarks import bare, stages
 from benchmarks.rows import Row, Settings
 from benchmarks.timing import alternate, ratios
-from pentad import Model
-from pentad.inference.generation import generate_tokens
+from pentad import Limits, Model, Tokenizer, Vocabulary
+from pentad.inference.session import ModelSession
 from pentad.system.machine import Machine, pick_machine
 
 LAYERS, HEADS, WIDTH, TOKENS = 6, 6, 384, 255
@@ -50,6 +53,7 @@ def rows(settings: Settings) -> Iterator[Row]:
 
 def _engine(model: Model, machine: Machine, batch: int, tokens: int) -> Callable[[], object]:
     sampler = stages.make_sampler("greedy")
-    return lambda: generate_tokens(
-        model, machine, sampler, [0], n_allowed=stages.VOCABULARY, end_of_text=-1, max_tokens=tokens, samples=batch
-    )
+    tokenizer = cast(Tokenizer, stages.make("tokenizer", "byte"))
+    session = ModelSession(model, machine, tokenizer, Vocabulary(tokenizer_size=stages.VOCABULARY, end_of_text=-1))
+    limits = Limits(max_tokens=tokens, samples=batch)
+    return lambda: list(session.generate(torch.zeros(1, dtype=torch.int64), sampler, limits))

@@ -87,7 +87,7 @@ def _by_hand(trainer: Trainer, steps: int) -> Callable[[], object]:
 
     def step() -> None:
         inputs, targets = batches[next(numbers) % BATCHES]
-        features, _ = model(inputs)
+        features = model(inputs).features
         loss = F.cross_entropy(model.logits(features).flatten(0, 1), targets.flatten())
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)

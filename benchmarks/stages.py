@@ -12,7 +12,7 @@ from pentad import Catalogue, ExampleBuilder, Model, Optimization, Sampler
 from pentad.config.options import parse
 from pentad.config.recipe import TrainingOptions
 from pentad.contracts.batch import Tokens
-from pentad.inference.net import Forward
+from pentad.inference.net import Forward, ModelNet
 from pentad.system.machine import Machine
 from pentad.train.trainer import Trainer, named_parameters
 
@@ -62,7 +62,7 @@ def random_text(n_tokens: int = 1_000_000, vocab_size: int = VOCABULARY) -> Toke
     """Return one long document of random ids: speed does not depend on what the text says."""
     tokens = np.random.default_rng(0).integers(vocab_size - 1, size=n_tokens, dtype=np.uint16)
     tokens[[0, -1]] = vocab_size - 1
-    return tokens
+    return Tokens.of(tokens, vocab_size - 1)
 
 
 def make_builder(context_length: int, vocab_size: int = VOCABULARY) -> ExampleBuilder:
@@ -86,6 +86,5 @@ def make_trainer(
     """Return the engine's trainer of a model."""
     optimization = cast(Optimization, make("optimizer", optimizer, named_parameters(model)))
     options = TrainingOptions(batch_size=batch_size, context_length=context_length)
-    return Trainer(
-        model, optimization, make_builder(context_length, model.vocab_size), tokens, options, machine, forward=forward
-    )
+    net = ModelNet(model, machine, forward=forward)
+    return Trainer(net, optimization, make_builder(context_length, model.vocab_size), tokens, options)

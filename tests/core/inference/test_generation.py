@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pentad import EngineError, Sampler, tempered_softmax
+from pentad import EngineError, Sampler, Session, TextScore, tempered_softmax
 from pentad.contracts.sampler import Chain
 from pentad.contracts.session import Decoder, Limits, TokenEvent
 from pentad.contracts.vocabulary import SpecialToken, Vocabulary
