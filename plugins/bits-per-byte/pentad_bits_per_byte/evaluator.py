@@ -7,6 +7,7 @@ only scores of the same context.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from pentad import Evaluated, HeldOut, NoOptions, RunEvaluator, Session
@@ -14,7 +15,7 @@ from pentad.tools import bits_per_byte, score_windows
 
 
 class BitsPerByte(RunEvaluator):
-    """Bits per byte, and the mean loss in nats per token, which compares only within one tokenizer."""
+    """Bits per byte; mean loss in nats per token and its exponential, the perplexity, compare only within one tokenizer."""
 
     primary = "bits_per_byte"
 
@@ -28,9 +29,11 @@ class BitsPerByte(RunEvaluator):
     def evaluate(self, session: Session, text: HeldOut) -> Mapping[str, float]:
         """Return the scores."""
         score = score_windows(session, text)
+        loss = score.nats / max(score.n_tokens, 1)
         return {
             "bits_per_byte": bits_per_byte(score.nats, max(score.n_bytes, 1)),
-            "loss": score.nats / max(score.n_tokens, 1),
+            "loss": loss,
+            "perplexity": math.exp(min(loss, 700.0)),
             "n_bytes": score.n_bytes,
             "n_tokens": score.n_tokens,
         }

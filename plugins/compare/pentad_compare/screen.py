@@ -174,8 +174,9 @@ def _in_one_line(text: str, width: int) -> Text:
 
 def _gave(task: Task, outcome: Mapping[str, Any]) -> str:
     """Return what a finished run gave, in a few words."""
-    scores = [line for line in read_lines(task.folder / "run" / "metrics.jsonl") if line.get("final")]
-    score = f"{scores[-1]['bits_per_byte']:.3f} bits per byte in " if scores and "bits_per_byte" in scores[-1] else ""
+    lines = read_lines(task.folder / "run" / "metrics.jsonl")
+    scores = [line["bits_per_byte"] for line in lines if line.get("final") and "bits_per_byte" in line]
+    score = f"{scores[-1]:.3f} bits per byte in " if scores else ""
     return f": {score}{duration(outcome['wall_seconds'])}"
 
 

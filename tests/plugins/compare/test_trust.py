@@ -251,7 +251,7 @@ def test_called_again_at_once_after_a_kill(engine, place, tmp_path):
     first.send_signal(signal.SIGKILL)
     first.wait()
     said = out(engine(*command, "--out", tmp_path))[0]  # the killed one's run is still saving
-    assert "bits per byte in" in said
+    assert "bits per byte in" in said, said
 
 
 def test_a_full_disk_takes_the_files_and_not_the_answer(compare, monkeypatch):
