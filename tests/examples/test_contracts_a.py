@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from pentad import Catalogue, Choice, Recipe, open_run, plan, run
+from pentad import Catalogue, Choice, Evaluation, Recipe, StopTraining, UsageError, open_run, plan, resume, run
 from pentad.testing import ExampleBuilderConformance
 
 FOLDER = Path(__file__).parents[2] / "examples" / "contracts"
 
-CATALOGUES = {name: Catalogue(plugin_files=[FOLDER / f"{name}.py"]) for name in ("masked",)}
+CATALOGUES = {name: Catalogue(plugin_files=[FOLDER / f"{name}.py"]) for name in ("masked", "early_stopping")}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -66,3 +66,31 @@ def test_masked_run_has_a_score_of_its_own_and_writes_no_texts(text: Path, tmp_p
     assert written[-1]["masked_accuracy"] == result.evaluation.score > 0
     again = open_run(tmp_path / "run", catalogue=catalogue).evaluate()
     assert again.scores == result.evaluation.scores
+
+
+def test_early_stopping_ends_the_run_with_its_reason(text: Path, tmp_path: Path) -> None:
+    offer = CATALOGUES["early_stopping"].find("observer", "early-stopping")
+    stopper = offer.make(offer.options(patience=2, least=100.0))
+    result = run(recipe_of(text, steps=30, evaluate_every=0.1), out=tmp_path / "run", observers=[stopper])
+    # The first of the evaluations at steps 3, 6 and 9 stays the best; the wish holds from the next step on.
+    assert result.step == 10 and result.evaluation is not None and result.evaluation.final
+    assert result.stop_reason.startswith("bits_per_byte has not improved in 2 evaluations; the best was ")
+    (end,) = lines_of(tmp_path / "run", "end")
+    assert (end["step"], end["stop_reason"]) == (10, result.stop_reason)
+    with pytest.raises(UsageError) as raised:
+        resume(tmp_path / "run")
+    assert raised.value.code == "run-done"
+
+
+def test_early_stopping_goes_by_the_direction_of_the_score() -> None:
+    offer = CATALOGUES["early_stopping"].find("observer", "early-stopping")
+    for lower_is_better, scores in ((True, (3, 2, 1, 2, 2)), (False, (1, 2, 3, 2, 3))):
+        stopper = offer.make(offer.options(patience=2))
+        answers = [stopper.on_evaluation(_scored(score, lower_is_better)) for score in scores]
+        assert answers[:4] == [None] * 4 and isinstance(answers[4], StopTraining)
+
+
+def _scored(score: float, lower_is_better: bool) -> Evaluation:
+    judged = {"n_bytes": 1, "n_tokens": 1, "context_length": 1, "seconds": 0.0}
+    scores = {"one": float(score)}
+    return Evaluation(step=1, evaluator="e", scores=scores, primary="one", lower_is_better=lower_is_better, **judged)
