@@ -24,7 +24,7 @@ test: $(VENV)/.ready-dev ## Run the tests
 lint: $(VENV)/.ready-dev ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(PARTS) examples/pentad-mingru/pentad_mingru $(wildcard examples/*.py)
+	$(BIN)/mypy $(PARTS) examples/pentad-mingru/pentad_mingru $(wildcard examples/*.py) $(wildcard examples/contracts/*.py)
 	$(BIN)/python docs/generate.py --check
 
 docs: $(VENV)/.ready-dev ## Write the pages that are made from the code
