@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from pentad import IGNORED, Catalogue, Choice, Limits, Recipe, Tokens, UsageError, make, open_run, run
+from pentad import IGNORED, Catalogue, Choice, Limits, Recipe, Tokens, UsageError, Vocabulary, make, open_run, run
 from pentad.runs.saved_run import SavedRun
 from pentad.testing import ExampleBuilderConformance
 
@@ -165,3 +166,27 @@ def test_what_is_no_conversation_is_refused(tmp_path: Path) -> None:
         with pytest.raises(UsageError) as raised:
             run(recipe(data, builder="chat"), catalogue=catalogue("chat"), out=tmp_path / name)
         assert raised.value.code == code
+
+
+def test_every_text_matches_the_expression(tmp_path: Path, text: Path) -> None:
+    saved = trained("digits", tmp_path / "run", recipe(text, sampler=Choice("digits", most=3)))
+    samplers = {3: None, 2: Choice("digits", most=2), 9: "digits+temperature", 5: Choice("digits+greedy", most=5)}
+    for most, sampler in samplers.items():
+        samples = saved.generate("1 e", max_tokens=12, samples=20, sampler=sampler, seed=3)
+        assert all(re.fullmatch(f"[0-9]{{1,{most}}}", sample.text) for sample in samples)
+    assert len({sample.text for sample in saved.generate("1 e", max_tokens=12, samples=20)}) > 9
+    assert {len(sample.text) for sample in saved.generate("1 e", samples=60)} == {1, 2, 3}
+
+
+def test_a_number_ends_where_it_must(tmp_path: Path, text: Path) -> None:
+    saved = trained("digits", tmp_path / "run", recipe(text))
+    events = list(saved.stream(sampler=Choice("digits", most=1), limits=Limits(max_tokens=9, samples=5)))
+    assert [event.ended for event in events if event.sequence == 4] == ["", "stop"]
+
+
+def test_a_tokenizer_without_digits_is_refused() -> None:
+    tokenizer = make("tokenizer", "byte")
+    tokenizer.token_bytes = lambda token: b"x"
+    with pytest.raises(UsageError) as raised:
+        make("sampler", "digits", catalogue=catalogue("digits"), tokenizer=tokenizer, vocabulary=Vocabulary.of(tokenizer))
+    assert raised.value.code == "no-digit-token"
