@@ -11,7 +11,21 @@ import numpy as np
 import pytest
 import torch
 
-from pentad import IGNORED, Catalogue, Choice, Limits, Recipe, Tokens, UsageError, Vocabulary, make, open_run, run
+from pentad import (
+    IGNORED,
+    Catalogue,
+    Choice,
+    Limits,
+    Recipe,
+    RunObserver,
+    Step,
+    Tokens,
+    UsageError,
+    Vocabulary,
+    make,
+    open_run,
+    run,
+)
 from pentad.runs.saved_run import SavedRun
 from pentad.testing import ExampleBuilderConformance
 
@@ -190,3 +204,56 @@ def test_a_tokenizer_without_digits_is_refused() -> None:
     with pytest.raises(UsageError) as raised:
         make("sampler", "digits", catalogue=catalogue("digits"), tokenizer=tokenizer, vocabulary=Vocabulary.of(tokenizer))
     assert raised.value.code == "no-digit-token"
+
+
+class Watching(RunObserver):
+    """Keeps the steps, and tells them from each other by what does not depend on the clock."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+
+    def on_step(self, event: Step) -> None:
+        self.steps.append(event)
+
+    @property
+    def numbers(self) -> list[tuple[float, float, float]]:
+        return [(step.loss, step.grad_norm, step.metrics["reward"]) for step in self.steps]
+
+
+def rewarded(folder: Path, data: Path, steps: int = 12, **options: Any) -> tuple[Watching, SavedRun]:
+    """Train on rewards, and return what was seen with the trained run."""
+    known, watching = catalogue("reward"), Watching()
+    made = recipe(data, steps, builder=Choice("reward", **options), optimizer=Choice("adamw", lr=0.05, weight_decay=0.0))
+    run(made, catalogue=known, out=folder, observers=[watching])
+    return watching, open_run(folder, catalogue=known, device="cpu")
+
+
+def weights(saved: SavedRun) -> torch.Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in saved.model.parameters()])
+
+
+def test_learning_from_rewards_is_the_same_twice_with_one_seed(tmp_path: Path, text: Path) -> None:
+    (first, one), (second, other) = (rewarded(tmp_path / name, text) for name in ("one", "other"))
+    assert len(first.steps) == 12
+    assert any(loss for loss, _, _ in first.numbers)
+    assert first.numbers == second.numbers
+    assert torch.equal(weights(one), weights(other))
+
+
+def test_rewards_rise(tmp_path: Path, text: Path) -> None:
+    watching, _ = rewarded(tmp_path / "run", text, steps=30, answers=16)
+    rewards = [reward for _, _, reward in watching.numbers]
+    assert sum(rewards[-5:]) / 5 > 5 * sum(rewards[:5]) / 5
+
+
+def test_equal_rewards_move_nothing(tmp_path: Path, text: Path) -> None:
+    few, after_few = rewarded(tmp_path / "few", text, steps=1, letter="\u2603")
+    many, after_many = rewarded(tmp_path / "many", text, steps=10, letter="\u2603")
+    assert set(few.numbers + many.numbers) == {(0.0, 0.0, 0.0)}
+    assert torch.equal(weights(after_few), weights(after_many))
+
+
+def test_a_context_too_short_for_an_answer_is_refused(tmp_path: Path, text: Path) -> None:
+    with pytest.raises(UsageError) as raised:
+        rewarded(tmp_path / "run", text, answer_tokens=99)
+    assert raised.value.code == "context-too-short"
