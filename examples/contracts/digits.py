@@ -1,7 +1,7 @@
 """Proves the contract of samplers with a state (`Sampler.start`, `constrained`, `advance`): texts that match [0-9]{1,most}.
 
+engine run --plugin examples/contracts/digits.py --data book.txt --sampler digits
 engine generate runs/NAME --plugin examples/contracts/digits.py --sampler digits --sampler.most 3
-engine generate runs/NAME --plugin examples/contracts/digits.py --sampler digits+greedy
 """
 
 from __future__ import annotations

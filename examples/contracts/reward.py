@@ -1,6 +1,6 @@
 """Proves the contract of builders that learn from the model's own texts (`ExampleBuilder.roll_out`) and of objectives.
 
-engine run --plugin examples/contracts/reward.py --data book.txt --builder reward --start runs/NAME
+engine run --plugin examples/contracts/reward.py --data book.txt --builder reward --builder.letter e
 
 The reward of an answer is the share of one letter in it. REINFORCE (Williams, 1992) raises the likelihood of answers that are
 better than the mean of their group, and lowers that of worse ones.

@@ -240,6 +240,20 @@ def test_learning_from_rewards_is_the_same_twice_with_one_seed(tmp_path: Path, t
     assert torch.equal(weights(one), weights(other))
 
 
+def test_answers_do_not_depend_on_the_micro_batches(tmp_path: Path, text: Path) -> None:
+    known = catalogue("reward")
+    builder = make("builder", "reward", catalogue=known, context_length=32, vocab_size=257, end_of_text=END_OF_TEXT)
+    saved = trained("reward", tmp_path / "run", recipe(text))
+    ids = np.frombuffer(text.read_bytes(), dtype=np.uint8).astype(np.int64)
+    tokens = Tokens.of(np.concatenate([[END_OF_TEXT], ids[:40], [END_OF_TEXT], ids[40:90], [END_OF_TEXT]]), END_OF_TEXT)
+    whole = builder.roll_out(tokens, np.arange(4), 7, saved.session)
+    parts = [builder.roll_out(tokens, np.array([index]), 7, saved.session) for index in range(4)]
+    assert len(whole.inputs) == 16
+    for name in ("inputs", "targets", "weights"):
+        assert np.array_equal(getattr(whole, name), np.concatenate([getattr(part, name) for part in parts]))
+    assert np.allclose(whole.weights[:, 0].reshape(4, 4).sum(axis=1), 0, atol=1e-6)  # the baseline is the group's mean
+
+
 def test_rewards_rise(tmp_path: Path, text: Path) -> None:
     watching, _ = rewarded(tmp_path / "run", text, steps=30, answers=16)
     rewards = [reward for _, _, reward in watching.numbers]
