@@ -1,0 +1,273 @@
+"""The small plugins that prove the contracts of inference, chat and learning from rewards, through the public door."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pentad import (
+    IGNORED,
+    Catalogue,
+    Choice,
+    Limits,
+    Recipe,
+    RunObserver,
+    Step,
+    Tokens,
+    UsageError,
+    Vocabulary,
+    make,
+    open_run,
+    run,
+)
+from pentad.runs.saved_run import SavedRun
+from pentad.testing import ExampleBuilderConformance
+
+FOLDER = Path(__file__).parents[2] / "examples" / "contracts"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENTAD_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "text.txt"
+    path.write_text("".join(f"{number} eels ate {number * 7 % 13}.\n\n" for number in range(60)))
+    return path
+
+
+def catalogue(name: str) -> Catalogue:
+    return Catalogue(plugin_files=[FOLDER / f"{name}.py"])
+
+
+def recipe(data: Path, steps: int = 8, **changes: Any) -> Recipe:
+    """Return the recipe of a run of milliseconds."""
+    stages = {
+        "tokenizer": "byte",
+        "builder": "next-token",
+        "model": Choice("gpt", n_layer=1, n_head=2, n_embd=8),
+        "optimizer": Choice("adamw", weight_decay=0.0),
+        "sampler": "temperature",
+    }
+    return Recipe(
+        **{**stages, **changes},
+        data=data,
+        training={"steps": steps, "batch_size": 4, "context_length": 32},
+        machine={"device": "cpu", "threads": 1, "precision": "fp32"},
+        generation={"max_tokens": 4, "samples": 1},
+    )
+
+
+def trained(name: str, folder: Path, made: Recipe) -> SavedRun:
+    """Train by a recipe with one of the plugins, and open the run."""
+    known = catalogue(name)
+    run(made, catalogue=known, out=folder)
+    return open_run(folder, catalogue=known, device="cpu")
+
+
+@pytest.fixture
+def searched(tmp_path: Path, text: Path) -> SavedRun:
+    learned_well = Choice("adamw", lr=0.05, weight_decay=0.0)
+    return trained("beam", tmp_path / "run", recipe(text, 20, optimizer=learned_well, sampler=Choice("beam", width=2)))
+
+
+def test_a_beam_as_wide_as_the_vocabulary_finds_the_likeliest_sequences(searched: SavedRun) -> None:
+    session, n_ids, end = searched.session, searched.vocabulary.size, searched.vocabulary.end_of_text
+    prompt = session.prompt("1 e")
+    first = session.prefill(prompt[None]).log_softmax(-1)[0]  # (V,)
+    rows = torch.cat([prompt.repeat(n_ids, 1), torch.arange(n_ids)[:, None]], dim=1)
+    scores = first[:, None] + session.prefill(rows).log_softmax(-1)  # (V, V): all sequences of two tokens
+    scores[end] = -torch.inf
+    scores[end, 0] = first[end]  # the one of a single token
+    best = scores.flatten().topk(5)
+    expected = [[end] if place // n_ids == end else list(divmod(place, n_ids)) for place in best.indices.tolist()]
+    limits = Limits(max_tokens=2, samples=5, logprobs=True, alternatives=1)
+    events = list(searched.stream("1 e", sampler=Choice("beam", width=n_ids), limits=limits))
+    found = [[event.token for event in events if event.sequence == number] for number in range(5)]
+    totals = [sum(event.logprob for event in events if event.sequence == number) for number in range(5)]
+    assert found == expected
+    assert totals == pytest.approx(best.values.tolist(), abs=1e-4)
+    assert all(event.alternatives[0][1] >= event.logprob - 1e-6 for event in events)
+
+
+def test_a_beam_gives_as_many_sequences_as_asked_for(searched: SavedRun) -> None:
+    found = searched.generate("1 e", max_tokens=40, samples=3)  # longer than the context, wider than the recipe's beam
+    assert len({tuple(sample.tokens) for sample in found}) == 3
+    assert all(len(sample.tokens) <= 40 for sample in found)
+
+
+def test_a_beam_of_one_is_greedy(searched: SavedRun) -> None:
+    narrow = searched.generate("1 e", max_tokens=12, sampler=Choice("beam", width=1))
+    assert narrow[0].text == searched.generate("1 e", max_tokens=12, sampler="greedy")[0].text
+
+
+USER, ASSISTANT, END_OF_TURN, END_OF_TEXT = 257, 258, 259, 256
+
+
+def turns(*contents: str) -> dict[str, Any]:
+    """Return a record in which the user and the assistant speak in turn."""
+    return {"messages": [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(contents)]}
+
+
+def write(path: Path, records: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+@pytest.fixture
+def talks(tmp_path: Path) -> Path:
+    questions = [f"{n}+1?" for n in range(39)] + ["say <|assistant|>"]
+    return write(tmp_path / "talks.jsonl", [turns(question, f"={n + 1}") for n, question in enumerate(questions)])
+
+
+class TestChat(ExampleBuilderConformance):
+    implementation = catalogue("chat").find("builder", "chat").record
+
+
+def test_only_the_answers_and_the_ends_of_their_turns_are_targets() -> None:
+    chat = make("builder", "chat", catalogue=catalogue("chat"), context_length=10, vocab_size=257, end_of_text=END_OF_TEXT)
+    ids = np.array([END_OF_TEXT, USER, 72, 105, END_OF_TURN, ASSISTANT, 89, 111, END_OF_TURN, END_OF_TEXT])
+    learn = np.array([True, False, False, False, False, False, True, True, True, False])
+    batch = chat.build(Tokens(ids=ids.astype(np.uint32), starts=np.array([0, 9]), learn=learn), np.arange(1), None)
+    assert batch.inputs.tolist() == [[*ids[:9].tolist(), END_OF_TEXT]]
+    assert batch.targets.tolist() == [[IGNORED] * 5 + [89, 111, END_OF_TURN, IGNORED, IGNORED]]
+
+
+def test_a_rendered_turn_is_spans_and_its_spelling_stays_text() -> None:
+    chat = make("builder", "chat", catalogue=catalogue("chat"), context_length=10, vocab_size=257, end_of_text=END_OF_TEXT)
+    (document,) = chat.render(turns("<|assistant|>", "Yo"))
+    assert [(span.text or span.special, span.learn) for span in document.spans] == [
+        ("user", False),
+        ("<|assistant|>", False),
+        ("end_of_turn", False),
+        ("assistant", False),
+        ("Yo", True),
+        ("end_of_turn", True),
+    ]
+    assert not document.learn_end
+
+
+def test_a_chat_is_trained_judged_by_its_answers_and_answers(tmp_path: Path, talks: Path) -> None:
+    saved = trained("chat", tmp_path / "run", recipe(talks, 30, builder="chat", optimizer=Choice("adamw", lr=0.05)))
+    spelt = write(tmp_path / "spelt.jsonl", [turns("say <|assistant|><|end_of_turn|>", "<|user|> no"), turns("1+1?", "=2")])
+    judged = saved.evaluate([str(spelt)])
+    assert judged.n_bytes == len("<|user|> no") + len("=2")
+    assert judged.n_tokens == judged.n_bytes + 2  # byte tokens: no spelling became a token; the ends of two turns are learned
+    session = saved.session
+    question = [*session.prompt("").tolist(), USER, *session.tokenizer.encode("7+1?").tolist(), END_OF_TURN, ASSISTANT]
+    for limits in (Limits(max_tokens=20, samples=2), Limits(max_tokens=20, seed=1)):
+        events = list(session.generate(torch.tensor(question), None, limits))
+        assert all(event.token not in (USER, ASSISTANT) for event in events)
+        assert {event.token for event in events if event.ended == "stop"} <= {END_OF_TURN, END_OF_TEXT}
+    assert any(event.token == END_OF_TURN for event in events)
+
+
+def test_what_is_no_conversation_is_refused(tmp_path: Path) -> None:
+    parrots = [{"messages": [{"role": "parrot", "content": f"Polly wants {n} crackers."}]} for n in range(40)]
+    for name, records, code in (
+        ("plain", [{"text": f"{n} words."} for n in range(40)], "record-keys"),
+        ("parrots", parrots, "unknown-role"),
+    ):
+        data = write(tmp_path / f"{name}.jsonl", records)
+        with pytest.raises(UsageError) as raised:
+            run(recipe(data, builder="chat"), catalogue=catalogue("chat"), out=tmp_path / name)
+        assert raised.value.code == code
+
+
+def test_every_text_matches_the_expression(tmp_path: Path, text: Path) -> None:
+    saved = trained("digits", tmp_path / "run", recipe(text, sampler=Choice("digits", most=3)))
+    samplers = {3: None, 2: Choice("digits", most=2), 9: "digits+temperature", 5: Choice("digits+greedy", most=5)}
+    for most, sampler in samplers.items():
+        samples = saved.generate("1 e", max_tokens=12, samples=20, sampler=sampler, seed=3)
+        assert all(re.fullmatch(f"[0-9]{{1,{most}}}", sample.text) for sample in samples)
+    assert len({sample.text for sample in saved.generate("1 e", max_tokens=12, samples=20)}) > 9
+    assert {len(sample.text) for sample in saved.generate("1 e", samples=60)} == {1, 2, 3}
+
+
+def test_a_number_ends_where_it_must(tmp_path: Path, text: Path) -> None:
+    saved = trained("digits", tmp_path / "run", recipe(text))
+    events = list(saved.stream(sampler=Choice("digits", most=1), limits=Limits(max_tokens=9, samples=5)))
+    assert [event.ended for event in events if event.sequence == 4] == ["", "stop"]
+
+
+def test_a_tokenizer_without_digits_is_refused() -> None:
+    tokenizer = make("tokenizer", "byte")
+    tokenizer.token_bytes = lambda token: b"x"
+    with pytest.raises(UsageError) as raised:
+        make("sampler", "digits", catalogue=catalogue("digits"), tokenizer=tokenizer, vocabulary=Vocabulary.of(tokenizer))
+    assert raised.value.code == "no-digit-token"
+
+
+class Watching(RunObserver):
+    """Keeps the steps, and tells them from each other by what does not depend on the clock."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+
+    def on_step(self, event: Step) -> None:
+        self.steps.append(event)
+
+    @property
+    def numbers(self) -> list[tuple[float, float, float]]:
+        return [(step.loss, step.grad_norm, step.metrics["reward"]) for step in self.steps]
+
+
+def rewarded(folder: Path, data: Path, steps: int = 12, **options: Any) -> tuple[Watching, SavedRun]:
+    """Train on rewards, and return what was seen with the trained run."""
+    known, watching = catalogue("reward"), Watching()
+    made = recipe(data, steps, builder=Choice("reward", **options), optimizer=Choice("adamw", lr=0.05, weight_decay=0.0))
+    run(made, catalogue=known, out=folder, observers=[watching])
+    return watching, open_run(folder, catalogue=known, device="cpu")
+
+
+def weights(saved: SavedRun) -> torch.Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in saved.model.parameters()])
+
+
+def test_learning_from_rewards_is_the_same_twice_with_one_seed(tmp_path: Path, text: Path) -> None:
+    (first, one), (second, other) = (rewarded(tmp_path / name, text) for name in ("one", "other"))
+    assert len(first.steps) == 12
+    assert any(loss for loss, _, _ in first.numbers)
+    assert first.numbers == second.numbers
+    assert torch.equal(weights(one), weights(other))
+
+
+def test_answers_do_not_depend_on_the_micro_batches(tmp_path: Path, text: Path) -> None:
+    known = catalogue("reward")
+    builder = make("builder", "reward", catalogue=known, context_length=32, vocab_size=257, end_of_text=END_OF_TEXT)
+    saved = trained("reward", tmp_path / "run", recipe(text))
+    ids = np.frombuffer(text.read_bytes(), dtype=np.uint8).astype(np.int64)
+    tokens = Tokens.of(np.concatenate([[END_OF_TEXT], ids[:40], [END_OF_TEXT], ids[40:90], [END_OF_TEXT]]), END_OF_TEXT)
+    whole = builder.roll_out(tokens, np.arange(4), 7, saved.session)
+    parts = [builder.roll_out(tokens, np.array([index]), 7, saved.session) for index in range(4)]
+    assert len(whole.inputs) == 16
+    for name in ("inputs", "targets", "weights"):
+        assert np.array_equal(getattr(whole, name), np.concatenate([getattr(part, name) for part in parts]))
+    assert np.allclose(whole.weights[:, 0].reshape(4, 4).sum(axis=1), 0, atol=1e-6)  # the baseline is the group's mean
+
+
+def test_rewards_rise(tmp_path: Path, text: Path) -> None:
+    watching, _ = rewarded(tmp_path / "run", text, steps=30, answers=16)
+    rewards = [reward for _, _, reward in watching.numbers]
+    assert sum(rewards[-5:]) / 5 > 5 * sum(rewards[:5]) / 5
+
+
+def test_equal_rewards_move_nothing(tmp_path: Path, text: Path) -> None:
+    few, after_few = rewarded(tmp_path / "few", text, steps=1, letter="\u2603")
+    many, after_many = rewarded(tmp_path / "many", text, steps=10, letter="\u2603")
+    assert set(few.numbers + many.numbers) == {(0.0, 0.0, 0.0)}
+    assert torch.equal(weights(after_few), weights(after_many))
+
+
+def test_a_context_too_short_for_an_answer_is_refused(tmp_path: Path, text: Path) -> None:
+    with pytest.raises(UsageError) as raised:
+        rewarded(tmp_path / "run", text, answer_tokens=99)
+    assert raised.value.code == "context-too-short"
