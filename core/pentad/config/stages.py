@@ -20,6 +20,8 @@ class StageSpec:
         name: the word for it: in flags (`--model`), recipes (`[model]`) and messages.
         hook: asked for its implementations.
         contracts: `module:Class` of what a factory must return; one of them.
+        arguments: what every factory is given by name beside its options. It gets more of what core has (the tokenizer, the
+            vocabulary, the catalogue) where it names it; one that takes `**` gets these and no more.
         conformance: `module:Class` of the kit that checks the contract.
         plural: heads a list of its implementations.
         purpose: what it turns into what, behind the plural; empty where the plural says it.
@@ -30,6 +32,7 @@ class StageSpec:
     name: Stage
     hook: str
     contracts: tuple[str, ...]
+    arguments: tuple[str, ...] = ()
     conformance: str
     plural: str
     purpose: str
@@ -59,6 +62,7 @@ STAGE_SPECS: dict[str, StageSpec] = {
             name="builder",
             hook="engine_example_builders",
             contracts=("pentad.contracts.builder:ExampleBuilder",),
+            arguments=("context_length", "vocab_size", "end_of_text"),
             conformance="pentad.testing.builder:ExampleBuilderConformance",
             plural="Example builders",
             purpose="tokens to what is learned",
@@ -69,6 +73,7 @@ STAGE_SPECS: dict[str, StageSpec] = {
             name="model",
             hook="engine_models",
             contracts=("pentad.contracts.model:Model",),
+            arguments=("vocab_size", "context_length"),
             conformance="pentad.testing.model:ModelConformance",
             plural="Models",
             purpose="",

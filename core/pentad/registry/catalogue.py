@@ -137,13 +137,14 @@ class Offer(Generic[Record]):
         Args:
             options: the options object.
             arguments: what the contract gives every factory by position (an optimizer's parameters).
-            available: what core has beside the options; the factory gets those that it names, and all if it takes `**`.
+            available: what core has beside the options; the factory gets those that it names, and those that its contract
+                promises if it takes `**`.
 
         Raises:
             EngineError: as for `resolve`, or the factory returns something else.
         """
         factory = self.resolve()
-        made = factory(options, *arguments, **_named_by(factory, available))
+        made = factory(options, *arguments, **_named_by(factory, available, self.kind))
         contracts = tuple(resolve(contract) for contract in KINDS[self.kind].contracts)
         if not isinstance(made, contracts):
             names = " or a ".join(contract.__name__ for contract in contracts)
@@ -155,16 +156,16 @@ class Offer(Generic[Record]):
         return made
 
 
-def _named_by(factory: Callable[..., Any], available: Mapping[str, Any]) -> dict[str, Any]:
+def _named_by(factory: Callable[..., Any], available: Mapping[str, Any], kind: str) -> dict[str, Any]:
     import inspect
 
     try:
         parameters = inspect.signature(factory).parameters
     except (TypeError, ValueError):  # of what is written in C
         return dict(available)
-    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return dict(available)
-    return {name: value for name, value in available.items() if name in parameters}
+    takes_any = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
+    promised = (STAGE_SPECS[kind].arguments if kind in STAGE_SPECS else tuple(available)) if takes_any else ()
+    return {name: value for name, value in available.items() if name in parameters or name in promised}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -218,7 +218,7 @@ def test_what_a_factory_returns_is_checked():
     ("factory", "expected"),
     [
         (lambda options, *, vocab_size: (options, vocab_size), (3, 5)),
-        (lambda options, **others: (options, others), (3, {"vocab_size": 5, "device": "cpu"})),
+        (lambda options, device, **others: (options, device, others), (3, "cpu", {})),
         (lambda options: (options,), (3,)),
     ],
 )
