@@ -68,9 +68,6 @@ class Net(ABC):
     vocabulary: Vocabulary | None
     """Every id that the model knows."""
 
-    reference: Net | None
-    """The model that the run started from, frozen and in evaluation mode; None where the objective asked for none."""
-
     @abstractmethod
     def __call__(self, inputs: Tensor, segments: Tensor | None = None) -> Output:
         """Return the model's output (features (B, T, D)) for inputs (B, T)."""
@@ -97,15 +94,12 @@ class Net(ABC):
 class Objective(ABC):
     """What is minimised.
 
-    Promises, each checked by the conformance kit: the loss of two batches together is the sum of their losses; a batch with
+    Promises: the loss of two batches together is the sum of their losses; a batch with
     nothing to learn has count 0; the loss is finite and has a gradient.
     """
 
-    needs_reference: bool = False
-    """Whether `Net.reference` must be there: the run must then start from another one (`--start`)."""
-
     dropout: bool = True
-    """Whether the model drops features in training. Preference objectives compare with a reference, and say False."""
+    """Whether the model drops features in training. Objectives that compare two passes say False."""
 
     name: str = "loss"
     """What the loss is called in metrics and plans."""

@@ -33,7 +33,6 @@ class ModelNet(Net):
         model: on the machine's device.
         machine: where and in which precision.
         vocabulary: what the model knows, or None where nobody asks.
-        reference: the frozen model that the run started from.
         forward: the compiled model, or None for the model as it is.
     """
 
@@ -43,11 +42,10 @@ class ModelNet(Net):
         machine: Machine,
         *,
         vocabulary: Vocabulary | None = None,
-        reference: Net | None = None,
         forward: Forward | None = None,
     ) -> None:
         self.model, self.machine = model, machine
-        self.vocabulary, self.reference = vocabulary, reference
+        self.vocabulary = vocabulary
         self._forward: Forward = model if forward is None else forward  # a compiled model has no truth value
         self._head: list[nn.Parameter] | None = None
         self._auxiliary: list[Output] = []

@@ -66,12 +66,12 @@ def estimate(
     """Measure a few steps on a copy of the model; the model itself stays as it is.
 
     Args:
-        net: the model, freshly initialised, with its reference.
+        net: the model, freshly initialised.
         make_optimization: makes an `Optimization` of named parameters, or None for a model without any.
         builder, tokens, options, session: as for `Trainer`.
     """
     model, machine = net.model, net.machine
-    copied = ModelNet(copy.deepcopy(model), machine, vocabulary=net.vocabulary, reference=net.reference)
+    copied = ModelNet(copy.deepcopy(model), machine, vocabulary=net.vocabulary)
     optimization = make_optimization(named_parameters(copied.model)) if make_optimization else None
     trainer = Trainer(copied, optimization, builder, tokens, options, session=session)
     flops, activations = _one_row(trainer)

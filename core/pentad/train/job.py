@@ -173,7 +173,7 @@ def assemble(resolved: Resolved, catalogue: Catalogue, observer: Observers, earl
     compiled = earlier.compiled if earlier else learns and _compiles(wanted.compile, machine, seconds)
     optimization = _optimize(resolved, named_parameters(model)) if learns else None
     if compiled:
-        net = ModelNet(model, machine, vocabulary=prepared.vocabulary, reference=net.reference, forward=_compile(model))
+        net = ModelNet(model, machine, vocabulary=prepared.vocabulary, forward=_compile(model))
     evaluated = Evaluated(tokenizer=prepared.tokenizer, builder=prepared.builder, model=model)
     evaluator, unsupported = find_evaluator(prepared.builder.evaluators, evaluated, catalogue)
     return Job(

@@ -54,7 +54,7 @@ class Trainer:
     """Moves a model's parameters, step by step.
 
     Args:
-        net: the model, on the machine's device, with its reference where the objective wants one.
+        net: the model, on the machine's device.
         optimization: its optimizers and schedule; None for a model that learns by counting.
         builder: makes the examples of `tokens`.
         tokens: the training text.
