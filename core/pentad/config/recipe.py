@@ -40,7 +40,7 @@ class TrainingOptions:
 
     steps: int | None = option(None, "Optimizer steps; none means that the budget decides.", ge=1)
     budget: str | None = option(
-        "150s", "When to stop, if not by steps: training time (90s, 5m, 2h), 2e15flops, or 50MB of text."
+        "150s", "When to stop, if not by steps: training time (90s, 5m, 2h), 2e15flops, 50MB of text, or 3epochs."
     )
     seed: int = option(0, "Seed of the initial parameters, the order of examples and every random draw.", ge=0, lt=2**63)
     batch_size: int = option(8, "Examples per step, over all micro-batches and processes.", ge=1, le=1_000_000)

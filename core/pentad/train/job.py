@@ -240,7 +240,8 @@ def _steps(resolved: Resolved, prepared: Prepared, cost: Estimate) -> int | None
             "Say --steps, or a budget of text: --budget 50MB.",
             code="arithmetic-unknown",
         )
-    return budget.steps(flops_per_step=cost.flops_per_step, bytes_per_step=per_step)
+    per_epoch = prepared.builder.count(prepared.train.tokens) / training.batch_size
+    return budget.steps(flops_per_step=cost.flops_per_step, bytes_per_step=per_step, steps_per_epoch=per_epoch)
 
 
 def _compiles(wish: str, machine: Machine, seconds: float) -> bool:

@@ -32,6 +32,8 @@ def planned(facts: Mapping[str, Any], unit: str) -> float:
 
 def missed_by_plan(label: str, facts: Mapping[str, Any], budget: Budget) -> Iterator[str]:
     """Say before the training that an arm will miss its budget."""
+    if budget.unit == "epochs":  # every arm makes that many passes over the same text, and at most a step more
+        return
     share = planned(facts, budget.unit) / budget.amount
     # Of time the plan knows only an estimate, so only a step that is longer than all of it is sure to miss.
     if abs(share - 1) > TOLERANCE and (budget.unit != "seconds" or facts["steps"] <= 1):
@@ -40,6 +42,8 @@ def missed_by_plan(label: str, facts: Mapping[str, Any], budget: Budget) -> Iter
 
 def missed(arms: Sequence[ArmResult], budget: Budget) -> Iterator[str]:
     """Say of the arms whose runs missed the budget that their scores were bought at another price."""
+    if budget.unit == "epochs":
+        return
     for arm in arms:
         done = [each for each in arm.seeds if not each.failure]
         shares = [spent(each, budget.unit) / budget.amount for each in done]
