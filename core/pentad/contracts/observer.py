@@ -169,7 +169,17 @@ class Evaluation:
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """A generated text: `text` continues `prompt`; `tokens` are its ids, the prompt left out; `final` at the end of the run."""
+    """A generated text.
+
+    Args:
+        step: training steps behind the model.
+        index: its number among those generated together.
+        prompt, text: the text continues the prompt.
+        tokens: its ids, the prompt left out.
+        tokens_per_second: of all texts together.
+        final: whether it was generated at the end of the run.
+        ended: why it ends, as `TokenEvent.ended` says it.
+    """
 
     step: int
     index: int
@@ -178,6 +188,7 @@ class Sample:
     tokens: Sequence[int]
     tokens_per_second: float
     final: bool = False
+    ended: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

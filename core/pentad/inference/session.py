@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -22,6 +23,7 @@ from pentad.contracts.session import Decoder, Limits, Session, TextScore, TokenE
 from pentad.contracts.tokenizer import Tokenizer
 from pentad.contracts.vocabulary import Vocabulary
 from pentad.inference.drawing import check_distribution, draw, generator_of
+from pentad.inference.ending import until_text
 from pentad.inference.net import ModelNet
 from pentad.system.errors import UsageError
 from pentad.system.machine import Machine
@@ -152,10 +154,9 @@ class ModelSession(Session):
         self._require_causal("Generation needs")
         limits = limits or Limits()
         ids = self.prompt(prompt) if isinstance(prompt, str) else prompt.to(self.device)
-        if isinstance(method, Decoder):
-            yield from method.decode(self, ids, limits)
-        else:
-            yield from self._draw(ids, method, limits)
+        decodes = isinstance(method, Decoder)
+        events = method.decode(self, ids, limits) if decodes else self._draw(ids, method, limits)
+        yield from until_text(events, limits.stop, limits.samples) if limits.stop else events
 
     def _require_causal(self, what: str) -> None:
         if not self.model.causal:
@@ -180,16 +181,19 @@ class ModelSession(Session):
         drawable = self.vocabulary.drawable
         banned = None if drawable.all() else torch.from_numpy(~drawable).to(self.device)
         stops = self.vocabulary.stops
+        endless = _without(drawable, stops, self.device)
+        required = limits.max_tokens if limits.ignore_end else limits.min_tokens
         alive = [True] * limits.samples
         logits = self._start(ids, limits)  # (B, V)
         state = sampler.start(self.tokens) if sampler is not None else None
         for number in range(limits.max_tokens):
             with torch.inference_mode():
                 scores = logits.log_softmax(dim=-1) if limits.alternatives or limits.logprobs else None
-                if banned is not None:
-                    logits[:, banned] = float("-inf")
+                forbidden = endless if number < required else banned
+                if forbidden is not None:
+                    logits[:, forbidden] = float("-inf")
                 probabilities = logits.softmax(dim=-1) if sampler is None else sampler.constrained(logits, self.tokens, state)
-                check_distribution(probabilities, logits, banned)
+                check_distribution(probabilities, logits, forbidden)
                 drawn = draw(probabilities, generators)
                 state = sampler.advance(state, drawn) if sampler is not None else None
             last = number + 1 == limits.max_tokens
@@ -243,6 +247,13 @@ class ModelSession(Session):
         self._state = output.state
         self._read = self._length
         return logits.float()
+
+
+def _without(drawable: npt.NDArray[np.bool_], stops: frozenset[int], device: torch.device) -> Tensor:
+    """Return which ids (V,) must not be drawn where no sequence may end."""
+    allowed = drawable.copy()
+    allowed[list(stops)] = False
+    return torch.from_numpy(~allowed).to(device)
 
 
 def windows(first: int, length: int, context: int | None) -> Iterator[tuple[int, int, int]]:
