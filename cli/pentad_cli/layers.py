@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pentad.config.recipe import flat
 from pentad.config.stages import STAGES
 from pentad.registry.catalogue import Catalogue
 from pentad.system.errors import UsageError
@@ -40,7 +41,7 @@ def lay_over(lower: Mapping[str, Any], upper: Mapping[str, Any], catalogue: Cata
                 f"A recipe holds tables, found {name} = {table!r}.", f"Write [{name}] and its keys below it.", code="table-type"
             )
         below = merged.get(name, {})
-        values = {key.replace("-", "_"): value for key, value in table.items()}
+        values = flat(table) if name in STAGES else {key.replace("-", "_"): value for key, value in table.items()}
         if name in STAGES:
             below = below if _same(name, below.get("name"), values.get("name"), catalogue) else {}
         if name == "training":

@@ -55,7 +55,8 @@ class Budget:
             amount = 0.0
         if not match or match.group(2) not in _UNITS or not 0 < amount < 1e30:
             raise UsageError(
-                f"--budget expects a time (90s, 5m, 2h), arithmetic (2e15flops), text (50MB) or passes (3epochs); found {text!r}.",
+                "--budget expects a time (90s, 5m, 2h), arithmetic (2e15flops), text (50MB) or passes over the text (3epochs); "
+                f"found {text!r}.",
                 "A number of steps goes to --steps, or is written 500steps.",
                 code="budget-format",
             )

@@ -26,6 +26,9 @@ Options = TypeVar("Options")
 
 _METADATA_KEY = "pentad"
 
+PART = "__"
+"""What stands in a field's name between the part of a chain that has the option and the option: `top_k__k` is `top-k.k`."""
+
 
 def option(
     default: Any,
@@ -76,7 +79,7 @@ class OptionSpec:
     @property
     def flag(self) -> str:
         """The name as a flag spells it, without dashes in front: `n-layer`."""
-        return self.name.replace("_", "-")
+        return self.name.replace(PART, ".").replace("_", "-")
 
     @property
     def type_name(self) -> str:
@@ -216,14 +219,14 @@ def parse(options_type: type[Options], values: Mapping[str, Any], where: str) ->
 
     Raises:
         UsageError: an unknown name (with the nearest known one), a wrong type, a value out of bounds, or a combination
-            that the dataclass's `__post_init__` refuses with a ValueError.
+            that the dataclass's `__post_init__` refuses with a ValueError; of a chain, an option that several parts have.
     """
     specs = {spec.name: spec for spec in describe(options_type)}
     arguments = {}
     for key, value in values.items():
-        name = key.replace("-", "_")
+        name = _field_name(key, specs, where)
         if name not in specs:
-            known = ", ".join(sorted(specs)) or "none"
+            known = ", ".join(sorted(spec.flag if PART in spec.name else spec.name for spec in specs.values())) or "none"
             hint = did_you_mean(name, specs) or f"The options of {where} are: {known}."
             raise UsageError(f"{where} has no option {name!r}.", hint, code="unknown-option")
         arguments[name] = specs[name].convert(value, f"--{where}.{specs[name].flag}" if where else f"--{specs[name].flag}")
@@ -233,6 +236,22 @@ def parse(options_type: type[Options], values: Mapping[str, Any], where: str) ->
         raise UsageError(
             f"The options of {where or 'the run'} do not fit together: {error}", "Change one of them.", code="options-conflict"
         ) from None
+
+
+def _field_name(key: str, specs: Mapping[str, OptionSpec], where: str) -> str:
+    """Return the field that a user means; of a chain, an option alone is enough where only one part has it."""
+    name = key.replace("-", "_").replace(".", PART)
+    owners = [field for field in specs if field.partition(PART)[2] == name]
+    if name in specs or not owners:
+        return name
+    if len(owners) > 1:
+        flags = [f"--{where}.{specs[owner].flag}" for owner in owners]
+        raise UsageError(
+            f"--{where}.{key.replace('_', '-')} is an option of several parts of the chain.",
+            f"Use {' or '.join(flags)}.",
+            code="chain-option",
+        )
+    return owners[0]
 
 
 def to_dict(options: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pentad.config.budget import Budget
-from pentad.config.options import describe, option, parse, to_dict
+from pentad.config.options import PART, describe, option, parse, to_dict
 from pentad.config.stages import STAGES
 from pentad.system.errors import UsageError, did_you_mean
 
@@ -265,18 +265,41 @@ class Recipe(_Tables):
                 raise UsageError(
                     f"{where} names no {stage}.", f'Add [{stage}] with name = "…", or say --{stage} NAME.', code="stage-missing"
                 )
-            arguments[stage] = Choice(name, **{key.replace("-", "_"): value for key, value in table.items()})
+            arguments[stage] = Choice(name, **flat(table))
         return cls(**arguments)
 
     def to_toml(self) -> str:
         """Return the recipe as the text of a TOML file that `read_tables` reads. TOML has no null, so None is "none"."""
         tables = {
-            name: {key: "none" if value is None else value for key, value in table.items()}
+            name: _nested({key: "none" if value is None else value for key, value in table.items()})
             for name, table in self.to_dict().items()
         }
         import tomli_w  # commands that only read recipes start faster without it
 
         return tomli_w.dumps(tables)
+
+
+def flat(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a stage's table with the options of a chain's parts in one row: `top-k.k = 5` becomes `top_k__k`."""
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        name = key.replace("-", "_").replace(".", PART)
+        found |= {f"{name}{PART}{part}": inner for part, inner in flat(value).items()} if isinstance(value, Mapping) else {}
+        if not isinstance(value, Mapping):
+            found[name] = value
+    return found
+
+
+def _nested(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table as TOML shows it: the options of a chain's parts in tables of their own."""
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        part, between, name = key.partition(PART)
+        if between:
+            found.setdefault(part, {})[name] = value
+        else:
+            found[key] = value
+    return found
 
 
 def read_tables(path: Path, flag: str = "--config") -> dict[str, dict[str, Any]]:

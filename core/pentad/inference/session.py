@@ -154,8 +154,7 @@ class ModelSession(Session):
         self._require_causal("Generation needs")
         limits = limits or Limits()
         ids = self.prompt(prompt) if isinstance(prompt, str) else prompt.to(self.device)
-        decodes = isinstance(method, Decoder)
-        events = method.decode(self, ids, limits) if decodes else self._draw(ids, method, limits)
+        events = method.decode(self, ids, limits) if isinstance(method, Decoder) else self._draw(ids, method, limits)
         yield from until_text(events, limits.stop, limits.samples) if limits.stop else events
 
     def _require_causal(self, what: str) -> None:

@@ -22,6 +22,7 @@ import pluggy
 from pentad.config.options import NoOptions, describe
 from pentad.config.stages import STAGE_SPECS
 from pentad.registry import hookspecs
+from pentad.registry.chains import BETWEEN, SIGN, chain_record
 from pentad.registry.entry_points import EntryPoint, entry_points_of
 from pentad.registry.records import (
     HOOK_API_VERSION,
@@ -156,6 +157,17 @@ class Offer(Generic[Record]):
         return made
 
 
+def chain_offer(parts: Sequence[Offer[Any]]) -> Offer[Any]:
+    """Return samplers in a row as one offer, by the names of all of them."""
+    return Offer(
+        kind="sampler",
+        name=SIGN.join(part.name for part in parts),
+        record=chain_record(parts),
+        distribution=BETWEEN.join(part.distribution for part in parts),
+        version=BETWEEN.join(part.version for part in parts),
+    )
+
+
 def _named_by(factory: Callable[..., Any], available: Mapping[str, Any], kind: str) -> dict[str, Any]:
     import inspect
 
@@ -225,6 +237,8 @@ class Catalogue:
         Raises:
             UsageError: nothing has that name, or two distributions offer it.
         """
+        if kind == "sampler" and SIGN in name:
+            return chain_offer([self.find(kind, part) for part in name.split(SIGN)])
         offers = self.offers(kind)
         found = [offer for offer in offers if name in (offer.name, offer.full_name)]
         if len(found) == 1:

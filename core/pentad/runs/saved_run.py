@@ -9,13 +9,13 @@ from pathlib import Path
 
 import torch
 
-from pentad.config.options import describe, parse
+from pentad.config.options import parse
 from pentad.config.recipe import Choice, Recipe
 from pentad.contracts.builder import ExampleBuilder
 from pentad.contracts.evaluator import Evaluated, HeldOut
 from pentad.contracts.model import Model
 from pentad.contracts.observer import Evaluation, RunObserver, Sample
-from pentad.contracts.sampler import Chain, Sampler
+from pentad.contracts.sampler import Sampler
 from pentad.contracts.session import Decoder, Limits, Session, TokenEvent
 from pentad.contracts.tokenizer import Tokenizer
 from pentad.contracts.vocabulary import Vocabulary
@@ -64,48 +64,14 @@ def make_sampler(
     """Return the recipe's sampler, or another one; `top-k+temperature` is a chain of samplers.
 
     Raises:
-        UsageError: a name or an option is unknown, or a decoder stands in a chain.
+        UsageError: a name or an option is unknown, an option belongs to several samplers of a chain, or a decoder stands in it.
     """
-    if choice is not None and "+" in choice.name:
-        chosen = _parts(choice, catalogue)
-        parts = [make_sampler(resolved, catalogue, part, tokenizer, vocabulary) for part in chosen]
-        samplers = tuple(part for part in parts if isinstance(part, Sampler))
-        if len(samplers) < len(parts):
-            raise UsageError(
-                f"--sampler {choice.name} must name samplers; found a decoder, which works alone.",
-                "Use it without the others.",
-                code="chain-of-decoder",
-            )
-        return Chain(samplers)
     offer, options = resolved.offers["sampler"], resolved.options["sampler"]
     if choice is not None:
         offer = catalogue.find("sampler", choice.name)
         options = parse(offer.options, choice.options, "sampler")
     method: Sampler | Decoder = offer.make(options, tokenizer=tokenizer, vocabulary=vocabulary)
     return method
-
-
-def _parts(choice: Choice, catalogue: Catalogue) -> list[Choice]:
-    """Return the samplers of a chain, each with its options: `top-k.k`, or `k` alone where only one sampler has it.
-
-    Raises:
-        UsageError: a sampler is unknown, or an option belongs to none or to several.
-    """
-    names = choice.name.split("+")
-    known = {name: [spec.name for spec in describe(catalogue.find("sampler", name).options)] for name in names}
-    options: dict[str, dict[str, object]] = {name: {} for name in names}
-    for key, value in choice.options.items():
-        before, dot, option = key.rpartition(".")
-        owners = [name for name in options if (name == before if dot else key in known[name])]
-        if len(owners) != 1:
-            found = " and ".join(owners) or "none"
-            raise UsageError(
-                f"The option {key} of --sampler {choice.name} must belong to one sampler; found {found}.",
-                f"Write SAMPLER.OPTION, as in {names[0]}.{(known[names[0]] or ['option'])[0]}.",
-                code="chain-option",
-            )
-        options[owners[0]][option] = value
-    return [Choice(name, **options[name]) for name in names]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
