@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from pentad.config.recipe import TrainingOptions
 from pentad.contracts.evaluator import Evaluated, HeldOut
 from pentad.contracts.model import Model
@@ -28,6 +30,7 @@ from pentad.system.errors import UsageError
 from pentad.system.machine import Machine, available_memory, compiler_for, pick_machine, prepare_process
 from pentad.system.processes import World, join_world
 from pentad.train.estimate import Estimate, estimate
+from pentad.train.memory import free_memory, refuse_large_model, sizes_of
 from pentad.train.recorder import Recorder
 from pentad.train.trainer import Trainer, named_parameters
 
@@ -156,6 +159,8 @@ def assemble(resolved: Resolved, catalogue: Catalogue, observer: Observers, earl
     world = join_world(machine.device)
     observer = observer if world.is_first else Observers(())
     prepared = prepare(resolved, catalogue, observer, earlier.kept if earlier else None)
+    if earlier is None:
+        _refuse_large(resolved, prepared, machine)
     model = make_model(resolved, prepared.vocabulary, prepared.builder, machine)
     learns = any(parameter.requires_grad for parameter in model.parameters())
     if not learns and world.size > 1:
@@ -193,6 +198,17 @@ def assemble(resolved: Resolved, catalogue: Catalogue, observer: Observers, earl
         state=TrainingState(step=0, seconds=0.0, tokens=0, steps=steps, tokenizer=prepared.tokenizer_fingerprint),
         observer=observer,
     )
+
+
+def _refuse_large(resolved: Resolved, prepared: Prepared, machine: Machine) -> None:
+    """Make sure that the model fits, before it is made."""
+    on_meta = dataclasses.replace(machine, device=torch.device("meta"))
+    sizes = sizes_of(
+        lambda: make_model(resolved, prepared.vocabulary, prepared.builder, on_meta),
+        lambda parameters: _optimize(resolved, parameters),
+        free_memory(machine.device),
+    )
+    refuse_large_model(sizes, machine.device)
 
 
 def session_of(model: Model, machine: Machine, prepared: Prepared) -> Session:
@@ -258,8 +274,6 @@ def _compiles(wish: str, machine: Machine, seconds: float) -> bool:
 
 
 def _compile(model: Model) -> Any:
-    import torch
-
     return torch.compile(model)
 
 
