@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 from pentad.contracts.model import Model
 from pentad.contracts.optimizer import NamedParameter, Optimization
@@ -46,6 +48,17 @@ class Sizes:
         return COPIES * self.weights + self.state
 
 
+class _Unfilled(TorchFunctionMode):
+    """Leaves out what would fill tensors that have no values: torch's normal_ there imports its whole compiler, 1.5 s."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = getattr(func, "__name__", "")
+        return args[0] if name in _FILLS and isinstance(args[0], torch.Tensor) else func(*args, **(kwargs or {}))
+
+
+_FILLS = ("normal_", "uniform_", "trunc_normal_")
+
+
 def sizes_of(make: Callable[[], Model], optimize: Optimize, free: float = 0.0) -> Sizes | None:
     """Return what a model will hold, without allocating it; None where it cannot be made without (it computes with values).
 
@@ -55,7 +68,7 @@ def sizes_of(make: Callable[[], Model], optimize: Optimize, free: float = 0.0) -
         free: bytes; where the weights are a small part of them, the state is not looked at, which would take a second.
     """
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _Unfilled():
             model = make()
         parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         tensors = [*model.parameters(), *model.buffers()]
