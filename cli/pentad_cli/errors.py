@@ -16,6 +16,7 @@ import click
 
 from pentad.system.errors import EngineError, UsageError, did_you_mean
 from pentad_cli.output import paint, say
+from pentad_cli.started import runnable
 from pentad_cli.text import size, visible_line
 
 
@@ -151,10 +152,10 @@ def show(error: BaseException, *, debug: bool, with_code: bool = False) -> int:
     told = as_engine_error(error)
     stopped = told.exit_code == 130
     label = paint("Stopped:" if stopped else "Error:", "bold yellow" if stopped else "bold red", sys.stderr)
-    message = visible_line(told.message)
+    message = visible_line(runnable(told.message))
     say(message if stopped and message.startswith("Stopped") else f"{label} {message}", err=True)
     if told.hint:
-        say(f"{paint('Hint:', 'bold cyan', sys.stderr)} {visible_line(told.hint)}", err=True)
+        say(f"{paint('Hint:', 'bold cyan', sys.stderr)} {visible_line(runnable(told.hint))}", err=True)
     if debug or with_code:
         say(f"{paint('Code:', 'bold cyan', sys.stderr)} {visible_line(told.code)}", err=True)
     return told.exit_code
