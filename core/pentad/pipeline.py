@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,8 +19,10 @@ from pentad.contracts.observer import Observers, Plan, Preparation, RunObserver,
 from pentad.data.preparation import Kept
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.resolving import Resolved, resolve
+from pentad.runs.checkpoint import save_weights
 from pentad.runs.folder import RunDirectory, new_run_path, refuse_used
 from pentad.runs.saved_run import load_tokenizer, newest_checkpoint, restore_model
+from pentad.runs.start import inherit
 from pentad.system.errors import EngineError, RunDone, to_resume
 from pentad.system.machine import available_memory
 from pentad.system.processes import is_first_process
@@ -43,7 +46,8 @@ def plan(
     """
     folder = _new_folder(out)
     catalogue = catalogue or Catalogue()
-    return plan_of(assemble(resolve(recipe, catalogue), catalogue, Observers(observers)), folder)
+    recipe, start = inherit(recipe, catalogue)
+    return plan_of(assemble(resolve(recipe, catalogue), catalogue, Observers(observers), start=start), folder)
 
 
 def run(
@@ -68,12 +72,14 @@ def run(
     """
     folder = _new_folder(out)
     catalogue = catalogue or Catalogue()
-    job = assemble(resolve(recipe, catalogue), catalogue, Observers(observers))
+    recipe, start = inherit(recipe, catalogue)
+    job = assemble(resolve(recipe, catalogue), catalogue, Observers(observers), start=start)
     # The name has the time in it, which need not be the same in every process.
     folder = folder or Path(job.world.of_first(str(new_run_path(job.resolved.recipe.choice("model").name))))
     with contextlib.ExitStack() as held:
         if job.world.is_first:
-            directory = RunDirectory.create(folder, job.resolved, job.prepared.tokenizer_folder, facts_of(job))
+            weights = functools.partial(save_weights, job.model) if start else None
+            directory = RunDirectory.create(folder, job.resolved, job.prepared.tokenizer_folder, facts_of(job), weights)
             held.enter_context(directory.lock())
             job.record_in(directory)
         return train(job, folder)
@@ -158,7 +164,7 @@ def _earlier(directory: RunDirectory, resolved: Resolved) -> Earlier:
         seconds_per_step=directory.fact(float, "estimate", "seconds_per_step"),
         memory_bytes=directory.fact(int, "estimate", "memory_bytes"),
     )
-    return Earlier(kept=kept, cost=cost, compiled=directory.fact(bool, "compiled"))
+    return Earlier(folder=directory.path, kept=kept, cost=cost, compiled=directory.fact(bool, "compiled"))
 
 
 def _restore(job: Job, directory: RunDirectory, *, new_end: bool) -> None:

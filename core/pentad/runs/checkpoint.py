@@ -220,24 +220,14 @@ class Checkpoint:
             EngineError: the file does not fit the model that the recipe describes.
         """
         tensors = model.upgrade_state(_read_tensors(self.path / "model.safetensors"))
-        own = model.state_dict()
-        wanted = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in _unshared(own).items()}
-        found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
-        grown = {name for name, _ in model.named_buffers()}  # what is counted may have grown
-        odd = sorted(
-            name
-            for name in wanted.keys() | found.keys()
-            if wanted.get(name) != found.get(name)
-            and not (name in grown and name in found and wanted[name][1] == found[name][1])
-        )
+        odd = differing(model, tensors)
         if odd:
             raise EngineError(
                 f"{self.path} does not fit the model of its recipe: {odd[0]} differs (of {len(odd)}).",
                 "The recipe or the plugin's version has changed since the run was made; engine.json names the versions.",
                 code="checkpoint-mismatch",
             )
-        _resize_buffers(model, tensors)
-        model.load_state_dict(tensors, strict=False)
+        put_tensors(model, tensors)
 
     def restore_training_weights(self, model: Model) -> None:
         """Put the weights that training goes on with into a model, where they are others than those to judge."""
@@ -272,6 +262,43 @@ class Checkpoint:
             raise EngineError(
                 f"{self.path} does not fit its optimizer: {error}", "Use an earlier checkpoint.", code="checkpoint-mismatch"
             ) from None
+
+
+def differing(model: Model, tensors: Mapping[str, Tensor]) -> list[str]:
+    """Name what a model and saved tensors have not in common, by name, shape and number format; a buffer may have grown."""
+    wanted = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in _unshared(model.state_dict()).items()}
+    found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
+    grown = {name for name, _ in model.named_buffers()}  # what is counted may have grown
+    return sorted(
+        name
+        for name in wanted.keys() | found.keys()
+        if wanted.get(name) != found.get(name) and not (name in grown and name in found and wanted[name][1] == found[name][1])
+    )
+
+
+def put_tensors(model: Model, tensors: Mapping[str, Tensor]) -> None:
+    """Put tensors that fit into a model's parameters and buffers."""
+    _resize_buffers(model, tensors)
+    model.load_state_dict(tensors, strict=False)
+
+
+def save_weights(model: Model, folder: Path) -> None:
+    """Write a model's parameters and buffers as `folder`, which is whole or absent.
+
+    Raises:
+        OSError, SafetensorError: the disk is full or not writable.
+    """
+    write_whole(folder, lambda place: save_file(_unshared(model.state_dict()), place / "model.safetensors"))
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """Return what `save_weights` wrote, checked against its digest.
+
+    Raises:
+        EngineError: it is damaged.
+    """
+    check_whole(folder)
+    return _read_tensors(folder / "model.safetensors")
 
 
 def _resize_buffers(model: Model, tensors: Mapping[str, Tensor]) -> None:

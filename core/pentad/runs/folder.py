@@ -1,4 +1,4 @@
-"""A run's folder: recipe.toml, engine.json, tokenizer/, checkpoints/, metrics.jsonl, samples.jsonl."""
+"""A run's folder: recipe.toml, engine.json, tokenizer/, start/, checkpoints/, metrics.jsonl, samples.jsonl."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import re
 import reprlib
 import shlex
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -62,8 +62,22 @@ class RunDirectory:
         self.path = path
 
     @classmethod
-    def create(cls, path: Path, resolved: Resolved, tokenizer_folder: Path, facts: Mapping[str, Any]) -> RunDirectory:
+    def create(
+        cls,
+        path: Path,
+        resolved: Resolved,
+        tokenizer_folder: Path,
+        facts: Mapping[str, Any],
+        save_start: Callable[[Path], None] | None = None,
+    ) -> RunDirectory:
         """Make a new run's folder.
+
+        Args:
+            path: where.
+            resolved: every choice.
+            tokenizer_folder: the saved tokenizer.
+            facts: what engine.json says beside the versions.
+            save_start: writes the weights with which the training begins, where they come from another run.
 
         Raises:
             UsageError: the folder exists and is not empty.
@@ -75,6 +89,8 @@ class RunDirectory:
             path.mkdir(parents=True, exist_ok=True)
             shutil.copytree(tokenizer_folder, path / "tokenizer")
             sync_tree(path / "tokenizer")
+            if save_start is not None:
+                save_start(path / "start")
             (path / "metrics.jsonl").touch()
             (path / "samples.jsonl").touch()
             run.write_recipe(_from_anywhere(resolved.recipe))

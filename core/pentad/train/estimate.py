@@ -71,7 +71,7 @@ def estimate(
         builder, tokens, options, session: as for `Trainer`.
     """
     model, machine = net.model, net.machine
-    copied = ModelNet(copy.deepcopy(model), machine, vocabulary=net.vocabulary)
+    copied = ModelNet(copy.deepcopy(model), machine, vocabulary=net.vocabulary, reference=net.reference)
     optimization = make_optimization(named_parameters(copied.model)) if make_optimization else None
     trainer = Trainer(copied, optimization, builder, tokens, options, session=session)
     flops, activations = _one_row(trainer)
