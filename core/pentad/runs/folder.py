@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import errno
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,8 +15,14 @@ from typing import Any
 from pentad.config.recipe import Recipe
 from pentad.registry.resolving import Resolved
 from pentad.runs.provenance import FORMAT, Provenance, engine_facts, named_absolutely
+from pentad.runs.records import METRICS, SAMPLES, is_sealed, read_lines, rewrite, seal_result, sealed_step
 from pentad.system.errors import EngineError, UsageError, to_resume
-from pentad.system.files import locked, sync_folder, sync_tree, write_atomically
+from pentad.system.files import locked, sync_folder, sync_tree, what_to_check, write_atomically
+from pentad.system.opening import UNFINISHED, discard, open_plain, refuse_links
+
+_ENGINE, _LOCK, _SETTING_UP = "engine.json", ".lock", ".setting-up"
+_OF_SET_UP = ("tokenizer", METRICS, SAMPLES, "recipe.toml")
+"""What a set-up makes before engine.json."""
 
 
 def new_run_path(model: str) -> Path:
@@ -37,26 +44,69 @@ class RunDirectory(Provenance):
     """
 
     @classmethod
-    def create(cls, path: Path, resolved: Resolved, tokenizer_folder: Path, facts: Mapping[str, Any]) -> RunDirectory:
-        """Make a new run's folder.
+    @contextlib.contextmanager
+    def create(cls, path: Path, resolved: Resolved, tokenizer_folder: Path, facts: Mapping[str, Any]) -> Iterator[RunDirectory]:
+        """Make a new run's folder, locked for as long as the context lasts.
+
+        A set-up that fails leaves nothing; one that is killed leaves a mark, by which the next one takes the folder over.
 
         Raises:
             UsageError: the folder exists and is not empty.
-            EngineError: the disk is full or not writable.
+            EngineError: the disk is full or not writable, or another process trains here.
         """
         refuse_used(path)
-        run = cls(path)
-        with run.writing():
-            path.mkdir(parents=True, exist_ok=True)
-            shutil.copytree(tokenizer_folder, path / "tokenizer")
-            sync_tree(path / "tokenizer")
-            (path / "metrics.jsonl").touch()
-            (path / "samples.jsonl").touch()
-            run.write_recipe(named_absolutely(resolved.recipe))
-            # Written last: a folder without engine.json is no run.
-            write_atomically(path / "engine.json", json.dumps(engine_facts(resolved, facts), indent=1) + "\n")
-            sync_folder(path.parent)
-        return run
+        run, existed = cls(path), path.is_dir()
+        with contextlib.ExitStack() as held:
+            with run.writing():
+                path.mkdir(parents=True, exist_ok=True)
+                held.enter_context(run.lock())
+            refuse_used(path)  # another process may have been first
+            try:
+                with run.writing():
+                    run._set_up(resolved, tokenizer_folder, facts)
+            except BaseException:
+                if not run.is_set_up:
+                    run._clear(existed)
+                raise
+            yield run
+
+    def _set_up(self, resolved: Resolved, tokenizer_folder: Path, facts: Mapping[str, Any]) -> None:
+        self._clear_set_up()  # of one that was killed
+        (self.path / _SETTING_UP).touch()
+        sync_folder(self.path)
+        shutil.copytree(tokenizer_folder, self.path / "tokenizer")
+        sync_tree(self.path / "tokenizer")
+        (self.path / METRICS).touch(exist_ok=False)
+        (self.path / SAMPLES).touch(exist_ok=False)
+        self.write_recipe(named_absolutely(resolved.recipe))
+        # Written last: a folder without engine.json is no run.
+        write_atomically(self.path / _ENGINE, json.dumps(engine_facts(resolved, facts), indent=1) + "\n")
+        sync_folder(self.path.parent)
+        discard(self.path / _SETTING_UP)
+
+    @property
+    def is_set_up(self) -> bool:
+        """Whether the folder is a run: engine.json is written last."""
+        return (self.path / _ENGINE).is_file()
+
+    def _clear(self, existed: bool) -> None:
+        """Take back a set-up that failed."""
+        with contextlib.suppress(OSError):
+            self._clear_set_up()
+            discard(self.path / _LOCK)
+            if not existed:
+                self.path.rmdir()
+
+    def _clear_set_up(self) -> None:
+        for path in self.path.iterdir():
+            if path.name != _LOCK and _of_set_up(path.name):
+                discard(path)
+
+    def _sweep(self) -> None:
+        """Remove halves of files that killed processes left, and the mark of a set-up that was killed at its last step."""
+        for path in self.path.iterdir():
+            if path.name == _SETTING_UP or _is_half(path.name):
+                discard(path)
 
     @classmethod
     def open(cls, path: Path) -> RunDirectory:
@@ -64,14 +114,15 @@ class RunDirectory(Provenance):
 
         Raises:
             UsageError: there is no run in that folder.
-            EngineError: it was made by a newer version, or it is damaged.
+            EngineError: it was made by a newer version, it is damaged, or it holds a link, a pipe or a device.
         """
-        if not (path / "engine.json").is_file():
+        if not cls(path).is_set_up:
             found = "no such folder" if not path.exists() else "a folder without engine.json"
             raise UsageError(
                 f"{path} must be the folder of a run; found {found}.", "engine run makes one below runs/.", code="not-a-run"
             )
         run = cls(path)
+        refuse_links(path)
         form = run.fact(int, "format")
         if form > FORMAT:
             raise EngineError(
@@ -96,7 +147,8 @@ class RunDirectory(Provenance):
     def _not_written(self, error: OSError) -> EngineError:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         cause = "the disk is full" if full else f"{error.strerror or error}"
-        hint = f"Make room, then: {to_resume(self.path)}" if full else "Check the folder's rights, or say --out DIR."
+        again = to_resume(self.path) if self.is_set_up else "the same command again"
+        hint = f"Make room, then: {again}" if full else f"{what_to_check(error)}, or use --out DIR."
         return EngineError(f"{self.path} must be writable; found: {cause}.", hint, code="not-writable")
 
     @contextlib.contextmanager
@@ -108,7 +160,7 @@ class RunDirectory(Provenance):
         """
         with contextlib.ExitStack() as held:
             try:
-                held.enter_context(locked(self.path / ".lock", wait=False))
+                held.enter_context(locked(self.path / _LOCK, wait=False))
             except BlockingIOError:
                 raise EngineError(
                     f"{self.path} is in use by another process that trains in it.",
@@ -121,57 +173,70 @@ class RunDirectory(Provenance):
 
     def append(self, name: str, *records: Mapping[str, Any]) -> None:
         """Add lines to metrics.jsonl or samples.jsonl, in one write."""
-        with self.writing(), (self.path / name).open("a", encoding="utf-8") as file:
+        with self.writing(), open_plain(self.path / name, "a", encoding="utf-8") as file:
             file.write("".join(json.dumps(record) + "\n" for record in records))
 
+    def seal(self, step: int, stop_reason: str) -> None:
+        """Say that the run is complete, and seal its records: the last thing that it writes."""
+        with self.writing():
+            seal_result(self.path, step, stop_reason)
+
     def is_scored(self, step: int) -> bool:
-        """Say whether the run is complete at this step: its end is the last line that it writes."""
-        return any(line.get("kind") == "end" and line.get("step") == step for line in self.lines("metrics.jsonl"))
+        """Say whether the run is complete at this step."""
+        return sealed_step(self.path) == step
+
+    def is_sealed(self) -> bool:
+        """Say whether the run is complete and its records are, byte for byte, those that it wrote."""
+        return is_sealed(self.path)
 
     def cut_back(self, step: int, *, keep_final: bool) -> None:
         """Drop the lines of steps after `step`, and a half line at the end: the run goes on from there.
 
         Args:
-            step: the last one that stays.
+            step: the last one that stays. Changes of options that were made later hold from there on.
             keep_final: whether the run ended at this step; a final score that it could not finish is dropped too.
         """
 
-        def stays(line: dict[str, Any]) -> bool:
+        def cut(line: dict[str, Any]) -> dict[str, Any] | None:
             at = line.get("step")
-            return isinstance(at, int) and at <= step and (keep_final or at < step or line.get("final") is not True)
+            if not isinstance(at, int):
+                return None
+            if line.get("kind") == "change":
+                return {**line, "step": min(at, step)}
+            return line if at <= step and (keep_final or at < step or line.get("final") is not True) else None
 
-        for name in ("metrics.jsonl", "samples.jsonl"):
-            lines = [line for line in self.lines(name) if stays(line)]
+        for name in (METRICS, SAMPLES):
             with self.writing():
-                write_atomically(self.path / name, "".join(json.dumps(line) + "\n" for line in lines))
+                rewrite(self.path / name, cut)
+        self._sweep()
 
     def lines(self, name: str) -> list[dict[str, Any]]:
-        """Return the whole lines of metrics.jsonl or samples.jsonl."""
+        """Return the lines of metrics.jsonl or samples.jsonl; errors and warnings as for `read_lines`."""
         return read_lines(self.path / name)
 
 
 def refuse_used(path: Path) -> None:
-    """Make sure that a new run may lie there.
+    """Make sure that a new run may lie there: in a new or empty folder, or where the set-up of one was killed.
 
     Raises:
-        UsageError: there is something.
+        UsageError: there is something else.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        is_run = (path / "engine.json").is_file()
-        raise UsageError(
-            f"--out expects a new or empty folder; found something at {path}.",
-            f"Choose another folder{f', or go on with it: {to_resume(path)}' if is_run else ''}.",
-            code="folder-taken",
-        )
+    if not os.path.lexists(path):
+        return
+    names = {entry.name for entry in path.iterdir()} if path.is_dir() else {""}
+    killed = _SETTING_UP in names and _ENGINE not in names
+    if not names or names == {_LOCK} or (killed and all(_of_set_up(name) for name in names)):
+        return
+    raise UsageError(
+        f"--out expects a new or empty folder; found something at {path}.",
+        f"Choose another folder{f', or resume the run in it: {to_resume(path)}' if _ENGINE in names else ''}.",
+        code="folder-taken",
+    )
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the whole lines of a JSON-lines file; a half line at the end, left by a crash, is passed over."""
-    lines = []
-    with contextlib.suppress(FileNotFoundError), path.open(encoding="utf-8", errors="replace") as file:
-        for line in file:
-            with contextlib.suppress(ValueError):
-                found = json.loads(line)
-                if isinstance(found, dict):
-                    lines.append(found)
-    return lines
+def _of_set_up(name: str) -> bool:
+    return name in (*_OF_SET_UP, _SETTING_UP, _LOCK) or _is_half(name)
+
+
+def _is_half(name: str) -> bool:
+    return name.startswith(".") and name.endswith(UNFINISHED)

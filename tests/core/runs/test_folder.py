@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
 
-from pentad.runs.folder import RunDirectory, new_run_path, read_lines, refuse_used
+from pentad.runs.folder import RunDirectory, new_run_path, refuse_used
+from pentad.runs.records import read_lines
 from pentad.testing import raises_code
 
 
@@ -35,9 +37,24 @@ def test_a_run_is_cut_back_to_a_step(directory):
     assert (directory.path / "samples.jsonl").read_text() == ""
 
 
-def test_the_end_of_a_run_is_known_by_its_last_line(directory):
-    directory.append("metrics.jsonl", {"kind": "evaluation", "step": 4, "final": True}, {"kind": "end", "step": 8})
-    assert directory.is_scored(8) and not directory.is_scored(4)
+def test_a_run_is_complete_once_it_is_sealed(directory):
+    directory.append("metrics.jsonl", {"kind": "end", "step": 8})
+    (directory.path / "samples.jsonl").write_bytes(b"\xff" * 100)  # whatever it holds
+    assert not directory.is_scored(8) and not directory.is_sealed()
+    directory.seal(8, "")
+    assert directory.is_scored(8) and not directory.is_scored(4) and directory.is_sealed()
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "samples.jsonl"])
+def test_an_edited_figure_breaks_the_seal(directory, name):
+    for each in ("metrics.jsonl", "samples.jsonl"):
+        directory.append(each, {"step": 8, "final": True, "bits_per_byte": 2.5})
+    directory.seal(8, "")
+    path = directory.path / name
+    path.write_text(path.read_text().replace("2.5", "1.5"))
+    assert not directory.is_sealed()
+    path.unlink()
+    assert not directory.is_sealed()
 
 
 def test_one_lock_at_a_time(directory):
@@ -57,7 +74,7 @@ def test_a_folder_that_cannot_be_written(directory, monkeypatch, error, message)
     def fail(*args, **kwargs):
         raise OSError(error, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", fail)
+    monkeypatch.setattr(os, "open", fail)
     with raises_code("not-writable") as caught:
         directory.append("metrics.jsonl", {})
     assert message in caught.value.message
@@ -98,7 +115,7 @@ def test_the_folder_in_a_hint_is_quoted(tmp_path, monkeypatch):
     def fail(*args, **kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "open", fail)
+    monkeypatch.setattr(os, "open", fail)
     with raises_code("not-writable") as full:
         RunDirectory(run).append("metrics.jsonl", {})
     for hint in (used.value.hint, full.value.hint):
