@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pentad.config.options import describe
@@ -22,13 +24,11 @@ from pentad.contracts.observer import StartedFrom
 from pentad.contracts.vocabulary import Vocabulary
 from pentad.data.preparation import StartTokenizer
 from pentad.registry.catalogue import Catalogue
-from pentad.runs.checkpoint import differing, put_tensors, read_weights
-from pentad.runs.folder import RunDirectory
+from pentad.runs.checkpoint import MODEL, differing, put_tensors, unshared
+from pentad.runs.folder import START, RunDirectory
 from pentad.runs.saved_run import SavedRun, open_run
 from pentad.system.errors import EngineError, UsageError
-
-FOLDER = "start"
-"""Folder within a run that holds the weights with which its training began."""
+from pentad.system.files import hold_whole, write_whole
 
 NOISE = 0.02
 """Standard deviation of what is added to a new token's row, as a share of that of the rows of the text."""
@@ -136,16 +136,29 @@ def start_tables(folder: str, catalogue: Catalogue) -> dict[str, dict[str, Any]]
     return {**tables, "training": {"context_length": resolved.recipe.training.context_length}}
 
 
+def save_start(tensors: Mapping[str, Tensor], folder: Path) -> None:
+    """Write the weights with which a training begins as `folder`, which is whole or absent.
+
+    Raises:
+        OSError, SafetensorError: the disk is full or not writable.
+    """
+    write_whole(folder, lambda place: save_file(unshared(tensors), place / MODEL))
+
+
 def restore_start(run: Path, model: Model) -> bool:
     """Put the weights with which a run's training began into its model; say whether there are any.
 
     Raises:
         EngineError: they are damaged or do not fit.
     """
-    folder = run / FOLDER
+    folder = run / START
     if not folder.is_dir():
         return False
-    tensors = model.upgrade_state(read_weights(folder))
+    try:
+        with hold_whole(folder) as files:
+            tensors = model.upgrade_state(load_file(files.path(MODEL)))
+    except (SafetensorError, OSError) as error:
+        raise EngineError(f"{folder / MODEL} is damaged: {error}", "Use a copy of the run.", code="file-damaged") from None
     if differing(model, tensors):
         raise EngineError(
             f"{folder} does not fit the model of its recipe.", "Use a copy of the run.", code="checkpoint-mismatch"

@@ -185,7 +185,7 @@ def assemble(
     steps = _steps(resolved, prepared, cost)
     seconds = resolved.recipe.budget().amount if steps is None else steps * cost.seconds_per_step
     compiled = earlier.compiled if earlier else learns and _compiles(wanted.compile, machine, seconds)
-    optimization = _optimize(resolved, named_parameters(model)) if learns else None
+    optimization = make_optimization(resolved, named_parameters(model)) if learns else None
     if compiled:
         net = ModelNet(model, machine, vocabulary=prepared.vocabulary, forward=_compile(model), reference=reference)
     evaluated = Evaluated(tokenizer=prepared.tokenizer, builder=prepared.builder, model=model)
@@ -233,7 +233,8 @@ def session_of(model: Model, machine: Machine, prepared: Prepared) -> Session:
     return ModelSession(model, machine, prepared.tokenizer, prepared.vocabulary)
 
 
-def _optimize(resolved: Resolved, parameters: list[NamedParameter]) -> Optimization:
+def make_optimization(resolved: Resolved, parameters: list[NamedParameter]) -> Optimization:
+    """Return the recipe's optimizers over a model's parameters."""
     optimization: Optimization = resolved.offers["optimizer"].make(resolved.options["optimizer"], parameters)
     return optimization
 
@@ -253,7 +254,7 @@ def _measure(
     share = dataclasses.replace(training, batch_size=-(-training.batch_size // world.size))
 
     def optimize(parameters: list[NamedParameter]) -> Optimization:
-        return _optimize(resolved, parameters)
+        return make_optimization(resolved, parameters)
 
     cost = estimate(net, optimize if learns else None, prepared.builder, prepared.train.tokens, share, session)
     return dataclasses.replace(

@@ -120,6 +120,7 @@ def test_a_run_without_a_checkpoint_begins_again_from_the_base(base: Path, text:
     with pytest.raises(Interrupted):
         run(recipe, out=tmp_path / "stopped", observers=[Planned(stop_after=1)])
     shutil.rmtree(tmp_path / "stopped" / "checkpoints")
+    (tmp_path / "stopped" / "latest.json").unlink()  # as after a kill before the first checkpoint
     for name in ("metrics.jsonl", "samples.jsonl"):
         (tmp_path / "stopped" / name).write_text("")
     again = resume(tmp_path / "stopped")
