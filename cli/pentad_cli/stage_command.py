@@ -22,7 +22,7 @@ from pentad_cli.command import EngineCommand, offers_of, plugin_option, words
 from pentad_cli.group import installed
 from pentad_cli.layers import Tables, default_tables, is_given, lay_over
 
-_FLAGS = {"data.sources": "data", "data.held_out_sources": "held-out-data"}
+_FLAGS = {"data.sources": "data", "data.held_out_sources": "held-out-data", "start.run": "start"}
 """Flags that are not named as their field."""
 
 
@@ -224,7 +224,12 @@ class StageCommand(TwoLooks):
         files = [Path(path) for path in given.get("--plugin", ())]
         catalogue = Catalogue(plugin_files=files) if files else installed()
         config = _config(given)
-        tables = lay_over(self.base_tables(args, values), config, catalogue)
+        tables = self.base_tables(args, values)
+        if start := _start(given, config):
+            from pentad.runs.start import start_tables
+
+            tables = lay_over(tables, start_tables(start, catalogue), catalogue)
+        tables = lay_over(tables, config, catalogue)
         chosen = {stage: {"name": given[f"--{stage}"][-1]} for stage in self.stages if f"--{stage}" in given}
         tables = lay_over(tables, chosen, catalogue)
         offers = {stage: catalogue.find(stage, str(tables[stage]["name"])) for stage in self.stages}
@@ -284,6 +289,14 @@ def _config(given: Mapping[str, list[str]]) -> Tables:
     if "--config" not in given:
         return {}
     return read_tables(Path(given["--config"][-1]))
+
+
+def _start(given: Mapping[str, list[str]], config: Tables) -> str | None:
+    """Return the run to start from; what it brings stands below --config and the flags."""
+    if "--start" in given:
+        return given["--start"][-1]
+    table = config.get("start")
+    return table.get("run") if isinstance(table, Mapping) and table.get("run") != "none" else None
 
 
 def look(args: Sequence[str], with_value: Sequence[str]) -> Mapping[str, list[str]]:

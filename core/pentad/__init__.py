@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Sample,
         Saved,
         ScaleLearningRate,
+        StartedFrom,
         Step,
         StopTraining,
     )
@@ -99,6 +100,7 @@ _LAZY = {
     "SpecialToken": "contracts.vocabulary",
     "Vocabulary": "contracts.vocabulary",
     "ScaleLearningRate": "contracts.observer",
+    "StartedFrom": "contracts.observer",
     "StopTraining": "contracts.observer",
     "NamedParameter": "contracts.optimizer",
     "Optimization": "contracts.optimizer",
@@ -187,6 +189,7 @@ __all__ = [
     "Span",
     "SpecialToken",
     "Stage",
+    "StartedFrom",
     "State",
     "Step",
     "StopTraining",

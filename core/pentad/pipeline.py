@@ -10,22 +10,29 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from pentad.config.recipe import Recipe
+from pentad.config.options import parse, to_dict
+from pentad.config.recipe import Choice, Recipe
 from pentad.contracts.observer import Observers, Plan, Preparation, RunObserver, RunResult
 from pentad.data.preparation import Kept
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.resolving import Resolved, resolve
 from pentad.runs.folder import RunDirectory, new_run_path, refuse_used
-from pentad.runs.saved_run import load_tokenizer, newest_checkpoint, restore_model
-from pentad.system.errors import EngineError, RunDone, to_resume
+from pentad.runs.newest import newest_checkpoint
+from pentad.runs.records import METRICS
+from pentad.runs.saved_run import load_tokenizer, restore_model
+from pentad.runs.start import inherit, save_start
+from pentad.system.errors import EngineError, RunDone, UsageError, to_resume
 from pentad.system.machine import available_memory
 from pentad.system.processes import is_first_process
 from pentad.train.estimate import Estimate
-from pentad.train.job import Earlier, Job, assemble, facts_of, plan_of
+from pentad.train.job import Earlier, Job, assemble, facts_of, make_optimization, plan_of
 from pentad.train.loop import train
+from pentad.train.trainer import named_parameters
 
 __all__ = ["available_memory", "plan", "resume", "run"]
 
@@ -43,7 +50,8 @@ def plan(
     """
     folder = _new_folder(out)
     catalogue = catalogue or Catalogue()
-    return plan_of(assemble(resolve(recipe, catalogue), catalogue, Observers(observers)), folder)
+    recipe, start = inherit(recipe, catalogue)
+    return plan_of(assemble(resolve(recipe, catalogue), catalogue, Observers(observers), start=start), folder)
 
 
 def run(
@@ -68,14 +76,15 @@ def run(
     """
     folder = _new_folder(out)
     catalogue = catalogue or Catalogue()
-    job = assemble(resolve(recipe, catalogue), catalogue, Observers(observers))
+    recipe, start = inherit(recipe, catalogue)
+    job = assemble(resolve(recipe, catalogue), catalogue, Observers(observers), start=start)
     # The name has the time in it, which need not be the same in every process.
     folder = folder or Path(job.world.of_first(str(new_run_path(job.resolved.recipe.choice("model").name))))
     with contextlib.ExitStack() as held:
         if job.world.is_first:
-            directory = RunDirectory.create(folder, job.resolved, job.prepared.tokenizer_folder, facts_of(job))
-            held.enter_context(directory.lock())
-            job.record_in(directory)
+            weights = functools.partial(save_start, job.model.state_dict()) if start else None
+            made = RunDirectory.create(folder, job.resolved, job.prepared.tokenizer_folder, facts_of(job), weights)
+            job.record_in(held.enter_context(made))
         return train(job, folder)
 
 
@@ -94,6 +103,7 @@ def resume(
     observers: Sequence[RunObserver] = (),
     steps: int | None = None,
     budget: str | None = None,
+    optimizer: Mapping[str, Any] | None = None,
 ) -> RunResult:
     """Go on with a run from its newest whole checkpoint, bit for bit as if it had not been stopped.
 
@@ -101,11 +111,13 @@ def resume(
         folder: the run's folder.
         catalogue, observers: as for `run`.
         steps, budget: a new end, for a run that is done or shall go further; the schedule is fitted to it.
+        optimizer: options of the run's optimizer that hold from here on (`{"lr": 1e-4}`), for a run that diverged. The recipe
+            is changed, and a line of kind `change` in metrics.jsonl says at which step, from what and to what.
 
     Raises:
-        UsageError: there is no run.
+        UsageError: there is no run, the optimizer has no such option, or the run is past the new end.
         RunDone: it is done, and no new end is given.
-        EngineError: the run is damaged or in use, or its text or a plugin is missing or has changed.
+        EngineError: the run is damaged or in use, its checkpoints are gone, or its text or a plugin is missing or has changed.
         Interrupted: as for `run`.
     """
     folder = Path(folder)
@@ -113,9 +125,10 @@ def resume(
     directory = RunDirectory.open(folder)
     # Held from before the first look at the checkpoints: another process may be writing them.
     with directory.lock() if is_first_process() else contextlib.nullcontext():
-        resolved = _with_new_end(directory.resolve(catalogue), steps, budget)
+        before = directory.resolve(catalogue)
+        resolved = _with_new_end(_with_options(before, optimizer or {}), steps, budget)
         job = assemble(resolved, catalogue, Observers(observers), _earlier(directory, resolved))
-        _restore(job, directory, new_end=steps is not None or budget is not None)
+        _restore(job, directory, before, new_end=steps is not None or budget is not None)
         if job.world.is_first:
             job.record_in(directory)
         if not job.world.agree(job.state.step):
@@ -131,10 +144,33 @@ def resume(
                 f"To go further: {to_resume(folder)} --steps {2 * job.state.step}",
             )
         if job.run is not None:
-            # The stages stay as engine.json says that they were made, also where their options were upgraded to be read.
-            job.run.write_recipe(directory.recipe().replace(training=resolved.recipe.training))
+            _record_changes(job.run, job, before)
             job.run.cut_back(job.state.step, keep_final=scored)
         return train(job, folder)
+
+
+def _with_options(resolved: Resolved, changes: Mapping[str, Any]) -> Resolved:
+    """Return the recipe with other options of its optimizer."""
+    if not changes:
+        return resolved
+    offer, name = resolved.offers["optimizer"], resolved.recipe.choice("optimizer").name
+    options = parse(offer.options, {**to_dict(resolved.options["optimizer"]), **changes}, "optimizer")
+    recipe = resolved.recipe.replace(optimizer=Choice(name, **to_dict(options)))
+    return dataclasses.replace(resolved, recipe=recipe, options={**resolved.options, "optimizer": options})
+
+
+def _record_changes(run: RunDirectory, job: Job, before: Resolved) -> None:
+    """Write what this resumption changes into the recipe, and the step from which it holds into metrics.jsonl."""
+    # The stages stay as engine.json says that they were made, also where their options were upgraded to be read.
+    recipe = run.recipe().replace(training=job.resolved.recipe.training)
+    old, new = to_dict(before.options["optimizer"]), to_dict(job.resolved.options["optimizer"])
+    changed = {key: {"from": old[key], "to": new[key]} for key in new if new[key] != old[key]}
+    if changed:
+        mine = recipe.choice("optimizer")
+        options = {**mine.options, **{key: new[key] for key in changed}}
+        recipe = recipe.replace(optimizer=Choice(mine.name, **options))
+        run.append(METRICS, {"kind": "change", "step": job.state.step, "optimizer": changed})
+    run.write_recipe(recipe)
 
 
 def _with_new_end(resolved: Resolved, steps: int | None, budget: str | None) -> Resolved:
@@ -144,6 +180,20 @@ def _with_new_end(resolved: Resolved, steps: int | None, budget: str | None) -> 
     recipe = resolved.recipe.replace(training=training)
     recipe.budget()
     return dataclasses.replace(resolved, recipe=recipe)
+
+
+def _refuse_past_end(job: Job, directory: RunDirectory) -> None:
+    """Make sure that a new end lies ahead: a run that has trained for longer cannot be made one that has not."""
+    state, limit = job.state, job.seconds_allowed
+    past = state.step > job.steps if job.steps is not None else state.seconds > limit
+    if past:
+        end = f"{job.steps} steps" if job.steps is not None else f"{limit:.0f} s of training"
+        raise UsageError(
+            f"A new end must lie ahead of the run's newest checkpoint, after {state.step} steps and {state.seconds:.0f} s; "
+            f"found {end}.",
+            f"To go further: {to_resume(directory.path)} --steps {2 * state.step}",
+            code="end-passed",
+        )
 
 
 def _earlier(directory: RunDirectory, resolved: Resolved) -> Earlier:
@@ -158,21 +208,28 @@ def _earlier(directory: RunDirectory, resolved: Resolved) -> Earlier:
         seconds_per_step=directory.fact(float, "estimate", "seconds_per_step"),
         memory_bytes=directory.fact(int, "estimate", "memory_bytes"),
     )
-    return Earlier(kept=kept, cost=cost, compiled=directory.fact(bool, "compiled"))
+    return Earlier(folder=directory.path, kept=kept, cost=cost, compiled=directory.fact(bool, "compiled"))
 
 
-def _restore(job: Job, directory: RunDirectory, *, new_end: bool) -> None:
-    """Put the newest whole checkpoint into the job; without any it starts anew."""
-    checkpoint, problems = newest_checkpoint(directory.path)
-    for problem in problems:
+def _restore(job: Job, directory: RunDirectory, before: Resolved, *, new_end: bool) -> None:
+    """Put the newest whole checkpoint into the job; before the first one it starts anew."""
+    newest = newest_checkpoint(directory.path)
+    for problem in newest.problems:
         job.observer.on_preparation(Preparation(what=f"Passing over a checkpoint: {problem}"))
+    checkpoint = newest.checkpoint
     if checkpoint is None:
+        job.observer.on_preparation(Preparation(what="No checkpoint was saved yet: starting from step 0"))
         return
     if checkpoint.state.tokenizer != job.prepared.tokenizer_fingerprint:
         raise EngineError(f"{checkpoint.path} was made with another tokenizer.", "Use a copy of the run.", code="run-changed")
     restore_model(directory, job.resolved, checkpoint, job.model)
-    checkpoint.restore_optimizers(job.optimization.optimizers if job.optimization else ())
+    if job.optimization is not None:
+        changed = job.resolved.options["optimizer"] != before.options["optimizer"]
+        old = make_optimization(before, named_parameters(job.model)).optimizers if changed else None
+        checkpoint.restore_optimizers(job.optimization.optimizers, old)
     checkpoint.restore_training_weights(job.model)
     stopped = "" if new_end else checkpoint.state.stopped
     job.state = dataclasses.replace(checkpoint.state, steps=job.steps, stopped=stopped)
     job.trainer.scale = checkpoint.state.lr_scale
+    if new_end:
+        _refuse_past_end(job, directory)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pentad.inference.scoring import score_windows
     from pentad.registry.catalogue import Offer
     from pentad.registry.resolving import resolve
-    from pentad.runs.folder import RunDirectory, read_lines
+    from pentad.runs.folder import RunDirectory
+    from pentad.runs.records import read_lines
     from pentad.system.errors import Interrupted, RunDone, did_you_mean, one_line
     from pentad.system.files import locked, read_json, write_atomically
     from pentad.system.machine import available_cores, peak_memory, prepare_process
@@ -54,10 +55,8 @@ PLACES = {
     ),
     "registry.catalogue": ("Offer",),
     "registry.resolving": ("resolve",),
-    "runs.folder": (
-        "RunDirectory",
-        "read_lines",
-    ),
+    "runs.folder": ("RunDirectory",),
+    "runs.records": ("read_lines",),
     "system.errors": (
         "Interrupted",
         "RunDone",

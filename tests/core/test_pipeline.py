@@ -29,7 +29,7 @@ from pentad import (
     resume,
     run,
 )
-from pentad.runs.checkpoint import list_checkpoints
+from pentad.runs.newest import list_checkpoints
 from pentad.system.errors import Interrupted
 from pentad.system.machine import compiler_for
 from pentad.testing import raises_code

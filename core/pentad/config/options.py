@@ -40,6 +40,7 @@ def option(
     lt: float | None = None,
     choices: tuple[str, ...] | None = None,
     affects_result: bool = True,
+    inherited: bool = True,
 ) -> Any:
     """Declare one option as a dataclass field.
 
@@ -50,8 +51,19 @@ def option(
         choices: the allowed words of a `str` option.
         affects_result: whether another value can change the trained model or its scores, be it by rounding alone. Runs that
             differ only in options that cannot are taken for the same run by comparisons.
+        inherited: whether a run that starts from another takes the value from there. False for what matters while the model is
+            trained and does not shape it, such as dropout: then the new recipe decides.
     """
-    metadata = {"help": help, "ge": ge, "gt": gt, "le": le, "lt": lt, "choices": choices, "affects_result": affects_result}
+    metadata = {
+        "help": help,
+        "ge": ge,
+        "gt": gt,
+        "le": le,
+        "lt": lt,
+        "choices": choices,
+        "affects_result": affects_result,
+        "inherited": inherited,
+    }
     return dataclasses.field(default=default, metadata={_METADATA_KEY: metadata})
 
 
@@ -75,6 +87,7 @@ class OptionSpec:
     lt: float | None = None
     choices: tuple[str, ...] | None = None
     affects_result: bool = True
+    inherited: bool = True
 
     @property
     def flag(self) -> str:

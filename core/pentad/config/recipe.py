@@ -97,6 +97,13 @@ class ReportingOptions:
     keep_checkpoints: int = option(2, "Number of newest checkpoints to keep.", ge=1, affects_result=False)
 
 
+@dataclass(frozen=True, kw_only=True)
+class StartOptions:
+    """The run that this one starts from: the table `[start]`, which most recipes do not have."""
+
+    run: str | None = option(None, "Folder of a run to start from, with its tokenizer, its model and its weights.")
+
+
 TABLES: Mapping[str, type[Any]] = {
     "data": DataOptions,
     "training": TrainingOptions,
@@ -104,6 +111,7 @@ TABLES: Mapping[str, type[Any]] = {
     "evaluation": EvaluationOptions,
     "generation": GenerationOptions,
     "reporting": ReportingOptions,
+    "start": StartOptions,
 }
 """The tables beside those of the stages, and the options that each holds."""
 
@@ -142,6 +150,7 @@ class _Tables:
     evaluation: EvaluationOptions
     generation: GenerationOptions
     reporting: ReportingOptions
+    start: StartOptions
 
 
 class Recipe(_Tables):
@@ -157,6 +166,7 @@ class Recipe(_Tables):
         tokenizer, builder, model, optimizer, sampler: a name or a `Choice`.
         data: a path or name, a list of them, a mapping or `DataOptions`.
         training, machine, evaluation, generation, reporting: a mapping or the options object.
+        start: the folder of a run to start from, a mapping or `StartOptions`.
 
     Raises:
         UsageError: an option of a table is unknown or out of bounds.
@@ -176,6 +186,7 @@ class Recipe(_Tables):
         evaluation: EvaluationOptions | Mapping[str, Any] | None = None,
         generation: GenerationOptions | Mapping[str, Any] | None = None,
         reporting: ReportingOptions | Mapping[str, Any] | None = None,
+        start: StartOptions | Mapping[str, Any] | str | Path | None = None,
     ) -> None:
         super().__init__(
             tokenizer=_choice(tokenizer),
@@ -189,6 +200,7 @@ class Recipe(_Tables):
             evaluation=_table(EvaluationOptions, evaluation, "evaluation"),
             generation=_table(GenerationOptions, generation, "generation"),
             reporting=_table(ReportingOptions, reporting, "reporting"),
+            start=_table(StartOptions, {"run": os.fspath(start)} if isinstance(start, (str, Path)) else start, "start"),
         )
 
     def replace(self, **changes: Any) -> Recipe:
@@ -229,11 +241,11 @@ class Recipe(_Tables):
         return Budget.parse(training.budget)
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
-        """Return the tables as plain values."""
+        """Return the tables as plain values; `[start]` where the run starts from another."""
         tables: dict[str, dict[str, Any]] = {
             stage: {"name": self.choice(stage).name, **self.choice(stage).options} for stage in STAGES
         }
-        tables |= {table: to_dict(getattr(self, table)) for table in TABLES}
+        tables |= {table: to_dict(getattr(self, table)) for table in TABLES if table != "start" or self.start.run is not None}
         return tables
 
     @classmethod

@@ -114,6 +114,21 @@ class Model(nn.Module):
         """
         return tensors
 
+    def token_parameters(self) -> frozenset[str]:
+        """Name the parameters that have one row, or one entry, per id of the vocabulary, by their first dimension.
+
+        Where a run starts from another whose special tokens differ, core moves their rows with the tokens. By default the
+        embeddings and what belongs to the head, as far as their first dimension is `vocab_size`.
+        """
+        roles = self.roles()
+        return frozenset(
+            name
+            for name, parameter in self.named_parameters()
+            if parameter.ndim
+            and parameter.shape[0] == self.vocab_size
+            and (roles[name] in ("embedding", "head") or name.split(".")[0] == "head")
+        )
+
     def roles(self) -> dict[str, Role]:
         """Say what each parameter is for, so that an optimizer can treat it accordingly.
 

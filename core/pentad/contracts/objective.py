@@ -68,6 +68,9 @@ class Net(ABC):
     vocabulary: Vocabulary | None
     """Every id that the model knows."""
 
+    reference: Net | None = None
+    """The model as it was when the run began, frozen and without dropout; given to an objective that asks for it."""
+
     @abstractmethod
     def __call__(self, inputs: Tensor, segments: Tensor | None = None) -> Output:
         """Return the model's output (features (B, T, D)) for inputs (B, T)."""
@@ -100,6 +103,10 @@ class Objective(ABC):
 
     dropout: bool = True
     """Whether the model drops features in training. Objectives that compare two passes say False."""
+
+    needs_reference: bool = False
+    """Whether the model is compared with the one that the run started from: then `net.reference` is that one. A run that starts
+    from no other is refused."""
 
     name: str = "loss"
     """What the loss is called in metrics and plans."""

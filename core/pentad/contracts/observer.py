@@ -43,6 +43,23 @@ class Preparation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StartedFrom:
+    """The run that another starts from.
+
+    Args:
+        folder: where it is.
+        step: its training steps behind the weights.
+        new_tokens: special tokens that it did not know.
+        changed: what differs from its recipe, by name (`model.dropout`), as (there, here).
+    """
+
+    folder: Path
+    step: int
+    new_tokens: Sequence[str] = field(default=())
+    changed: Mapping[str, tuple[object, object]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """What a run will do, known before it starts.
 
@@ -61,6 +78,7 @@ class Plan:
         device, precision, compiled, threads: how it will be computed.
         resumed_step: the step that a resumed run goes on from; 0 for a new one.
         warnings: what the user should know before the run starts.
+        start: the run that it starts from, or None.
     """
 
     folder: Path | None
@@ -83,6 +101,7 @@ class Plan:
     threads: int
     resumed_step: int = 0
     warnings: Sequence[str] = field(default=())
+    start: StartedFrom | None = None
 
     @property
     def seconds(self) -> float | None:

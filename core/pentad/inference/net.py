@@ -34,6 +34,7 @@ class ModelNet(Net):
         machine: where and in which precision.
         vocabulary: what the model knows, or None where nobody asks.
         forward: the compiled model, or None for the model as it is.
+        reference: the model that the run started from, or None where nobody asks.
     """
 
     def __init__(
@@ -43,9 +44,10 @@ class ModelNet(Net):
         *,
         vocabulary: Vocabulary | None = None,
         forward: Forward | None = None,
+        reference: Net | None = None,
     ) -> None:
         self.model, self.machine = model, machine
-        self.vocabulary = vocabulary
+        self.vocabulary, self.reference = vocabulary, reference
         self._forward: Forward = model if forward is None else forward  # a compiled model has no truth value
         self._head: list[nn.Parameter] | None = None
         self._auxiliary: list[Output] = []
@@ -54,7 +56,7 @@ class ModelNet(Net):
         """Return the model's output for inputs (B, T)."""
         with self.machine.autocast():
             output = self._forward(inputs, None, segments)
-        if output.losses and torch.is_grad_enabled():
+        if output.losses and output.features.requires_grad:  # not those of a frozen reference
             self._auxiliary.append(output)
         return output
 

@@ -5,28 +5,25 @@ A checkpoint is complete or absent, holds no pickle, and is checked against its 
 
 from __future__ import annotations
 
-import errno
-import json
 import re
 import reprlib
-import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.optim import Optimizer
 
 from pentad.contracts.model import Model
-from pentad.contracts.optimizer import Optimization
-from pentad.system.errors import EngineError, to_resume
-from pentad.system.files import UNFINISHED, check_whole, read_json, write_whole
+from pentad.system.errors import EngineError
+from pentad.system.files import HeldFiles, hold_whole
 
 FORMAT = 1
+
+MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
 
 _KEY = re.compile(r"[0-9]{1,9}/[0-9]{1,9}/.+")
 """Optimizer, parameter, name of the entry."""
@@ -62,93 +59,31 @@ def checkpoint_path(run: Path, step: int) -> Path:
     return run / "checkpoints" / f"step-{step}"
 
 
-def save_checkpoint(run: Path, state: TrainingState, model: Model, optimization: Optimization | None, keep: int) -> Path:
-    """Write a checkpoint, and then remove all but the newest `keep`.
-
-    model.safetensors has the weights to judge and to sample from (`Optimization.evaluating`); where those are not the weights
-    that training goes on with, optimizer.safetensors has these too.
-
-    Raises:
-        EngineError: the disk is full or not writable; earlier checkpoints are untouched.
-    """
-    place = checkpoint_path(run, state.step)
-    optimizers = optimization.optimizers if optimization else ()
-
-    def build(folder: Path) -> None:
-        tensors, scalars = _flatten(optimizers)
-        tensors |= _save_weights(model, optimization, folder / "model.safetensors")
-        save_file(tensors, folder / "optimizer.safetensors")
-        facts = {"format": FORMAT, **asdict(state), "optimizer": scalars, "groups": _groups(optimizers)}
-        (folder / "state.json").write_text(json.dumps(facts, indent=1))
-        for name in ("model.safetensors", "optimizer.safetensors"):  # safetensors lets only the owner read what it writes
-            (folder / name).chmod((folder / "state.json").stat().st_mode)
-
-    try:
-        write_whole(place, build)  # a step has one outcome: where it is saved already, it stays
-    except (OSError, SafetensorError) as error:
-        raise _not_saved(run, place, error) from error
-    _tidy(run, state.step, keep)
-    return place
+WEIGHTS = "weights/"
+"""Before the names of the weights that training goes on with, in optimizer.safetensors."""
 
 
-def _save_weights(model: Model, optimization: Optimization | None, path: Path) -> dict[str, Tensor]:
-    """Write the weights to judge; return those that training goes on with, where they are others, as `weights/NAME`."""
-    if optimization is None or type(optimization).evaluating is Optimization.evaluating:
-        save_file(_unshared(model.state_dict()), path)
-        return {}
-    training = {name: tensor.clone() for name, tensor in _unshared(model.state_dict()).items()}
-    with optimization.evaluating():
-        save_file(_unshared(model.state_dict()), path)
-    return {f"{_WEIGHTS}{name}": tensor for name, tensor in training.items()}
+def load_checkpoint(run: Path, step: int, *, to_train: bool = True) -> Checkpoint:
+    """Check a checkpoint against its digest, read its state, and hold its files open until the checkpoint is forgotten.
 
-
-_WEIGHTS = "weights/"
-
-
-def _tidy(run: Path, newest: int, keep: int) -> None:
-    """Remove older checkpoints and what killed processes left. One of a later step is damaged, or the run had not gone on
-    from an earlier one; it is no reason to remove a whole one.
-    """
-    for step in [step for step in list_checkpoints(run) if step <= newest][keep:]:
-        shutil.rmtree(checkpoint_path(run, step), ignore_errors=True)
-    for left in (run / "checkpoints").glob(f"*{UNFINISHED}"):
-        shutil.rmtree(left, ignore_errors=True)
-
-
-def _not_saved(run: Path, place: Path, error: Exception) -> EngineError:
-    full = (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)) or "No space left" in str(error)
-    cause = "the disk is full" if full else str(error)
-    kept = list_checkpoints(run)
-    safe = f"The checkpoint of step {kept[0]} is whole" if kept else "No earlier checkpoint exists"
-    return EngineError(
-        f"The checkpoint {place} could not be written: {cause}. {safe}.",
-        f"Make room, then: {to_resume(run)}",
-        code="checkpoint-not-saved",
-    )
-
-
-def list_checkpoints(run: Path) -> list[int]:
-    """Return the steps of the checkpoints of a run, the newest first."""
-    names = [path.name for path in (run / "checkpoints").glob("step-*")] if (run / "checkpoints").is_dir() else []
-    return sorted((int(name[5:]) for name in names if re.fullmatch(r"step-[0-9]{1,18}", name)), reverse=True)
-
-
-def load_checkpoint(run: Path, step: int) -> Checkpoint:
-    """Check a checkpoint against its digest and read its state.
+    Args:
+        run: the run's folder.
+        step: after which it was saved.
+        to_train: whether training shall go on from it; else the optimizer's file is not looked at.
 
     Raises:
         EngineError: it is damaged, or of a newer format.
     """
     place = checkpoint_path(run, step)
-    check_whole(place)
-    raw = read_json(place / "state.json")
+    files = hold_whole(place, None if to_train else (MODEL, STATE))
+    raw = files.read_json(STATE)
     if raw.get("format") != FORMAT:
         raise EngineError(
             f"{place} must be of format {FORMAT}; found {raw.get('format')!r}.",
             "pip install --upgrade pentad-core",
             code="format-too-new",
         )
-    return Checkpoint(place, _state(raw, step, place), _scalars(raw, place), _saved_groups(raw, place))
+    return Checkpoint(place, _state(raw, step, place), _scalars(raw, place), _saved_groups(raw, place), files)
 
 
 _SCALARS = (int, float, bool, str, type(None))
@@ -190,18 +125,18 @@ def _saved_groups(raw: Mapping[str, Any], place: Path) -> list[list[dict[str, An
 
 def _are_groups(groups: object) -> bool:
     return isinstance(groups, list) and all(
-        isinstance(group, dict) and "params" not in group and all(_is_plain(value) for value in group.values())
+        isinstance(group, dict) and "params" not in group and all(is_plain(value) for value in group.values())
         for group in groups
     )
 
 
-def _is_plain(value: object) -> bool:
+def is_plain(value: object) -> bool:
     """Say whether a value is a number, a word, nothing, or a flat list of them."""
     return type(value) in _SCALARS or (isinstance(value, (list, tuple)) and all(type(part) in _SCALARS for part in value))
 
 
 def _damaged(place: Path, found: str) -> EngineError:
-    return EngineError(f"{place / 'state.json'} is damaged: {found}.", "Use an earlier checkpoint.", code="checkpoint-damaged")
+    return EngineError(f"{place / STATE} is damaged: {found}.", "Use an earlier checkpoint.", code="checkpoint-damaged")
 
 
 @dataclass(frozen=True)
@@ -212,6 +147,14 @@ class Checkpoint:
     state: TrainingState
     scalars: Mapping[str, Any]
     groups: Sequence[Sequence[Mapping[str, Any]]]
+    files: HeldFiles | None = None
+
+    def _tensors(self, name: str) -> dict[str, Tensor]:
+        path = self.path / name
+        try:
+            return load_file(self.files.path(name) if self.files else path)
+        except (SafetensorError, OSError) as error:
+            raise EngineError(f"{path} is damaged: {error}", "Use an earlier checkpoint.", code="checkpoint-damaged") from None
 
     def restore_model(self, model: Model) -> None:
         """Put the saved parameters and buffers into a model.
@@ -219,59 +162,77 @@ class Checkpoint:
         Raises:
             EngineError: the file does not fit the model that the recipe describes.
         """
-        tensors = model.upgrade_state(_read_tensors(self.path / "model.safetensors"))
-        own = model.state_dict()
-        wanted = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in _unshared(own).items()}
-        found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
-        grown = {name for name, _ in model.named_buffers()}  # what is counted may have grown
-        odd = sorted(
-            name
-            for name in wanted.keys() | found.keys()
-            if wanted.get(name) != found.get(name)
-            and not (name in grown and name in found and wanted[name][1] == found[name][1])
-        )
+        tensors = model.upgrade_state(self._tensors(MODEL))
+        odd = differing(model, tensors)
         if odd:
             raise EngineError(
                 f"{self.path} does not fit the model of its recipe: {odd[0]} differs (of {len(odd)}).",
                 "The recipe or the plugin's version has changed since the run was made; engine.json names the versions.",
                 code="checkpoint-mismatch",
             )
-        _resize_buffers(model, tensors)
-        model.load_state_dict(tensors, strict=False)
+        put_tensors(model, tensors)
 
     def restore_training_weights(self, model: Model) -> None:
         """Put the weights that training goes on with into a model, where they are others than those to judge."""
-        tensors = _read_tensors(self.path / "optimizer.safetensors")
-        weights = {name.removeprefix(_WEIGHTS): value for name, value in tensors.items() if name.startswith(_WEIGHTS)}
+        tensors = self._tensors(OPTIMIZER)
+        weights = {name.removeprefix(WEIGHTS): value for name, value in tensors.items() if name.startswith(WEIGHTS)}
         if weights:
             model.load_state_dict(weights, strict=False)
 
-    def restore_optimizers(self, optimizers: Sequence[Optimizer]) -> None:
+    def restore_optimizers(self, optimizers: Sequence[Optimizer], before: Sequence[Optimizer] | None = None) -> None:
         """Put the saved moments into optimizers that were made by the same recipe.
+
+        Args:
+            optimizers: as the recipe says.
+            before: as the recipe said when the checkpoint was saved, where it says something else now: an entry of a group
+                that is another one now (a learning rate) is not put back.
 
         Raises:
             EngineError: the file does not fit the optimizers.
         """
-        tensors = _read_tensors(self.path / "optimizer.safetensors")
+        tensors = self._tensors(OPTIMIZER)
         states: list[dict[int, dict[str, Any]]] = [{} for _ in optimizers]
         try:
             for key, value in (*tensors.items(), *self.scalars.items()):
-                if key.startswith(_WEIGHTS):
+                if key.startswith(WEIGHTS):
                     continue
                 owner, index, name = key.split("/", 2)
                 states[int(owner)].setdefault(int(index), {})[name] = value
-            for optimizer, state, saved in zip(optimizers, states, self.groups, strict=True):
+            olds = [optimizer.param_groups for optimizer in before or optimizers]
+            for optimizer, state, saved, old in zip(optimizers, states, self.groups, olds, strict=True):
                 groups = optimizer.state_dict()["param_groups"]
                 known = {index for group in groups for index in group["params"]}
                 if not state.keys() <= known:
                     raise ValueError(f"it holds the state of {len(state)} parameters, expected {len(known)}")
-                for group, entries in zip(groups, saved, strict=True):
-                    group.update({key: tuple(value) if isinstance(value, list) else value for key, value in entries.items()})
+                for group, entries, earlier in zip(groups, saved, old, strict=True):
+                    group.update({key: _entry(value) for key, value in entries.items() if group.get(key) == earlier.get(key)})
                 optimizer.load_state_dict({"state": state, "param_groups": groups})
-        except (ValueError, KeyError, IndexError) as error:
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError) as error:
             raise EngineError(
                 f"{self.path} does not fit its optimizer: {error}", "Use an earlier checkpoint.", code="checkpoint-mismatch"
             ) from None
+
+
+def _entry(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def differing(model: Model, tensors: Mapping[str, Tensor]) -> list[str]:
+    """Name what a model and saved tensors have not in common, by name, shape and number format; a buffer may have grown."""
+    wanted = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in unshared(model.state_dict()).items()}
+    found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
+    grown = {name for name, _ in model.named_buffers()}  # what is counted may have grown
+    return sorted(
+        name
+        for name in wanted.keys() | found.keys()
+        if wanted.get(name) != found.get(name) and not (name in grown and name in found and wanted[name][1] == found[name][1])
+    )
+
+
+def put_tensors(model: Model, tensors: Mapping[str, Tensor]) -> None:
+    """Put tensors that fit into a model's parameters and buffers."""
+    _resize_buffers(model, tensors)
+    model.load_state_dict(tensors, strict=False)
 
 
 def _resize_buffers(model: Model, tensors: Mapping[str, Tensor]) -> None:
@@ -283,14 +244,7 @@ def _resize_buffers(model: Model, tensors: Mapping[str, Tensor]) -> None:
             model.get_submodule(owner)._buffers[leaf] = saved.to(buffer.device, copy=True)
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise EngineError(f"{path} is damaged: {error}", "Use an earlier checkpoint.", code="checkpoint-damaged") from None
-
-
-def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Leave out tensors that are another one under a second name (tied weights), and make the rest plain copies."""
     seen: set[tuple[int, tuple[int, ...], tuple[int, ...]]] = set()
     kept = {}
@@ -299,38 +253,12 @@ def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if tensor.numel() and identity in seen:
             continue
         seen.add(identity)
-        kept[name] = _plain(tensor)
+        kept[name] = plain(tensor)
     return kept
 
 
-def _plain(tensor: Tensor) -> Tensor:
+def plain(tensor: Tensor) -> Tensor:
     """Return the tensor on the CPU in a storage of its own, as safetensors wants it; itself where it is so already."""
     there = tensor.detach().to("cpu").contiguous()
     alone = there.untyped_storage().nbytes() == there.numel() * there.element_size()
     return there if alone else there.clone()
-
-
-def _flatten(optimizers: Sequence[Optimizer]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Turn optimizers' states into tensors and JSON values under the keys `optimizer/parameter/name`."""
-    tensors: dict[str, Tensor] = {}
-    scalars: dict[str, Any] = {}
-    for number, optimizer in enumerate(optimizers):
-        for index, entries in optimizer.state_dict()["state"].items():
-            for name, value in entries.items():
-                key = f"{number}/{index}/{name}"
-                if isinstance(value, torch.Tensor):
-                    tensors[key] = _plain(value)
-                else:
-                    scalars[key] = value
-    return tensors, scalars
-
-
-def _groups(optimizers: Sequence[Optimizer]) -> list[list[dict[str, Any]]]:
-    """Return what each group holds beside its parameters: some optimizers (schedule-free ones) count in there."""
-    return [
-        [
-            {key: value for key, value in group.items() if key != "params" and _is_plain(value)}
-            for group in optimizer.param_groups
-        ]
-        for optimizer in optimizers
-    ]

@@ -1,44 +1,31 @@
-"""A run's folder: recipe.toml, engine.json, tokenizer/, checkpoints/, metrics.jsonl, samples.jsonl."""
+"""A run's folder: recipe.toml, engine.json, tokenizer/, start/, checkpoints/, metrics.jsonl, samples.jsonl."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import datetime
 import errno
 import json
-import math
-import platform
-import re
-import reprlib
-import shlex
+import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pentad.config.options import parse
-from pentad.config.recipe import Choice, Recipe, read_tables
-from pentad.config.stages import STAGES
-from pentad.contracts.tokenizer import Tokenizer
-from pentad.data.corpus import named_from_anywhere
-from pentad.registry.catalogue import Catalogue, Offer, chain_offer
-from pentad.registry.chains import BETWEEN, SIGN
-from pentad.registry.maker import UNPACKAGED, Maker
-from pentad.registry.resolving import Resolved, resolve
-from pentad.system.cache import folder_fingerprint
+from pentad.config.recipe import Recipe
+from pentad.registry.resolving import Resolved
+from pentad.runs.provenance import FORMAT, Provenance, engine_facts, named_absolutely
+from pentad.runs.records import METRICS, SAMPLES, is_sealed, read_lines, rewrite, seal_result, sealed_step
 from pentad.system.errors import EngineError, UsageError, to_resume
-from pentad.system.files import locked, read_json, sync_folder, sync_tree, write_atomically
-from pentad.system.version import VERSION
+from pentad.system.files import locked, sync_folder, sync_tree, what_to_check, write_atomically
+from pentad.system.opening import UNFINISHED, discard, open_plain, refuse_links
 
-FORMAT = 1
+_ENGINE, _LOCK, _SETTING_UP = "engine.json", ".lock", ".setting-up"
+START = "start"
+"""Folder within a run that holds the weights with which its training began, where they come from another run."""
 
-_DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
-"""Names of distributions, by PEP 508."""
-
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
-
-Fact = TypeVar("Fact", str, int, float, bool)
+_OF_SET_UP = ("tokenizer", START, METRICS, SAMPLES, "recipe.toml")
+"""What a set-up makes before engine.json."""
 
 
 def new_run_path(model: str) -> Path:
@@ -52,37 +39,99 @@ def new_run_path(model: str) -> Path:
     raise EngineError("runs/ must have a free name for this second; found none.", "Say --out DIR.", code="no-free-name")
 
 
-class RunDirectory:
-    """A run's folder and what is in it.
+class RunDirectory(Provenance):
+    """A run's folder: made, opened, locked, and written to while the run trains.
 
     Args:
         path: the folder.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
     @classmethod
-    def create(cls, path: Path, resolved: Resolved, tokenizer_folder: Path, facts: Mapping[str, Any]) -> RunDirectory:
-        """Make a new run's folder.
+    @contextlib.contextmanager
+    def create(
+        cls,
+        path: Path,
+        resolved: Resolved,
+        tokenizer_folder: Path,
+        facts: Mapping[str, Any],
+        save_start: Callable[[Path], None] | None = None,
+    ) -> Iterator[RunDirectory]:
+        """Make a new run's folder, locked for as long as the context lasts.
+
+        A set-up that fails leaves nothing; one that is killed leaves a mark, by which the next one takes the folder over.
+
+        Args:
+            path: where.
+            resolved: every choice.
+            tokenizer_folder: the saved tokenizer.
+            facts: what engine.json says beside the versions.
+            save_start: writes the weights with which the training begins, where they come from another run.
 
         Raises:
             UsageError: the folder exists and is not empty.
-            EngineError: the disk is full or not writable.
+            EngineError: the disk is full or not writable, or another process trains here.
         """
         refuse_used(path)
-        run = cls(path)
-        with run.writing():
-            path.mkdir(parents=True, exist_ok=True)
-            shutil.copytree(tokenizer_folder, path / "tokenizer")
-            sync_tree(path / "tokenizer")
-            (path / "metrics.jsonl").touch()
-            (path / "samples.jsonl").touch()
-            run.write_recipe(_from_anywhere(resolved.recipe))
-            # Written last: a folder without engine.json is no run.
-            write_atomically(path / "engine.json", json.dumps(_engine_facts(resolved, facts), indent=1) + "\n")
-            sync_folder(path.parent)
-        return run
+        run, existed = cls(path), path.is_dir()
+        with contextlib.ExitStack() as held:
+            with run.writing():
+                path.mkdir(parents=True, exist_ok=True)
+                held.enter_context(run.lock())
+            refuse_used(path)  # another process may have been first
+            try:
+                with run.writing():
+                    run._set_up(resolved, tokenizer_folder, facts, save_start)
+            except BaseException:
+                if not run.is_set_up:
+                    run._clear(existed)
+                raise
+            yield run
+
+    def _set_up(
+        self,
+        resolved: Resolved,
+        tokenizer_folder: Path,
+        facts: Mapping[str, Any],
+        save_start: Callable[[Path], None] | None,
+    ) -> None:
+        self._clear_set_up()  # of one that was killed
+        (self.path / _SETTING_UP).touch()
+        sync_folder(self.path)
+        shutil.copytree(tokenizer_folder, self.path / "tokenizer")
+        sync_tree(self.path / "tokenizer")
+        if save_start is not None:
+            save_start(self.path / START)
+        (self.path / METRICS).touch(exist_ok=False)
+        (self.path / SAMPLES).touch(exist_ok=False)
+        self.write_recipe(named_absolutely(resolved.recipe))
+        # Written last: a folder without engine.json is no run.
+        write_atomically(self.path / _ENGINE, json.dumps(engine_facts(resolved, facts), indent=1) + "\n")
+        sync_folder(self.path.parent)
+        discard(self.path / _SETTING_UP)
+
+    @property
+    def is_set_up(self) -> bool:
+        """Whether the folder is a run: engine.json is written last."""
+        return (self.path / _ENGINE).is_file()
+
+    def _clear(self, existed: bool) -> None:
+        """Take back a set-up that failed."""
+        with contextlib.suppress(OSError):
+            self._clear_set_up()
+            discard(self.path / _LOCK)
+            if not existed:
+                self.path.rmdir()
+
+    def _clear_set_up(self) -> None:
+        for path in self.path.iterdir():
+            if path.name != _LOCK and _of_set_up(path.name):
+                discard(path)
+
+    def _sweep(self) -> None:
+        """Remove halves of files that killed processes left, and the mark of a set-up that was killed at its last step."""
+        for path in self.path.iterdir():
+            if path.name == _SETTING_UP or _is_half(path.name):
+                discard(path)
 
     @classmethod
     def open(cls, path: Path) -> RunDirectory:
@@ -90,14 +139,15 @@ class RunDirectory:
 
         Raises:
             UsageError: there is no run in that folder.
-            EngineError: it was made by a newer version, or it is damaged.
+            EngineError: it was made by a newer version, it is damaged, or it holds a link, a pipe or a device.
         """
-        if not (path / "engine.json").is_file():
+        if not cls(path).is_set_up:
             found = "no such folder" if not path.exists() else "a folder without engine.json"
             raise UsageError(
                 f"{path} must be the folder of a run; found {found}.", "engine run makes one below runs/.", code="not-a-run"
             )
         run = cls(path)
+        refuse_links(path)
         form = run.fact(int, "format")
         if form > FORMAT:
             raise EngineError(
@@ -107,120 +157,9 @@ class RunDirectory:
             )
         return run
 
-    def facts(self) -> dict[str, Any]:
-        """Return what engine.json says."""
-        return read_json(self.path / "engine.json")
-
-    def fact(self, kind: type[Fact], *keys: str) -> Fact:
-        """Return one entry of engine.json: `fact(str, "data", "fingerprint")`.
-
-        Raises:
-            EngineError: it is missing or of another type.
-        """
-        found: Any = self.facts()
-        for key in keys:
-            found = found.get(key) if isinstance(found, dict) else None
-        if kind is float and type(found) is int:
-            found = float(found)
-        if type(found) is not kind or (isinstance(found, float) and not math.isfinite(found)):
-            expected = f"expected {'.'.join(keys)} as {kind.__name__}, found {reprlib.repr(found)}"
-            raise EngineError(
-                f"{self.path / 'engine.json'} is damaged: {expected}.", "Use a copy of the run.", code="run-damaged"
-            )
-        return found
-
-    def recipe(self) -> Recipe:
-        """Return the resolved recipe.
-
-        Raises:
-            EngineError: it is missing or damaged.
-        """
-        path = self.path / "recipe.toml"
-        if not path.is_file():
-            raise EngineError(f"{self.path} is damaged: it has no recipe.toml.", "Use a copy of the run.", code="run-damaged")
-        try:
-            return Recipe.from_dict(read_tables(path, "The recipe"), str(path))
-        except UsageError as error:
-            raise EngineError(
-                f"{path} is damaged: {error.message}", "Mend it, or use a copy of the run.", code="run-damaged"
-            ) from None
-
     def write_recipe(self, recipe: Recipe) -> None:
         """Replace the recipe."""
         write_atomically(self.path / "recipe.toml", recipe.to_toml())
-
-    def resolve(self, catalogue: Catalogue) -> Resolved:
-        """Resolve the recipe by what made the run, also where another distribution offers the same name by now.
-
-        Raises:
-            EngineError: a distribution is missing, or its version reads the recipe no more; says which distribution and
-                version made the run, and what to install.
-        """
-        recipe = self.recipe()
-        makers = {stage: self.maker(stage, catalogue) for stage in STAGES}
-        choices: dict[str, Any] = {}
-        for stage, maker in makers.items():
-            shared = len([other for other in catalogue.offers(stage) if other.name == maker.offer.name]) > 1
-            name = maker.offer.full_name if shared else recipe.choice(stage).name
-            choices[stage] = Choice(name, **maker.upgraded(recipe.choice(stage).options))
-        with self._fitting(makers.values()):
-            return resolve(recipe.replace(**choices), catalogue)
-
-    @contextlib.contextmanager
-    def _fitting(self, makers: Iterable[Maker]) -> Iterator[None]:
-        """Turn options that are no longer read into an error that says what to install; then warn of other versions."""
-        try:
-            yield
-        except UsageError as error:
-            changed = [maker.install for maker in makers if maker.changed]
-            hint = f"pip install {' '.join(changed)}" if changed else error.hint
-            raise EngineError(
-                f"{self.path} does not fit what is installed: {error.message}", hint, code="recipe-mismatch"
-            ) from None
-        for maker in makers:
-            maker.warn()
-
-    def maker(self, stage: str, catalogue: Catalogue) -> Maker:
-        """Return what made a stage of the run.
-
-        Raises:
-            EngineError: it is not installed or broken.
-        """
-        offer = self._offer(stage, catalogue)
-        return Maker(version=self.fact(str, "stages", stage, "version"), offer=offer)
-
-    def _offer(self, stage: str, catalogue: Catalogue) -> Offer[Any]:
-        distribution, version, name = (self.fact(str, "stages", stage, key) for key in ("distribution", "version", "name"))
-        if stage == "sampler" and SIGN in name:
-            parts = list(zip(name.split(SIGN), distribution.split(BETWEEN), version.split(BETWEEN), strict=False))
-            return chain_offer([self._part(stage, catalogue, *part) for part in parts])
-        return self._part(stage, catalogue, name, distribution, version)
-
-    def _part(self, stage: str, catalogue: Catalogue, name: str, distribution: str, version: str) -> Offer[Any]:
-        self._require_installable(distribution, version)
-        for offer in catalogue.offers(stage):
-            # A file is known by its name alone: the run may have been moved, and so may the file.
-            same = Path(offer.distribution).name == Path(distribution).name if version == offer.version == UNPACKAGED else False
-            if offer.name == name and (offer.distribution == distribution or same):
-                return offer
-        broken = [problem.cause for problem in catalogue.problems if problem.distribution == distribution]
-        state = f"it is installed but broken: {broken[0]}" if broken else "it is not installed"
-        install = (
-            f"Say --plugin {shlex.quote(distribution)}" if version == UNPACKAGED else f"pip install {distribution}=={version}"
-        )
-        raise EngineError(
-            f"The {stage} {name} of {self.path} was made by {distribution} {version}; {state}.", install, code="maker-missing"
-        )
-
-    def _require_installable(self, distribution: str, version: str) -> None:
-        """Make sure that what a run's maker is called may stand behind `pip install`: the run may be a stranger's.
-
-        Raises:
-            EngineError: it is no name and version of a distribution.
-        """
-        if version != UNPACKAGED and not (_DISTRIBUTION.fullmatch(distribution) and _VERSION.fullmatch(version)):
-            found = f"expected a distribution and its version, found {distribution!r} and {version!r}"
-            raise EngineError(f"{self.path / 'engine.json'} is damaged: {found}.", "Use a copy of the run.", code="run-damaged")
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -233,7 +172,8 @@ class RunDirectory:
     def _not_written(self, error: OSError) -> EngineError:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         cause = "the disk is full" if full else f"{error.strerror or error}"
-        hint = f"Make room, then: {to_resume(self.path)}" if full else "Check the folder's rights, or say --out DIR."
+        again = to_resume(self.path) if self.is_set_up else "the same command again"
+        hint = f"Make room, then: {again}" if full else f"{what_to_check(error)}, or use --out DIR."
         return EngineError(f"{self.path} must be writable; found: {cause}.", hint, code="not-writable")
 
     @contextlib.contextmanager
@@ -245,7 +185,7 @@ class RunDirectory:
         """
         with contextlib.ExitStack() as held:
             try:
-                held.enter_context(locked(self.path / ".lock", wait=False))
+                held.enter_context(locked(self.path / _LOCK, wait=False))
             except BlockingIOError:
                 raise EngineError(
                     f"{self.path} is in use by another process that trains in it.",
@@ -258,106 +198,70 @@ class RunDirectory:
 
     def append(self, name: str, *records: Mapping[str, Any]) -> None:
         """Add lines to metrics.jsonl or samples.jsonl, in one write."""
-        with self.writing(), (self.path / name).open("a", encoding="utf-8") as file:
+        with self.writing(), open_plain(self.path / name, "a", encoding="utf-8") as file:
             file.write("".join(json.dumps(record) + "\n" for record in records))
 
+    def seal(self, step: int, stop_reason: str) -> None:
+        """Say that the run is complete, and seal its records: the last thing that it writes."""
+        with self.writing():
+            seal_result(self.path, step, stop_reason)
+
     def is_scored(self, step: int) -> bool:
-        """Say whether the run is complete at this step: its end is the last line that it writes."""
-        return any(line.get("kind") == "end" and line.get("step") == step for line in self.lines("metrics.jsonl"))
+        """Say whether the run is complete at this step."""
+        return sealed_step(self.path) == step
+
+    def is_sealed(self) -> bool:
+        """Say whether the run is complete and its records are, byte for byte, those that it wrote."""
+        return is_sealed(self.path)
 
     def cut_back(self, step: int, *, keep_final: bool) -> None:
         """Drop the lines of steps after `step`, and a half line at the end: the run goes on from there.
 
         Args:
-            step: the last one that stays.
+            step: the last one that stays. Changes of options that were made later hold from there on.
             keep_final: whether the run ended at this step; a final score that it could not finish is dropped too.
         """
 
-        def stays(line: dict[str, Any]) -> bool:
+        def cut(line: dict[str, Any]) -> dict[str, Any] | None:
             at = line.get("step")
-            return isinstance(at, int) and at <= step and (keep_final or at < step or line.get("final") is not True)
+            if not isinstance(at, int):
+                return None
+            if line.get("kind") == "change":
+                return {**line, "step": min(at, step)}
+            return line if at <= step and (keep_final or at < step or line.get("final") is not True) else None
 
-        for name in ("metrics.jsonl", "samples.jsonl"):
-            lines = [line for line in self.lines(name) if stays(line)]
+        for name in (METRICS, SAMPLES):
             with self.writing():
-                write_atomically(self.path / name, "".join(json.dumps(line) + "\n" for line in lines))
+                rewrite(self.path / name, cut)
+        self._sweep()
 
     def lines(self, name: str) -> list[dict[str, Any]]:
-        """Return the whole lines of metrics.jsonl or samples.jsonl."""
+        """Return the lines of metrics.jsonl or samples.jsonl; errors and warnings as for `read_lines`."""
         return read_lines(self.path / name)
-
-    def tokenizer(self, catalogue: Catalogue) -> Tokenizer:
-        """Return the run's tokenizer; its other stages need not be installed.
-
-        Raises:
-            EngineError: as for `resolve` and `load_tokenizer`.
-        """
-        maker = self.maker("tokenizer", catalogue)
-        given = maker.upgraded(self.recipe().choice("tokenizer").options)
-        with self._fitting([maker]):
-            options = parse(maker.offer.options, given, "tokenizer")
-        return self.load_tokenizer(maker.offer, options)
-
-    def load_tokenizer(self, offer: Offer[Any], options: Any) -> Tokenizer:
-        """Return the run's tokenizer, as an implementation and its options make it.
-
-        Raises:
-            EngineError: its files are not those that the run was trained with.
-        """
-        folder = self.path / "tokenizer"
-        if folder_fingerprint(folder) != self.fact(str, "tokenizer_files"):
-            raise EngineError(f"{folder} is not what the run was trained with.", "Use a copy of the run.", code="run-changed")
-        tokenizer: Tokenizer = offer.make(options)
-        tokenizer.load(folder)
-        return tokenizer
 
 
 def refuse_used(path: Path) -> None:
-    """Make sure that a new run may lie there.
+    """Make sure that a new run may lie there: in a new or empty folder, or where the set-up of one was killed.
 
     Raises:
-        UsageError: there is something.
+        UsageError: there is something else.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        is_run = (path / "engine.json").is_file()
-        raise UsageError(
-            f"--out expects a new or empty folder; found something at {path}.",
-            f"Choose another folder{f', or go on with it: {to_resume(path)}' if is_run else ''}.",
-            code="folder-taken",
-        )
+    if not os.path.lexists(path):
+        return
+    names = {entry.name for entry in path.iterdir()} if path.is_dir() else {""}
+    killed = _SETTING_UP in names and _ENGINE not in names
+    if not names or names == {_LOCK} or (killed and all(_of_set_up(name) for name in names)):
+        return
+    raise UsageError(
+        f"--out expects a new or empty folder; found something at {path}.",
+        f"Choose another folder{f', or resume the run in it: {to_resume(path)}' if _ENGINE in names else ''}.",
+        code="folder-taken",
+    )
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the whole lines of a JSON-lines file; a half line at the end, left by a crash, is passed over."""
-    lines = []
-    with contextlib.suppress(FileNotFoundError), path.open(encoding="utf-8", errors="replace") as file:
-        for line in file:
-            with contextlib.suppress(ValueError):
-                found = json.loads(line)
-                if isinstance(found, dict):
-                    lines.append(found)
-    return lines
+def _of_set_up(name: str) -> bool:
+    return name in (*_OF_SET_UP, _SETTING_UP, _LOCK) or _is_half(name)
 
 
-def _from_anywhere(recipe: Recipe) -> Recipe:
-    """Return the recipe with its text named absolutely, so that the run can be resumed and scored in any folder."""
-    data = recipe.data
-    sources, held_out = named_from_anywhere(data.sources), named_from_anywhere(data.held_out_sources)
-    return recipe.replace(data=dataclasses.replace(data, sources=sources, held_out_sources=held_out))
-
-
-def _engine_facts(resolved: Resolved, facts: Mapping[str, Any]) -> dict[str, Any]:
-    import torch
-
-    return {
-        "format": FORMAT,
-        "engine": VERSION,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "platform": platform.platform(),
-        "stages": {
-            stage: {"distribution": offer.distribution, "version": offer.version, "name": offer.name}
-            for stage, offer in resolved.offers.items()
-        },
-        **facts,
-    }
+def _is_half(name: str) -> bool:
+    return name.startswith(".") and name.endswith(UNFINISHED)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import math
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +31,9 @@ from pentad.inference.session import ModelSession
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.maker import Maker
 from pentad.registry.resolving import Resolved
-from pentad.runs.checkpoint import Checkpoint, list_checkpoints, load_checkpoint
+from pentad.runs.checkpoint import Checkpoint
 from pentad.runs.folder import RunDirectory
+from pentad.runs.newest import newest_checkpoint
 from pentad.system.cache import cache_directory
 from pentad.system.errors import EngineError, UsageError, to_resume
 from pentad.system.machine import Machine, pick_machine
@@ -164,7 +167,7 @@ class SavedRun:
 
         Raises:
             UsageError: no evaluator supports the run; there is no text to score, or the context is longer than the model's.
-            EngineError: the run's text has changed since it was trained.
+            EngineError: the run's text has changed since it was trained, or the score is not finite.
         """
         observer = observer or RunObserver()
         length = context_length or self.recipe.training.context_length
@@ -194,7 +197,15 @@ class SavedRun:
         fingerprint = run.fact(str, "tokenizer")
         shard = tokenize_split(part, self.tokenizer, fingerprint, cache_directory(), rendering=rendering)
         text = HeldOut(tokens=shard.tokens, n_bytes=shard.n_bytes, context_length=length)
-        return judge(self.session, offered, text, step=self.step)
+        score = judge(self.session, offered, text, step=self.step)
+        if not math.isfinite(score.score):
+            raise EngineError(
+                f"The score of {self.path} must be finite; found {score.score} ({score.primary}): the training diverged, or "
+                "the model holds a token of the text for impossible.",
+                f"Use an earlier checkpoint, or train with a lower learning rate: {to_resume(self.path)} --optimizer.lr X",
+                code="score-not-finite",
+            )
+        return score
 
     def _evaluator(self, name: str | None) -> Offered:
         evaluated = Evaluated(tokenizer=self.tokenizer, builder=self.builder, model=self.model)
@@ -221,24 +232,20 @@ class SavedRun:
             ) from None
 
 
-def newest_checkpoint(path: Path) -> tuple[Checkpoint | None, list[str]]:
-    """Return the newest whole checkpoint of a run, and what is wrong with newer ones.
-
-    Raises:
-        EngineError: there are checkpoints, and every one is damaged.
-    """
-    problems: list[str] = []
-    steps = list_checkpoints(path)
-    for step in steps:
-        try:
-            return load_checkpoint(path, step), problems
-        except EngineError as error:
-            problems.append(error.message)
-    if steps:
-        raise EngineError(
-            f"No checkpoint of {path} is whole. {problems[0]}", "Use a copy of the run.", code="checkpoints-all-damaged"
-        )
-    return None, problems
+def _newest_of(path: Path, strict: bool) -> Checkpoint:
+    newest = newest_checkpoint(path, to_train=False)
+    if newest.checkpoint is None:
+        raise EngineError(f"{path} must have a checkpoint; found none yet.", to_resume(path), code="checkpoint-missing")
+    if newest.problems:
+        used = f"the checkpoint of step {newest.checkpoint.state.step}"
+        if strict:
+            raise EngineError(
+                f"The newest checkpoint of {path} must be whole; found: {newest.problems[0]} The newest whole one is {used}.",
+                "Use a copy of the run; without --strict the older one is used.",
+                code="newest-checkpoint-damaged",
+            )
+        warnings.warn(f"{' '.join(newest.problems)} Using {used} instead.", stacklevel=3)
+    return newest.checkpoint
 
 
 def load_tokenizer(run: RunDirectory, resolved: Resolved) -> Tokenizer:
@@ -261,13 +268,14 @@ def restore_model(run: RunDirectory, resolved: Resolved, checkpoint: Checkpoint,
         raise EngineError(f"{error.message} {maker}.", f"pip install {maker.install}", code="checkpoint-mismatch") from None
 
 
-def open_run(path: str | Path, *, catalogue: Catalogue | None = None, device: str = "auto") -> SavedRun:
-    """Open a run's newest checkpoint.
+def open_run(path: str | Path, *, catalogue: Catalogue | None = None, device: str = "auto", strict: bool = False) -> SavedRun:
+    """Open a run's newest checkpoint; where that is damaged, the one before it, with a warning.
 
     Args:
         path: the run's folder.
         catalogue: what is installed; None to look.
         device: auto, cpu, cuda or mps; it need not be the one that trained it.
+        strict: refuse an older checkpoint in the place of a damaged one.
 
     Raises:
         UsageError: there is no run at the path.
@@ -277,9 +285,7 @@ def open_run(path: str | Path, *, catalogue: Catalogue | None = None, device: st
     catalogue = catalogue or Catalogue()
     run = RunDirectory.open(path)
     resolved = run.resolve(catalogue)
-    checkpoint, _ = newest_checkpoint(path)
-    if checkpoint is None:
-        raise EngineError(f"{path} must have a checkpoint; found none yet.", to_resume(path), code="checkpoint-missing")
+    checkpoint = _newest_of(path, strict)
     tokenizer = load_tokenizer(run, resolved)
     wanted = resolved.recipe.machine
     machine = pick_machine(device, "auto" if device != "auto" else wanted.precision, wanted.threads)

@@ -10,13 +10,13 @@ import contextlib
 import errno
 import hashlib
 import os
-import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from pentad.system.errors import EngineError, UsageError
-from pentad.system.files import UNFINISHED, is_whole, locked, write_whole
+from pentad.system.files import is_whole, locked, write_whole
+from pentad.system.opening import UNFINISHED, discard
 
 _CONTENT = "content"
 """The entry's own files lie one folder deeper, so that none of them can be taken for the seal."""
@@ -98,7 +98,7 @@ def _sweep(folder: Path) -> None:
         place = left.with_name(left.name.split(".")[0])
         with contextlib.suppress(OSError), locked(_lock_of(place), wait=False) as held:
             if held:
-                shutil.rmtree(left, ignore_errors=True)
+                discard(left)
 
 
 def _cannot_write(folder: Path, error: OSError) -> EngineError:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import glob
 import hashlib
 import json
 import os
-import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pentad.system.errors import EngineError
+from pentad.system.opening import UNFINISHED, discard, list_files, open_plain, remove_at_once
 
 try:
     import fcntl
@@ -21,9 +23,6 @@ except ImportError:  # Windows: processes are not kept apart; what the second on
 
 SEAL = "digest.json"
 """Name of the file that holds size and SHA-256 of every other file of the folder."""
-
-UNFINISHED = ".part"
-"""End of the name of a folder that is being written; what a killed process left behind has it too."""
 
 
 def write_whole(place: Path, build: Callable[[Path], None]) -> None:
@@ -40,40 +39,107 @@ def write_whole(place: Path, build: Callable[[Path], None]) -> None:
     beside.mkdir(parents=True)
     try:
         build(beside)
-        (beside / SEAL).write_text(json.dumps({name: _facts(beside / name) for name in _files(beside)}, indent=1))
+        (beside / SEAL).write_text(json.dumps({name: facts_of_file(beside / name) for name in list_files(beside)}, indent=1))
         sync_tree(beside)
-        if place.exists() and not is_whole(place):
-            shutil.rmtree(place)
-        if not place.exists():
+        if os.path.lexists(place) and not is_whole(place):
+            remove_at_once(place)
+        if not os.path.lexists(place):
             beside.rename(place)
             sync_folder(place.parent)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        discard(beside)
 
 
-def check_whole(place: Path) -> None:
-    """Compare every file of a folder with its seal, before any of it is used.
+class HeldFiles:
+    """Files of a sealed folder, open from their check to their use: what another process removes meanwhile can still be read.
+
+    Args:
+        place: the folder.
+    """
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self._files: dict[str, IO[bytes]] = {}
+
+    def __enter__(self) -> HeldFiles:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def open(self, name: str) -> IO[bytes]:
+        """Open a file of the folder, once."""
+        if name not in self._files:
+            self._files[name] = open_plain(self.place / name, "rb")
+        return self._files[name]
+
+    def path(self, name: str) -> Path:
+        """Return a path under which other libraries can open the file, also when it has no name any more."""
+        handle = str(self.open(name).fileno())
+        paths = (Path(folder, handle) for folder in ("/proc/self/fd", "/dev/fd"))
+        return next((path for path in paths if path.exists()), self.place / name)
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Read a JSON object; errors as for `read_json`."""
+        return _read_json(self.open(name), self.place / name)
+
+    def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for file in self._files.values():
+            file.close()
+
+
+def hold_whole(place: Path, names: Iterable[str] | None = None) -> HeldFiles:
+    """Compare files of a folder with its seal, before any of it is used, and keep them open.
+
+    Args:
+        place: the folder.
+        names: of the files that are needed; None for all, and then nothing else may lie there.
 
     Raises:
         EngineError: the seal or a file is missing, not sealed, or differs from what was written.
     """
-    advice = "Use an earlier checkpoint or a copy."
-    seal = read_json(place / SEAL)
+    held = HeldFiles(place)
     try:
-        odd = set(seal) ^ set(_files(place))
-        if odd:
-            raise EngineError(
-                f"{place} is damaged: {min(odd)} is {'missing' if min(odd) in seal else 'not sealed'}.",
-                advice,
-                code="file-damaged",
-            )
-        for name, facts in seal.items():
-            path = place / name
-            # The size first: it costs nothing, and most damage shows in it.
-            if not isinstance(facts, dict) or path.stat().st_size != facts.get("size") or _facts(path) != facts:
-                raise EngineError(f"{path} is damaged: it differs from what was written.", advice, code="file-damaged")
+        _check(held, names)
     except OSError as error:
-        raise EngineError(f"{place} cannot be read: {error.strerror}.", advice, code="saved-file-unreadable") from None
+        held.close()
+        path = error.filename or place
+        raise EngineError(f"{path} cannot be read: {error.strerror}.", _ADVICE, code="saved-file-unreadable") from None
+    except BaseException:
+        held.close()
+        raise
+    return held
+
+
+_ADVICE = "Use an earlier checkpoint or a copy."
+
+
+def _check(held: HeldFiles, names: Iterable[str] | None) -> None:
+    seal = held.read_json(SEAL)
+    if names is None:
+        odd = set(seal) ^ (set(list_files(held.place)) - {SEAL})
+    else:
+        names = set(names)
+        odd = names - set(seal)
+    if odd:
+        state = "missing" if min(odd) in seal else "not sealed"
+        raise EngineError(f"{held.place} is damaged: {min(odd)} is {state}.", _ADVICE, code="file-damaged")
+    for name in sorted(seal if names is None else names):
+        facts, file = seal[name], held.open(name)
+        # The size first: it costs nothing, and most damage shows in it.
+        size = os.fstat(file.fileno()).st_size
+        if not isinstance(facts, dict) or facts.get("size") != size or _facts(file) != facts:
+            path = held.place / name
+            raise EngineError(f"{path} is damaged: it differs from what was written.", _ADVICE, code="file-damaged")
+
+
+def check_whole(place: Path) -> None:
+    """Compare every file of a folder with its seal; errors as for `hold_whole`."""
+    hold_whole(place).close()
 
 
 def is_whole(place: Path) -> bool:
@@ -85,15 +151,16 @@ def is_whole(place: Path) -> bool:
     return True
 
 
-def _files(folder: Path) -> list[str]:
-    """List the files below a folder, its seal left out, by their names relative to it."""
-    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return [name for name in names if name != SEAL]
+def facts_of_file(path: Path) -> dict[str, Any]:
+    """Return what a seal holds of a file: its size in bytes and its SHA-256."""
+    with open_plain(path, "rb") as file:
+        return _facts(file)
 
 
-def _facts(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        return {"size": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+def _facts(file: IO[bytes]) -> dict[str, Any]:
+    file.seek(0)
+    digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+    return {"size": file.tell(), "sha256": digest}
 
 
 MOST_JSON = 16 << 20
@@ -103,18 +170,24 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object of a bounded size.
 
     Raises:
-        EngineError: it is missing, too large, no JSON, or no object.
+        EngineError: it is missing, too large, no JSON, no object, or no plain file.
     """
     try:
-        if path.stat().st_size > MOST_JSON:
-            raise EngineError(
-                f"{path} must be smaller than 16 MB; found {path.stat().st_size} bytes.", "It is damaged.", code="file-damaged"
-            )
-        found = json.loads(path.read_text(encoding="utf-8"))
+        with open_plain(path, "rb") as file:
+            return _read_json(file, path)
     except OSError as error:
         raise EngineError(
             f"{path} cannot be read: {error.strerror}.", "Check the folder, or use a copy of it.", code="saved-file-unreadable"
         ) from None
+
+
+def _read_json(file: IO[bytes], path: Path) -> dict[str, Any]:
+    size = os.fstat(file.fileno()).st_size
+    if size > MOST_JSON:
+        raise EngineError(f"{path} must be smaller than 16 MB; found {size} bytes.", "It is damaged.", code="file-damaged")
+    file.seek(0)
+    try:
+        found = json.loads(file.read(MOST_JSON).decode("utf-8"))
     except (ValueError, RecursionError):
         raise EngineError(
             f"{path} is damaged: it is not valid JSON.", "Use a copy of the folder.", code="file-damaged"
@@ -125,17 +198,42 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Replace a file so that readers and crashes see the old or the new one, never a half."""
-    beside = path.with_name(f".{path.name}{UNFINISHED}")
+    """Replace a file so that readers and crashes see the old or the new one, never a half.
+
+    Its half has a name of its own each time, so that nothing that lies there is written to; a process that is killed leaves
+    it, and the next one that replaces the file sweeps it away.
+    """
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}{UNFINISHED}")
     try:
-        with beside.open("w", encoding="utf-8") as file:
+        with open_plain(beside, "x", encoding="utf-8") as file:
+            _lock(file.fileno(), wait=False)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+            beside.replace(path)  # still locked, so that nobody takes it for a leftover
         sync_folder(path.parent)
     finally:
         beside.unlink(missing_ok=True)
+    _sweep(path)
+
+
+def _sweep(path: Path) -> None:
+    """Remove halves of a file that killed processes left: those that nobody has locked."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.????????{UNFINISHED}"):
+        with contextlib.suppress(OSError, EngineError), open_plain(left, "rb") as file:
+            if _lock(file.fileno(), wait=False):
+                left.unlink()
+
+
+def what_to_check(error: OSError) -> str:
+    """Say what to look at where something could not be written: the disk itself, how it is mounted, or rights."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "Make room"
+    if error.errno == errno.EROFS:
+        return "Mount the disk for writing"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "Change the folder's rights"
+    return "Check the disk"
 
 
 @contextlib.contextmanager
@@ -147,8 +245,9 @@ def locked(path: Path, wait: bool = True) -> Iterator[bool]:
 
     Raises:
         BlockingIOError: another process holds it, and `wait` is false.
+        EngineError: it is a link, a pipe or a device.
     """
-    with path.open("wb") as file:
+    with open_plain(path, "ab") as file:  # nothing is ever written to it, and what lies there is not cut
         yield _lock(file.fileno(), wait)
 
 

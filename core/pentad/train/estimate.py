@@ -75,7 +75,7 @@ def estimate(
         UsageError: a step does not fit into memory.
     """
     model, machine = net.model, net.machine
-    copied = ModelNet(copy.deepcopy(model), machine, vocabulary=net.vocabulary)
+    copied = ModelNet(copy.deepcopy(model), machine, vocabulary=net.vocabulary, reference=net.reference)
     optimization = make_optimization(named_parameters(copied.model)) if make_optimization else None
     trainer = Trainer(copied, optimization, builder, tokens, options, session=session)
     flops, activations = _one_row(trainer)

@@ -25,6 +25,7 @@ from pentad.registry.catalogue import Catalogue
 from pentad.registry.resolving import Resolved
 from pentad.runs.checkpoint import TrainingState
 from pentad.runs.saved_run import make_model, make_sampler
+from pentad.runs.start import Start, frozen, restore_start
 from pentad.system.cache import folder_fingerprint
 from pentad.system.errors import UsageError
 from pentad.system.machine import Machine, available_memory, compiler_for, pick_machine, prepare_process
@@ -44,7 +45,7 @@ a third or more on a GPU."""
 
 @dataclasses.dataclass(kw_only=True, eq=False)
 class Job:
-    """Everything that a run is made of. Only `state`, `run` and `recorder` change."""
+    """Everything that a run is made of. Only `state`, `run` and `recorder` change. `start` is None where a run is resumed."""
 
     resolved: Resolved
     prepared: Prepared
@@ -61,6 +62,7 @@ class Job:
     steps: int | None
     state: TrainingState
     observer: Observers
+    start: Start | None = None
     run: RunDirectory | None = None
     recorder: RunObserver | None = None
 
@@ -132,14 +134,21 @@ class Job:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Earlier:
-    """What a run that goes on has decided already: its preparation, what a step costs, whether the model is compiled."""
+    """What a resumed run has decided already: its preparation, what a step costs, whether the model is compiled."""
 
+    folder: Path
     kept: Kept
     cost: Estimate
     compiled: bool
 
 
-def assemble(resolved: Resolved, catalogue: Catalogue, observer: Observers, earlier: Earlier | None = None) -> Job:
+def assemble(
+    resolved: Resolved,
+    catalogue: Catalogue,
+    observer: Observers,
+    earlier: Earlier | None = None,
+    start: Start | None = None,
+) -> Job:
     """Make every part of a run.
 
     Args:
@@ -147,6 +156,7 @@ def assemble(resolved: Resolved, catalogue: Catalogue, observer: Observers, earl
         catalogue: what is installed.
         observer: told how the preparation goes.
         earlier: of the run that is resumed, or None for a new one.
+        start: the run that a new one starts from, or None.
 
     Raises:
         UsageError, EngineError: as for `run`.
@@ -158,16 +168,20 @@ def assemble(resolved: Resolved, catalogue: Catalogue, observer: Observers, earl
     machine = pick_machine(wanted.device, wanted.precision, wanted.threads)
     world = join_world(machine.device)
     observer = observer if world.is_first else Observers(())
-    prepared = prepare(resolved, catalogue, observer, earlier.kept if earlier else None)
+    prepared = prepare(resolved, catalogue, observer, earlier.kept if earlier else None, start.tokenizer if start else None)
     if earlier is None:
         _refuse_large(resolved, prepared, machine)
     model = make_model(resolved, prepared.vocabulary, prepared.builder, machine)
+    started = restore_start(earlier.folder, model) if earlier else start is not None
+    if start is not None:
+        start.put_into(model, prepared.vocabulary, training.seed)
     learns = any(parameter.requires_grad for parameter in model.parameters())
     if not learns and world.size > 1:
         raise UsageError(
             "A model that learns by counting trains in one process.", "Start it without torchrun.", code="one-process-only"
         )
-    net = ModelNet(model, machine, vocabulary=prepared.vocabulary)
+    reference = _reference(prepared, model, machine, started)
+    net = ModelNet(model, machine, vocabulary=prepared.vocabulary, reference=reference)
 
     def session(of: Model) -> Session:
         return session_of(of, machine, prepared)
@@ -176,9 +190,9 @@ def assemble(resolved: Resolved, catalogue: Catalogue, observer: Observers, earl
     steps = _steps(resolved, prepared, cost)
     seconds = resolved.recipe.budget().amount if steps is None else steps * cost.seconds_per_step
     compiled = earlier.compiled if earlier else learns and _compiles(wanted.compile, machine, seconds)
-    optimization = _optimize(resolved, named_parameters(model)) if learns else None
+    optimization = make_optimization(resolved, named_parameters(model)) if learns else None
     if compiled:
-        net = ModelNet(model, machine, vocabulary=prepared.vocabulary, forward=_compile(model))
+        net = ModelNet(model, machine, vocabulary=prepared.vocabulary, forward=_compile(model), reference=reference)
     evaluated = Evaluated(tokenizer=prepared.tokenizer, builder=prepared.builder, model=model)
     evaluator, unsupported = find_evaluator(prepared.builder.evaluators, evaluated, catalogue)
     return Job(
@@ -197,7 +211,26 @@ def assemble(resolved: Resolved, catalogue: Catalogue, observer: Observers, earl
         steps=steps,
         state=TrainingState(step=0, seconds=0.0, tokens=0, steps=steps, tokenizer=prepared.tokenizer_fingerprint),
         observer=observer,
+        start=start,
     )
+
+
+def _reference(prepared: Prepared, model: Model, machine: Machine, started: bool) -> ModelNet | None:
+    """Return the model as it is now, frozen, where the objective compares with it.
+
+    Raises:
+        UsageError: the run starts from no other.
+    """
+    objective = prepared.builder.objective()
+    if objective is None or not objective.needs_reference:
+        return None
+    if not started:
+        raise UsageError(
+            f"The objective {objective.name} compares the model with the run that it starts from; found no such run.",
+            "Say --start RUN.",
+            code="reference-missing",
+        )
+    return ModelNet(frozen(model), machine, vocabulary=prepared.vocabulary)
 
 
 def _refuse_large(resolved: Resolved, prepared: Prepared, machine: Machine) -> None:
@@ -205,7 +238,7 @@ def _refuse_large(resolved: Resolved, prepared: Prepared, machine: Machine) -> N
     on_meta = dataclasses.replace(machine, device=torch.device("meta"))
     sizes = sizes_of(
         lambda: make_model(resolved, prepared.vocabulary, prepared.builder, on_meta),
-        lambda parameters: _optimize(resolved, parameters),
+        lambda parameters: make_optimization(resolved, parameters),
         free_memory(machine.device),
     )
     refuse_large_model(sizes, machine.device)
@@ -216,7 +249,8 @@ def session_of(model: Model, machine: Machine, prepared: Prepared) -> Session:
     return ModelSession(model, machine, prepared.tokenizer, prepared.vocabulary)
 
 
-def _optimize(resolved: Resolved, parameters: list[NamedParameter]) -> Optimization:
+def make_optimization(resolved: Resolved, parameters: list[NamedParameter]) -> Optimization:
+    """Return the recipe's optimizers over a model's parameters."""
     optimization: Optimization = resolved.offers["optimizer"].make(resolved.options["optimizer"], parameters)
     return optimization
 
@@ -236,7 +270,7 @@ def _measure(
     share = dataclasses.replace(training, batch_size=-(-training.batch_size // world.size))
 
     def optimize(parameters: list[NamedParameter]) -> Optimization:
-        return _optimize(resolved, parameters)
+        return make_optimization(resolved, parameters)
 
     cost = estimate(net, optimize if learns else None, prepared.builder, prepared.train.tokens, share, session)
     return dataclasses.replace(
@@ -288,6 +322,7 @@ def facts_of(job: Job) -> dict[str, Any]:
             "held_out_bytes": split.held_out.n_bytes,
             "duplicates": split.n_duplicates,
         },
+        **({"start": job.start.recorded()} if job.start else {}),
         "tokenizer": job.prepared.tokenizer_fingerprint,
         "tokenizer_files": folder_fingerprint(job.prepared.tokenizer_folder),
         "device": job.machine.device.type,
@@ -328,6 +363,7 @@ def plan_of(job: Job, folder: Path | None) -> Plan:
         threads=job.machine.threads,
         resumed_step=job.state.step,
         warnings=_warnings(job, epochs),
+        start=job.start.described(job.resolved.recipe, prepared.vocabulary) if job.start else None,
     )
 
 

@@ -15,7 +15,7 @@ from pentad.contracts.observer import Evaluation, RunResult, Sample, Saved, Scal
 from pentad.contracts.session import Limits
 from pentad.inference.generation import generate
 from pentad.inference.scoring import judge
-from pentad.runs.checkpoint import save_checkpoint
+from pentad.runs.saving import save_checkpoint
 from pentad.system.errors import EngineError, Interrupted, to_resume
 from pentad.train.job import Job, plan_of
 from pentad.train.trainer import StepResult

@@ -42,5 +42,6 @@ class Recorder(RunObserver):
         self.run.append("samples.jsonl", line)
 
     def on_end(self, event: RunResult) -> None:
-        """Say in metrics.jsonl that the run is complete: the last thing that is written."""
+        """Say that the run is complete, and seal what it wrote."""
         self.run.append("metrics.jsonl", {"kind": "end", "final": True, "step": event.step, "stop_reason": event.stop_reason})
+        self.run.seal(event.step, event.stop_reason)

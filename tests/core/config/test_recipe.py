@@ -73,7 +73,9 @@ def test_a_resolved_recipe_spells_out_every_option():
     tables = tomllib.loads(resolve(recipe(), catalogue()).recipe.to_toml())
     assert tables["model"] == {"name": "gpt", "n_layer": 4, "heads": "none", "note": ""}
     assert {"steps", "budget", "seed", "batch_size"} < set(tables["training"])
-    assert set(tables) == {*STAGES, *TABLES}
+    assert set(tables) == {*STAGES, *TABLES} - {"start"}
+    started = resolve(recipe().replace(start="runs/base"), catalogue()).recipe
+    assert tomllib.loads(started.to_toml())["start"] == {"run": "runs/base"}
 
 
 def refused(tables, code):

@@ -6,7 +6,7 @@ import pytest
 
 from pentad import Choice, RunObserver, ScaleLearningRate, StopTraining, resume, run
 from pentad.contracts.observer import Observers, Preparation, Saved
-from pentad.runs.folder import read_lines
+from pentad.runs.records import read_lines
 from pentad.testing import raises_code
 
 

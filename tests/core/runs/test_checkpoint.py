@@ -15,9 +15,11 @@ from safetensors.torch import load_file
 from torch import nn
 
 from pentad import EngineError, Optimization
-from pentad.runs.checkpoint import TrainingState, list_checkpoints, load_checkpoint, save_checkpoint
-from pentad.runs.saved_run import newest_checkpoint
-from pentad.system.files import SEAL, _facts, _files
+from pentad.runs.checkpoint import TrainingState, load_checkpoint
+from pentad.runs.newest import Newest, list_checkpoints, newest_checkpoint
+from pentad.runs.saving import save_checkpoint
+from pentad.system.files import SEAL, facts_of_file
+from pentad.system.opening import list_files
 from pentad.testing import raises_code
 
 STATE = TrainingState(step=1, seconds=1.5, tokens=64, steps=9, tokenizer="abc", bits_per_byte=2.5)
@@ -104,9 +106,9 @@ def test_old_checkpoints_go_and_damaged_newer_ones_never_cost_a_whole_one(fakes,
     (tmp_path / "checkpoints/step-30/state.json").write_text("{}")
     (tmp_path / "checkpoints/step-31.0a1b2c3d.part").mkdir()  # left by a killed process
     save(tmp_path, model, optimizer, 4, keep=1)
-    assert 4 in list_checkpoints(tmp_path) and newest_checkpoint(tmp_path)[0].state.step == 4
+    assert 4 in list_checkpoints(tmp_path) and newest_checkpoint(tmp_path).checkpoint.state.step == 4
     save(tmp_path, model, optimizer, 30, keep=2)  # and the damaged one is replaced when the run comes there again
-    assert newest_checkpoint(tmp_path)[0].state.step == 30
+    assert newest_checkpoint(tmp_path).checkpoint.state.step == 30
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["step-30", "step-4"]
 
 
@@ -120,7 +122,7 @@ def test_killed_at_every_write_the_newest_complete_one_loads(fakes, tmp_path, ki
     while True:
         run = shutil.copytree(start, tmp_path / str(count))
         killed = killed_at(count, lambda run=run: save(run, model, optimizer, 3, keep=2))
-        checkpoint, problems = newest_checkpoint(run)
+        checkpoint, problems = (newest := newest_checkpoint(run)).checkpoint, newest.problems
         found.add(checkpoint.state.step)
         assert checkpoint.state.step in (2, 3) and not problems
         checkpoint.restore_model(fakes.Tiny())
@@ -163,7 +165,7 @@ def test_a_disk_that_is_really_full(fakes, tmp_path):
         save(disk, small, trained(small))
         with raises_code("checkpoint-not-saved"):
             save(disk, large, trained(large), 2)
-        assert newest_checkpoint(disk)[0].state.step == 1
+        assert newest_checkpoint(disk).checkpoint.state.step == 1
     finally:
         subprocess.run(["umount", str(disk)], check=True)
 
@@ -176,10 +178,10 @@ def test_a_flipped_bit_in_any_file_falls_back(fakes, tmp_path):
     for path in sorted(place.iterdir()):
         whole = path.read_bytes()
         path.write_bytes(whole[: len(whole) // 2] + bytes([whole[len(whole) // 2] ^ 1]) + whole[len(whole) // 2 + 1 :])
-        checkpoint, problems = newest_checkpoint(tmp_path)
+        checkpoint, problems = (newest := newest_checkpoint(tmp_path)).checkpoint, newest.problems
         assert checkpoint.state.step == 1 and "is damaged" in problems[0]
         path.write_bytes(whole)
-    assert newest_checkpoint(tmp_path)[0].state.step == 2
+    assert newest_checkpoint(tmp_path).checkpoint.state.step == 2
 
 
 def test_when_all_are_damaged_it_says_so(fakes, tmp_path):
@@ -187,12 +189,12 @@ def test_when_all_are_damaged_it_says_so(fakes, tmp_path):
     (save(tmp_path, model, trained(model)) / "state.json").unlink()
     with raises_code("checkpoints-all-damaged"):
         newest_checkpoint(tmp_path)
-    assert newest_checkpoint(tmp_path / "nothing") == (None, [])
+    assert newest_checkpoint(tmp_path / "nothing") == Newest(None)
 
 
 def forge(place):
     """Seal a folder again, as an attacker can."""
-    (place / SEAL).write_text(json.dumps({name: _facts(place / name) for name in _files(place)}))
+    (place / SEAL).write_text(json.dumps({name: facts_of_file(place / name) for name in list_files(place) if name != SEAL}))
 
 
 HUGE = 10**30

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
-import json
+import os
 from pathlib import Path
 
 import pytest
 
-from pentad import Catalogue
-from pentad.runs.folder import RunDirectory, new_run_path, read_lines, refuse_used
+from pentad.runs.folder import RunDirectory, new_run_path, refuse_used
+from pentad.runs.records import read_lines
 from pentad.testing import raises_code
 
 
@@ -37,42 +37,24 @@ def test_a_run_is_cut_back_to_a_step(directory):
     assert (directory.path / "samples.jsonl").read_text() == ""
 
 
-def test_the_end_of_a_run_is_known_by_its_last_line(directory):
-    directory.append("metrics.jsonl", {"kind": "evaluation", "step": 4, "final": True}, {"kind": "end", "step": 8})
-    assert directory.is_scored(8) and not directory.is_scored(4)
+def test_a_run_is_complete_once_it_is_sealed(directory):
+    directory.append("metrics.jsonl", {"kind": "end", "step": 8})
+    (directory.path / "samples.jsonl").write_bytes(b"\xff" * 100)  # whatever it holds
+    assert not directory.is_scored(8) and not directory.is_sealed()
+    directory.seal(8, "")
+    assert directory.is_scored(8) and not directory.is_scored(4) and directory.is_sealed()
 
 
-def test_facts_have_their_types(directory):
-    facts = {"a": {"b": 1, "c": 1.5, "d": True, "e": "x"}, "inf": float("inf")}
-    (directory.path / "engine.json").write_text(json.dumps(facts))
-    assert directory.fact(int, "a", "b") == 1 and directory.fact(float, "a", "c") == 1.5 and directory.fact(bool, "a", "d")
-    assert type(directory.fact(float, "a", "b")) is float
-    wrong = [(int, ("a", "d")), (int, ("a", "c")), (str, ("a",)), (str, ("a", "e", "f")), (float, ("inf",)), (str, ("z",))]
-    for kind, keys in wrong:
-        with raises_code("run-damaged") as caught:
-            directory.fact(kind, *keys)
-        assert f"{'.'.join(keys)} as {kind.__name__}" in caught.value.message
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        (None, "is damaged: it has no recipe.toml"),
-        ("sampler = 5", "sampler must be a table, found 5"),
-        ("[sampler]\nk = 3\n", "names no"),
-        ("[[sampler]]\n", "sampler must be a table"),
-        ("[sampler\n", "is not valid TOML"),
-        ("[data]\nsources = 5\n[training]\nsteps = 'x'\n", "names no"),
-    ],
-)
-def test_a_damaged_recipe_is_the_runs(text, words, directory):
-    if text is not None:
-        (directory.path / "recipe.toml").write_text(text)
-    with raises_code("run-damaged") as caught:
-        directory.recipe()
-    assert words in caught.value.message
-    assert str(directory.path) in caught.value.message
-    assert "--" not in caught.value.message + caught.value.hint
+@pytest.mark.parametrize("name", ["metrics.jsonl", "samples.jsonl"])
+def test_an_edited_figure_breaks_the_seal(directory, name):
+    for each in ("metrics.jsonl", "samples.jsonl"):
+        directory.append(each, {"step": 8, "final": True, "bits_per_byte": 2.5})
+    directory.seal(8, "")
+    path = directory.path / name
+    path.write_text(path.read_text().replace("2.5", "1.5"))
+    assert not directory.is_sealed()
+    path.unlink()
+    assert not directory.is_sealed()
 
 
 def test_one_lock_at_a_time(directory):
@@ -92,7 +74,7 @@ def test_a_folder_that_cannot_be_written(directory, monkeypatch, error, message)
     def fail(*args, **kwargs):
         raise OSError(error, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", fail)
+    monkeypatch.setattr(os, "open", fail)
     with raises_code("not-writable") as caught:
         directory.append("metrics.jsonl", {})
     assert message in caught.value.message
@@ -122,33 +104,6 @@ def test_used_folders(tmp_path):
     assert f"engine resume {tmp_path}" in caught.value.hint
 
 
-@pytest.mark.parametrize(
-    ("distribution", "version"),
-    [("../../x", "0.1.0"), ("x --index-url=http://y", "1"), ("x", "1; rm -r ~"), ("-r", "1"), ("x", "")],
-)
-def test_no_hint_repeats_what_a_stranger_calls_a_distribution(directory, distribution, version):
-    stage = {"distribution": distribution, "version": version, "name": "gpt"}
-    (directory.path / "engine.json").write_text(json.dumps({"stages": {"model": stage}}))
-    with raises_code("run-damaged") as caught:
-        directory.maker("model", Catalogue(entry_points=[]))
-    assert caught.value.hint == "Use a copy of the run."
-
-
-@pytest.mark.parametrize(
-    ("distribution", "version", "hint"),
-    [
-        ("pentad-x", "0.1.0", "pip install pentad-x==0.1.0"),
-        ("./my model.py", "unpackaged", "Say --plugin './my model.py'"),
-    ],
-)
-def test_what_made_a_stage_is_named(directory, distribution, version, hint):
-    stage = {"distribution": distribution, "version": version, "name": "gpt"}
-    (directory.path / "engine.json").write_text(json.dumps({"stages": {"model": stage}}))
-    with raises_code("maker-missing") as caught:
-        directory.maker("model", Catalogue(entry_points=[]))
-    assert caught.value.hint == hint
-
-
 def test_the_folder_in_a_hint_is_quoted(tmp_path, monkeypatch):
     """What is hinted at can be pasted into a shell."""
     run = tmp_path / "my run[1]"
@@ -160,7 +115,7 @@ def test_the_folder_in_a_hint_is_quoted(tmp_path, monkeypatch):
     def fail(*args, **kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "open", fail)
+    monkeypatch.setattr(os, "open", fail)
     with raises_code("not-writable") as full:
         RunDirectory(run).append("metrics.jsonl", {})
     for hint in (used.value.hint, full.value.hint):

@@ -8,8 +8,8 @@ import signal
 import pytest
 
 from pentad import RunObserver, resume, run
-from pentad.runs.checkpoint import list_checkpoints
-from pentad.runs.folder import read_lines
+from pentad.runs.newest import list_checkpoints
+from pentad.runs.records import read_lines
 from pentad.testing import raises_code
 
 pytestmark = pytest.mark.usefixtures("cache")
