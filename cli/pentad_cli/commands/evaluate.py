@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pentad.config.options import parse
-from pentad_cli.command import json_option, offers_of, run_argument
+from pentad_cli.command import json_option, offers_of, run_argument, strict_option
 from pentad_cli.output import paint, say, say_json
 from pentad_cli.stage_command import Request, StageCommand
 from pentad_cli.text import count, duration, plural, size, visible_line
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pentad.contracts.observer import Evaluation
 
 
-def _evaluate(run: Path, data: tuple[str, ...], evaluators: tuple[str, ...], as_json: bool) -> None:
+def _evaluate(run: Path, data: tuple[str, ...], evaluators: tuple[str, ...], as_json: bool, strict: bool) -> None:
     request: Request = click.get_current_context().obj
     from pentad.config.recipe import MachineOptions
     from pentad.system.machine import prepare_process
@@ -26,7 +26,7 @@ def _evaluate(run: Path, data: tuple[str, ...], evaluators: tuple[str, ...], as_
     from pentad.runs.saved_run import open_run
 
     machine = parse(MachineOptions, request.tables.get("machine", {}), "machine")
-    saved = open_run(run, catalogue=request.catalogue, device=machine.device)
+    saved = open_run(run, catalogue=request.catalogue, device=machine.device, strict=strict)
     scores = [saved.evaluate(list(data) or None, evaluator=name) for name in dict.fromkeys(evaluators or (None,))]
     if as_json:
         first = {"run": run, "data": data or None, **vars(scores[0]), **scores[0].scores}
@@ -80,6 +80,7 @@ evaluate = StageCommand(
             shell_complete=offers_of("evaluator"),
             help="Evaluator that scores it, in place of the one that fits the run. May be repeated.",
         ),
+        strict_option(),
         json_option(),
     ],
 )

@@ -12,7 +12,7 @@ import click
 from pentad.config.options import parse
 from pentad.registry.catalogue import Catalogue
 from pentad.system.errors import UsageError
-from pentad_cli.command import json_option, read_text, run_argument
+from pentad_cli.command import json_option, read_text, run_argument, strict_option
 from pentad_cli.layers import Tables
 from pentad_cli.output import is_terminal, paint, say, say_json
 from pentad_cli.stage_command import Request, StageCommand, look, positional
@@ -55,7 +55,7 @@ class GenerateCommand(StageCommand):
             raise
 
 
-def _generate(run: Path, as_json: bool) -> None:
+def _generate(run: Path, as_json: bool, strict: bool) -> None:
     request: Request = click.get_current_context().obj
     from pentad.config.recipe import Choice, GenerationOptions, MachineOptions, TrainingOptions
     from pentad.system.machine import prepare_process
@@ -67,7 +67,7 @@ def _generate(run: Path, as_json: bool) -> None:
     prepare_process()
     from pentad.runs.saved_run import open_run
 
-    saved = open_run(run, catalogue=request.catalogue, device=machine.device)
+    saved = open_run(run, catalogue=request.catalogue, device=machine.device, strict=strict)
     sampler = Choice(request.tables["sampler"]["name"], **request.options("sampler"))
     stream = wanted.samples == 1 and not as_json and is_terminal(sys.stdout)
     if stream:
@@ -120,6 +120,7 @@ generate = GenerateCommand(
       cat start.txt | engine generate runs/NAME --prompt -""",
     params=[
         run_argument(),
+        strict_option(),
         json_option(),
     ],
 )

@@ -124,7 +124,7 @@ def _tidy(run: Path, newest: int, keep: int) -> None:
 
 def _not_saved(run: Path, place: Path, error: Exception) -> EngineError:
     full = (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)) or "No space left" in str(error)
-    cause = "the disk is full" if full else str(error)
+    cause = "the disk is full" if full else getattr(error, "strerror", None) or str(error)
     kept: list[int] = []
     with contextlib.suppress(EngineError):
         kept = list_checkpoints(run)

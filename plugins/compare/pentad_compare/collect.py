@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pentad import EngineError
-from pentad.tools import read_json, read_lines
+from pentad.tools import RunDirectory, read_json, read_lines
 from pentad_compare import records
 from pentad_compare.arms import Arm
 from pentad_compare.records import ArmResult, Candidate, Point, SamplerFigures, SeedResult, TextFigures
@@ -65,6 +65,8 @@ def seed_result(study: Study, arm: Arm, seed: int, failure: str, reused: bool) -
     outcome = outcome_of(folder)
     if outcome is None or failure:
         return SeedResult(seed=seed, folder=place, failure=failure or "it was not carried out")
+    if not RunDirectory(folder / "run").is_sealed():
+        return SeedResult(seed=seed, folder=place, failure="its records are not those that the run wrote")
     plan = outcome["plan"]
     lines = read_lines(folder / "run" / "metrics.jsonl")
     steps = [line for line in lines if line.get("kind") == "step"]

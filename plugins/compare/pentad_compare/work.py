@@ -102,7 +102,9 @@ def train(argument: Mapping[str, Any], folder: Path) -> None:
 
 
 def is_scored(run: Path) -> bool:
-    """Say whether a run's final score is there."""
+    """Say whether a run's final score is there, as the run wrote it: a figure that was edited later is none."""
+    if not RunDirectory(run).is_sealed():
+        return False
     lines = read_lines(run / "metrics.jsonl")
     return any(line.get("kind") == "evaluation" and line.get("final") for line in lines)
 
