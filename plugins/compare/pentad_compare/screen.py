@@ -13,8 +13,7 @@ from rich.text import Text
 
 from pentad import Ended, Task
 from pentad.tools import read_lines
-from pentad_cli.output import has_colour, is_terminal, terminal_width
-from pentad_cli.text import duration, plural, visible
+from pentad_cli.tools import duration, has_colour, is_terminal, plural, terminal_width, visible
 from pentad_compare import collect, tables
 from pentad_compare.comparing import Found, Watcher, failure_of_plan
 from pentad_compare.pulse import Pulse
