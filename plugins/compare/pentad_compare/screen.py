@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.text import Text
 
-from pentad import Ended, Task
+from pentad import Task, TaskResult
 from pentad.tools import read_lines
 from pentad_cli.tools import duration, has_colour, is_terminal, plural, terminal_width, visible
 from pentad_compare import collect, tables
@@ -72,7 +72,7 @@ class Screen(Watcher):
                 Pulse(tasks, lambda line: status.update(_in_one_line(f"{line}{self._left()}", self.console.width - 4)))
             )
 
-    def on_end(self, ended: Ended) -> None:
+    def on_end(self, ended: TaskResult) -> None:
         """Say how a task went."""
         self._over += 1
         if self._pulse is not None:
@@ -82,7 +82,7 @@ class Screen(Watcher):
             self._beside.append(max(0.0, outcome["wall_seconds"] - self._seconds[ended.task.folder]))
         place = f"  [{self._over}/{self._total}] {visible(ended.task.name)}"
         if ended.failure:
-            self.say(f"{place}: failed: {visible(ended.failure)}", "red")
+            self.say(f"{place}: failed: {visible(ended.failure.message)}", "red")
         else:
             self.say(f"{place}{_gave(ended.task, outcome) if outcome else ''}")
 
