@@ -13,6 +13,7 @@ from _markdown import NOTICE, docstring, table
 
 import pentad
 import pentad.tools
+import pentad_cli.tools
 from pentad.registry.catalogue import KINDS
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -103,8 +104,18 @@ def api_page(root: Path) -> str:
     parts.append("## For commands and executors\n\n" + docstring(modules["tools"].text))
     for stem, names in pentad.tools.PLACES.items():
         parts += [_section(modules[stem].names[name], f"pentad.tools.{name}") for name in names if name in modules[stem].names]
+    parts.append(_of_the_command_line(root / "cli" / "pentad_cli"))
     parts.append(_kit(core / "testing"))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _of_the_command_line(folder: Path) -> str:
+    """Return the chapter of what plugins' commands take from the command line."""
+    parts = ["## For commands of plugins", docstring(Module(folder / "tools.py").text)]
+    for stem, names in pentad_cli.tools.PLACES.items():
+        module = Module(folder / f"{stem}.py")
+        parts += [_section(module.names[name], f"pentad_cli.tools.{name}") for name in names]
+    return "\n\n".join(parts)
 
 
 def _hooks(module: Module) -> str:

@@ -17,6 +17,7 @@ from pentad.registry.catalogue import Catalogue
 from pentad.system.errors import UsageError
 
 Tables = dict[str, dict[str, Any]]
+"""The tables of a recipe by name, each with its keys in snake case and its values as a file or a flag gave them."""
 
 _LISTS = ("sources", "held_out_sources")
 """What is a list in `[data]`; a single word is a list of one, whatever commas are in it."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pentad.config.budget import Budget
     from pentad.config.options import OptionSpec, describe, parse
     from pentad.config.recipe import TABLES, read_tables
+    from pentad.contracts.executor import EXIT_STOPPED, LOG_FILE
     from pentad.data.pieces import Piece, Pieces
     from pentad.data.preparation import make_builder, open_split, prepare_tokenizer
     from pentad.data.split import Split
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pentad.runs.folder import RunDirectory
     from pentad.runs.records import read_lines
     from pentad.system.errors import Interrupted, RunDone, did_you_mean, one_line
-    from pentad.system.files import locked, read_json, write_atomically
+    from pentad.system.files import UNFINISHED, locked, read_json, write_atomically
     from pentad.system.machine import available_cores, peak_memory, prepare_process
     from pentad.system.sources import source_digest
 
@@ -37,6 +38,10 @@ PLACES = {
     "config.recipe": (
         "TABLES",
         "read_tables",
+    ),
+    "contracts.executor": (
+        "EXIT_STOPPED",
+        "LOG_FILE",
     ),
     "data.pieces": (
         "Piece",
@@ -64,6 +69,7 @@ PLACES = {
         "one_line",
     ),
     "system.files": (
+        "UNFINISHED",
         "locked",
         "read_json",
         "write_atomically",
@@ -80,7 +86,10 @@ PLACES = {
 _PLACE = {name: module for module, names in PLACES.items() for name in names}
 
 __all__ = [
+    "EXIT_STOPPED",
+    "LOG_FILE",
     "TABLES",
+    "UNFINISHED",
     "Budget",
     "Interrupted",
     "Offer",

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from pentad import STAGES, Catalogue, Choice, Recipe, UsageError
 from pentad.tools import TABLES, OptionSpec, describe, did_you_mean, resolve
-from pentad_cli.layers import Tables, lay_over
+from pentad_cli.tools import Tables, lay_over
 
 TRAINED: tuple[str, ...] = tuple(stage for stage in STAGES if stage != "sampler")
 """The stages that decide what is trained."""

@@ -16,10 +16,20 @@ from click.shell_completion import CompletionItem
 
 from pentad import STAGES, Catalogue, UsageError
 from pentad.tools import TABLES, OptionSpec, describe, parse, read_tables
-from pentad_cli.command import EngineCommand, Folder, json_option, offers_of, plugin_option
-from pentad_cli.group import installed
-from pentad_cli.layers import Tables, default_tables, lay_over
-from pentad_cli.stage_command import SpecOption, TwoLooks, look
+from pentad_cli.tools import (
+    EngineCommand,
+    Folder,
+    SpecOption,
+    Tables,
+    TwoLooks,
+    default_tables,
+    installed,
+    json_option,
+    lay_over,
+    look,
+    offers_of,
+    plugin_option,
+)
 from pentad_compare.arms import SHARED, Axis
 from pentad_compare.request import Request
 

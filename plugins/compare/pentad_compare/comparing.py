@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pentad
-from pentad import Ended, EngineError, RunObserver, Task, TaskExecutor
+from pentad import EngineError, RunObserver, Task, TaskExecutor, TaskResult
 from pentad.tools import Split, open_split, resolve, write_atomically
 from pentad_compare import collect
 from pentad_compare.arms import Arm
@@ -30,7 +30,7 @@ class Watcher:
     def on_phase(self, what: str, tasks: Sequence[Task], reused: int) -> None:
         """Tasks are about to start; `reused` more are done already."""
 
-    def on_end(self, ended: Ended) -> None:
+    def on_end(self, ended: TaskResult) -> None:
         """One is over."""
 
     def on_note(self, note: str) -> None:
@@ -46,7 +46,7 @@ class Found:
     trained: set[Path] = field(default_factory=set)
 
 
-def carry_out(
+def run_tasks(
     tasks: Sequence[Task], what: str, is_done: Callable[[Task], bool], executor: TaskExecutor, watcher: Watcher, found: Found
 ) -> None:
     """Carry out those tasks that are not done, and note what failed."""
@@ -55,9 +55,9 @@ def carry_out(
     found.reused |= done
     found.trained |= {folder for folder in done if collect.is_trained(folder)}
     watcher.on_phase(what, waiting, len(tasks) - len(waiting))
-    for ended in executor.carry_out(waiting):
+    for ended in executor.run_tasks(waiting):
         if ended.failure:
-            found.failures[ended.task.folder] = f"{ended.failure} {ended.hint}".strip()
+            found.failures[ended.task.folder] = f"{ended.failure.message} {ended.failure.hint}".strip()
         elif collect.is_trained(ended.task.folder):
             found.trained.add(ended.task.folder)
         watcher.on_end(ended)
@@ -66,7 +66,7 @@ def carry_out(
 def plan_arms(study: Study, executor: TaskExecutor, watcher: Watcher, found: Found) -> None:
     """Find out what every arm's runs cost; tokenizers and tokens are then in the cache."""
     tasks = [study.plan_task(arm) for arm in study.arms]
-    carry_out(tasks, "Planning", lambda task: collect.is_planned(task.folder), executor, watcher, found)
+    run_tasks(tasks, "Planning", lambda task: collect.is_planned(task.folder), executor, watcher, found)
 
 
 def failure_of_plan(study: Study, arm: Arm, found: Found) -> str:
@@ -78,7 +78,7 @@ def train_arms(study: Study, executor: TaskExecutor, watcher: Watcher, found: Fo
     """Carry out every run of every arm that could be planned: all arms with the first seed, then with the next."""
     arms = [arm for arm in study.arms if not failure_of_plan(study, arm, found)]
     tasks = [study.train_task(arm, seed) for seed in study.seeds for arm in arms]
-    carry_out(tasks, "Training", lambda task: collect.is_trained(task.folder), executor, watcher, found)
+    run_tasks(tasks, "Training", lambda task: collect.is_trained(task.folder), executor, watcher, found)
 
 
 def write_texts(study: Study, executor: TaskExecutor, watcher: Watcher, found: Found) -> None:
@@ -92,7 +92,7 @@ def write_texts(study: Study, executor: TaskExecutor, watcher: Watcher, found: F
         return bool(content.get("asked") == asked)
 
     failed = dict(found.failures)
-    carry_out(tasks, "Writing samples", is_done, executor, watcher, found)
+    run_tasks(tasks, "Writing samples", is_done, executor, watcher, found)
     for folder, cause in list(found.failures.items()):
         if folder not in failed:  # a run whose texts failed is still a run
             watcher.on_note(f"No samples from {folder}: {cause}")
@@ -107,7 +107,7 @@ def _is_causal(folder: Path) -> bool:
 def measure_tokenizers(study: Study, executor: TaskExecutor, watcher: Watcher, found: Found) -> list[TokenizerFigures]:
     """Train and measure every arm's tokenizer."""
     tasks = [study.tokenizer_task(arm) for arm in study.arms]
-    carry_out(tasks, "Tokenizers", lambda task: _measured(task) is not None, executor, watcher, found)
+    run_tasks(tasks, "Tokenizers", lambda task: _measured(task) is not None, executor, watcher, found)
     figures = []
     for arm, task in zip(study.arms, tasks, strict=True):
         content = _measured(task)

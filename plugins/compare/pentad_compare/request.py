@@ -9,8 +9,7 @@ from typing import Any
 
 from pentad import Catalogue
 from pentad.tools import Offer
-from pentad_cli.layers import Tables
-from pentad_cli.stage_command import SpecOption
+from pentad_cli.tools import SpecOption, Tables
 from pentad_compare.arms import Axis
 
 

@@ -11,10 +11,9 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.text import Text
 
-from pentad import Ended, Task
+from pentad import Task, TaskResult
 from pentad.tools import read_lines
-from pentad_cli.output import has_colour, is_terminal, terminal_width
-from pentad_cli.text import duration, plural, visible
+from pentad_cli.tools import duration, has_colour, is_terminal, plural, terminal_width, visible
 from pentad_compare import collect, tables
 from pentad_compare.comparing import Found, Watcher, failure_of_plan
 from pentad_compare.pulse import Pulse
@@ -73,7 +72,7 @@ class Screen(Watcher):
                 Pulse(tasks, lambda line: status.update(_in_one_line(f"{line}{self._left()}", self.console.width - 4)))
             )
 
-    def on_end(self, ended: Ended) -> None:
+    def on_end(self, ended: TaskResult) -> None:
         """Say how a task went."""
         self._over += 1
         if self._pulse is not None:
@@ -83,7 +82,7 @@ class Screen(Watcher):
             self._beside.append(max(0.0, outcome["wall_seconds"] - self._seconds[ended.task.folder]))
         place = f"  [{self._over}/{self._total}] {visible(ended.task.name)}"
         if ended.failure:
-            self.say(f"{place}: failed: {visible(ended.failure)}", "red")
+            self.say(f"{place}: failed: {visible(ended.failure.message)}", "red")
         else:
             self.say(f"{place}{_gave(ended.task, outcome) if outcome else ''}")
 

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 
 from pentad import STAGES, EngineError, Recipe, TaskExecutor, UsageError
 from pentad.tools import TABLES, Interrupted, describe, did_you_mean, locked, read_tables
-from pentad_cli.layers import Tables, lay_over
-from pentad_cli.output import say_json
+from pentad_cli.tools import Tables, lay_over, say_json
 from pentad_compare import collect
 from pentad_compare.arms import SHARED, Arm, arm_of, distinct, limits, product
 from pentad_compare.budgets import missed_by_plan

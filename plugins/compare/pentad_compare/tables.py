@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from pentad_cli.text import count, duration, short, size, visible
+from pentad_cli.tools import count, duration, short, size, visible
 from pentad_compare.records import ArmResult, Comparison, Difference, Group, SeedResult, TextFigures, TokenizerFigures
 
 

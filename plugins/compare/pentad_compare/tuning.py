@@ -18,7 +18,7 @@ from pentad import Catalogue, Recipe, TaskExecutor, UsageError
 from pentad.tools import TABLES, Budget, OptionSpec, describe, did_you_mean, resolve
 from pentad_compare import collect
 from pentad_compare.arms import SHARED, TRAINED, Arm, Axis
-from pentad_compare.comparing import Found, Watcher, carry_out, text_of
+from pentad_compare.comparing import Found, Watcher, run_tasks, text_of
 from pentad_compare.records import Candidate
 from pentad_compare.study import Study
 
@@ -157,7 +157,7 @@ def tune(
     seeds = [study.seeds[0] + FIRST_SEED + number for number in range(tuning.seeds)]
     trials = dataclasses.replace(study, arms=arms, seeds=seeds, split=text_of(arms[0], study.catalogue))
     tasks = [trials.train_task(arm, seed) for seed in seeds for arm in arms]
-    carry_out(tasks, "Tuning", lambda task: collect.is_trained(task.folder), executor, watcher, found)
+    run_tasks(tasks, "Tuning", lambda task: collect.is_trained(task.folder), executor, watcher, found)
     tuned, candidates, position = [], {}, 0
     for arm in study.arms:
         mine = arms[position : position + len(tried[arm.label])]

@@ -19,8 +19,8 @@ import importlib
 
 import numpy as np
 
-from pentad import IGNORED, Batch, Ended, Executor, ExampleBuilder, Implementation, SpecialToken, TaskExecutor, hookimpl
-from pentad.system.errors import EngineError
+from pentad import IGNORED, Batch, EngineError, Executor, ExampleBuilder, Implementation, SpecialToken, TaskExecutor, TaskResult
+from pentad import describe_failure, hookimpl
 
 
 class Inline(TaskExecutor):
@@ -29,14 +29,14 @@ class Inline(TaskExecutor):
     def __init__(self, options, *, jobs=None):
         self.jobs = jobs
 
-    def carry_out(self, tasks):
+    def run_tasks(self, tasks):
         for task in tasks:
             module, _, name = task.work.partition(":")
             try:
                 getattr(importlib.import_module(module), name)(task.argument, task.folder)
-                yield Ended(task=task)
+                yield TaskResult(task=task)
             except EngineError as error:
-                yield Ended(task=task, failure=error.message, hint=error.hint)
+                yield TaskResult(task=task, failure=describe_failure(error, task.folder))
 
 
 class Masked(ExampleBuilder):

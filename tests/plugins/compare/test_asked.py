@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 import tomllib
-from pathlib import Path
 
 import pytest
 import torch
 
-from pentad import Catalogue, NoOptions, Task
-from pentad_compare.local import Local
+from pentad import Catalogue
 
-HERE = Path(__file__).parent
 ONE = ("--seeds", "1", "--prompts", "0")
 """One run of each arm, and nothing else."""
 
@@ -148,28 +144,3 @@ def test_where_no_run_came_to_an_end_the_command_fails(compare):
     assert "not finite" in found["arms"][0]["failure"]  # the report is there all the same
     assert "No run came to an end" in said.err
     assert "not finite" in said.err
-
-
-# Several GPUs
-
-
-def where(argument, folder):
-    (folder / "where").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "all"))
-
-
-@pytest.mark.parametrize(
-    ("gpus", "jobs", "allowed", "expected"),
-    [(2, 2, "", ["0", "1"]), (1, 2, "", ["all", "all"]), (2, 2, "3, GPU-8932", ["3", "GPU-8932"])],
-)
-def test_runs_at_once_get_a_gpu_each(monkeypatch, tmp_path, gpus, jobs, allowed, expected):
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]))
-    monkeypatch.syspath_prepend(str(HERE))
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    if allowed:
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", allowed)
-    monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
-    executor = Local(NoOptions(), jobs=jobs)
-    assert executor.shares_devices == (jobs > gpus)
-    tasks = [Task(name=name, work="test_asked:where", argument={}, folder=tmp_path / name) for name in "ab"]
-    assert [ended.failure for ended in executor.carry_out(tasks)] == ["", ""]
-    assert sorted((task.folder / "where").read_text() for task in tasks) == expected

@@ -1,4 +1,4 @@
-"""Figures of a comparison in words, on top of `pentad_cli.text`."""
+"""Figures of a comparison in words, on top of `pentad_cli.tools`."""
 
 from __future__ import annotations
 

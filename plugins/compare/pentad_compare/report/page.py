@@ -13,7 +13,7 @@ import jinja2
 from markupsafe import Markup
 
 from pentad.tools import write_atomically
-from pentad_cli.text import visible
+from pentad_cli.tools import visible
 from pentad_compare.records import Comparison
 from pentad_compare.report import sections
 from pentad_compare.report.finite import finite

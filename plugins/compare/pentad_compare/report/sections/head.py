@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pentad_cli.text import plural, size
+from pentad_cli.tools import plural, size
 from pentad_compare.records import ArmResult, Comparison, Difference, Group
 from pentad_compare.report.charts.ranking import UNKNOWN, VERDICTS
 from pentad_compare.report.numbers import bits, digits, listing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pentad_cli.text import count, duration, plural, quantity, short, size
+from pentad_cli.tools import count, duration, plural, quantity, short, size
 from pentad_compare.records import ArmResult, Comparison, Difference, Group, SeedResult
 from pentad_compare.report.charts.canvas import Figure, figure
 from pentad_compare.report.charts.ranking import UNKNOWN, VERDICTS, draw_differences, draw_scores

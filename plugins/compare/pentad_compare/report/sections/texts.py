@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pentad_cli.text import size
+from pentad_cli.tools import size
 from pentad_compare.records import Comparison, SamplerFigures, Text, TextFigures
 from pentad_compare.report.charts.canvas import Figure, figure
 from pentad_compare.report.charts.panels import Panel, draw_panels

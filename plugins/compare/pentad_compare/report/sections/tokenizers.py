@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pentad_cli.text import count, size
+from pentad_cli.tools import count, size
 from pentad_compare.records import Comparison, TokenizerFigures
 from pentad_compare.report.charts.bars import draw_bars
 from pentad_compare.report.charts.canvas import Figure, figure

@@ -14,13 +14,16 @@ from collections.abc import Iterator, Sequence
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from pentad import Ended, NoOptions, Task, TaskExecutor, outcome_of
+from pentad import NoOptions, Task, TaskExecutor, TaskResult, describe_exit
 from pentad.tools import available_cores, prepare_process
-from pentad_compare.worker import process
+from pentad_local.process import run_task
+
+_PRELOADED = ("pentad.pipeline", "torch._dynamo")
+"""Imported once, for all tasks; torch imports dynamo with the first optimizer, which takes longer than many a small run."""
 
 
 class Local(TaskExecutor):
-    """Carries tasks out on this machine.
+    """Runs tasks on this machine.
 
     Args:
         options: none.
@@ -30,7 +33,7 @@ class Local(TaskExecutor):
     def __init__(self, options: NoOptions, *, jobs: int | None = None) -> None:
         del options
         self._jobs = jobs or 1
-        self._gpus = _gpus() if self._jobs > 1 else 0
+        self._gpus = _count_gpus() if self._jobs > 1 else 0
 
     @property
     def concurrency(self) -> int:
@@ -47,10 +50,10 @@ class Local(TaskExecutor):
         """An equal share of the cores."""
         return max(1, available_cores() // self._jobs) if self._jobs > 1 else None
 
-    def carry_out(self, tasks: Sequence[Task]) -> Iterator[Ended]:
-        """Carry tasks out in order, `jobs` at once."""
+    def run_tasks(self, tasks: Sequence[Task]) -> Iterator[TaskResult]:
+        """Run tasks in order, `jobs` at once."""
         prepare_process()
-        context = _context()
+        context = _process_context(tasks)
         waiting, running = list(tasks), dict[BaseProcess, tuple[Task, int]]()
         try:
             while waiting or running:
@@ -58,37 +61,37 @@ class Local(TaskExecutor):
                     slot = min(set(range(self._jobs)) - {used for _, used in running.values()})
                     task = waiting.pop(0)
                     running[self._start(context, task, slot)] = (task, slot)
-                multiprocessing.connection.wait([each.sentinel for each in running])
-                for each in [each for each in running if not each.is_alive()]:
-                    task, _ = running.pop(each)
-                    yield _ended(task, each)
+                multiprocessing.connection.wait([process.sentinel for process in running])
+                for process in [process for process in running if not process.is_alive()]:
+                    task, _ = running.pop(process)
+                    process.join()
+                    yield TaskResult(task=task, failure=describe_exit(process.exitcode or 0, task.folder))
         finally:
             _stop(list(running))
 
     def _start(self, context: Any, task: Task, slot: int) -> BaseProcess:
-        environment = {"CUDA_VISIBLE_DEVICES": _gpu(slot % self._gpus)} if self._gpus > 1 else {}
-        started: BaseProcess = context.Process(
-            target=process, args=(task.work, dict(task.argument), task.folder, environment), name=task.name
-        )
-        started.start()
-        return started
+        environment = {"CUDA_VISIBLE_DEVICES": _gpu_name(slot % self._gpus)} if self._gpus > 1 else {}
+        arguments = (task.work, dict(task.argument), task.folder, environment)
+        process: BaseProcess = context.Process(target=run_task, args=arguments, name=task.name)
+        process.start()
+        return process
 
 
-def _context() -> Any:
-    """Return how processes are started: forked from one that has torch imported, where forking is safe."""
+def _process_context(tasks: Sequence[Task]) -> Any:
+    """Return how processes are started: where forking is safe, from one that has imported torch and the tasks' modules."""
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    # torch imports dynamo with the first optimizer that is made, which takes longer than many a small run.
-    context.set_forkserver_preload(["pentad.pipeline", "pentad_compare.work", "torch._dynamo"])
-    with _without_sigint():  # it would get the terminal's Ctrl-C too, in the middle of its imports
+    modules = dict.fromkeys(task.work.partition(":")[0] for task in tasks)
+    context.set_forkserver_preload([*_PRELOADED, *modules])
+    with _without_sigint():  # the terminal's Ctrl-C would reach the server too, in the middle of its imports
         multiprocessing.forkserver.ensure_running()
     return context
 
 
 @contextlib.contextmanager
 def _without_sigint() -> Iterator[None]:
-    """Let what is started now ignore Ctrl-C."""
+    """Let processes that are started in this block ignore Ctrl-C."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -99,33 +102,27 @@ def _without_sigint() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _gpus() -> int:
+def _count_gpus() -> int:
     import torch
 
     return torch.cuda.device_count()
 
 
-def _gpu(number: int) -> str:
-    """Return the system's name of a GPU among those that the user allows."""
+def _gpu_name(number: int) -> str:
+    """Return the system's name of a GPU, counted among those that CUDA_VISIBLE_DEVICES allows."""
     allowed = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
     return allowed[number] if number < len(allowed) else str(number)
 
 
-def _ended(task: Task, ended: BaseProcess) -> Ended:
-    ended.join()
-    failure, hint = outcome_of(ended.exitcode or 0, task.folder)
-    return Ended(task=task, failure=failure, hint=hint)
-
-
 def _stop(processes: Sequence[BaseProcess]) -> None:
-    """Ask the processes to stop, and wait until they have saved; a second Ctrl-C is obeyed at once."""
-    for each in processes:
+    """Ask the processes to stop, and wait until they have saved; a second Ctrl-C kills them."""
+    for process in processes:
         with contextlib.suppress(ProcessLookupError):
-            each.terminate()
-    for each in processes:
+            process.terminate()
+    for process in processes:
         try:
-            each.join()
+            process.join()
         except KeyboardInterrupt:
             for other in processes:
-                other.kill()  # else the end of this process would wait for them
+                other.kill()  # else Python would wait for them at exit
             raise
