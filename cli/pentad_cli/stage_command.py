@@ -25,6 +25,9 @@ from pentad_cli.layers import Tables, default_tables, is_given, lay_over
 _FLAGS = {"data.sources": "data", "data.held_out_sources": "held-out-data"}
 """Flags that are not named as their field."""
 
+TEXTS = "texts"
+"""An argument of this name adds to what --data names."""
+
 
 def long_flag(table: str, spec: OptionSpec) -> str:
     """Return the flag that is always unambiguous: `--training.batch-size`."""
@@ -85,9 +88,20 @@ class SpecOption(click.Option):
                     "Rename the file, or name its folder; where it is UTF-8, set PYTHONUTF8=1 in the environment.",
                     code="argument-not-utf8",
                 )
-        if self.spec.type is tuple and len(value) == 1 and self.table not in TABLES:
+        if f"{self.table}.{self.spec.name}" in _FLAGS:
+            return _kept(value)
+        if self.spec.type is tuple and len(value) == 1:
             value = value[0]  # `--model.layers a,b` is a list as well
         return self.spec.convert(value, self.opts[0])
+
+
+def _kept(sources: Sequence[str]) -> tuple[str, ...]:
+    """Keep what is piped in, so that `-` means the same to every process of the command."""
+    if "-" not in sources:
+        return tuple(sources)
+    from pentad.data.corpus import keep_pipes
+
+    return keep_pipes(sources)
 
 
 @dataclass
@@ -186,8 +200,11 @@ class StageCommand(TwoLooks):
         request: Request = ctx.obj
         flags: Tables = {}
         self._refuse_two_ends(ctx)
+        texts = ctx.params.pop(TEXTS, ())  # `engine run a.txt`, and what a shell makes of `--data *.txt`
         for param in request.params:
             value = ctx.params.pop(param.name or "")
+            if (param.table, param.spec.name) == ("data", "sources"):
+                value = (*value, *texts)
             if value not in (None, ()):
                 flags.setdefault(param.table, {})[param.spec.name] = param.checked(value)
         request.tables = lay_over(request.tables, flags, request.catalogue)

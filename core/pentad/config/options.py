@@ -26,6 +26,8 @@ Options = TypeVar("Options")
 
 _METADATA_KEY = "pentad"
 
+_GIVEN = "_pentad_given"
+
 
 def option(
     default: Any,
@@ -228,11 +230,24 @@ def parse(options_type: type[Options], values: Mapping[str, Any], where: str) ->
             raise UsageError(f"{where} has no option {name!r}.", hint, code="unknown-option")
         arguments[name] = specs[name].convert(value, f"--{where}.{specs[name].flag}" if where else f"--{specs[name].flag}")
     try:
-        return options_type(**arguments)
+        options = options_type(**arguments)
+        object.__setattr__(options, _GIVEN, frozenset(arguments))  # the class is frozen, and this is no field of it
+        return options
     except ValueError as error:
         raise UsageError(
             f"The options of {where or 'the run'} do not fit together: {error}", "Change one of them.", code="options-conflict"
         ) from None
+
+
+def given(options: Any) -> frozenset[str]:
+    """Return the names that the user gave, of options that `parse` made; of others, those that are not at their default.
+
+    What is not given is open: where a default does not fit the text, core may take another value, and says so.
+    """
+    names: frozenset[str] | None = getattr(options, _GIVEN, None)
+    if names is not None:
+        return names
+    return frozenset(field.name for field in dataclasses.fields(options) if getattr(options, field.name) != field.default)
 
 
 def to_dict(options: Any) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from pentad.data.corpus import named_from_anywhere
 from pentad.registry.catalogue import Catalogue, Offer
 from pentad.registry.maker import UNPACKAGED, Maker
 from pentad.registry.resolving import Resolved, resolve
-from pentad.system.cache import folder_fingerprint
+from pentad.system.cache import PIPED, folder_fingerprint, is_kept_pipe
 from pentad.system.errors import EngineError, UsageError, to_resume
 from pentad.system.files import locked, read_json, sync_folder, sync_tree, write_atomically
 from pentad.system.version import VERSION
@@ -77,7 +77,7 @@ class RunDirectory:
             sync_tree(path / "tokenizer")
             (path / "metrics.jsonl").touch()
             (path / "samples.jsonl").touch()
-            run.write_recipe(_from_anywhere(resolved.recipe))
+            run.write_recipe(run._with_own_pipe(_from_anywhere(resolved.recipe)))
             # Written last: a folder without engine.json is no run.
             write_atomically(path / "engine.json", json.dumps(_engine_facts(resolved, facts), indent=1) + "\n")
             sync_folder(path.parent)
@@ -143,6 +143,20 @@ class RunDirectory:
             raise EngineError(
                 f"{path} is damaged: {error.message}", "Mend it, or use a copy of the run.", code="run-damaged"
             ) from None
+
+    def _with_own_pipe(self, recipe: Recipe) -> Recipe:
+        """Copy what was piped in from the cache, which may be emptied, into the run, and return the recipe that names it."""
+
+        def own(source: str) -> str:
+            if not is_kept_pipe(Path(source)):
+                return source
+            copy = self.path.absolute() / f"text{PIPED}"
+            shutil.copyfile(source, copy)
+            return str(copy)
+
+        data = recipe.data
+        sources, held_out = tuple(map(own, data.sources)), tuple(map(own, data.held_out_sources))
+        return recipe.replace(data=dataclasses.replace(data, sources=sources, held_out_sources=held_out))
 
     def write_recipe(self, recipe: Recipe) -> None:
         """Replace the recipe."""

@@ -15,6 +15,7 @@ from pentad.contracts.observer import Observers, Plan, Preparation, RunObserver
 from pentad.contracts.optimizer import NamedParameter, Optimization
 from pentad.contracts.sampler import Sampler
 from pentad.contracts.session import Decoder, Session
+from pentad.data.corpus import keep_pipes
 from pentad.data.preparation import Kept, Prepared, prepare
 from pentad.inference.net import ModelNet
 from pentad.inference.scoring import Offered, find_evaluator
@@ -149,13 +150,14 @@ def assemble(resolved: Resolved, catalogue: Catalogue, observer: Observers, earl
         UsageError, EngineError: as for `run`.
     """
     prepare_process()
-    training, wanted = resolved.recipe.training, resolved.recipe.machine
+    wanted = resolved.recipe.machine
     for stage in ("model", "optimizer", "sampler"):
         resolved.offers[stage].resolve()  # a broken implementation is found before the text is read
     machine = pick_machine(wanted.device, wanted.precision, wanted.threads)
     world = join_world(machine.device)
     observer = observer if world.is_first else Observers(())
-    prepared = prepare(resolved, catalogue, observer, earlier.kept if earlier else None)
+    prepared = prepare(_with_pipes_kept(resolved), catalogue, observer, earlier.kept if earlier else None)
+    resolved, training = prepared.resolved, prepared.resolved.recipe.training
     model = make_model(resolved, prepared.vocabulary, prepared.builder, machine)
     learns = any(parameter.requires_grad for parameter in model.parameters())
     if not learns and world.size > 1:
@@ -193,6 +195,14 @@ def assemble(resolved: Resolved, catalogue: Catalogue, observer: Observers, earl
         state=TrainingState(step=0, seconds=0.0, tokens=0, steps=steps, tokenizer=prepared.tokenizer_fingerprint),
         observer=observer,
     )
+
+
+def _with_pipes_kept(resolved: Resolved) -> Resolved:
+    data = resolved.recipe.data
+    if "-" not in (*data.sources, *data.held_out_sources):
+        return resolved
+    data = dataclasses.replace(data, sources=keep_pipes(data.sources), held_out_sources=keep_pipes(data.held_out_sources))
+    return dataclasses.replace(resolved, recipe=resolved.recipe.replace(data=data))
 
 
 def session_of(model: Model, machine: Machine, prepared: Prepared) -> Session:
@@ -317,7 +327,7 @@ def plan_of(job: Job, folder: Path | None) -> Plan:
 
 
 def _warnings(job: Job, epochs: float) -> list[str]:
-    found = []
+    found = list(job.prepared.notes)
     held_out = job.prepared.split.held_out.n_bytes
     if held_out == 0:
         found.append("No text is held out, so the run ends without a score.")
