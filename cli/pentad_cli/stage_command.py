@@ -6,6 +6,7 @@ known; then their options become flags, and click parses strictly.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -217,6 +218,17 @@ class StageCommand(TwoLooks):
         if is_given(ctx.params.get("training__steps")) and is_given(ctx.params.get("training__budget")):
             raise UsageError("A run ends by --steps or by --budget, found both.", "Say one of them.", code="options-conflict")
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse; a switch takes the next argument for its value only where that is one: `--strict my-folder`."""
+        with contextlib.suppress(EngineError):
+            params = self.look(ctx, args).params
+            switches = {flag for param in params if param.spec.type is bool for flag in param.opts}
+            args = [
+                f"{word}=true" if word in switches and not _is_switch_value(following) else word
+                for word, following in zip(args, [*args[1:], ""], strict=True)
+            ]
+        return super().parse_args(ctx, args)
+
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
         """Complete option names; the long spelling of a table's flag only when it is begun."""
         aliases = {flag for param in self.get_params(ctx) for flag in param.opts[1:] if isinstance(param, SpecOption)}
@@ -295,6 +307,10 @@ class StageCommand(TwoLooks):
             formatter.write_text(
                 f"Each implementation brings options of its own: {ctx.command_path} --{stage} {name} --help shows them."
             )
+
+
+def _is_switch_value(word: str) -> bool:
+    return word.lower() in ("true", "false", "yes", "no", "on", "off", "1", "0")
 
 
 def _config(given: Mapping[str, list[str]]) -> Tables:
