@@ -198,7 +198,7 @@ def _opening(plan: Plan | None, catalogue: Catalogue) -> str:
     if plan is None:
         return ""
     with contextlib.suppress(EngineError):
-        first = next(open_corpus(plan.recipe.data.sources, catalogue).pieces(), None)
+        first = next(open_corpus(plan.recipe.data.sources, catalogue, plan.recipe.data).pieces(), None)
         found = re.search(r"\b[^\W\d_]+(?: [^\W\d_]+){2}\b", first.text[:2000]) if first else None
         return found.group() if found else ""
     return ""

@@ -109,6 +109,12 @@ def _from_click(error: click.ClickException) -> EngineError:
             f"{error.param.opts[0]}: {error.message}", getattr(error.param, "help", "") or more, error.param.type
         )
     extra = re.fullmatch(r"Got unexpected extra arguments? \((.*)\)", error.message, re.DOTALL)
+    if extra and any(os.path.exists(word) for word in extra[1].split()):
+        return UsageError(
+            f"{command} expects nothing more, found {extra[1]!r}.",
+            'A shell replaces *.txt by many names: put it in quotes (--data "*.txt"), or repeat the flag for each file.',
+            code="unexpected-argument",
+        )
     if extra:
         return UsageError(
             f"{command} expects nothing more, found {extra[1]!r}.",

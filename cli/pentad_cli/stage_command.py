@@ -6,6 +6,7 @@ known; then their options become flags, and click parses strictly.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +25,9 @@ from pentad_cli.layers import Tables, default_tables, is_given, lay_over
 
 _FLAGS = {"data.sources": "data", "data.held_out_sources": "held-out-data", "start.run": "start"}
 """Flags that are not named as their field."""
+
+TEXTS = "texts"
+"""An argument of this name adds to what --data names."""
 
 
 def long_flag(table: str, spec: OptionSpec) -> str:
@@ -85,9 +89,20 @@ class SpecOption(click.Option):
                     "Rename the file, or name its folder; where it is UTF-8, set PYTHONUTF8=1 in the environment.",
                     code="argument-not-utf8",
                 )
-        if self.spec.type is tuple and len(value) == 1 and self.table not in TABLES:
+        if f"{self.table}.{self.spec.name}" in _FLAGS:
+            return _kept(value)
+        if self.spec.type is tuple and len(value) == 1:
             value = value[0]  # `--model.layers a,b` is a list as well
         return self.spec.convert(value, self.opts[0])
+
+
+def _kept(sources: Sequence[str]) -> tuple[str, ...]:
+    """Keep what is piped in, so that `-` means the same to every process of the command."""
+    if "-" not in sources:
+        return tuple(sources)
+    from pentad.data.corpus import keep_pipes
+
+    return keep_pipes(sources)
 
 
 @dataclass
@@ -186,8 +201,11 @@ class StageCommand(TwoLooks):
         request: Request = ctx.obj
         flags: Tables = {}
         self._refuse_two_ends(ctx)
+        texts = ctx.params.pop(TEXTS, ())  # `engine run a.txt`, and what a shell makes of `--data *.txt`
         for param in request.params:
             value = ctx.params.pop(param.name or "")
+            if (param.table, param.spec.name) == ("data", "sources"):
+                value = (*value, *texts)
             if value not in (None, ()):
                 flags.setdefault(param.table, {})[param.spec.name] = param.checked(value)
         request.tables = lay_over(request.tables, flags, request.catalogue)
@@ -199,6 +217,17 @@ class StageCommand(TwoLooks):
     def _refuse_two_ends(self, ctx: click.Context) -> None:
         if is_given(ctx.params.get("training__steps")) and is_given(ctx.params.get("training__budget")):
             raise UsageError("A run ends by --steps or by --budget, found both.", "Say one of them.", code="options-conflict")
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse; a switch takes the next argument for its value only where that is one: `--strict my-folder`."""
+        with contextlib.suppress(EngineError):
+            params = self.look(ctx, args).params
+            switches = {flag for param in params if param.spec.type is bool for flag in param.opts}
+            args = [
+                f"{word}=true" if word in switches and not _is_switch_value(following) else word
+                for word, following in zip(args, [*args[1:], ""], strict=False)
+            ]
+        return super().parse_args(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
         """Complete option names; the long spelling of a table's flag only when it is begun."""
@@ -283,6 +312,10 @@ class StageCommand(TwoLooks):
             formatter.write_text(
                 f"Each implementation brings options of its own: {ctx.command_path} --{stage} {name} --help shows them."
             )
+
+
+def _is_switch_value(word: str) -> bool:
+    return word.lower() in ("true", "false", "yes", "no", "on", "off", "1", "0")
 
 
 def _config(given: Mapping[str, list[str]]) -> Tables:

@@ -63,12 +63,13 @@ if TYPE_CHECKING:
     from pentad.registry.catalogue import Catalogue
     from pentad.registry.making import make
     from pentad.runs.saved_run import SavedRun, open_run
-    from pentad.system.errors import EngineError, UsageError
+    from pentad.system.errors import EngineError, OptionsDoNotFit, UsageError
     from pentad.train.trainer import named_parameters
 
 _LAZY = {
     "Catalogue": "registry.catalogue",
     "EngineError": "system.errors",
+    "OptionsDoNotFit": "system.errors",
     "UsageError": "system.errors",
     "IGNORED": "contracts.batch",
     "Batch": "contracts.batch",
@@ -177,6 +178,7 @@ __all__ = [
     "Objective",
     "Observer",
     "Optimization",
+    "OptionsDoNotFit",
     "Output",
     "Plan",
     "Preparation",

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from pentad.runs.folder import RunDirectory
     from pentad.runs.records import read_lines
     from pentad.system.errors import Interrupted, RunDone, did_you_mean, one_line
-    from pentad.system.files import UNFINISHED, locked, read_json, write_atomically
+    from pentad.system.files import locked, read_json, write_atomically
     from pentad.system.machine import available_cores, peak_memory, prepare_process
+    from pentad.system.opening import UNFINISHED
     from pentad.system.sources import source_digest
 
 PLACES = {
@@ -69,7 +70,6 @@ PLACES = {
         "one_line",
     ),
     "system.files": (
-        "UNFINISHED",
         "locked",
         "read_json",
         "write_atomically",
@@ -79,6 +79,7 @@ PLACES = {
         "peak_memory",
         "prepare_process",
     ),
+    "system.opening": ("UNFINISHED",),
     "system.sources": ("source_digest",),
 }
 """Module to the names that are taken from it."""

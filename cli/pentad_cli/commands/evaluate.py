@@ -23,10 +23,12 @@ def _evaluate(run: Path, data: tuple[str, ...], evaluators: tuple[str, ...], as_
     from pentad.system.machine import prepare_process
 
     prepare_process()
+    from pentad.data.corpus import keep_pipes
     from pentad.runs.saved_run import open_run
 
     machine = parse(MachineOptions, request.tables.get("machine", {}), "machine")
     saved = open_run(run, catalogue=request.catalogue, device=machine.device, strict=strict)
+    data = keep_pipes(data)
     scores = [saved.evaluate(list(data) or None, evaluator=name) for name in dict.fromkeys(evaluators or (None,))]
     if as_json:
         first = {"run": run, "data": data or None, **vars(scores[0]), **scores[0].scores}

@@ -29,6 +29,8 @@ _METADATA_KEY = "pentad"
 PART = "__"
 """What stands in a field's name between the part of a chain that has the option and the option: `top_k__k` is `top-k.k`."""
 
+_GIVEN = "_pentad_given"
+
 
 def option(
     default: Any,
@@ -244,7 +246,9 @@ def parse(options_type: type[Options], values: Mapping[str, Any], where: str) ->
             raise UsageError(f"{where} has no option {name!r}.", hint, code="unknown-option")
         arguments[name] = specs[name].convert(value, f"--{where}.{specs[name].flag}" if where else f"--{specs[name].flag}")
     try:
-        return options_type(**arguments)
+        options = options_type(**arguments)
+        object.__setattr__(options, _GIVEN, frozenset(arguments))  # the class is frozen, and this is no field of it
+        return options
     except ValueError as error:
         raise UsageError(
             f"The options of {where or 'the run'} do not fit together: {error}", "Change one of them.", code="options-conflict"
@@ -265,6 +269,17 @@ def _field_name(key: str, specs: Mapping[str, OptionSpec], where: str) -> str:
             code="chain-option",
         )
     return owners[0]
+
+
+def given(options: Any) -> frozenset[str]:
+    """Return the names that the user gave, of options that `parse` made; of others, those that are not at their default.
+
+    What is not given is open: where a default does not fit the text, core may take another value, and says so.
+    """
+    names: frozenset[str] | None = getattr(options, _GIVEN, None)
+    if names is not None:
+        return names
+    return frozenset(field.name for field in dataclasses.fields(options) if getattr(options, field.name) != field.default)
 
 
 def to_dict(options: Any) -> dict[str, Any]:

@@ -25,7 +25,14 @@ from pentad.system.errors import UsageError, did_you_mean
 class DataOptions:
     """The text: the table `[data]`."""
 
-    sources: tuple[str, ...] = option((), "Names of corpora, files, folders or globs.")
+    sources: tuple[str, ...] = option((), "Names of corpora, files, folders or globs; - reads what is piped in.")
+    include: tuple[str, ...] = option((), 'More files of folders and globs to read, by patterns such as "*.log".')
+    exclude: tuple[str, ...] = option((), 'Files and folders below folders to leave out, by patterns: "*.md", "tests".')
+    strict: bool = option(False, "Refuse a folder that holds an unreadable file, instead of skipping the file.")
+    encoding: str = option(
+        "auto", "How the bytes of text files are read: utf-8, latin-1, …; auto is UTF-8, or what a byte order mark says."
+    )
+    text_key: str = option("", "Key of JSON lines, or column of .csv and .tsv files, that holds the text.")
     held_out: float = option(0.1, "Share of the text's bytes that is held out of training, for evaluation.", ge=0, lt=1)
     held_out_sources: tuple[str, ...] = option((), "Text for evaluation, instead of a share of the sources.")
     validation: float = option(

@@ -62,7 +62,8 @@ class Reader:
         suffix: the end of the file's name, with its dot, lower case: `.parquet`.
         summary: one line for listings.
         factory: `module:function`. A format's function takes an open binary file and yields a `str` or a record with keys for
-            each document (`pentad.Record`). A decompressor's takes an open binary file and returns one that yields the plain
+            each document (`pentad.Record`). It gets `text_key` and `encoding`, what the user said of these or an empty text
+            and `auto`, if it names them. A decompressor's takes an open binary file and returns one that yields the plain
             bytes.
         decompressor: whether this suffix is a compression (`book.txt.zst`) and not a format.
     """

@@ -180,7 +180,7 @@ class SavedRun:
         offered = self._evaluator(evaluator)
         run = RunDirectory(self.path)
         if data:
-            part = split_corpus(open_corpus(data, self.catalogue), 0.0).train
+            part = split_corpus(open_corpus(data, self.catalogue, self.recipe.data), 0.0).train
         else:
             split = self._own_text(observer)
             part = split.held_out

@@ -17,6 +17,7 @@ from pentad.contracts.observer import Observers, Plan, Preparation, RunObserver
 from pentad.contracts.optimizer import NamedParameter, Optimization
 from pentad.contracts.sampler import Sampler
 from pentad.contracts.session import Decoder, Session
+from pentad.data.corpus import keep_pipes
 from pentad.data.preparation import Kept, Prepared, prepare
 from pentad.inference.net import ModelNet
 from pentad.inference.scoring import Offered, find_evaluator
@@ -162,13 +163,15 @@ def assemble(
         UsageError, EngineError: as for `run`.
     """
     prepare_process()
-    training, wanted = resolved.recipe.training, resolved.recipe.machine
+    wanted = resolved.recipe.machine
     for stage in ("model", "optimizer", "sampler"):
         resolved.offers[stage].resolve()  # a broken implementation is found before the text is read
     machine = pick_machine(wanted.device, wanted.precision, wanted.threads)
     world = join_world(machine.device)
     observer = observer if world.is_first else Observers(())
-    prepared = prepare(resolved, catalogue, observer, earlier.kept if earlier else None, start.tokenizer if start else None)
+    kept, from_start = earlier.kept if earlier else None, start.tokenizer if start else None
+    prepared = prepare(_with_pipes_kept(resolved), catalogue, observer, kept, from_start)
+    resolved, training = prepared.resolved, prepared.resolved.recipe.training
     if earlier is None:
         _refuse_large(resolved, prepared, machine)
     model = make_model(resolved, prepared.vocabulary, prepared.builder, machine)
@@ -242,6 +245,14 @@ def _refuse_large(resolved: Resolved, prepared: Prepared, machine: Machine) -> N
         free_memory(machine.device),
     )
     refuse_large_model(sizes, machine.device)
+
+
+def _with_pipes_kept(resolved: Resolved) -> Resolved:
+    data = resolved.recipe.data
+    if "-" not in (*data.sources, *data.held_out_sources):
+        return resolved
+    data = dataclasses.replace(data, sources=keep_pipes(data.sources), held_out_sources=keep_pipes(data.held_out_sources))
+    return dataclasses.replace(resolved, recipe=resolved.recipe.replace(data=data))
 
 
 def session_of(model: Model, machine: Machine, prepared: Prepared) -> Session:
@@ -368,7 +379,7 @@ def plan_of(job: Job, folder: Path | None) -> Plan:
 
 
 def _warnings(job: Job, epochs: float) -> list[str]:
-    found = []
+    found = list(job.prepared.notes)
     held_out = job.prepared.split.held_out.n_bytes
     if held_out == 0:
         found.append("No text is held out, so the run ends without a score.")

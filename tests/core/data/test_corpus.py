@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import subprocess
@@ -11,7 +12,7 @@ import sys
 import pytest
 
 from pentad import Corpus, EngineError, Reader, hookimpl
-from pentad.data.corpus import named_from_anywhere, open_corpus
+from pentad.data.corpus import keep_pipes, named_from_anywhere, open_corpus
 from pentad.registry.catalogue import Catalogue
 from pentad.testing import raises_code
 
@@ -179,7 +180,8 @@ def test_globs_match_files_and_folders(catalogue, tmp_path):
     assert texts(["b*"], catalogue) == ["b1.txt", "b2.txt", "b3/d.txt"]
     assert texts(["**/d.txt"], catalogue) == ["b3/d.txt"]
     assert "found no match" in refused(["q*"], catalogue, "data-without-files").message
-    assert "found 1 that cannot be read" in refused(["*.png"], catalogue, "data-without-files").message
+    assert "found 1 binary" in refused(["*.p*"], catalogue, "data-without-files").message
+    assert texts(["*.png"], catalogue) == ["b.png"]  # a pattern that spells the ending means it
 
 
 def test_a_path_with_magic_characters_is_a_path(catalogue, tmp_path):
@@ -189,7 +191,42 @@ def test_a_path_with_magic_characters_is_a_path(catalogue, tmp_path):
 
 def test_a_file_named_twice_is_read_once(catalogue, tmp_path):
     (tmp_path / "a.txt").write_text("once")
-    assert texts(["a.txt", "./a.txt", "*.txt", "."], catalogue) == ["once"]
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/link.txt").symlink_to(tmp_path / "a.txt")
+    data = ["a.txt", "./a.txt", "*.txt", ".", "b", "b/link.txt", str(tmp_path), "fake:poems", "poems"]
+    assert texts(data, catalogue) == ["once", "a rose", "is a \ufffd rose"]
+    assert texts(data[3::-1], catalogue) == texts(["b", "."], catalogue) == ["once"]
+
+
+def test_a_list_with_commas(catalogue, tmp_path, monkeypatch):
+    for name in ("a.txt", "b.txt", "c,d.txt"):
+        (tmp_path / name).write_text(name)
+    assert texts(["a.txt,b.txt"], catalogue) == texts(["a.txt, b.txt"], catalogue) == ["a.txt", "b.txt"]
+    assert texts(["c,d.txt"], catalogue) == ["c,d.txt"]
+    assert texts(["b.*,poems"], catalogue) == ["b.txt", "a rose", "is a \ufffd rose"]
+    assert "--data ONE --data OTHER" in refused(["a.txt,gone.txt"], catalogue, "data-not-found").hint
+    assert [piece.source for piece in open_corpus(["a.txt,b.txt", "c,d.txt"], catalogue).pieces()] == [0, 1, 2]
+    named = named_from_anywhere(["a.txt, b.txt", "c,d.txt", "a.txt,poems"])
+    monkeypatch.chdir("/")
+    assert named == (*(str(tmp_path / name) for name in ("a.txt", "b.txt", "c,d.txt", "a.txt")), "poems")
+
+
+def test_what_is_piped_in_is_kept(catalogue, tmp_path, monkeypatch):
+    monkeypatch.setenv("PENTAD_CACHE", str(tmp_path / "cache"))
+
+    def kept(data):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+        return keep_pipes(["poems", "-"])
+
+    assert texts(kept(b"from a pipe"), catalogue)[2:] == ["from a pipe"]
+    assert kept(b"from a pipe") == kept(b"from a pipe") != kept(b"from another")
+    with raises_code("pipe-empty"):
+        kept(b"")
+    assert keep_pipes(["a.txt"]) == ("a.txt",)
+    assert len(list((tmp_path / "cache/pipes").iterdir())) == 2
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with raises_code("pipe-in-processes"):
+        kept(b"from a pipe")
 
 
 def test_compressed_files(catalogue, tmp_path):
@@ -216,13 +253,18 @@ def test_nothing_of_that_name(catalogue, tmp_path):
     refused([], catalogue, "data-missing")
 
 
-def test_unknown_suffix(catalogue, tmp_path):
-    (tmp_path / "a.parquet").write_bytes(b"PAR1")
-    error = refused(["a.parquet"], catalogue, "unknown-suffix")
-    assert ".jsonl, .loud, .md, .txt (each also with .gz, .rot); found .parquet" in error.message
-    assert "1 .parquet" in refused(["."], catalogue, "data-without-files").message
-    (tmp_path / "README").write_bytes(b"")
-    assert "found no suffix" in refused(["README"], catalogue, "unknown-suffix").message
+@pytest.mark.parametrize("name", ["script.py", "page.html", "table.csv", "notes", "a.b.c", "x.zz", "log.gz.1", "UPPER.LOG"])
+def test_a_named_file_is_text_whatever_its_name(catalogue, tmp_path, name):
+    (tmp_path / name).write_text("text")
+    assert texts([name], catalogue) == texts([str(tmp_path / name)], catalogue) == ["text"]
+    refused([name, "gone.txt"], catalogue, "data-not-found")
+
+
+def test_a_named_file_that_is_no_text_is_refused(catalogue, tmp_path):
+    (tmp_path / "a.bin").write_bytes(bytes(range(256)))
+    assert "a.bin must be UTF-8 text; found a NUL byte at byte 0." in refused(["a.bin"], catalogue, "text-not-utf8").message
+    (tmp_path / "a.txt").write_text("text")
+    refused(["a.bin", "."], catalogue, "text-not-utf8")
 
 
 @pytest.mark.parametrize(

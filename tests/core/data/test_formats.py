@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pentad.data import readers
+from pentad.config.recipe import DataOptions
+from pentad.data import formats
+from pentad.data.formats import read_csv, read_jsonl, read_piped, read_text, read_tsv
 from pentad.data.pieces import PIECE_CHARACTERS, Piece, cut
-from pentad.data.readers import read_jsonl, read_text
 from pentad.testing import raises_code
 
 
@@ -34,7 +35,7 @@ def message(read, data, code) -> str:
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0")), st.integers(1, 7))
 def test_text_is_kept_whatever_the_blocks(written, block):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(readers, "BLOCK_BYTES", block)
+        patch.setattr(formats, "BLOCK_BYTES", block)
         if not written.startswith("\ufeff"):
             assert text(written.encode()) == written
 
@@ -58,14 +59,85 @@ def test_newlines_stay_and_the_byte_order_mark_goes():
     ],
 )
 def test_what_is_no_text_is_found_at_its_byte(data, offset, found, block, monkeypatch):
-    if data.startswith(b"\xef") and block < 3:
-        pytest.skip("a mark is looked for in the first block, which is never so short on disk")
-    monkeypatch.setattr(readers, "BLOCK_BYTES", block)
+    monkeypatch.setattr(formats, "BLOCK_BYTES", block)
     assert f"{found} at byte {offset}." in message(text, data, "text-not-utf8")
 
 
-def test_utf_16_is_named():
-    assert "UTF-16" in message(text, "abc".encode("utf-16"), "text-not-utf8")
+@pytest.mark.parametrize("block", [1, 3, 1 << 20])
+@pytest.mark.parametrize("mark", ["utf-16", "utf-32", "utf-8-sig"])
+def test_a_byte_order_mark_says_the_encoding(mark, block, monkeypatch):
+    monkeypatch.setattr(formats, "BLOCK_BYTES", block)
+    assert text("é 😀\r\n".encode(mark)) == "é 😀\r\n"
+    assert lines('{"text": "é 😀"}\n'.encode(mark)) == ["é 😀"]
+    big = ({"utf-16": b"\xfe\xff", "utf-32": b"\0\0\xfe\xff"}.get(mark, b"")) + "ab".encode(
+        mark.replace("-sig", "") + "-be" * (mark != "utf-8-sig")
+    )
+    assert text(big) == "ab"
+
+
+def in_encoding(data: bytes, encoding: str) -> str:
+    return "".join(piece.text for piece in read_text(io.BytesIO(data), "a.txt", DataOptions(encoding=encoding)))
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-16-le", "utf-8", "shift_jis"])
+def test_an_encoding_that_is_named(encoding):
+    written = "naïve café\n" if encoding != "shift_jis" else "こんにちは\n"
+    assert in_encoding(written.encode(encoding), encoding) == written
+
+
+def test_what_does_not_fit_a_named_encoding_is_found_at_its_byte():
+    assert "cp1252 text; found the byte 0x81 at byte 2." in message(
+        lambda data: in_encoding(data, "cp1252"), b"ab\x81", "text-not-utf8"
+    )
+    assert "at byte 3." in message(lambda data: in_encoding(data, "latin-1"), b"abc\0", "text-not-utf8")
+    for name in ("klingon", "rot13", "a\0b", ""):
+        message(lambda data, name=name: in_encoding(data, name), b"a", "unknown-encoding")
+
+
+def test_what_is_not_utf_8_says_which_flag_to_give():
+    def hint(data):
+        with raises_code("text-not-utf8") as caught:
+            text(data)
+        return caught.value.hint
+
+    assert "--encoding latin-1" in hint(b"caf\xe9")
+    assert "--encoding utf-16-le" in hint("some text".encode("utf-16-le"))
+    assert "--encoding utf-16-be" in hint("some text".encode("utf-16-be"))
+    assert "--encoding" not in hint(b"PK\3\4 and more bytes of a zip\0")
+
+
+def cells(data: str, key: str, read=read_csv) -> list[str]:
+    return [piece.text for piece in read(io.BytesIO(data.encode()), "a.csv", DataOptions(text_key=key))]
+
+
+def test_the_cells_of_a_column_are_documents():
+    table = 'id,text\r\n1,one\r\n2,"two, and\nhalf ""quoted"""\r\n3,\r\n4\r\n5,five'
+    assert cells(table, "text") == ["one", 'two, and\nhalf "quoted"', "five"]
+    assert cells("a\tb\nx, y\tz\n", "a", read_tsv) == ["x, y"]
+    assert cells("\ufefftext\nwith a mark", "text") == ["with a mark"]
+
+
+def test_tables_without_the_column_and_damaged_ones(monkeypatch):
+    assert "found id, body" in message(lambda table: cells(table, "text"), "id,body\n1,a\n", "document-format")
+    monkeypatch.setattr(formats, "LONGEST_LINE", 20)
+    assert "a.csv, line " in message(lambda table: cells(table, "b"), 'a,b\n1,"' + "never ends\n" * 9, "document-format")
+
+
+def test_a_key_of_json_lines():
+    def read(line, key="body"):
+        return [piece.text for piece in read_jsonl(io.BytesIO(line.encode()), "a.jsonl", DataOptions(text_key=key))]
+
+    assert read('{"body": "a", "text": "b"}\n{"body": null}\n{"body": "c"}') == ["a", "c"]
+    assert '"body"' in message(read, '{"text": "b"}', "document-format")
+    with raises_code("document-format") as caught:
+        read('{"id": "7", "content": "a long text"}', "")
+    assert "--text-key content" in caught.value.hint
+
+
+def test_what_is_piped_in_is_text_or_json_lines():
+    data = b'{"a": "one"}\n{"a": "two"}\n'
+    assert [piece.text for piece in read_piped(io.BytesIO(data), "x")] == [data.decode()]
+    assert [piece.text for piece in read_piped(io.BytesIO(data), "x", DataOptions(text_key="a"))] == ["one", "two"]
 
 
 def test_jsonl_documents():
@@ -100,7 +172,7 @@ def test_bytes_of_jsonl_that_are_no_text():
 
 
 def test_an_endless_line_is_refused(monkeypatch):
-    monkeypatch.setattr(readers, "LONGEST_LINE", 50)
+    monkeypatch.setattr(formats, "LONGEST_LINE", 50)
     assert "line 1, " in message(lines, json.dumps({"text": "a" * 100}), "line-too-long")
 
 
