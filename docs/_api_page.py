@@ -108,7 +108,7 @@ def api_page(root: Path) -> str:
 
 
 def _hooks(module: Module) -> str:
-    kinds = {hook: (kind, record) for kind, (hook, record, _) in KINDS.items()}
+    kinds = {hook: (kind, record) for kind, (hook, record, *_) in KINDS.items()}
     sentence, _, code = module.text.partition("\n\n")
     parts = ["## Hooks", sentence, f"```python\n{code}\n```", "### pentad.hookimpl"]
     parts.append(

@@ -23,6 +23,7 @@ from pentad.config.options import NoOptions, describe
 from pentad.config.stages import STAGE_SPECS
 from pentad.registry import hookspecs
 from pentad.registry.entry_points import EntryPoint, entry_points_of
+from pentad.registry.failures import remember
 from pentad.registry.records import (
     HOOK_API_VERSION,
     Command,
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 ENTRY_POINT_GROUP = "pentad"
 
 
+_BESIDE = "pentad.testing.beside"
+
+
 class Kind(NamedTuple):
     """One kind of thing that plugins offer.
 
@@ -49,21 +53,38 @@ class Kind(NamedTuple):
         hook: asked for it.
         record: what the hook must return a list of.
         contracts: `module:Class` of what the record's factory must return, one of them; none where the caller checks it.
+        conformance: `module:Class` of the kit that checks the contract.
     """
 
     hook: str
     record: type[Any]
     contracts: tuple[str, ...] = ()
+    conformance: str = ""
 
 
 KINDS: dict[str, Kind] = {
-    **{name: Kind(spec.hook, Implementation, spec.contracts) for name, spec in STAGE_SPECS.items()},
-    "corpus": Kind("engine_corpora", Corpus),
-    "reader": Kind("engine_readers", Reader),
-    "observer": Kind("engine_observers", Observer, ("pentad.contracts.observer:RunObserver",)),
-    "command": Kind("engine_commands", Command),
-    "executor": Kind("engine_executors", Executor, ("pentad.contracts.executor:TaskExecutor",)),
-    "evaluator": Kind("engine_evaluators", Evaluator, ("pentad.contracts.evaluator:RunEvaluator",)),
+    **{name: Kind(spec.hook, Implementation, spec.contracts, spec.conformance) for name, spec in STAGE_SPECS.items()},
+    "corpus": Kind("engine_corpora", Corpus, (), f"{_BESIDE}.corpus:CorpusConformance"),
+    "reader": Kind("engine_readers", Reader, (), f"{_BESIDE}.reader:ReaderConformance"),
+    "observer": Kind(
+        "engine_observers",
+        Observer,
+        ("pentad.contracts.observer:RunObserver",),
+        f"{_BESIDE}.observer:ObserverConformance",
+    ),
+    "command": Kind("engine_commands", Command, (), f"{_BESIDE}.command:CommandConformance"),
+    "executor": Kind(
+        "engine_executors",
+        Executor,
+        ("pentad.contracts.executor:TaskExecutor",),
+        f"{_BESIDE}.executor:ExecutorConformance",
+    ),
+    "evaluator": Kind(
+        "engine_evaluators",
+        Evaluator,
+        ("pentad.contracts.evaluator:RunEvaluator",),
+        f"{_BESIDE}.evaluator:EvaluatorConformance",
+    ),
 }
 """What can be offered, by the word for it."""
 
@@ -91,6 +112,14 @@ class Offer(Generic[Record]):
     def full_name(self) -> str:
         """The name that is always unambiguous: `pentad-gpt:gpt`."""
         return f"{self.distribution}:{self.name}"
+
+    @property
+    def table(self) -> str:
+        """The word before the dot in the flags of its options: `model` of `--model.n-layer`, or its own name.
+
+        Of some kinds a command uses one at a time, and their flags bear the kind's name; of the others it may use many.
+        """
+        return self.kind if self.kind in (*STAGE_SPECS, "executor") else self.name.lstrip(".").replace(".", "-")
 
     @property
     def fingerprint(self) -> str:
@@ -144,7 +173,7 @@ class Offer(Generic[Record]):
             EngineError: as for `resolve`, or the factory returns something else.
         """
         factory = self.resolve()
-        made = factory(options, *arguments, **_named_by(factory, available, self.kind))
+        made = factory(options, *arguments, **arguments_for(factory, available, self.kind))
         contracts = tuple(resolve(contract) for contract in KINDS[self.kind].contracts)
         if not isinstance(made, contracts):
             names = " or a ".join(contract.__name__ for contract in contracts)
@@ -156,7 +185,8 @@ class Offer(Generic[Record]):
         return made
 
 
-def _named_by(factory: Callable[..., Any], available: Mapping[str, Any], kind: str) -> dict[str, Any]:
+def arguments_for(factory: Callable[..., Any], available: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """Return what a factory gets by name: what it names, and where it takes `**` what the contract of its kind promises."""
     import inspect
 
     try:
@@ -287,7 +317,7 @@ class Catalogue:
             with contextlib.suppress(Exception):
                 self._manager.unregister(plugin)
             raise
-        for kind, (hook, record_type, _) in KINDS.items():
+        for kind, (hook, record_type, *_) in KINDS.items():
             if hook not in callers:
                 continue
             implementation = next(found for found in callers[hook].get_hookimpls() if found.plugin is plugin)
@@ -309,6 +339,7 @@ class Catalogue:
         self._taken.update(names)
         for offer in offers:
             self._offers[offer.kind].append(offer)
+            remember(offer)
 
     def _note_deprecated(self, distribution: str, version: str, warning: Warning) -> None:
         """Note that a hook will go; it is asked all the same. A hookspec says so: `@hookspec(warn_on_impl=…)`."""
