@@ -11,7 +11,6 @@ import contextlib
 import functools
 import os
 import re
-import sys
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,8 @@ from pentad.config.options import NoOptions, describe
 from pentad.config.stages import STAGE_SPECS
 from pentad.registry import hookspecs
 from pentad.registry.entry_points import EntryPoint, entry_points_of
-from pentad.registry.failures import remember
+from pentad.registry.failures import check_command, remember, wrong_return
+from pentad.registry.plugin_file import UNPACKAGED, load_file
 from pentad.registry.records import (
     HOOK_API_VERSION,
     Command,
@@ -156,9 +156,15 @@ class Offer(Generic[Record]):
     def _unusable(self, error: BaseException) -> EngineError:
         return EngineError(
             f"The {self.kind} {self.name} of {self.distribution} {self.version} cannot be loaded: {one_line(error)}",
-            f"Reinstall it (pip install --force-reinstall {self.distribution}), or use another {self.kind}.",
+            f"{self._remedy}, or use another {self.kind}.",
             code="implementation-broken",
         )
+
+    @property
+    def _remedy(self) -> str:
+        if self.version == UNPACKAGED:
+            return f"Correct {self.distribution} ({check_command(self.distribution, self.name)} tells more)"
+        return f"Reinstall it (pip install --force-reinstall {self.distribution})"
 
     def make(self, options: Any, *arguments: Any, **available: Any) -> Any:
         """Call the factory and check what comes back against the contract of its kind: the one door to every implementation.
@@ -170,19 +176,30 @@ class Offer(Generic[Record]):
                 promises if it takes `**`.
 
         Raises:
-            EngineError: as for `resolve`, or the factory returns something else.
+            EngineError: as for `resolve`; the factory cannot be called like this, or returns something else.
         """
         factory = self.resolve()
-        made = factory(options, *arguments, **arguments_for(factory, available, self.kind))
+        given = arguments_for(factory, available, self.kind)
+        try:
+            made = factory(options, *arguments, **given)
+        except TypeError as error:
+            if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+                raise  # of the factory's own code
+            raise self._uncallable(error, len(arguments), tuple(available)) from error
         contracts = tuple(resolve(contract) for contract in KINDS[self.kind].contracts)
         if not isinstance(made, contracts):
-            names = " or a ".join(contract.__name__ for contract in contracts)
-            raise EngineError(
-                f"The {self.kind} {self.full_name} must return a {names}; found {type(made).__name__}.",
-                f"engine plugins check {self.distribution} tells more; or use another {self.kind}.",
-                code="plugin-contract",
-            )
+            names = " or a ".join(f"pentad.{contract.__name__}" for contract in contracts)
+            raise wrong_return(factory, "", f"a {names}", made)
         return made
+
+    def _uncallable(self, error: TypeError, n_arguments: int, names: tuple[str, ...]) -> EngineError:
+        parameters = ["options", *(["parameters"] if n_arguments else []), *(f"{name}=…" for name in names)]
+        return EngineError(
+            f"The {self.kind} {self.full_name} must have a factory that can be called as factory({', '.join(parameters)}); "
+            f"found that {error}.",
+            f"Give the factory these arguments. {check_command(self.distribution, self.name)} tells more.",
+            code="plugin-contract",
+        )
 
 
 def arguments_for(factory: Callable[..., Any], available: Mapping[str, Any], kind: str) -> dict[str, Any]:
@@ -243,7 +260,7 @@ class Catalogue:
         for entry_point in entry_points_of(ENTRY_POINT_GROUP) if entry_points is None else entry_points:
             self._load(entry_point.distribution, entry_point.version, entry_point.load)
         for path in plugin_files:
-            self._load(str(path), "unpackaged", functools.partial(load_file, path), fatal=True)
+            self._load(str(path), UNPACKAGED, functools.partial(load_file, path), fatal=True)
 
     def offers(self, kind: str) -> list[Offer[Any]]:
         """List what is offered of a kind (a word of `KINDS`), by name and then by distribution."""
@@ -339,7 +356,7 @@ class Catalogue:
         self._taken.update(names)
         for offer in offers:
             self._offers[offer.kind].append(offer)
-            remember(offer)
+            remember(offer.kind, offer.name, offer.distribution, offer.version, offer.record.factory)
 
     def _note_deprecated(self, distribution: str, version: str, warning: Warning) -> None:
         """Note that a hook will go; it is asked all the same. A hookspec says so: `@hookspec(warn_on_impl=…)`."""
@@ -403,36 +420,3 @@ def _offer(kind: str, record: Any, record_type: type[Any], distribution: str, ve
 
 def _names_attribute(place: str) -> bool:
     return re.fullmatch(r"[\w.]+:\w+", place) is not None
-
-
-def load_file(file: str | Path) -> Any:
-    """Import a plugin that is a single file, under the name of the file.
-
-    Raises:
-        UsageError: there is no such file, or its name is that of a module that exists.
-    """
-    import importlib.util
-    from pathlib import Path
-
-    path = Path(file)
-    if not path.is_file():
-        raise UsageError(f"--plugin expects a Python file, found no file at {path}.", "Check the path.", code="file-missing")
-    name = path.stem
-    loaded = sys.modules.get(name)
-    if loaded is not None and getattr(loaded, "__file__", None) == str(path.resolve()):
-        return loaded
-    found = importlib.util.find_spec(name) if loaded is None and "." not in name else None
-    if loaded is not None or (found is not None and found.origin != str(path.resolve())):
-        raise UsageError(f"--plugin {path}: a module named {name} exists already.", "Rename the file.", code="name-taken")
-    spec = importlib.util.spec_from_file_location(name, path.resolve())
-    if spec is None or spec.loader is None:
-        raise UsageError(f"--plugin expects a Python file, found {path}.", "Give it the ending .py.", code="not-a-python-file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # what it prints is no part of a command's result
-            spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module

@@ -3,40 +3,49 @@
 from __future__ import annotations
 
 import functools
-import os
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from pentad.system.errors import EngineError, one_line
+from pentad.system.frames import frames_of, package_of, place_of
 
-if TYPE_CHECKING:
-    from pentad.registry.catalogue import Offer
 
-_OFFERS: dict[str, list[Offer[Any]]] = {}
+class Origin(NamedTuple):
+    """Where code comes from.
+
+    Args:
+        kind, name: of what is offered.
+        distribution, version: who offers it.
+        module: its factory's.
+    """
+
+    kind: str
+    name: str
+    distribution: str
+    version: str
+    module: str
+
+
+_ORIGINS: dict[str, list[Origin]] = {}
 """What was offered in this process, by the package that its code lies in: an error knows the code, and no catalogue."""
 
 
-def remember(offer: Offer[Any]) -> None:
-    """Note whose code a package is."""
-    offers = _OFFERS.setdefault(_package(_module(offer.record.factory)), [])
-    if offer.full_name not in [other.full_name for other in offers if other.kind == offer.kind]:
-        offers.append(offer)
-
-
-def raised_in(error: BaseException, factory: str | Callable[..., Any]) -> str:
-    """Return the file and line where the code of a factory's package raised an error; empty where it did not."""
-    package = _package(_module(factory))
-    places = [place for module, place in _frames(error) if _package(module) == package]
-    return places[-1] if places else ""
+def remember(kind: str, name: str, distribution: str, version: str, factory: str | Callable[..., Any]) -> None:
+    """Note whose code a factory's package is."""
+    module = module_of(factory)
+    origins, origin = _ORIGINS.setdefault(package_of(module), []), Origin(kind, name, distribution, version, module)
+    if origin not in origins:
+        origins.append(origin)
 
 
 def plugin_failure(error: BaseException) -> EngineError | None:
     """Say in which plugin an unforeseen error was raised; None where no plugin's code was on the way to it."""
-    for module, place in reversed(list(_frames(error))):
-        offers = _OFFERS.get(_package(module))
-        if offers:
-            message = f"{_whose(module, offers)} failed in {place}: {one_line(error)}"
-            return EngineError(message, _advice(offers), code="plugin-failed")
+    for module, place in reversed(list(frames_of(error))):
+        origins = _ORIGINS.get(package_of(module))
+        if origins:
+            whose = _whose(module, origins)
+            message = f"{whose[0].upper()}{whose[1:]} failed in {place}: {one_line(error)}"
+            return EngineError(message, _advice(origins), code="plugin-failed")
     return None
 
 
@@ -53,34 +62,31 @@ def wrong_return(thing: object, method: str, expected: str, found: object) -> En
 
     kind = thing if inspect.isclass(thing) or inspect.isroutine(thing) else type(thing)
     module = str(getattr(kind, "__module__", ""))
-    offers = _OFFERS.get(_package(module), [])
+    origins = _ORIGINS.get(package_of(module), [])
     name = f"{getattr(kind, '__qualname__', kind)}{f'.{method}' if method else ''}"
-    whose = f"{name} of {_whose(module, offers)}" if offers else name
+    whose = f"{name} of {_whose(module, origins)}" if origins else name
     place = _defined(getattr(kind, method, kind) if method else kind)
     where = f" ({place})" if place else ""
-    hint = _advice(offers) if offers else "Correct it; the contract is in docs/api.md."
+    hint = _advice(origins) if origins else "Correct it; the contract is in docs/api.md."
     return EngineError(f"{whose}{where} must return {expected}; found {_described(found)}.", hint, code="plugin-contract")
 
 
-def check_command(offer: Offer[Any]) -> str:
-    """Return the command that checks one offer, as a shell wants it."""
+def check_command(distribution: str, name: str = "") -> str:
+    """Return the command that checks all or one of what a distribution offers, as a shell wants it."""
     import shlex
 
-    return f"engine plugins check {shlex.quote(offer.full_name)}"
+    return f"engine plugins check {shlex.quote(f'{distribution}:{name}' if name else distribution)}"
 
 
-def _whose(module: str, offers: list[Offer[Any]]) -> str:
-    """Return `The model gpt of pentad-gpt 0.1.0`: of several offers of a package those that live in the module itself."""
-    exact = [offer for offer in offers if _module(offer.record.factory) == module] or offers
-    first = exact[0]
-    names = " or ".join(f"{offer.kind} {offer.name}" for offer in exact[:3])
-    return f"the {names} of {first.distribution} {first.version}"
+def _whose(module: str, origins: list[Origin]) -> str:
+    """Return `the model gpt of pentad-gpt 0.1.0`: of several offers of a package those that live in the module itself."""
+    exact = [origin for origin in origins if origin.module == module] or origins
+    names = " or ".join(f"{origin.kind} {origin.name}" for origin in exact[:3])
+    return f"the {names} of {exact[0].distribution} {exact[0].version}"
 
 
-def _advice(offers: list[Offer[Any]]) -> str:
-    import shlex
-
-    command = check_command(offers[0]) if len(offers) == 1 else f"engine plugins check {shlex.quote(offers[0].distribution)}"
+def _advice(origins: list[Origin]) -> str:
+    command = check_command(origins[0].distribution, origins[0].name if len(origins) == 1 else "")
     return f"{command} tells more, and --debug shows the traceback."
 
 
@@ -97,37 +103,15 @@ def _defined(thing: Any) -> str:
 
     try:
         thing = inspect.unwrap(thing)
-        return _place(inspect.getsourcefile(thing) or "", inspect.getsourcelines(thing)[1])
+        return place_of(inspect.getsourcefile(thing) or "", inspect.getsourcelines(thing)[1])
     except (TypeError, OSError):
         return ""
 
 
-def _frames(error: BaseException) -> Iterator[tuple[str, str]]:
-    """Yield the module and the place of each frame of a traceback, the innermost last."""
-    import traceback
-
-    for frame, line in traceback.walk_tb(error.__traceback__):
-        yield str(frame.f_globals.get("__name__", "")), _place(frame.f_code.co_filename, line)
-
-
-def _place(file: str, line: int) -> str:
-    """Return `mine.py, line 3`: the path as it works from here, where that is shorter."""
-    if not file:
-        return ""
-    try:
-        near = os.path.relpath(file)
-    except ValueError:  # another drive
-        near = file
-    return f"{min(file, near, key=len)}, line {line}"
-
-
-def _module(factory: str | Callable[..., Any]) -> str:
+def module_of(factory: str | Callable[..., Any]) -> str:
+    """Return the module of a factory, given as `module:attribute` or as what can be called."""
     while isinstance(factory, functools.partial):
         factory = factory.func
     if isinstance(factory, str):
         return factory.partition(":")[0]
     return str(getattr(factory, "__module__", None) or type(factory).__module__)
-
-
-def _package(module: str) -> str:
-    return module.partition(".")[0]

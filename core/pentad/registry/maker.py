@@ -9,9 +9,6 @@ from typing import Any
 from pentad.registry.catalogue import Offer
 from pentad.system.errors import EngineError, one_line
 
-UNPACKAGED = "unpackaged"
-"""The version of a plugin that is a single file."""
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Maker:

@@ -23,7 +23,8 @@ from pentad.config.stages import STAGES
 from pentad.contracts.tokenizer import Tokenizer
 from pentad.data.corpus import named_from_anywhere
 from pentad.registry.catalogue import Catalogue, Offer
-from pentad.registry.maker import UNPACKAGED, Maker
+from pentad.registry.maker import Maker
+from pentad.registry.plugin_file import UNPACKAGED
 from pentad.registry.resolving import Resolved, resolve
 from pentad.system.cache import folder_fingerprint
 from pentad.system.errors import EngineError, UsageError, to_resume

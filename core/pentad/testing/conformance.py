@@ -10,9 +10,10 @@ from typing import Any, ClassVar, Literal
 
 from pentad.config.options import NoOptions, parse, to_dict
 from pentad.registry.catalogue import Catalogue, arguments_for
-from pentad.registry.failures import raised_in
+from pentad.registry.failures import module_of
 from pentad.registry.records import HookRecord, resolve
 from pentad.system.errors import one_line
+from pentad.system.frames import raised_in
 
 
 def require(condition: bool, message: str) -> None:
@@ -117,7 +118,7 @@ class Conformance:
         """Say what a check failed with; where the subject itself raised, with its file and line."""
         if isinstance(error, AssertionError):
             return str(error)
-        place = raised_in(error, self.record().factory)
+        place = raised_in(error, module_of(self.record().factory))
         return f"raised {one_line(error)}{f' in {place}' if place else ''}"
 
     def record(self) -> HookRecord:

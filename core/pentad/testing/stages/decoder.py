@@ -123,7 +123,7 @@ class DecoderConformance(Conformance):
     def check_logprobs_are_the_models(self) -> None:
         """Where `logprobs` asks for it, an event's log-probability is the model's, before anything changed it."""
         session = _session()
-        for events in self.sequences(session, self.limits(3, logprobs=True)):
+        for events in filter(None, self.sequences(session, self.limits(3, logprobs=True))):
             expected = _logprobs(session, events)
             for event, row in zip(events, expected, strict=True):
                 right = float(row[event.token])
@@ -136,7 +136,7 @@ class DecoderConformance(Conformance):
     def check_alternatives_are_the_likeliest(self) -> None:
         """Where `alternatives` asks for it, an event lists the model's likeliest ids, likeliest first; otherwise none."""
         session = _session()
-        for events in self.sequences(session, self.limits(2, alternatives=3)):
+        for events in filter(None, self.sequences(session, self.limits(2, alternatives=3))):
             for event, row in zip(events, _logprobs(session, events), strict=True):
                 best = row.topk(3)
                 found = [token for token, _ in event.alternatives]
@@ -159,15 +159,16 @@ class DecoderConformance(Conformance):
         close = getattr(stopped, "close", None)
         if close is not None:
             close()
+        torch.manual_seed(0)  # so that only the check for it fails where a decoder draws from torch's global generator
         again = _comparable(self.sequences(session, self.limits(), decoder))
+        torch.manual_seed(0)
         fresh = _comparable(self.sequences(_session(), self.limits()))
         require(again == fresh, "after an earlier iterator was closed the sequences are others; start each decode from nothing")
 
     def check_goes_beyond_the_context(self) -> None:
-        """A prompt that fills the model's context, and texts that go beyond it, are no errors."""
-        session = session_of(Table(random_table(_SIZE), context_length=8), _SPECIAL)
-        for events in self.sequences(session, self.limits()):
-            require(bool(events), "nothing is decoded behind a prompt as long as the context")
+        """A prompt that is longer than the model's context is no error: the session moves the context on."""
+        session = session_of(Table(random_table(_SIZE), context_length=6), _SPECIAL)
+        require(any(self.sequences(session, self.limits())), "nothing is decoded behind a prompt longer than the context")
 
 
 def _session() -> ModelSession:

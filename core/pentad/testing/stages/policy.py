@@ -60,7 +60,8 @@ class PolicyBuilderConformance(Conformance):
 
     def rows(self, indices: Any = _INDICES, seed: int = 1, session: Session | None = None) -> Batch:
         """Return what a fresh builder writes."""
-        found = self.builder().roll_out(tokens_of(), indices, seed, session or self.session())
+        with torch.no_grad():
+            found = self.builder().roll_out(tokens_of(), indices, seed, session or self.session())
         require(isinstance(found, Batch), f"roll_out must return a Batch, found a {type(found).__name__}")
         return found
 
@@ -101,6 +102,8 @@ class PolicyBuilderConformance(Conformance):
     def check_same_rows_in_any_grouping(self) -> None:
         """An example depends on its own index: in two batches the rows are those of one."""
         whole = _bytes(self.rows())
+        if whole != _bytes(self.rows()):
+            return  # check_same_rows_again says what is wrong here
         halves = [row for part in (_INDICES[:2], _INDICES[2:]) for row in _bytes(self.rows(part))]
         require(halves == whole, "two batches give other rows than one; draw by the index, not by the place in the batch")
 
@@ -148,4 +151,5 @@ def _bytes(batch: Batch) -> list[bytes]:
     """Return each row as bytes, with all that stands beside it."""
     arrays = [batch.inputs, batch.targets, *(array for _, array in sorted(batch.extra.items()))]
     arrays += [] if batch.weights is None else [batch.weights]
-    return [b"".join(np.ascontiguousarray(array[row]).tobytes() for array in arrays) for row in range(len(batch.inputs))]
+    whole = [array for array in arrays if len(array) == len(batch.inputs)]
+    return [b"".join(np.ascontiguousarray(array[row]).tobytes() for array in whole) for row in range(len(batch.inputs))]
