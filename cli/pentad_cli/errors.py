@@ -14,6 +14,7 @@ from typing import TextIO
 
 import click
 
+from pentad.registry.failures import plugin_failure
 from pentad.system.errors import EngineError, UsageError, did_you_mean
 from pentad_cli.output import paint, say
 from pentad_cli.started import runnable
@@ -43,6 +44,9 @@ def as_engine_error(error: BaseException) -> EngineError:
         )
     if _is_out_of_memory(error):
         return _out_of_memory(str(error))
+    of_plugin = plugin_failure(error)
+    if of_plugin is not None:
+        return of_plugin
     first = (str(error).strip().splitlines() or [""])[0]
     return EngineError(
         f"Something unforeseen went wrong ({type(error).__name__}: {first}).",

@@ -12,7 +12,7 @@ import click
 from pentad.config.options import OptionSpec, describe
 from pentad.config.stages import STAGE_SPECS, STAGES
 from pentad.registry.catalogue import KINDS, Catalogue, Offer
-from pentad.registry.records import Executor, Implementation, Observer
+from pentad.registry.records import OptionsRecord
 from pentad.system.errors import UsageError, did_you_mean
 from pentad_cli.command import EngineCommand, EngineSubgroup, Folder, debug_option, json_option, plugin_option
 from pentad_cli.group import installed
@@ -28,10 +28,6 @@ TITLES = {
     "evaluator": "Evaluators: scores of held-out text (engine evaluate --with)",
     "command": "Commands",
 }
-
-
-_NAMED_BY_KIND = (*STAGES, "executor")
-"""Kinds of which a command uses one at a time, so that their flags bear the kind's name: `--model.n-layer`."""
 
 
 def _list(plugin: Sequence[Path], as_json: bool) -> None:
@@ -132,7 +128,7 @@ def _describe(offer: Offer[Any]) -> None:
     title = paint(offer.name, "bold cyan")
     say(f"{title}  {paint(f'{offer.kind} of {offer.distribution} {offer.version}', 'dim')}")
     say("\n".join(wrap(visible_line(offer.record.summary), terminal_width())))
-    if not isinstance(offer.record, (Executor, Implementation, Observer)):
+    if not isinstance(offer.record, OptionsRecord):
         return
     specs = describe(offer.options)
     if not specs:
@@ -166,11 +162,11 @@ def _facts(offer: Offer[Any]) -> dict[str, Any]:
         "version": offer.version,
         "summary": offer.record.summary,
     }
-    if isinstance(offer.record, (Executor, Implementation, Observer)):
+    if isinstance(offer.record, OptionsRecord):
         facts["options"] = [
             {
                 "name": spec.name,
-                "flag": f"--{offer.kind if offer.kind in _NAMED_BY_KIND else offer.name}.{spec.flag}",
+                "flag": f"--{offer.table}.{spec.flag}",
                 "type": spec.type.__name__,
                 "optional": spec.optional,
                 "default": spec.default,

@@ -47,7 +47,8 @@ def option(
     """Declare one option as a dataclass field.
 
     Args:
-        default: the value when the user says nothing.
+        default: the value when the user says nothing: of the field's type, which is `int`, `float`, `bool`, `str` or
+            `tuple[str, ...]`, or `… | None`. A list is a `tuple[str, ...]`: `--model.layers a,b`.
         help: one sentence for `--help`; give the unit.
         ge, gt, le, lt: bounds, inclusive and exclusive.
         choices: the allowed words of a `str` option.
@@ -55,7 +56,15 @@ def option(
             differ only in options that cannot are taken for the same run by comparisons.
         inherited: whether a run that starts from another takes the value from there. False for what matters while the model is
             trained and does not shape it, such as dropout: then the new recipe decides.
+
+    Raises:
+        TypeError: the default is a list, a dict or a set, which can be changed.
     """
+    if isinstance(default, (list, dict, set)):
+        raise TypeError(
+            f"an option's default must not be changeable, as every run would share it; found the {type(default).__name__} "
+            f"{default!r}. Use a tuple: ({', '.join(repr(str(part)) for part in default) + ',' if default else ''})"
+        )
     metadata = {
         "help": help,
         "ge": ge,
@@ -201,10 +210,17 @@ def describe(options_type: type) -> list[OptionSpec]:
     """List the options of a dataclass, in the order of its fields.
 
     Raises:
-        TypeError: the class is no dataclass, or a field has a type that options cannot have.
+        TypeError: the class is no frozen dataclass, or a field has no plain default or a type that options cannot have.
     """
     if not dataclasses.is_dataclass(options_type):
         raise TypeError(f"options must be a dataclass, found {options_type!r}")
+    if not isinstance(options_type, type):
+        raise TypeError(f"options must be the dataclass itself, found an object of it: {options_type!r}")
+    if not options_type.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        raise TypeError(
+            f"options must be frozen, so that nothing changes them during a run: write @dataclass(frozen=True, kw_only=True) "
+            f"above {options_type.__name__}"
+        )
     hints = typing.get_type_hints(options_type)
     return [_spec(field, hints[field.name]) for field in dataclasses.fields(options_type)]
 
@@ -218,6 +234,8 @@ def _spec(field: dataclasses.Field[Any], hint: Any) -> OptionSpec:
     base = typing.get_origin(hint) or hint
     if base not in _CONVERTERS:
         raise TypeError(f"option {field.name}: type {hint!r} is not one of int, float, bool, str, tuple[str, ...]")
+    if field.default_factory is not dataclasses.MISSING:
+        raise TypeError(f"option {field.name} has a default_factory; give a default that cannot be changed, a tuple for a list")
     if field.default is dataclasses.MISSING:
         raise TypeError(f"option {field.name} has no default")
     metadata = field.metadata.get(_METADATA_KEY, {"help": ""})

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pentad.config.recipe import Recipe
 from pentad.system.errors import one_line
+from pentad.system.frames import raised_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -295,7 +296,9 @@ class Observers(RunObserver):
             except Exception as error:
                 self._observers.remove(observer)
                 name = type(observer).__name__
-                warnings.warn(f"The observer {name} raised in {method} and is left out from here on: {one_line(error)}")
+                place = raised_in(error, type(observer).__module__)
+                where = f" ({place})" if place else ""
+                warnings.warn(f"The observer {name} raised in {method}{where} and is left out from here on: {one_line(error)}")
                 continue
             if isinstance(request, StopTraining | ScaleLearningRate):
                 self._requests.append(request)

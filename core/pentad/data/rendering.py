@@ -22,6 +22,7 @@ from pentad.contracts.records import Document, Record, Span
 from pentad.contracts.tokenizer import TokenIds, Tokenizer
 from pentad.data.pieces import PIECE_CHARACTERS, Piece, cut
 from pentad.registry.catalogue import Offer
+from pentad.registry.failures import wrong_return
 from pentad.system.errors import EngineError, one_line
 
 _REPORT = "Report it to the builder's author (engine plugins check shows more)."
@@ -133,7 +134,7 @@ def _plain(pieces: Sequence[Piece], tokenizer: Tokenizer) -> Encoded:
     end = _end(tokenizer)
     ids: list[TokenIds] = [end[:0]]
     ends, sources, place = [], [], 0
-    for piece, found in zip(pieces, tokenizer.encode_batch([piece.text for piece in pieces]), strict=True):
+    for piece, found in zip(pieces, _encode(tokenizer, [piece.text for piece in pieces]), strict=True):
         ids.append(found)
         place += len(found)
         if piece.ends_document:
@@ -145,6 +146,14 @@ def _plain(pieces: Sequence[Piece], tokenizer: Tokenizer) -> Encoded:
     _check(joined, tokenizer)
     n_bytes = sum(utf8_size(piece.text) for piece in pieces)
     return Encoded(joined, _integers(ends), _integers(sources), None, n_bytes, n_bytes)
+
+
+def _encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[TokenIds]:
+    found = tokenizer.encode_batch(texts)
+    for ids in found:
+        if not isinstance(ids, np.ndarray) or ids.ndim != 1 or not (np.issubdtype(ids.dtype, np.integer) or not ids.size):
+            raise wrong_return(tokenizer, "encode", "a numpy array (T,) of uint32: np.array(ids, dtype=np.uint32)", ids)
+    return found
 
 
 def _integers(values: list[int]) -> npt.NDArray[np.int64]:
@@ -166,7 +175,7 @@ def _check(ids: TokenIds, tokenizer: Tokenizer) -> None:
 def _rendered(pieces: Sequence[Piece], tokenizer: Tokenizer, rendering: Rendering) -> Encoded:
     documents = [(document, piece.source) for piece in pieces for document in _documents(piece, rendering)]
     texts = [part.text for document, _ in documents for span in document.spans for part in cut([span.text])]
-    found = tokenizer.encode_batch(texts)
+    found = _encode(tokenizer, texts)
     if found:
         _check(np.concatenate(found), tokenizer)
     coming = iter(found)

@@ -18,6 +18,7 @@ from pentad.contracts.batch import IGNORED
 from pentad.contracts.model import Model, Output
 from pentad.contracts.objective import Net
 from pentad.contracts.vocabulary import Vocabulary
+from pentad.registry.failures import wrong_return
 from pentad.system.machine import Machine
 
 CHUNK_LOGITS = {"cpu": 1 << 25, "cuda": 1 << 28}
@@ -56,6 +57,8 @@ class ModelNet(Net):
         """Return the model's output for inputs (B, T)."""
         with self.machine.autocast():
             output = self._forward(inputs, None, segments)
+        if not isinstance(output, Output):
+            raise wrong_return(self.model, "forward", "a pentad.Output(features, state, losses)", output)
         if output.losses and output.features.requires_grad:  # not those of a frozen reference
             self._auxiliary.append(output)
         return output

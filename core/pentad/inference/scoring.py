@@ -8,7 +8,7 @@ not grow with the text.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from pentad.contracts.evaluator import Evaluated, HeldOut, RunEvaluator
 from pentad.contracts.observer import Evaluation
 from pentad.contracts.session import Session, TextScore
 from pentad.registry.catalogue import Catalogue
+from pentad.registry.failures import wrong_return
 from pentad.system.errors import EngineError
 
 TOKENS_AT_ONCE = 8192
@@ -75,9 +76,11 @@ def judge(session: Session, offered: Offered, text: HeldOut, *, step: int = 0, f
     was_training = session.model.training
     session.model.eval()
     with torch.no_grad():
-        scores = dict(offered.evaluator.evaluate(session, text))
+        found = offered.evaluator.evaluate(session, text)
     session.model.train(was_training)
-    primary = offered.evaluator.primary
+    if not isinstance(found, Mapping):
+        raise wrong_return(offered.evaluator, "evaluate", "scores by name, such as {'accuracy': 0.5}", found)
+    scores, primary = dict(found), offered.evaluator.primary
     if primary not in scores:
         raise EngineError(
             f"The evaluator {offered.name} must return the score {primary}; found {', '.join(scores) or 'none'}.",

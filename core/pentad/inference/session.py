@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from pentad.contracts.batch import IGNORED
-from pentad.contracts.model import Model, offers
+from pentad.contracts.model import Model, Output, offers
 from pentad.contracts.sampler import Sampler
 from pentad.contracts.session import Decoder, Limits, Session, TextScore, TokenEvent
 from pentad.contracts.tokenizer import Tokenizer
@@ -25,6 +25,7 @@ from pentad.contracts.vocabulary import Vocabulary
 from pentad.inference.drawing import check_distribution, draw, generator_of
 from pentad.inference.ending import until_text
 from pentad.inference.net import ModelNet
+from pentad.registry.failures import wrong_return
 from pentad.system.errors import UsageError
 from pentad.system.machine import Machine
 
@@ -242,6 +243,8 @@ class ModelSession(Session):
         inputs = self._all[:, self._read : self._length]
         with self.machine.autocast():
             output = self.model(inputs, self._state)
+            if not isinstance(output, Output):
+                raise wrong_return(self.model, "forward", "a pentad.Output(features, state, losses)", output)
             logits: Tensor = self.model.logits(output.features[:, -1])
         self._state = output.state
         self._read = self._length

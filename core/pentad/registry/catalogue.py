@@ -11,7 +11,6 @@ import contextlib
 import functools
 import os
 import re
-import sys
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,8 @@ from pentad.config.stages import STAGE_SPECS
 from pentad.registry import hookspecs
 from pentad.registry.chains import BETWEEN, SIGN, chain_record
 from pentad.registry.entry_points import EntryPoint, entry_points_of
+from pentad.registry.failures import check_command, remember, wrong_return
+from pentad.registry.plugin_file import UNPACKAGED, load_file
 from pentad.registry.records import (
     HOOK_API_VERSION,
     Command,
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 ENTRY_POINT_GROUP = "pentad"
 
 
+_BESIDE = "pentad.testing.beside"
+
+
 class Kind(NamedTuple):
     """One kind of thing that plugins offer.
 
@@ -50,21 +54,38 @@ class Kind(NamedTuple):
         hook: asked for it.
         record: what the hook must return a list of.
         contracts: `module:Class` of what the record's factory must return, one of them; none where the caller checks it.
+        conformance: `module:Class` of the kit that checks the contract.
     """
 
     hook: str
     record: type[Any]
     contracts: tuple[str, ...] = ()
+    conformance: str = ""
 
 
 KINDS: dict[str, Kind] = {
-    **{name: Kind(spec.hook, Implementation, spec.contracts) for name, spec in STAGE_SPECS.items()},
-    "corpus": Kind("engine_corpora", Corpus),
-    "reader": Kind("engine_readers", Reader),
-    "observer": Kind("engine_observers", Observer, ("pentad.contracts.observer:RunObserver",)),
-    "command": Kind("engine_commands", Command),
-    "executor": Kind("engine_executors", Executor, ("pentad.contracts.executor:TaskExecutor",)),
-    "evaluator": Kind("engine_evaluators", Evaluator, ("pentad.contracts.evaluator:RunEvaluator",)),
+    **{name: Kind(spec.hook, Implementation, spec.contracts, spec.conformance) for name, spec in STAGE_SPECS.items()},
+    "corpus": Kind("engine_corpora", Corpus, (), f"{_BESIDE}.corpus:CorpusConformance"),
+    "reader": Kind("engine_readers", Reader, (), f"{_BESIDE}.reader:ReaderConformance"),
+    "observer": Kind(
+        "engine_observers",
+        Observer,
+        ("pentad.contracts.observer:RunObserver",),
+        f"{_BESIDE}.observer:ObserverConformance",
+    ),
+    "command": Kind("engine_commands", Command, (), f"{_BESIDE}.command:CommandConformance"),
+    "executor": Kind(
+        "engine_executors",
+        Executor,
+        ("pentad.contracts.executor:TaskExecutor",),
+        f"{_BESIDE}.executor:ExecutorConformance",
+    ),
+    "evaluator": Kind(
+        "engine_evaluators",
+        Evaluator,
+        ("pentad.contracts.evaluator:RunEvaluator",),
+        f"{_BESIDE}.evaluator:EvaluatorConformance",
+    ),
 }
 """What can be offered, by the word for it."""
 
@@ -92,6 +113,14 @@ class Offer(Generic[Record]):
     def full_name(self) -> str:
         """The name that is always unambiguous: `pentad-gpt:gpt`."""
         return f"{self.distribution}:{self.name}"
+
+    @property
+    def table(self) -> str:
+        """The word before the dot in the flags of its options: `model` of `--model.n-layer`, or its own name.
+
+        Of some kinds a command uses one at a time, and their flags bear the kind's name; of the others it may use many.
+        """
+        return self.kind if self.kind in (*STAGE_SPECS, "executor") else self.name.lstrip(".").replace(".", "-")
 
     @property
     def fingerprint(self) -> str:
@@ -128,9 +157,15 @@ class Offer(Generic[Record]):
     def _unusable(self, error: BaseException) -> EngineError:
         return EngineError(
             f"The {self.kind} {self.name} of {self.distribution} {self.version} cannot be loaded: {one_line(error)}",
-            f"Reinstall it (pip install --force-reinstall {self.distribution}), or use another {self.kind}.",
+            f"{self._remedy}, or use another {self.kind}.",
             code="implementation-broken",
         )
+
+    @property
+    def _remedy(self) -> str:
+        if self.version == UNPACKAGED:
+            return f"Correct {self.distribution} ({check_command(self.distribution, self.name)} tells more)"
+        return f"Reinstall it (pip install --force-reinstall {self.distribution})"
 
     def make(self, options: Any, *arguments: Any, **available: Any) -> Any:
         """Call the factory and check what comes back against the contract of its kind: the one door to every implementation.
@@ -142,19 +177,30 @@ class Offer(Generic[Record]):
                 promises if it takes `**`.
 
         Raises:
-            EngineError: as for `resolve`, or the factory returns something else.
+            EngineError: as for `resolve`; the factory cannot be called like this, or returns something else.
         """
         factory = self.resolve()
-        made = factory(options, *arguments, **_named_by(factory, available, self.kind))
+        given = arguments_for(factory, available, self.kind)
+        try:
+            made = factory(options, *arguments, **given)
+        except TypeError as error:
+            if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+                raise  # of the factory's own code
+            raise self._uncallable(error, len(arguments), tuple(available)) from error
         contracts = tuple(resolve(contract) for contract in KINDS[self.kind].contracts)
         if not isinstance(made, contracts):
-            names = " or a ".join(contract.__name__ for contract in contracts)
-            raise EngineError(
-                f"The {self.kind} {self.full_name} must return a {names}; found {type(made).__name__}.",
-                f"engine plugins check {self.distribution} tells more; or use another {self.kind}.",
-                code="plugin-contract",
-            )
+            names = " or a ".join(f"pentad.{contract.__name__}" for contract in contracts)
+            raise wrong_return(factory, "", f"a {names}", made)
         return made
+
+    def _uncallable(self, error: TypeError, n_arguments: int, names: tuple[str, ...]) -> EngineError:
+        parameters = ["options", *(["parameters"] if n_arguments else []), *(f"{name}=…" for name in names)]
+        return EngineError(
+            f"The {self.kind} {self.full_name} must have a factory that can be called as factory({', '.join(parameters)}); "
+            f"found that {error}.",
+            f"Give the factory these arguments. {check_command(self.distribution, self.name)} tells more.",
+            code="plugin-contract",
+        )
 
 
 def chain_offer(parts: Sequence[Offer[Any]]) -> Offer[Any]:
@@ -168,7 +214,8 @@ def chain_offer(parts: Sequence[Offer[Any]]) -> Offer[Any]:
     )
 
 
-def _named_by(factory: Callable[..., Any], available: Mapping[str, Any], kind: str) -> dict[str, Any]:
+def arguments_for(factory: Callable[..., Any], available: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """Return what a factory gets by name: what it names, and where it takes `**` what the contract of its kind promises."""
     import inspect
 
     try:
@@ -225,7 +272,7 @@ class Catalogue:
         for entry_point in entry_points_of(ENTRY_POINT_GROUP) if entry_points is None else entry_points:
             self._load(entry_point.distribution, entry_point.version, entry_point.load)
         for path in plugin_files:
-            self._load(str(path), "unpackaged", functools.partial(load_file, path), fatal=True)
+            self._load(str(path), UNPACKAGED, functools.partial(load_file, path), fatal=True)
 
     def offers(self, kind: str) -> list[Offer[Any]]:
         """List what is offered of a kind (a word of `KINDS`), by name and then by distribution."""
@@ -301,7 +348,7 @@ class Catalogue:
             with contextlib.suppress(Exception):
                 self._manager.unregister(plugin)
             raise
-        for kind, (hook, record_type, _) in KINDS.items():
+        for kind, (hook, record_type, *_) in KINDS.items():
             if hook not in callers:
                 continue
             implementation = next(found for found in callers[hook].get_hookimpls() if found.plugin is plugin)
@@ -323,6 +370,7 @@ class Catalogue:
         self._taken.update(names)
         for offer in offers:
             self._offers[offer.kind].append(offer)
+            remember(offer.kind, offer.name, offer.distribution, offer.version, offer.record.factory)
 
     def _note_deprecated(self, distribution: str, version: str, warning: Warning) -> None:
         """Note that a hook will go; it is asked all the same. A hookspec says so: `@hookspec(warn_on_impl=…)`."""
@@ -386,36 +434,3 @@ def _offer(kind: str, record: Any, record_type: type[Any], distribution: str, ve
 
 def _names_attribute(place: str) -> bool:
     return re.fullmatch(r"[\w.]+:\w+", place) is not None
-
-
-def load_file(file: str | Path) -> Any:
-    """Import a plugin that is a single file, under the name of the file.
-
-    Raises:
-        UsageError: there is no such file, or its name is that of a module that exists.
-    """
-    import importlib.util
-    from pathlib import Path
-
-    path = Path(file)
-    if not path.is_file():
-        raise UsageError(f"--plugin expects a Python file, found no file at {path}.", "Check the path.", code="file-missing")
-    name = path.stem
-    loaded = sys.modules.get(name)
-    if loaded is not None and getattr(loaded, "__file__", None) == str(path.resolve()):
-        return loaded
-    found = importlib.util.find_spec(name) if loaded is None and "." not in name else None
-    if loaded is not None or (found is not None and found.origin != str(path.resolve())):
-        raise UsageError(f"--plugin {path}: a module named {name} exists already.", "Rename the file.", code="name-taken")
-    spec = importlib.util.spec_from_file_location(name, path.resolve())
-    if spec is None or spec.loader is None:
-        raise UsageError(f"--plugin expects a Python file, found {path}.", "Give it the ending .py.", code="not-a-python-file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # what it prints is no part of a command's result
-            spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module

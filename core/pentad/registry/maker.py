@@ -10,9 +10,6 @@ from pentad.registry.catalogue import Offer
 from pentad.registry.chains import BETWEEN
 from pentad.system.errors import EngineError, one_line
 
-UNPACKAGED = "unpackaged"
-"""The version of a plugin that is a single file."""
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Maker:

@@ -20,7 +20,8 @@ from pentad.contracts.tokenizer import Tokenizer
 from pentad.data.corpus import named_from_anywhere
 from pentad.registry.catalogue import Catalogue, Offer, chain_offer
 from pentad.registry.chains import BETWEEN, SIGN
-from pentad.registry.maker import UNPACKAGED, Maker
+from pentad.registry.maker import Maker
+from pentad.registry.plugin_file import UNPACKAGED
 from pentad.registry.resolving import Resolved, resolve
 from pentad.system.cache import folder_fingerprint
 from pentad.system.errors import EngineError, UsageError

@@ -18,7 +18,11 @@ import numpy.typing as npt
 
 from pentad.contracts.batch import IGNORED, Batch, Tokens
 from pentad.contracts.builder import ExampleBuilder
+from pentad.registry.catalogue import Catalogue
 from pentad.testing.conformance import Conformance, require
+from pentad.testing.stages.objective import ObjectiveConformance
+from pentad.testing.stages.policy import PolicyBuilderConformance, policy_arguments
+from pentad.testing.subjects import Symbols
 
 _LENGTHS = (5, 1, 12, 3, 40, 8, 23)
 """Tokens of the test's documents: shorter and longer than a row, and as long as one."""
@@ -51,8 +55,22 @@ class ExampleBuilderConformance(Conformance):
     def builder(self, **options: Any) -> ExampleBuilder:
         """Make the builder under test."""
         arguments = {"context_length": self.context_length, "vocab_size": _VOCAB_SIZE, "end_of_text": _END}
-        made: ExampleBuilder = self.factory()(self.parsed_options(**options), **arguments)
-        return made
+        made = self.make(options=options, tokenizer=Symbols(_VOCAB_SIZE), catalogue=Catalogue(entry_points=()), **arguments)
+        require(isinstance(made, ExampleBuilder), f"the factory must return an ExampleBuilder, found a {type(made).__name__}")
+        other = "it writes its examples with the model (needs_policy); test it with PolicyBuilderConformance"
+        require(not made.needs_policy, other)
+        return made  # type: ignore[no-any-return]
+
+    @classmethod
+    def kits(cls) -> list[type[Conformance]]:
+        """Return this class or that of builders that need the policy, and that of the objective where it brings one."""
+        try:
+            made = cls().make(**policy_arguments())
+            objective = made.objective()
+        except Exception:
+            return [cls]
+        own = cls.kit_of(PolicyBuilderConformance) if made.needs_policy else cls
+        return [own] if objective is None else [own, cls.kit_of(ObjectiveConformance)]
 
     def check_rows_have_their_shape(self) -> None:
         """Inputs, targets and segments are int64 arrays (B, T), with B the number of indices and T at most the context."""

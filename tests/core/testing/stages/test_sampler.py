@@ -182,3 +182,62 @@ def test_options_that_do_not_survive_json_are_caught():
 def test_messages_tell_what_to_change():
     assert "generator" in failures(DrawsByItself)["draws_nothing_itself"]
     assert "normalise" in failures(Unnormalised)["rows_sum_to_one"]
+
+
+class Letters(Right):
+    """Draws letters and the ends of sequences only: knows what each id stands for."""
+
+    def __init__(self, options, *, tokenizer, vocabulary):
+        letters = [tokenizer.token_bytes(token).isalpha() for token in range(vocabulary.tokenizer_size)]
+        self.allowed = torch.tensor(letters + [token.stops for token in vocabulary.special])
+
+    def probabilities(self, logits, tokens):
+        return logits.masked_fill(~self.allowed, -torch.inf).softmax(dim=-1)
+
+
+class LettersWithATail(Letters):
+    def probabilities(self, logits, tokens):
+        return super().probabilities(logits, tokens) * 0.9
+
+
+class UniformLetters(Letters):
+    def probabilities(self, logits, tokens):
+        return super().probabilities(torch.where(logits.isfinite(), 0.0, -torch.inf), tokens)
+
+
+class NoLetter(Letters):
+    def probabilities(self, logits, tokens):
+        return super().probabilities(logits, tokens) * 0
+
+
+class NeverTheSameLetterTwice(Letters, NeverTwice):
+    def __init__(self, options, *, tokenizer, vocabulary):
+        Letters.__init__(self, options, tokenizer=tokenizer, vocabulary=vocabulary)
+
+    def constrained(self, logits, tokens, state):
+        return NeverTwice.constrained(self, logits.masked_fill(~self.allowed, -torch.inf), tokens, state)
+
+
+class NeverTheSameLetterInAnyRow(NeverTheSameLetterTwice):
+    advance = SharesAState.advance
+
+
+def test_a_sampler_that_knows_the_vocabulary_passes():
+    assert failures(Letters) == failures(NeverTheSameLetterTwice) == {}
+
+
+@pytest.mark.parametrize(
+    ("sampler", "check"),
+    [
+        (LettersWithATail, "rows_sum_to_one"),
+        (UniformLetters, "follows_the_logits"),
+        (NeverTheSameLetterInAnyRow, "sequences_have_a_state_each"),
+    ],
+)
+def test_a_wrong_sampler_that_knows_the_vocabulary_is_caught(sampler, check):
+    assert check in failures(sampler)
+    assert set(failures(sampler)) <= {check, "one_choice_is_certain"}
+
+
+def test_a_sampler_that_allows_nothing_is_told_so():
+    assert "no id gets a probability" in failures(NoLetter)["follows_the_logits"]

@@ -9,7 +9,7 @@ import pytest
 
 from pentad import END_OF_TEXT, EngineError, Implementation, NoOptions, Tokenizer, utf8
 from pentad.testing import TokenizerConformance
-from pentad.testing.tokenizer import NASTY, random_texts, sample_texts
+from pentad.testing.stages.tokenizer import NASTY, random_texts, sample_texts
 
 
 class Right(Tokenizer):
