@@ -88,6 +88,16 @@ def observe_option() -> click.Option:
     )
 
 
+def epochs_option() -> click.Option:
+    """Declare --epochs, another word for a budget of passes."""
+    return click.Option(
+        ["--epochs"],
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="N",
+        help="Passes over the training text; the same as --budget Nepochs.",
+    )
+
+
 class Folder(click.Path):
     """A folder, there or not. Python takes an empty word for the current one; nobody who gives it means that."""
 

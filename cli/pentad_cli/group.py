@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import click
 
 from pentad.registry.catalogue import Catalogue, Offer
-from pentad.system.errors import EngineError, UsageError, did_you_mean
+from pentad.system.errors import EngineError, UsageError
 from pentad_cli.output import terminal_width
 
 
@@ -139,9 +139,10 @@ class EngineGroup(click.Group):
         if command is None and not ctx.resilient_parsing:
             if args[0].startswith("-"):
                 raise click.NoSuchOption(args[0], ctx=ctx)
-            near = did_you_mean(args[0], self.list_commands(ctx))
+            from pentad_cli.hints import command_hint
+
             raise UsageError(
-                f"engine has no command {args[0]!r}.", near or "engine --help lists the commands.", code="unknown-command"
+                f"engine has no command {args[0]!r}.", command_hint(args[0], self.list_commands(ctx)), code="unknown-command"
             )
         return args[0] if command else None, command, args[1:]
 

@@ -202,6 +202,8 @@ class StageCommand(TwoLooks):
         flags: Tables = {}
         self._refuse_two_ends(ctx)
         texts = ctx.params.pop(TEXTS, ())  # `engine run a.txt`, and what a shell makes of `--data *.txt`
+        if epochs := ctx.params.pop("epochs", None):
+            flags["training"] = {"budget": f"{epochs!r}epochs"}
         for param in request.params:
             value = ctx.params.pop(param.name or "")
             if (param.table, param.spec.name) == ("data", "sources"):
@@ -215,8 +217,14 @@ class StageCommand(TwoLooks):
         return super().invoke(ctx)
 
     def _refuse_two_ends(self, ctx: click.Context) -> None:
-        if is_given(ctx.params.get("training__steps")) and is_given(ctx.params.get("training__budget")):
-            raise UsageError("A run ends by --steps or by --budget, found both.", "Say one of them.", code="options-conflict")
+        named = [name for name in ("steps", "budget") if is_given(ctx.params.get(f"training__{name}"))]
+        named += ["epochs"] if ctx.params.get("epochs") else []
+        if len(named) > 1:
+            raise UsageError(
+                f"A run ends by --steps, --budget or --epochs; found {' and '.join(f'--{name}' for name in named)}.",
+                "Use one of them.",
+                code="options-conflict",
+            )
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse; a switch takes the next argument for its value only where that is one: `--strict my-folder`."""
@@ -261,7 +269,7 @@ class StageCommand(TwoLooks):
         tables = lay_over(tables, config, catalogue)
         chosen = {stage: {"name": given[f"--{stage}"][-1]} for stage in self.stages if f"--{stage}" in given}
         tables = lay_over(tables, chosen, catalogue)
-        offers = {stage: catalogue.find(stage, str(tables[stage]["name"])) for stage in self.stages}
+        offers = {stage: _find(catalogue, stage, str(tables[stage]["name"])) for stage in self.stages}
         request = Request(
             catalogue=catalogue,
             tables=tables,
@@ -316,6 +324,16 @@ class StageCommand(TwoLooks):
 
 def _is_switch_value(word: str) -> bool:
     return word.lower() in ("true", "false", "yes", "no", "on", "off", "1", "0")
+
+
+def _find(catalogue: Catalogue, stage: str, name: str) -> Offer[Any]:
+    """Return the offer that a user means; who gets its name wrong is told what it is called here."""
+    try:
+        return catalogue.find(stage, name)
+    except UsageError as error:
+        from pentad_cli.hints import with_name_hint
+
+        raise with_name_hint(error, stage, name, catalogue) from None
 
 
 def _config(given: Mapping[str, list[str]]) -> Tables:

@@ -1,7 +1,7 @@
 """Commands as they can be typed here: `engine` by the way it was started, words that the shell takes as they are.
 
-Core says `engine resume RUN` and `pip install DIST`. In a checkout whose environment is not activated neither would run, so
-what is shown names `.venv/bin/engine`, and the folder of a plugin that no package index has.
+Core says `engine resume RUN` and `pip install DIST`. In a checkout whose environment is not activated neither runs, so what is
+shown names `.venv/bin/engine`, and the folder of a plugin that no package index has.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from pentad_cli.command import json_option, observe_option
+from pentad_cli.command import epochs_option, json_option, observe_option
 from pentad_cli.output import is_terminal, say_json
 from pentad_cli.stage_command import Request
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 def train_options() -> list[click.Option]:
-    """Declare --observe and --json."""
-    return [observe_option(), json_option()]
+    """Declare --epochs, --observe and --json."""
+    return [epochs_option(), observe_option(), json_option()]
 
 
 def display_for(stream: TextIO) -> Display:
