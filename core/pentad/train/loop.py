@@ -34,12 +34,12 @@ def train(job: Job, folder: Path) -> RunResult:
     """
     job.observer.on_start(plan_of(job, folder))
     with _stop_requests() as stop:
-        with _hinting_at_the_last_checkpoint(job):
+        with _hinting_at_the_checkpoint(job):
             _train(job, folder, stop)
         if stop and job.world.size == 1:  # while the last checkpoint was written
             raise _stopped(job, folder)
     try:
-        with _stopping_at_once(), _hinting_at_the_last_checkpoint(job), job.evaluating():
+        with _stopping_at_once(), job.evaluating():
             evaluation = _evaluate(job, final=True)
             samples = _sample(job, final=True)
     except KeyboardInterrupt:
@@ -59,13 +59,13 @@ def train(job: Job, folder: Path) -> RunResult:
 
 
 @contextlib.contextmanager
-def _hinting_at_the_last_checkpoint(job: Job) -> Iterator[None]:
+def _hinting_at_the_checkpoint(job: Job) -> Iterator[None]:
     """Say of a run that diverged what it can go on from: with the same options it would come to the same."""
     try:
         yield
     except EngineError as error:
         step = latest_step(job.run.path) if job.run is not None and error.code == "diverged" else 0
-        if job.run is not None and 0 < step < job.state.step:
+        if job.run is not None and step:
             error.hint = f"Go on from step {step} with a lower learning rate: {to_resume(job.run.path)} --optimizer.lr X"
         raise
 
