@@ -29,6 +29,7 @@ _CHAPTERS: dict[str, tuple[str, ...]] = {
     "Sampler": ("contracts.sampler",),
     "Session": ("contracts.session",),
     "Evaluator": ("contracts.evaluator",),
+    "Adapter": ("contracts.adapter",),
     "Corpora, readers and commands": (),
     "Running": ("config.recipe", "pipeline", "runs.saved_run", "contracts.observer", "contracts.executor"),
     "Stages one by one": ("registry.making", "train.trainer"),

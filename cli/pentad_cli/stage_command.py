@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import click
 
 from pentad.config.options import OptionSpec, describe, parse
-from pentad.config.recipe import TABLES, read_tables
+from pentad.config.recipe import ADAPTER, TABLES, read_tables
 from pentad.config.stages import STAGE_SPECS, STAGES
 from pentad.registry.catalogue import Catalogue, Offer
 from pentad.system.errors import EngineError, UsageError
@@ -89,7 +89,7 @@ class SpecOption(click.Option):
                     "Rename the file, or name its folder; where it is UTF-8, set PYTHONUTF8=1 in the environment.",
                     code="argument-not-utf8",
                 )
-        if f"{self.table}.{self.spec.name}" in _FLAGS:
+        if self.table == "data" and f"{self.table}.{self.spec.name}" in _FLAGS:
             return _kept(value)
         if self.spec.type is tuple and len(value) == 1:
             value = value[0]  # `--model.layers a,b` is a list as well
@@ -179,6 +179,7 @@ class StageCommand(TwoLooks):
         stages: the stages that it lets the user choose.
         tables: the tables whose fields are flags (`training`), or single fields of them (`machine.device`).
         of_run: those of both for which a run's own values hold, not the defaults.
+        adapter: whether it lets the user choose an adapter.
     """
 
     def __init__(
@@ -187,13 +188,15 @@ class StageCommand(TwoLooks):
         stages: Sequence[str] = STAGES,
         tables: Sequence[str] = (),
         of_run: Sequence[str] = (),
+        adapter: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.choosable = (*stages, *([ADAPTER] if adapter else []))
         self.stages = tuple(stages)
         self.tables = tuple(tables)
         self.of_run = tuple(of_run)
-        self.params += [_stage_option(stage) for stage in self.stages]
+        self.params += [_stage_option(stage) for stage in self.choosable]
         self.params.append(plugin_option())
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -212,7 +215,7 @@ class StageCommand(TwoLooks):
                 flags.setdefault(param.table, {})[param.spec.name] = param.checked(value)
         request.tables = lay_over(request.tables, flags, request.catalogue)
         request.observer_tables = {offer.name: request.tables.pop(offer.name, {}) for offer in request.observers}
-        for name in (*self.stages, "plugin"):
+        for name in (*self.choosable, "plugin"):
             ctx.params.pop(name)
         return super().invoke(ctx)
 
@@ -267,14 +270,18 @@ class StageCommand(TwoLooks):
 
             tables = lay_over(tables, start_tables(start, catalogue), catalogue)
         tables = lay_over(tables, config, catalogue)
-        chosen = {stage: {"name": given[f"--{stage}"][-1]} for stage in self.stages if f"--{stage}" in given}
+        chosen = {stage: {"name": given[f"--{stage}"][-1]} for stage in self.choosable if f"--{stage}" in given}
         tables = lay_over(tables, chosen, catalogue)
-        offers = {stage: _find(catalogue, stage, str(tables[stage]["name"])) for stage in self.stages}
+        offers = {
+            stage: _find(catalogue, stage, str(tables[stage]["name"]))
+            for stage in self.choosable
+            if "name" in tables.get(stage, {})
+        }
         request = Request(
             catalogue=catalogue,
             tables=tables,
             offers=offers,
-            named=tuple(stage for stage in self.stages if stage in config or stage in chosen),
+            named=tuple(stage for stage in self.choosable if stage in config or stage in chosen),
             observers=[catalogue.find("observer", name) for name in dict.fromkeys(given.get("--observe", ()))],
         )
         request.params = self._flags(request)
@@ -299,7 +306,7 @@ class StageCommand(TwoLooks):
         """Write the flags in groups; of the stages, those that the user named."""
         request: Request | None = ctx.obj
         own = [param for param in EngineCommand.get_params(self, ctx) if param.get_help_record(ctx)]
-        stages = [param for param in own if param.name in self.stages]
+        stages = [param for param in own if param.name in self.choosable]
         _write(formatter, ctx, "Stages", stages)
         for table in dict.fromkeys(table.partition(".")[0] for table in self.tables) if request else ():
             assert request is not None
@@ -393,7 +400,8 @@ def _with_own_default(spec: OptionSpec, table: Mapping[str, Any]) -> OptionSpec:
 
 
 def _stage_option(stage: str) -> click.Option:
-    return click.Option([f"--{stage}"], metavar="NAME", shell_complete=offers_of(stage), help=STAGE_SPECS[stage].help)
+    help = STAGE_SPECS[stage].help if stage in STAGE_SPECS else "What changes the model of the run to start from."
+    return click.Option([f"--{stage}"], metavar="NAME", shell_complete=offers_of(stage), help=help)
 
 
 def _table_specs(table: str) -> list[OptionSpec]:
@@ -414,6 +422,6 @@ def _record(param: click.Parameter, ctx: click.Context) -> tuple[str, str] | Non
     if record and isinstance(request, Request) and param.name in request.offers:
         names = ", ".join(offer.name for offer in request.catalogue.offers(param.name))
         own = isinstance(ctx.command, StageCommand) and param.name in ctx.command.of_run
-        default = "" if own else f"; default {default_tables()[param.name]['name']}"
+        default = "" if own or param.name == ADAPTER else f"; default {default_tables()[param.name]['name']}"
         return record[0], f"{record[1]} [{names}{default}]"
     return record

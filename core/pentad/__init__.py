@@ -13,6 +13,7 @@ from pentad.config.stages import STAGES, Stage
 from pentad.registry.hookspecs import hookimpl
 from pentad.registry.records import (
     HOOK_API_VERSION,
+    Adapter,
     Command,
     Corpus,
     Evaluator,
@@ -25,6 +26,7 @@ from pentad.system.version import VERSION
 
 if TYPE_CHECKING:
     from pentad.config.recipe import Choice, Recipe
+    from pentad.contracts.adapter import ModelAdapter
     from pentad.contracts.batch import IGNORED, Attention, Batch, Tokens, pairs, segments_of
     from pentad.contracts.builder import ExampleBuilder
     from pentad.contracts.evaluator import Evaluated, HeldOut, RunEvaluator
@@ -85,6 +87,7 @@ _LAZY = {
     "describe_failure": "contracts.executor",
     "describe_exit": "contracts.executor",
     "Model": "contracts.model",
+    "ModelAdapter": "contracts.adapter",
     "Attention": "contracts.batch",
     "Evaluated": "contracts.evaluator",
     "HeldOut": "contracts.evaluator",
@@ -151,6 +154,7 @@ __all__ = [
     "HOOK_API_VERSION",
     "IGNORED",
     "STAGES",
+    "Adapter",
     "Attention",
     "Batch",
     "Catalogue",
@@ -172,6 +176,7 @@ __all__ = [
     "Limits",
     "Loss",
     "Model",
+    "ModelAdapter",
     "NamedParameter",
     "Net",
     "NoOptions",

@@ -70,3 +70,18 @@ def test_what_does_not_fit_is_wrong_usage(cli: Cli, base: Path, arguments: tuple
 def test_no_run_to_start_from(cli: Cli, tmp_path: Path) -> None:
     done = cli("run", "--start", "nowhere", "--steps", "2")
     assert (done.code, done.error) == (2, "not-a-run")
+
+
+def test_an_adapter_brings_its_options(cli: Cli, base: Path, tmp_path: Path) -> None:
+    plugin = ("--plugin", Path(__file__).parents[2] / "examples" / "contracts" / "lora.py")
+    flags = ("--adapter", "lora", "--adapter.rank", "2", "--optimizer", "adamw")
+    assert "--adapter.rank" in cli("run", *plugin, "--adapter", "lora", "--help").out
+    done = cli("run", *plugin, *flags, "--start", base, "--data", "text.txt", *SMALL, "--steps", "2", "--out", "next")
+    assert done.code == 0, done.err
+    assert '[adapter]\nname = "lora"\nrank = 2\nalpha = 16.0\n' in Path("next", "recipe.toml").read_text()
+    assert "adapter none -> lora" in " ".join(done.out.split())
+    assert cli("generate", "next", *plugin, "--max-tokens", "3").code == 0
+    again = cli("run", *plugin, "--config", Path("next", "recipe.toml"), "--print-config", "--json")
+    assert json.loads(again.out)["adapter"] == {"name": "lora", "rank": 2, "alpha": 16.0}
+    missing = cli("run", *plugin, *flags, "--data", "text.txt", *SMALL, "--steps", "2")
+    assert (missing.code, missing.error) == (2, "adapter-without-start")

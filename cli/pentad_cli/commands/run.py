@@ -58,6 +58,7 @@ run = StageCommand(
     "run",
     callback=_run,
     tables=tuple(TABLES),
+    adapter=True,
     help="""Train a model on text: tokenize, build examples, learn, generate.
 
     Without options it trains on the built-in corpus. What flags leave open, --config says; what that leaves open, the

@@ -27,6 +27,7 @@ from pentad.registry.failures import check_command, remember, wrong_return
 from pentad.registry.plugin_file import UNPACKAGED, load_file
 from pentad.registry.records import (
     HOOK_API_VERSION,
+    Adapter,
     Command,
     Corpus,
     Evaluator,
@@ -79,6 +80,12 @@ KINDS: dict[str, Kind] = {
         Executor,
         ("pentad.contracts.executor:TaskExecutor",),
         f"{_BESIDE}.executor:ExecutorConformance",
+    ),
+    "adapter": Kind(
+        "engine_adapters",
+        Adapter,
+        ("pentad.contracts.adapter:ModelAdapter",),
+        f"{_BESIDE}.adapter:AdapterConformance",
     ),
     "evaluator": Kind(
         "engine_evaluators",

@@ -136,6 +136,20 @@ class Executor(OptionsRecord):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Adapter(OptionsRecord):
+    """A change of a trained model: what of it is learned further, or what is learned beside it.
+
+    Args:
+        name: what users type: `--adapter lora`; its options are flags `--adapter.OPTION`.
+        factory: called as `factory(options)`; returns a `pentad.ModelAdapter`.
+        upgrade: as for `Implementation`.
+    """
+
+    name: str
+    upgrade: str | Callable[[dict[str, Any], str], dict[str, Any]] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evaluator(OptionsRecord):
     """A way of judging a model on held-out text.
 

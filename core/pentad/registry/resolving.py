@@ -8,7 +8,6 @@ from typing import Any
 
 from pentad.config.options import given, parse, to_dict
 from pentad.config.recipe import TABLES, Choice, Recipe
-from pentad.config.stages import STAGES
 from pentad.registry.catalogue import Catalogue, Offer
 
 
@@ -18,8 +17,8 @@ class Resolved:
 
     Args:
         recipe: names are full where a bare one would be ambiguous.
-        offers: stage to offer.
-        options: stage to options object.
+        offers: stage (and `adapter`, where there is one) to offer.
+        options: likewise to options object.
         open: stage or table to the names of its options that the user left open.
     """
 
@@ -36,10 +35,11 @@ def resolve(recipe: Recipe, catalogue: Catalogue) -> Resolved:
         UsageError: a name is not installed or ambiguous, or an option is unknown, out of bounds or does not fit.
     """
     recipe.budget()
-    offers: dict[str, Offer[Any]] = {stage: catalogue.find(stage, recipe.choice(stage).name) for stage in STAGES}
-    options: dict[str, Any] = {stage: parse(offers[stage].options, recipe.choice(stage).options, stage) for stage in STAGES}
+    chosen = recipe.choices()
+    offers: dict[str, Offer[Any]] = {stage: catalogue.find(stage, choice.name) for stage, choice in chosen.items()}
+    options: dict[str, Any] = {stage: parse(offers[stage].options, choice.options, stage) for stage, choice in chosen.items()}
     left_open = {name: _open(of) for name, of in (*options.items(), *((name, getattr(recipe, name)) for name in TABLES))}
-    choices = {stage: Choice(recipe.choice(stage).name, **to_dict(options[stage])) for stage in STAGES}
+    choices = {stage: Choice(choice.name, **to_dict(options[stage])) for stage, choice in chosen.items()}
     return Resolved(recipe=recipe.replace(**choices), offers=offers, options=options, open=left_open)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,14 +156,14 @@ class Checkpoint:
         except (SafetensorError, OSError) as error:
             raise EngineError(f"{path} is damaged: {error}", "Use an earlier checkpoint.", code="checkpoint-damaged") from None
 
-    def restore_model(self, model: Model) -> None:
-        """Put the saved parameters and buffers into a model.
+    def restore_model(self, model: Model, left_out: Set[str] = frozenset()) -> None:
+        """Put the saved parameters and buffers into a model; `left_out` names those that it has already and need not be saved.
 
         Raises:
             EngineError: the file does not fit the model that the recipe describes.
         """
         tensors = model.upgrade_state(self._tensors(MODEL))
-        odd = differing(model, tensors)
+        odd = [name for name in differing(model, tensors) if name in tensors or name not in left_out]
         if odd:
             raise EngineError(
                 f"{self.path} does not fit the model of its recipe: {odd[0]} differs (of {len(odd)}).",

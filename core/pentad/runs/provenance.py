@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 from pentad.config.options import parse
 from pentad.config.recipe import Choice, Recipe, read_tables
-from pentad.config.stages import STAGES
 from pentad.contracts.tokenizer import Tokenizer
 from pentad.data.corpus import named_from_anywhere
 from pentad.registry.catalogue import Catalogue, Offer, chain_offer
@@ -95,7 +94,7 @@ class Provenance:
                 version made the run, and what to install.
         """
         recipe = self.recipe()
-        makers = {stage: self.maker(stage, catalogue) for stage in STAGES}
+        makers = {stage: self.maker(stage, catalogue) for stage in recipe.choices()}
         choices: dict[str, Any] = {}
         for stage, maker in makers.items():
             shared = len([other for other in catalogue.offers(stage) if other.name == maker.offer.name]) > 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import torch
 
 from pentad.config.options import parse
 from pentad.config.recipe import Choice, Recipe
+from pentad.contracts.adapter import ModelAdapter
 from pentad.contracts.builder import ExampleBuilder
 from pentad.contracts.evaluator import Evaluated, HeldOut
 from pentad.contracts.model import Model
@@ -33,6 +34,7 @@ from pentad.registry.maker import Maker
 from pentad.registry.resolving import Resolved
 from pentad.runs.checkpoint import Checkpoint
 from pentad.runs.folder import RunDirectory
+from pentad.runs.initial import adapt, frozen_by, restore_initial
 from pentad.runs.newest import newest_checkpoint
 from pentad.system.cache import cache_directory
 from pentad.system.errors import EngineError, UsageError, to_resume
@@ -87,6 +89,7 @@ class SavedRun:
         step: training steps behind the model.
         tokenizer, builder, model: as trained.
         machine: where the model is.
+        adapter: what changed the model, or None.
     """
 
     path: Path
@@ -98,6 +101,7 @@ class SavedRun:
     machine: Machine
     resolved: Resolved
     catalogue: Catalogue
+    adapter: ModelAdapter | None = None
 
     def generate(
         self,
@@ -253,14 +257,16 @@ def load_tokenizer(run: RunDirectory, resolved: Resolved) -> Tokenizer:
     return run.load_tokenizer(resolved.offers["tokenizer"], resolved.options["tokenizer"])
 
 
-def restore_model(run: RunDirectory, resolved: Resolved, checkpoint: Checkpoint, model: Model) -> None:
-    """Put a checkpoint's parameters and buffers into the run's model.
+def restore_model(
+    run: RunDirectory, resolved: Resolved, checkpoint: Checkpoint, model: Model, left_out: Set[str] = frozenset()
+) -> None:
+    """Put a checkpoint's parameters and buffers into the run's model, which has those that are `left_out` already.
 
     Raises:
         EngineError: they do not fit; says so when another version of the plugin made them.
     """
     try:
-        checkpoint.restore_model(model)
+        checkpoint.restore_model(model, left_out)
     except EngineError as error:
         maker = Maker(version=run.fact(str, "stages", "model", "version"), offer=resolved.offers["model"])
         if not maker.changed:
@@ -290,8 +296,12 @@ def open_run(path: str | Path, *, catalogue: Catalogue | None = None, device: st
     wanted = resolved.recipe.machine
     machine = pick_machine(device, "auto" if device != "auto" else wanted.precision, wanted.threads)
     builder = make_builder(resolved, tokenizer, catalogue)
-    model = make_model(resolved, Vocabulary.of(tokenizer, builder.special_tokens), builder, machine)
-    restore_model(run, resolved, checkpoint, model)
+    vocabulary = Vocabulary.of(tokenizer, builder.special_tokens)
+    model = make_model(resolved, vocabulary, builder, machine)
+    if "adapter" in resolved.offers:
+        restore_initial(path, model)
+    adapter = adapt(model, resolved, vocabulary)
+    restore_model(run, resolved, checkpoint, model, frozen_by(model, adapter))
     return SavedRun(
         path=path,
         recipe=resolved.recipe,
@@ -302,4 +312,5 @@ def open_run(path: str | Path, *, catalogue: Catalogue | None = None, device: st
         machine=machine,
         resolved=resolved,
         catalogue=catalogue,
+        adapter=adapter,
     )

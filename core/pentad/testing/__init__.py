@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pentad.testing.conformance import CheckResult, Conformance, NotChecked, require
 
 if TYPE_CHECKING:
+    from pentad.testing.beside.adapter import AdapterConformance
     from pentad.testing.beside.command import CommandConformance
     from pentad.testing.beside.corpus import CorpusConformance
     from pentad.testing.beside.evaluator import EvaluatorConformance
@@ -45,6 +46,7 @@ _LAZY = {
     "SamplerConformance": "stages.sampler",
     "DecoderConformance": "stages.decoder",
     "ObserverConformance": "beside.observer",
+    "AdapterConformance": "beside.adapter",
     "EvaluatorConformance": "beside.evaluator",
     "ExecutorConformance": "beside.executor",
     "CorpusConformance": "beside.corpus",
@@ -53,6 +55,7 @@ _LAZY = {
 }
 
 __all__ = [
+    "AdapterConformance",
     "CheckResult",
     "CommandConformance",
     "Conformance",

@@ -182,7 +182,7 @@ def _save(job: Job) -> None:
     if job.run is None:
         return
     keep = job.resolved.recipe.reporting.keep_checkpoints
-    path = save_checkpoint(job.run.path, job.state, job.model, job.optimization, keep)
+    path = save_checkpoint(job.run.path, job.state, job.model, job.optimization, keep, job.left_out)
     job.tell("on_checkpoint", Saved(step=job.state.step, path=path))
 
 
