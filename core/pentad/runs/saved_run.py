@@ -107,6 +107,7 @@ class SavedRun:
         samples: int = 1,
         sampler: Choice | str | None = None,
         seed: int = 0,
+        limits: Limits | None = None,
         on_token: OnToken | None = None,
     ) -> list[Sample]:
         """Go on from a text.
@@ -117,6 +118,7 @@ class SavedRun:
             samples: how many texts.
             sampler: another one than the recipe's.
             seed: decides every draw.
+            limits: in place of the three, where more is to be said.
             on_token: called with the number of the text and the piece that its newest token completes.
 
         Raises:
@@ -124,7 +126,7 @@ class SavedRun:
         """
         choice = Choice(sampler) if isinstance(sampler, str) else sampler
         method = make_sampler(self.resolved, self.catalogue, choice, self.tokenizer, self.vocabulary)
-        limits = Limits(max_tokens=max_tokens, samples=samples, seed=seed)
+        limits = limits or Limits(max_tokens=max_tokens, samples=samples, seed=seed)
         return generate(self.session, method, prompt, limits, step=self.step, on_token=on_token)
 
     def stream(
