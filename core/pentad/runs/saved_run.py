@@ -16,7 +16,7 @@ from pentad.config.recipe import Choice, Recipe
 from pentad.contracts.builder import ExampleBuilder
 from pentad.contracts.evaluator import Evaluated, HeldOut
 from pentad.contracts.model import Model
-from pentad.contracts.observer import Evaluation, RunObserver, Sample
+from pentad.contracts.observer import Evaluation, Preparation, RunObserver, Sample
 from pentad.contracts.sampler import Sampler
 from pentad.contracts.session import Decoder, Limits, Session, TokenEvent
 from pentad.contracts.tokenizer import Tokenizer
@@ -197,8 +197,20 @@ class SavedRun:
         # The fingerprint that training used, so that its shard of the held-out text is found in the cache.
         rendering = rendering_of(self.resolved, self.builder)
         fingerprint = run.fact(str, "tokenizer")
-        shard = tokenize_split(part, self.tokenizer, fingerprint, cache_directory(), rendering=rendering)
-        text = HeldOut(tokens=shard.tokens, n_bytes=shard.n_bytes, context_length=length)
+
+        def tell(what: str, done: float) -> None:
+            observer.on_preparation(Preparation(what=what, done=done))
+
+        def tokenizing(done: int, total: int) -> None:
+            tell("Tokenizing the text", done / max(total, 1))
+
+        shard = tokenize_split(part, self.tokenizer, fingerprint, cache_directory(), tokenizing, rendering)
+        text = HeldOut(
+            tokens=shard.tokens,
+            n_bytes=shard.n_bytes,
+            context_length=length,
+            progress=functools.partial(tell, "Scoring the text"),
+        )
         score = judge(self.session, offered, text, step=self.step)
         if not math.isfinite(score.score):
             raise EngineError(
