@@ -53,9 +53,10 @@ class LoRA(ModelAdapter):
         model.requires_grad_(False)
         for name, role in model.roles().items():
             parameter = model.get_parameter(name)
-            if role == "matrix" and parameter.ndim == 2:
-                owner, _, leaf = name.rpartition(".")
-                parametrize.register_parametrization(model.get_submodule(owner), leaf, _LowRank(parameter, self.options))
+            owner, _, leaf = name.rpartition(".")
+            module = model.get_submodule(owner)
+            if role == "matrix" and parameter.ndim == 2 and not isinstance(module, nn.RNNBase):  # it keeps weights of its own
+                parametrize.register_parametrization(module, leaf, _LowRank(parameter, self.options))
                 self.adapted.append((owner, leaf))
 
     def merge(self, model: Model) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import TEXT, Result
+from tests.cli.conftest import TEXT, TINY, Result
 
 Cli = Callable[..., Result]
 SMALL = ("--precision", "fp32", "--threads", "1", "--compile", "off", "--max-tokens", "8", "--batch-size", "4")
@@ -72,7 +72,10 @@ def test_no_run_to_start_from(cli: Cli, tmp_path: Path) -> None:
     assert (done.code, done.error) == (2, "not-a-run")
 
 
-def test_an_adapter_brings_its_options(cli: Cli, base: Path, tmp_path: Path) -> None:
+def test_an_adapter_brings_its_options(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(TEXT)
+    base = tmp_path / "base"
+    assert cli("run", "--data", "text.txt", *TINY, "--steps", "2", "--out", base).code == 0
     plugin = ("--plugin", Path(__file__).parents[2] / "examples" / "contracts" / "lora.py")
     flags = ("--adapter", "lora", "--adapter.rank", "2", "--optimizer", "adamw")
     assert "--adapter.rank" in cli("run", *plugin, "--adapter", "lora", "--help").out

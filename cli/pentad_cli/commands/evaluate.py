@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import click
 from pentad.config.options import parse
 from pentad_cli.command import json_option, offers_of, run_argument, strict_option
 from pentad_cli.output import paint, say, say_json
+from pentad_cli.progress import ProgressLine
 from pentad_cli.stage_command import Request, StageCommand
 from pentad_cli.text import count, duration, plural, size, visible_line
 
@@ -29,7 +31,11 @@ def _evaluate(run: Path, data: tuple[str, ...], evaluators: tuple[str, ...], as_
     machine = parse(MachineOptions, request.tables.get("machine", {}), "machine")
     saved = open_run(run, catalogue=request.catalogue, device=machine.device, strict=strict)
     data = keep_pipes(data)
-    scores = [saved.evaluate(list(data) or None, evaluator=name) for name in dict.fromkeys(evaluators or (None,))]
+    with ProgressLine(sys.stderr) as progress:
+        scores = [
+            saved.evaluate(list(data) or None, evaluator=name, observer=progress)
+            for name in dict.fromkeys(evaluators or (None,))
+        ]
     if as_json:
         first = {"run": run, "data": data or None, **vars(scores[0]), **scores[0].scores}
         say_json(first if len(scores) == 1 else {**first, "evaluations": scores})

@@ -132,6 +132,8 @@ def score_windows(session: Session, text: HeldOut) -> TextScore:
             on_device = [None if a is None else torch.from_numpy(a).to(session.device) for a in (inputs, targets, segments)]
             assert on_device[0] is not None
             assert on_device[1] is not None
+            if text.progress is not None:
+                text.progress(first / len(starts))
             nats += float(net.nll(net(on_device[0], on_device[2]).features, on_device[1]))
     # The shard knows the text's bytes, also where a tokenizer is not lossless.
     return TextScore(nats=nats, n_tokens=n_tokens, n_bytes=text.n_bytes if whole else n_bytes)

@@ -17,7 +17,7 @@ from pentad.contracts.adapter import ModelAdapter
 from pentad.contracts.builder import ExampleBuilder
 from pentad.contracts.evaluator import Evaluated, HeldOut
 from pentad.contracts.model import Model
-from pentad.contracts.observer import Evaluation, RunObserver, Sample
+from pentad.contracts.observer import Evaluation, Preparation, RunObserver, Sample
 from pentad.contracts.sampler import Sampler
 from pentad.contracts.session import Decoder, Limits, Session, TokenEvent
 from pentad.contracts.tokenizer import Tokenizer
@@ -111,6 +111,7 @@ class SavedRun:
         samples: int = 1,
         sampler: Choice | str | None = None,
         seed: int = 0,
+        limits: Limits | None = None,
         on_token: OnToken | None = None,
     ) -> list[Sample]:
         """Go on from a text.
@@ -121,6 +122,7 @@ class SavedRun:
             samples: how many texts.
             sampler: another one than the recipe's.
             seed: decides every draw.
+            limits: in place of the three, where more is to be said.
             on_token: called with the number of the text and the piece that its newest token completes.
 
         Raises:
@@ -128,7 +130,7 @@ class SavedRun:
         """
         choice = Choice(sampler) if isinstance(sampler, str) else sampler
         method = make_sampler(self.resolved, self.catalogue, choice, self.tokenizer, self.vocabulary)
-        limits = Limits(max_tokens=max_tokens, samples=samples, seed=seed)
+        limits = limits or Limits(max_tokens=max_tokens, samples=samples, seed=seed)
         return generate(self.session, method, prompt, limits, step=self.step, on_token=on_token)
 
     def stream(
@@ -199,8 +201,20 @@ class SavedRun:
         # The fingerprint that training used, so that its shard of the held-out text is found in the cache.
         rendering = rendering_of(self.resolved, self.builder)
         fingerprint = run.fact(str, "tokenizer")
-        shard = tokenize_split(part, self.tokenizer, fingerprint, cache_directory(), rendering=rendering)
-        text = HeldOut(tokens=shard.tokens, n_bytes=shard.n_bytes, context_length=length)
+
+        def tell(what: str, done: float) -> None:
+            observer.on_preparation(Preparation(what=what, done=done))
+
+        def tokenizing(done: int, total: int) -> None:
+            tell("Tokenizing the text", done / max(total, 1))
+
+        shard = tokenize_split(part, self.tokenizer, fingerprint, cache_directory(), tokenizing, rendering)
+        text = HeldOut(
+            tokens=shard.tokens,
+            n_bytes=shard.n_bytes,
+            context_length=length,
+            progress=functools.partial(tell, "Scoring the text"),
+        )
         score = judge(self.session, offered, text, step=self.step)
         if not math.isfinite(score.score):
             raise EngineError(
