@@ -11,9 +11,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pentad.config.options import parse, to_dict
 from pentad.config.recipe import Choice, Recipe
@@ -21,6 +21,7 @@ from pentad.contracts.observer import Observers, Plan, Preparation, RunObserver,
 from pentad.data.preparation import Kept
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.resolving import Resolved, resolve
+from pentad.runs.fitting import shapes_after_a_step
 from pentad.runs.folder import RunDirectory, new_run_path, refuse_used
 from pentad.runs.initial import save_initial
 from pentad.runs.newest import newest_checkpoint
@@ -35,6 +36,10 @@ from pentad.train.estimate import Estimate
 from pentad.train.job import Job, facts_of, plan_of
 from pentad.train.loop import train
 from pentad.train.trainer import named_parameters
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.optim import Optimizer
 
 __all__ = ["available_memory", "plan", "resume", "run"]
 
@@ -226,9 +231,15 @@ def _restore(job: Job, directory: RunDirectory, before: Resolved, *, new_end: bo
         raise EngineError(f"{checkpoint.path} was made with another tokenizer.", "Use a copy of the run.", code="run-changed")
     restore_model(directory, job.resolved, checkpoint, job.model, job.left_out)
     if job.optimization is not None:
+        named = named_parameters(job.model)
         changed = job.resolved.options["optimizer"] != before.options["optimizer"]
-        old = make_optimization(before, named_parameters(job.model)).optimizers if changed else None
-        checkpoint.restore_optimizers(job.optimization.optimizers, old)
+        old = make_optimization(before, named).optimizers if changed else None
+
+        def like(copy: Callable[[nn.Parameter], nn.Parameter]) -> Sequence[Optimizer]:
+            copies = [dataclasses.replace(each, parameter=copy(each.parameter)) for each in named]
+            return make_optimization(job.resolved, copies).optimizers
+
+        checkpoint.restore_optimizers(job.optimization.optimizers, old, shapes_after_a_step(like))
     checkpoint.restore_training_weights(job.model)
     stopped = "" if new_end else checkpoint.state.stopped
     job.state = dataclasses.replace(checkpoint.state, steps=job.steps, stopped=stopped)

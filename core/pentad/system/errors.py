@@ -103,3 +103,26 @@ def one_line(error: BaseException) -> str:
     text = str(error).strip().splitlines()
     first = text[0] if text else ""
     return first if isinstance(error, EngineError) else f"{type(error).__name__}: {first}".rstrip(": ")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether a failure is one of memory: on a CPU and on mps torch raises a RuntimeError, and an import an ImportError."""
+    import errno
+
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return any(sign in str(error) for sign in _OUT_OF_MEMORY)
+
+
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "annot allocate memory",  # the system's own words
+    "failed to map segment",  # of a library
+    "not enough memory",  # Windows
+    "out of memory",
+    "std::bad_alloc",
+    "Invalid buffer size",  # mps
+    "Storage size calculation overflowed",
+)

@@ -13,6 +13,7 @@ import pytest
 from pentad.config.budget import Budget
 from pentad_compare import collect
 from pentad_compare.budgets import missed_by_plan
+from pentad_compare.work import is_scored
 
 MINE = """
 import torch
@@ -214,6 +215,9 @@ def test_arms_of_files_get_the_threads_of_all(compare, place):
 def test_damaged_files_are_made_again(compare, tmp_path):
     first, _ = compare(*ALONE, "--tokenizer", "byte,bpe", "--tokenizer.vocab-size", "300")
     folders = [(tmp_path / "out" / arm["seeds"][0]["folder"]).parent for arm in first["arms"]]
+    edited = folders[0] / "run" / "metrics.jsonl"
+    edited.write_text(re.sub(r'"bits_per_byte": [\d.]+', '"bits_per_byte": 0.5', edited.read_text()))
+    assert not is_scored(folders[0] / "run") and is_scored(folders[1] / "run")
     (folders[0] / "outcome.json").write_text("{}")
     (folders[1] / "run" / "metrics.jsonl").write_text("")
     (folders[0].parent / "plan" / "plan.json").write_text('{"half": ')
