@@ -175,9 +175,14 @@ def next_commands(result: RunResult, plan: Plan | None, catalogue: Catalogue) ->
 def _data_flags(plan: Plan | None) -> str:
     """Return the flags for the same text, where it is not the default one."""
     sources = list(plan.recipe.data.sources) if plan else []
-    if sources == default_tables()["data"]["sources"]:
+    if plan is None or sources == default_tables()["data"]["sources"]:
         return ""
-    return "".join(f" --data {shlex.quote(source)}" for source in sources)
+    data = plan.recipe.data
+    flags = [("data", source) for source in sources]
+    flags += [(name, pattern) for name in ("include", "exclude") for pattern in getattr(data, name)]
+    flags += [("encoding", data.encoding)] if data.encoding != "auto" else []
+    flags += [("text-key", data.text_key)] if data.text_key else []
+    return "".join(f" --{name} {shlex.quote(value)}" for name, value in flags)
 
 
 def _prompt_flag(result: RunResult, plan: Plan | None, catalogue: Catalogue) -> str:
