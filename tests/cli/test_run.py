@@ -158,7 +158,7 @@ def test_how_files_are_read_goes_with_the_run(cli: Cli, tmp_path: Path) -> None:
     assert cli("resume", "r", "--steps", "2").code == 0
     assert cli("evaluate", "r").code == 0
     assert cli("evaluate", "r", "--data", "notes/b.csv").code == 0
-    assert "--data notes --include '*.log,*.txt' --encoding latin-1 --text-key body" in done.out
+    assert "--data notes --include '*.log' --include '*.txt' --encoding latin-1 --text-key body" in done.out
 
 
 def test_the_plan_says_what_is_left_out(cli: Cli, text: Path, tmp_path: Path) -> None:

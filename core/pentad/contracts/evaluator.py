@@ -37,12 +37,14 @@ class HeldOut:
         n_bytes: UTF-8 bytes of it that are judged.
         context_length: tokens that the model may look back on.
         max_tokens: judge about so many tokens, spread evenly over the text, instead of all; None for all.
+        lost_bytes: of `n_bytes`, those that the tokenizer lost: no model of its ids can tell them.
     """
 
     tokens: Tokens
     n_bytes: int
     context_length: int
     max_tokens: int | None = None
+    lost_bytes: int = 0
 
 
 class RunEvaluator(ABC):

@@ -227,7 +227,7 @@ class SavedRun:
         rendering = rendering_of(self.resolved, self.builder)
         fingerprint = run.fact(str, "tokenizer")
         shard = tokenize_split(part, self.tokenizer, fingerprint, cache_directory(), rendering=rendering)
-        text = HeldOut(tokens=shard.tokens, n_bytes=shard.n_bytes, context_length=length)
+        text = HeldOut(tokens=shard.tokens, n_bytes=shard.n_bytes, context_length=length, lost_bytes=shard.lost_bytes)
         return judge(self.session, offered, text, step=self.step)
 
     def _evaluator(self, name: str | None) -> Offered:
