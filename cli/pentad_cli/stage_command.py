@@ -6,7 +6,6 @@ known; then their options become flags, and click parses strictly.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -165,7 +164,7 @@ class TwoLooks(EngineCommand):
         except EngineError:
             if not ctx.resilient_parsing:
                 raise
-        return super().parse_args(ctx, args)
+        return super().parse_args(ctx, _switched_on(args, self.get_params(ctx)))
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the declared flags and those of what is chosen."""
@@ -228,17 +227,6 @@ class StageCommand(TwoLooks):
                 "Use one of them.",
                 code="options-conflict",
             )
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse; a switch takes the next argument for its value only where that is one: `--strict my-folder`."""
-        with contextlib.suppress(EngineError):
-            params = self.look(ctx, args).params
-            switches = {flag for param in params if param.spec.type is bool for flag in param.opts}
-            args = [
-                f"{word}=true" if word in switches and not _is_switch_value(following) else word
-                for word, following in zip(args, [*args[1:], ""], strict=False)
-            ]
-        return super().parse_args(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
         """Complete option names; the long spelling of a table's flag only when it is begun."""
@@ -329,8 +317,14 @@ class StageCommand(TwoLooks):
             )
 
 
-def _is_switch_value(word: str) -> bool:
-    return word.lower() in ("true", "false", "yes", "no", "on", "off", "1", "0")
+def _switched_on(args: Sequence[str], params: Sequence[click.Parameter]) -> list[str]:
+    """Give each switch its value where the next argument is none, which click would take for it: `--strict my-folder`."""
+    switches = {flag for param in params if isinstance(param, SpecOption) and param.spec.type is bool for flag in param.opts}
+    values = ("true", "false", "yes", "no", "on", "off", "1", "0")
+    return [
+        f"{word}=true" if word in switches and "".join(args[place : place + 1]).lower() not in values else word
+        for place, word in enumerate(args, 1)
+    ]
 
 
 def _find(catalogue: Catalogue, stage: str, name: str) -> Offer[Any]:

@@ -110,6 +110,73 @@ def test_dry_run_stops_before_training(cli: Cli, text: Path, tmp_path: Path) -> 
     assert "This was a dry run" in shown.out
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "a.txt b.txt",
+        "--data a.txt b.txt",
+        "--data a.txt --data b.txt",
+        "--data a.txt,b.txt",
+        "--strict a.txt b.txt",
+        "--data *.txt",
+    ],
+)
+def test_own_files_are_named_in_any_way(arguments: str, cli: Cli, tmp_path: Path) -> None:
+    """What a shell makes of `--data *.txt` included."""
+    (tmp_path / "a.txt").write_text(TEXT, encoding="utf-8")
+    (tmp_path / "b.txt").write_text(TEXT.upper(), encoding="utf-8")
+    done = cli("run", *arguments.split(), "--steps", "1", "--out", "r", *TINY)
+    assert done.code == 0, done.err
+    assert f"{len(TEXT.encode() + TEXT.upper().encode()) * 0.9 / 1000:.1f} kB in " in done.out
+    named = tomllib.loads((tmp_path / "r/recipe.toml").read_text(encoding="utf-8"))["data"]["sources"]
+    assert len(named) == (1 if "*" in arguments else 2) and all(Path(name).is_absolute() for name in named)
+    assert cli("evaluate", "r").code == 0
+
+
+def test_what_is_piped_in_is_kept_in_the_run(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = cli("run", "--data", "-", "--steps", "1", "--out", "r", *TINY, stdin=TEXT)
+    assert done.code == 0, done.err
+    assert (tmp_path / "r/text.piped").read_text(encoding="utf-8") == TEXT
+    monkeypatch.setenv("PENTAD_CACHE", str(tmp_path / "another-cache"))
+    assert cli("resume", "r", "--steps", "2").code == 0
+    assert cli("evaluate", "r").code == 0
+    assert cli("evaluate", "r", "--data", "-", stdin="Another text. " * 20).code == 0
+    assert cli("run", "--data", "-", *TINY).error == "pipe-empty"
+
+
+def test_how_files_are_read_goes_with_the_run(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/a.log").write_text(TEXT, encoding="latin-1")
+    (tmp_path / "notes/b.csv").write_text(
+        "id,body\n" + "".join(f'{n},"Row, number {n}."\n' for n in range(30)), encoding="latin-1"
+    )
+    flags = ("--include", "*.log,*.txt", "--encoding", "latin-1", "--text-key", "body")
+    assert cli("run", "notes", "--steps", "1", "--out", "r", *TINY).error == "data-without-files"
+    done = cli("run", "notes", "--steps", "1", "--out", "r", *flags, *TINY)
+    assert done.code == 0, done.err
+    assert "in 31 documents" in done.out and "left out" not in done.out
+    assert cli("resume", "r", "--steps", "2").code == 0
+    assert cli("evaluate", "r").code == 0
+    assert cli("evaluate", "r", "--data", "notes/b.csv").code == 0
+    assert "--data notes --include '*.log' --include '*.txt' --encoding latin-1 --text-key body" in done.out
+
+
+def test_the_plan_says_what_is_left_out(cli: Cli, text: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.docx2").write_bytes(b"x")
+    (tmp_path / "b.txt").write_bytes(b"caf\xe9")
+    done = cli("run", "--data", tmp_path, "--steps", "1", "--dry-run", *TINY)
+    words = " ".join(done.out.split())
+    assert '! left out: 1 .docx2; --include "*.docx2" takes more' in words
+    assert "b.txt must be UTF-8 text; found the byte 0xe9 at byte 3. (--strict refuses it)" in words
+    assert cli("run", "--data", tmp_path, "--strict", "--steps", "1", "--dry-run", *TINY).error == "text-not-utf8"
+
+
+def test_a_command_without_file_names_says_what_to_type(cli: Cli, text: Path, tmp_path: Path) -> None:
+    (tmp_path / "b.txt").write_text("b")
+    done = cli("compare", "--data", "text.txt", "b.txt")
+    assert done.error == "unexpected-argument" and '--data "*.txt"' in done.err
+
+
 def test_print_config_is_a_recipe_that_config_takes(cli: Cli, tmp_path: Path) -> None:
     first = cli(
         "run", "--print-config", "--steps", "3", "--model", "rnn", "--model.n-layer", "1", "--data", "a.txt", "--data", "b.txt"

@@ -10,6 +10,7 @@ import click
 
 from pentad.config.options import parse
 from pentad_cli.command import json_option, offers_of, run_argument, strict_option
+from pentad_cli.display import lossy_words
 from pentad_cli.output import paint, say, say_json
 from pentad_cli.progress import ProgressLine
 from pentad_cli.stage_command import Request, StageCommand
@@ -47,7 +48,10 @@ def _evaluate(run: Path, data: tuple[str, ...], evaluators: tuple[str, ...], as_
 
 def _show(score: Evaluation, text: str) -> None:
     if score.primary == "bits_per_byte":
-        say(f"{paint(f'{score.bits_per_byte:.4f} bits per byte', 'bold green')} on {text}")
+        lossy = "" if score.lossless else " (lossy)"
+        say(f"{paint(f'{score.bits_per_byte:.4f} bits per byte{lossy}', 'bold green')} on {text}")
+        if not score.lossless:
+            say(paint(lossy_words(score), "yellow"))
         say(f"loss {score.loss:.4f} nats per token, perplexity {score.perplexity:.2f}")
     else:
         say(f"{paint(f'{visible_line(score.primary)} {score.score:.4f}', 'bold green')} on {text}")

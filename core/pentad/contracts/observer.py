@@ -177,6 +177,11 @@ class Evaluation:
         return self.scores.get("bits_per_byte", math.nan)
 
     @property
+    def lossless(self) -> bool:
+        """Whether the text can be had back from its tokens; else lost bytes are charged, and nothing is shown by comparing."""
+        return "lost_bytes" not in self.scores
+
+    @property
     def loss(self) -> float:
         """Nats per token, which compare within one tokenizer; NaN where it was not judged."""
         return self.scores.get("loss", math.nan)

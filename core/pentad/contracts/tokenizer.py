@@ -27,7 +27,8 @@ class Tokenizer(ABC):
     Promises, each checked by the conformance kit:
 
     - Lossless: `decode(encode(text)) == text` for any text that UTF-8 can hold, or the class says `lossless = False`.
-    - Every byte is accounted for: the `token_bytes` of an encoded text, joined, are the text's UTF-8 bytes.
+    - Every byte is accounted for: the `token_bytes` of an encoded text, joined, are the text's UTF-8 bytes. Bytes that are
+      lost cost 8 bits each in a score (`count_lost_bytes`), also where the class does not say so.
     - `encode` never returns a special token, whatever the text says; `encode_with_special` does, because the caller asked.
     - `encode_batch` equals `encode` on each text.
     - After `save` and `load`, ids and texts are the same.
@@ -117,6 +118,50 @@ class Tokenizer(ABC):
 
 
 END_OF_TEXT = "<|endoftext|>"
+
+_RESYNC = ((16, 4096), (4, 64), (1, 16))
+"""(bytes that must stand together, how far ahead they are looked for) behind bytes that a tokenizer changed."""
+
+
+def count_lost_bytes(tokenizer: Tokenizer, text: str, ids: Iterable[int]) -> int:
+    """Return how many UTF-8 bytes of a text its ids do not give back in order; 0 for a tokenizer that says it is lossless.
+
+    Exact where text is left out at ids that stand for nothing, as an unknown id does; never fewer than are missing.
+
+    Args:
+        tokenizer: made the ids; need not be lossless.
+        text, ids: the text, and what it was encoded to.
+    """
+    if tokenizer.lossless:
+        return 0
+    data = text.encode()
+    pieces = [tokenizer.token_bytes(int(token)) for token in ids]
+    place = lost = 0
+    for number, piece in enumerate(pieces):
+        if not data.startswith(piece, place):
+            after_gap = number > 0 and not pieces[number - 1]
+            found = data.find(piece, place, place + 4096) if after_gap else _find_again(data, place, pieces, number)
+            if found < 0:
+                continue  # the piece is not in the text
+            lost += found - place
+            place = found
+        place += len(piece)
+    return lost + len(data) - place
+
+
+def _find_again(data: bytes, place: int, pieces: Sequence[bytes], number: int) -> int:
+    """Return where the text goes on as the pieces do from `number` on, or -1."""
+    for n_bytes, distance in _RESYNC:
+        together = b""
+        for piece in pieces[number:]:
+            together += piece
+            if not piece or len(together) >= n_bytes:
+                break
+        found = data.find(together, place, place + distance) if together else -1
+        if found >= 0:
+            return found
+    return -1
+
 
 _GROUP_CHARACTERS = 64 * 1024
 

@@ -117,7 +117,7 @@ def score_windows(session: Session, text: HeldOut) -> TextScore:
         starts = starts[np.linspace(0, len(starts) - 1, n_windows).astype(np.int64)]
     rows = max(1, TOKENS_AT_ONCE // context_length)
     nats, n_tokens, n_bytes = 0.0, 0, 0
-    lengths = None if whole else _token_lengths(session)
+    lengths = _token_lengths(session)
     net = session.net
     end = session.vocabulary.end_of_text
     with torch.inference_mode():
@@ -128,7 +128,7 @@ def score_windows(session: Session, text: HeldOut) -> TextScore:
             segments = segments_of(inputs, end)
             counted = targets[targets != IGNORED]
             n_tokens += len(counted)
-            n_bytes += int(lengths[counted].sum()) if lengths is not None else 0
+            n_bytes += int(lengths[counted].sum())
             on_device = [None if a is None else torch.from_numpy(a).to(session.device) for a in (inputs, targets, segments)]
             assert on_device[0] is not None
             assert on_device[1] is not None
@@ -136,7 +136,13 @@ def score_windows(session: Session, text: HeldOut) -> TextScore:
                 text.progress(first / len(starts))
             nats += float(net.nll(net(on_device[0], on_device[2]).features, on_device[1]))
     # The shard knows the text's bytes, also where a tokenizer is not lossless.
-    return TextScore(nats=nats, n_tokens=n_tokens, n_bytes=text.n_bytes if whole else n_bytes)
+    if whole:  # also where one that says it is lossless has left bytes out
+        lost = max(text.lost_bytes, text.n_bytes - n_bytes)
+        return TextScore(nats=nats, n_tokens=n_tokens, n_bytes=text.n_bytes, lost_bytes=lost)
+    # What tokens stand for was not lost; of what was, the part that was looked at has its share.
+    kept = max(text.n_bytes - text.lost_bytes, 1)
+    lost = round(text.lost_bytes * n_bytes / kept)
+    return TextScore(nats=nats, n_tokens=n_tokens, n_bytes=n_bytes + lost, lost_bytes=lost)
 
 
 def _windows(tokens: np.ndarray, starts: np.ndarray, context_length: int, end_of_text: int) -> tuple[np.ndarray, np.ndarray]:

@@ -20,7 +20,7 @@ from pentad.contracts.batch import IGNORED
 from pentad.contracts.model import Model, Output, offers
 from pentad.contracts.sampler import Sampler
 from pentad.contracts.session import Decoder, Limits, Session, TextScore, TokenEvent
-from pentad.contracts.tokenizer import Tokenizer
+from pentad.contracts.tokenizer import Tokenizer, count_lost_bytes
 from pentad.contracts.vocabulary import Vocabulary
 from pentad.inference.drawing import check_distribution, draw, generator_of
 from pentad.inference.ending import until_text
@@ -128,7 +128,8 @@ class ModelSession(Session):
         before = self.prompt(prompt)
         ids = torch.cat([before, torch.from_numpy(rest.astype(np.int64)).to(self.device)])
         nats = -float(self.score_tokens(ids, len(before)).double().sum()) if len(rest) else 0.0
-        return TextScore(nats=nats, n_tokens=len(rest), n_bytes=len(text.encode()))
+        lost = count_lost_bytes(self.tokenizer, text, rest)
+        return TextScore(nats=nats, n_tokens=len(rest), n_bytes=len(text.encode()), lost_bytes=lost)
 
     @torch.inference_mode()
     def score_tokens(self, tokens: Tensor, first: int = 1) -> Tensor:

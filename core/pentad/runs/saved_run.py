@@ -213,6 +213,7 @@ class SavedRun:
             tokens=shard.tokens,
             n_bytes=shard.n_bytes,
             context_length=length,
+            lost_bytes=shard.lost_bytes,
             progress=functools.partial(tell, "Scoring the text"),
         )
         score = judge(self.session, offered, text, step=self.step)

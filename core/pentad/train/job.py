@@ -96,6 +96,7 @@ class Job:
             n_bytes=shard.n_bytes,
             context_length=self.training.context_length,
             max_tokens=max_tokens,
+            lost_bytes=shard.lost_bytes,
         )
 
     @property
@@ -200,6 +201,14 @@ def _warnings(job: Job, epochs: float) -> list[str]:
         found.append(f"The run ends without a score: {reasons}")
     elif held_out < 10_000:
         found.append(f"Only {held_out} bytes are held out; their score is a rough one.")
+    shard = job.prepared.held_out
+    if shard is not None and (shard.lost_bytes or not job.prepared.tokenizer.lossless):
+        name = job.resolved.recipe.choice("tokenizer").name
+        share = shard.lost_bytes / max(shard.n_bytes, 1)
+        found.append(
+            f"The tokenizer {name} is lossy: {share:.1%} of the held-out bytes cannot be had back from its ids. The score "
+            "charges 8 bits for each, and does not compare with scores of lossless tokenizers."
+        )
     if not job.model.causal:
         found.append("The model is bidirectional: it writes no texts.")
     if epochs > 40:

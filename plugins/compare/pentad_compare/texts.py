@@ -179,7 +179,7 @@ def surprise(run: SavedRun, texts: Iterable[Text]) -> list[float | None]:
 
 def _surprise(run: SavedRun, text: Text) -> float:
     score = run.session.score(text.text, text.prompt)
-    return bits_per_byte(score.nats, score.n_bytes)
+    return bits_per_byte(score.nats, score.n_bytes, score.lost_bytes)
 
 
 # Figures
