@@ -1,4 +1,4 @@
-"""Whether every run spent what it was given: steps are whole, so a large one overshoots a small budget."""
+"""Whether every run spent its budget: steps are whole, so a large one overshoots a small budget."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ def spent(seed: SeedResult, unit: str) -> float:
     return {"steps": float(seed.steps), "seconds": seed.training_seconds, "flops": seed.flops, "bytes": seed.bytes}[unit]
 
 
-def planned(facts: Mapping[str, Any], unit: str) -> float:
+def planned(plan: Mapping[str, Any], unit: str) -> float:
     """Return what a run is going to spend, by its plan."""
-    steps: float = facts["steps"]
-    bytes_per_token = facts["train_bytes"] / max(1, facts["train_tokens"])
+    steps: float = plan["steps"]
+    bytes_per_token = plan["train_bytes"] / max(1, plan["train_tokens"])
     price = {
         "steps": 1.0,
-        "seconds": facts["seconds_per_step"] or 0.0,
-        "flops": facts["flops_per_step"],
-        "bytes": facts["tokens_per_step"] * bytes_per_token,
+        "seconds": plan["seconds_per_step"] or 0.0,
+        "flops": plan["flops_per_step"],
+        "bytes": plan["tokens_per_step"] * bytes_per_token,
     }
     return steps * float(price[unit])
 
 
-def missed_by_plan(label: str, facts: Mapping[str, Any], budget: Budget) -> Iterator[str]:
-    """Say before the training that an arm will miss its budget."""
-    share = planned(facts, budget.unit) / budget.amount
-    # Of time the plan knows only an estimate, so only a step that is longer than all of it is sure to miss.
-    if abs(share - 1) > TOLERANCE and (budget.unit != "seconds" or facts["steps"] <= 1):
-        yield f"{label} will spend {share:.3g} times the budget: {_because(facts['steps'])}."
+def missed_by_plan(label: str, plan: Mapping[str, Any], budget: Budget) -> Iterator[str]:
+    """Warn before the training that an arm will miss its budget."""
+    share = planned(plan, budget.unit) / budget.amount
+    # A plan only estimates time, so only a step that is longer than the whole budget is sure to miss it.
+    if abs(share - 1) > TOLERANCE and (budget.unit != "seconds" or plan["steps"] <= 1):
+        yield f"{label} will spend {share:.3g} times the budget: {_because(plan['steps'])}."
 
 
 def missed(arms: Sequence[ArmResult], budget: Budget) -> Iterator[str]:
-    """Say of the arms whose runs missed the budget that their scores were bought at another price."""
+    """Warn that an arm's runs missed the budget, so that its score had another price."""
     for arm in arms:
-        done = [each for each in arm.seeds if not each.failure]
-        shares = [spent(each, budget.unit) / budget.amount for each in done]
+        done = [seed for seed in arm.seeds if not seed.failure]
+        shares = [spent(seed, budget.unit) / budget.amount for seed in done]
         worst = max(shares, key=lambda share: abs(share - 1), default=1.0)
         if abs(worst - 1) > TOLERANCE:
-            steps = min(each.steps for each in done)
-            yield f"{arm.label} spent {worst:.3g} times the budget: {_because(steps)}. Its score was bought at that price."
+            steps = min(seed.steps for seed in done)
+            yield f"{arm.label} spent {worst:.3g} times the budget: {_because(steps)}. Its score had that price."
 
 
 def _because(steps: int) -> str:

@@ -7,7 +7,7 @@ from pentad_compare.records import ArmResult, Candidate
 
 
 def arm(*tried, best):
-    candidates = [Candidate(options={"optimizer.lr": each}, bits_per_byte=[2.0], chosen=each == best) for each in tried]
+    candidates = [Candidate(options={"optimizer.lr": each}, scores=[2.0], chosen=each == best) for each in tried]
     return ArmResult(label="gpt", settings={}, recipe={}, reproduce="", candidates=candidates)
 
 

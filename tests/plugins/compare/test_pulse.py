@@ -15,7 +15,7 @@ def test_it_tells_the_newest_step_and_score(tmp_path, monkeypatch):
     said: queue.Queue[str] = queue.Queue()
     (tmp_path / "run").mkdir()
     lines = [{"kind": "step", "step": n, "loss": 3 - n / 1000} for n in range(200)]
-    lines.insert(150, {"kind": "evaluation", "step": 150, "bits_per_byte": 2.5})
+    lines.insert(150, {"kind": "evaluation", "step": 150, "bits_per_byte": 2.5, "primary": "bits_per_byte"})
     content = "".join(json.dumps(line) + "\n" for line in lines) + '{"kind": "step", "st'
     (tmp_path / "run" / "metrics.jsonl").write_text(content)
     with Pulse([task], said.put):
