@@ -69,19 +69,50 @@ def test_a_comparison_from_lists_to_verdicts(compare, tmp_path, place):
     ).read_text(encoding="utf-8")
 
 
-def test_a_narrow_terminal_keeps_the_scores_and_says_where_the_costs_are(compare, monkeypatch):
-    found, _ = compare("--seeds", "2", "--prompts", "0", "--optimizer.lr", "1e-3,2e-3", "--confidence", "0.9")
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
 
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
 
-    monkeypatch.setenv("COLUMNS", "80")
+def shown(write, columns, monkeypatch):
+    """Return the lines that a screen writes in a terminal of so many columns."""
+    monkeypatch.setenv("COLUMNS", str(columns))
     screen = Screen(Terminal())
-    screen.result(records.from_dict(records.Comparison, found))
-    said = rich.text.Text.from_ansi(screen.console.file.getvalue()).plain
-    assert max(map(len, said.splitlines())) <= 80
-    assert "difference [90%]" in said and "parameters, tokens/s, memory: in the report" in said
+    write(screen)
+    return rich.text.Text.from_ansi(screen.console.file.getvalue()).plain.splitlines()
+
+
+@pytest.mark.parametrize("columns", [100, 80, 60, 44])
+def test_tables_fit_the_terminal(compare, monkeypatch, columns):
+    found, _ = compare("--seeds", "2", "--prompts", "1", *SHORT, "--optimizer.lr", "1e-3,2e-3", "--confidence", "0.9")
+    comparison = records.from_dict(records.Comparison, found)
+    lines = shown(lambda screen: screen.result(comparison), columns, monkeypatch)
+    assert max(map(len, lines)) <= columns
+    said = "\n".join(lines)
+    assert "difference [90%]" in said and "…" not in said
+    for arm in comparison.arms:
+        assert f"{arm.mean:.3f}" in said
+    assert ("in the report" in said) == (columns < 100)
+    tokenizers = [records.TokenizerFigures(label="bpe", recipe={}, vocab_size=50_257, encode_bytes_per_second=5e8)]
+    lines = shown(lambda screen: screen.tokenizers(tokenizers), columns, monkeypatch)
+    assert max(map(len, lines)) <= columns and "…" not in "".join(lines)
+
+
+def test_a_plan_fits_a_narrow_terminal(compare, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "50")
+    monkeypatch.setattr("pentad_compare.screen.is_terminal", lambda stream: True)
+    _, said = compare("--model", "gpt,rnn", "--dry-run")
+    lines = rich.text.Text.from_ansi(said.out).plain.splitlines()
+    assert any("parameters" in line for line in lines) and max(map(len, lines)) <= 50
+
+
+def test_a_baseline_is_found_by_a_part_of_its_label(compare):
+    lists = ("--model", "gpt,rnn", "--optimizer", "adamw,muon", "--arm", "tiny.toml")
+    for word, label in [("rnn, muon", "rnn, muon"), ("tiny", "tiny")]:
+        _, said = compare(*lists, "--baseline", word, "--dry-run", "--json")
+        assert json.loads(said.out)["baseline"] == label
+    _, said = compare("--model", "gpt,rnn", "--model.n-head", "1,2", "--baseline", "n_head 2", "--dry-run", "--json")
+    assert json.loads(said.out)["baseline"] == "gpt, n_head 2"
 
 
 def test_the_command_that_reproduces_an_arm_does(compare, place, tmp_path, engine):
@@ -254,21 +285,8 @@ def test_time_is_equal_and_not_shared(compare):
 
 
 def test_a_budget_of_time_is_refused_where_runs_share_a_processor(engine, tmp_path):
-    started = engine(
-        "compare",
-        "--config",
-        "tiny.toml",
-        "--data",
-        "text.txt",
-        "--budget",
-        "1s",
-        "--jobs",
-        "2",
-        "--seeds",
-        "2",
-        "--out",
-        tmp_path,
-    )
+    text = ("--config", "tiny.toml", "--data", "text.txt", "--out", tmp_path)
+    started = engine("compare", *text, "--budget", "1s", "--jobs", "2", "--seeds", "2", "--json")
     _, err = started.communicate(timeout=60)
     assert started.returncode == 2
     assert "budget-shared" in err and "--jobs 1" in err
