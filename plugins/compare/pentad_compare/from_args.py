@@ -13,11 +13,11 @@ from pentad.tools import TABLES, describe, did_you_mean, read_tables
 from pentad_cli.tools import Tables, lay_over
 from pentad_compare import collect
 from pentad_compare.arms import SHARED, Arm, arm_of, distinct, product
-from pentad_compare.budgets import missed_by_plan
 from pentad_compare.request import CompareArgs, Request
 from pentad_compare.running import text_of
 from pentad_compare.study import Study, slug
 from pentad_compare.tuning import Tuning, candidates_of, parse
+from pentad_compare.verdicts.budgets import missed_by_plan
 
 PROMPTS = (4, 16)
 """How many prompts, to look at samples and to compare samplers."""

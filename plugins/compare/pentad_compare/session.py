@@ -19,9 +19,9 @@ from pentad_compare.from_args import missed_by_plans, name_of, refuse_shared_clo
 from pentad_compare.records import ArmResult, Candidate, Comparison, TokenizerFigures
 from pentad_compare.request import CompareArgs
 from pentad_compare.running import Progress, Runner
-from pentad_compare.screen import Screen, plan_json
 from pentad_compare.study import Study, null_tests
 from pentad_compare.summary import machine_of, save, summarize
+from pentad_compare.terminal.screen import Screen, plan_json
 from pentad_compare.tuning import Tuning, tune
 
 

@@ -13,12 +13,12 @@ from pentad import EngineError
 from pentad.tools import write_atomically
 from pentad_compare import collect
 from pentad_compare.arms import Arm
-from pentad_compare.budgets import missed
-from pentad_compare.edges import at_the_edge
-from pentad_compare.groups import comparable, group
 from pentad_compare.records import ArmResult, Candidate, Comparison, Data, SeedResult
 from pentad_compare.running import Progress, planning_failure
 from pentad_compare.study import Study, null_tests, processor
+from pentad_compare.verdicts.budgets import missed
+from pentad_compare.verdicts.edges import at_the_edge
+from pentad_compare.verdicts.groups import comparable, group
 
 
 def summarize(study: Study, progress: Progress, candidates: Mapping[str, Sequence[Candidate]]) -> Comparison:

@@ -134,8 +134,8 @@ def write(argument: Mapping[str, Any], folder: Path) -> None:
     """Let a trained model continue held-out prompts, and measure what it writes: texts.json."""
     _, catalogue = open_argument(argument)
     from pentad import open_run
-    from pentad_compare.texts import bits_per_byte_of, figures, prompts_from, write_texts
-    from pentad_compare.verbatim import SuffixArray
+    from pentad_compare.measures.texts import bits_per_byte_of, figures, prompts_from, write_texts
+    from pentad_compare.measures.verbatim import SuffixArray
 
     run = open_run(folder / "run", catalogue=catalogue)
     split = open_split(run.resolved, catalogue, RunObserver())
@@ -161,7 +161,7 @@ def write(argument: Mapping[str, Any], folder: Path) -> None:
 def tokenize(argument: Mapping[str, Any], folder: Path) -> None:
     """Train a tokenizer and measure it on held-out text: figures.json."""
     recipe, catalogue = open_argument(argument)
-    from pentad_compare.tokenizers import measure
+    from pentad_compare.measures.tokenizers import measure
 
     tokenizer, _, _, split = prepare_tokenizer(resolve(recipe, catalogue), catalogue)
     figures = measure(argument["label"], recipe.to_dict()["tokenizer"], tokenizer, split.held_out.pieces())

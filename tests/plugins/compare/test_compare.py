@@ -15,8 +15,8 @@ import rich.text
 from safetensors.numpy import load_file
 
 from pentad_compare import records
-from pentad_compare.groups import FAILED, NOT_JUDGED, NOT_LOSSLESS
-from pentad_compare.screen import Screen
+from pentad_compare.terminal.screen import Screen
+from pentad_compare.verdicts.groups import FAILED, NOT_JUDGED, NOT_LOSSLESS
 
 ROOT = Path(__file__).parents[3]
 SHORT = ("--text-bytes", "60")
@@ -100,7 +100,7 @@ def test_tables_fit_the_terminal(compare, monkeypatch, columns):
 
 def test_a_plan_fits_a_narrow_terminal(compare, monkeypatch):
     monkeypatch.setenv("COLUMNS", "50")
-    monkeypatch.setattr("pentad_compare.screen.is_terminal", lambda stream: True)
+    monkeypatch.setattr("pentad_compare.terminal.screen.is_terminal", lambda stream: True)
     _, said = compare("--model", "gpt,rnn", "--dry-run")
     lines = rich.text.Text.from_ansi(said.out).plain.splitlines()
     assert any("parameters" in line for line in lines) and max(map(len, lines)) <= 50

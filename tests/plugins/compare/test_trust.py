@@ -12,7 +12,7 @@ import pytest
 
 from pentad.config.budget import Budget
 from pentad_compare import collect
-from pentad_compare.budgets import missed_by_plan
+from pentad_compare.verdicts.budgets import missed_by_plan
 
 MINE = """
 import torch

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pentad_compare.edges import at_the_edge
 from pentad_compare.records import ArmResult, Candidate
+from pentad_compare.verdicts.edges import at_the_edge
 
 
 def arm(*tried, best):

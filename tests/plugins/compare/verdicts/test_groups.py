@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pentad_compare.groups import FAILED, NOT_JUDGED, NOT_LOSSLESS, comparable, group
 from pentad_compare.records import BITS_PER_BYTE, ArmResult, Metric, SeedResult
+from pentad_compare.verdicts.groups import FAILED, NOT_JUDGED, NOT_LOSSLESS, comparable, group
 
 ACCURACY = Metric(evaluator="masked-accuracy", name="accuracy", lower_is_better=False)
 

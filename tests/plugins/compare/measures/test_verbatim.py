@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pentad.data.pieces import Piece
-from pentad_compare.verbatim import SuffixArray
+from pentad_compare.measures.verbatim import SuffixArray
 
 
 def of(*documents, **more):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pentad_compare.records import ArmResult, Group, Metric
-from pentad_compare.statistics import differences
+from pentad_compare.verdicts.statistics import differences
 
 FAILED = "No run of these finished, so there is nothing to compare."
 NOT_JUDGED = "No evaluator fits these arms, so they have no score: no ranking."

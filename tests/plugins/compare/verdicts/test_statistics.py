@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from pentad_compare.statistics import MOST_SEEDS, differences, interval, level_of_each, power, seeds_needed
+from pentad_compare.verdicts.statistics import MOST_SEEDS, differences, interval, level_of_each, power, seeds_needed
 
 SLEEP = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0], [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
 """Hours of sleep won with two drugs, ten patients (Student 1908)."""

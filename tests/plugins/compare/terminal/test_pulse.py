@@ -6,11 +6,11 @@ import json
 import queue
 
 from pentad import Task
-from pentad_compare.pulse import Pulse
+from pentad_compare.terminal.pulse import Pulse
 
 
 def test_it_tells_the_newest_step_and_score(tmp_path, monkeypatch):
-    monkeypatch.setattr("pentad_compare.pulse.SECONDS", 0.01)
+    monkeypatch.setattr("pentad_compare.terminal.pulse.SECONDS", 0.01)
     task = Task(name="gpt, seed 0", work="m:train", argument={}, folder=tmp_path)
     said: queue.Queue[str] = queue.Queue()
     (tmp_path / "run").mkdir()
@@ -24,7 +24,7 @@ def test_it_tells_the_newest_step_and_score(tmp_path, monkeypatch):
 
 
 def test_it_says_nothing_of_what_has_not_begun(tmp_path, monkeypatch):
-    monkeypatch.setattr("pentad_compare.pulse.SECONDS", 0.001)
+    monkeypatch.setattr("pentad_compare.terminal.pulse.SECONDS", 0.001)
     said: list[str] = []
     task = Task(name="a", work="m:train", argument={}, folder=tmp_path)
     with Pulse([task], said.append) as pulse:
