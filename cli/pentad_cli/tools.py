@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pentad_cli.command import EngineCommand, Folder, json_option, offers_of, plugin_option
     from pentad_cli.group import installed
     from pentad_cli.layers import Tables, default_tables, lay_over
-    from pentad_cli.output import has_colour, is_terminal, say_json, terminal_width
+    from pentad_cli.output import has_colour, is_terminal, plain, say_json, terminal_width
     from pentad_cli.stage_command import SpecOption, TwoLooks, look
     from pentad_cli.text import count, duration, plural, quantity, short, size, visible, visible_line
 
@@ -22,7 +22,7 @@ PLACES = {
     "group": ("installed",),
     "stage_command": ("SpecOption", "TwoLooks", "look"),
     "layers": ("Tables", "default_tables", "lay_over"),
-    "output": ("has_colour", "is_terminal", "say_json", "terminal_width"),
+    "output": ("has_colour", "is_terminal", "plain", "say_json", "terminal_width"),
     "text": ("count", "duration", "plural", "quantity", "short", "size", "visible", "visible_line"),
 }
 """Module to the names that are taken from it."""
@@ -45,6 +45,7 @@ __all__ = [
     "lay_over",
     "look",
     "offers_of",
+    "plain",
     "plugin_option",
     "plural",
     "quantity",

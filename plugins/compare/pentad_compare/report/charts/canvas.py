@@ -120,12 +120,14 @@ class Figure:
     """A chart in both sizes, with the words around it.
 
     Args:
+        slug: unique on the page.
         title, subtitle: what is to be seen, and what it is.
         wide, narrow: the drawings.
         legend: arms by their letters, where a drawing has no room for labels.
         legend_wide: whether the wide drawing needs the legend as well.
     """
 
+    slug: str
     title: str
     subtitle: str
     wide: Markup
@@ -148,7 +150,7 @@ def figure(slug: str, title: str, subtitle: str, draw: Callable[[float], Canvas]
     drawn = {
         name: _svg(canvas, f"{slug}-{name}", name, title, subtitle) for canvas, name in ((wide, "wide"), (narrow, "narrow"))
     }
-    return Figure(title, subtitle, drawn["wide"], drawn["narrow"], shown, wide.letters)
+    return Figure(slug, title, subtitle, drawn["wide"], drawn["narrow"], shown, wide.letters)
 
 
 def _svg(canvas: Canvas, slug: str, css: str, title: str, subtitle: str) -> Markup:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pentad_compare.records import ArmResult, Point
+from pentad_compare.records import ArmResult, Metric, Point
 from pentad_compare.report.charts.canvas import Canvas
 from pentad_compare.report.charts.markup import element, number
 from pentad_compare.report.charts.place import Box, place_labels
@@ -38,7 +38,7 @@ class Curve:
     Args:
         look: of the arm.
         x: what was used up.
-        middle, low, high: bits per byte: mean, lowest and highest of the seeds.
+        middle, low, high: scores: mean, lowest and highest of the seeds.
         end: mean of what was used up and of the final score.
     """
 
@@ -55,11 +55,11 @@ def curve(look: Look, arm: ArmResult, reading: Reading) -> Curve | None:
     seeds = [sorted(seed.curve, key=reading) for seed in arm.seeds if seed.curve and not seed.failure]
     finals = [point for points in seeds for point in points if point.final]
     ways = [way for points in seeds if (way := [point for point in points if not point.final and reading(point) > 0])]
-    end = (mean([reading(point) for point in finals]), mean([point.bits_per_byte for point in finals])) if finals else None
+    end = (mean([reading(point) for point in finals]), mean([point.score for point in finals])) if finals else None
     if not ways:
         return Curve(look, *(np.zeros(0),) * 4, end) if end else None
     x = _common(ways, reading)
-    read = np.array([np.interp(x, [reading(p) for p in way], [p.bits_per_byte for p in way]) for way in ways])
+    read = np.array([np.interp(x, [reading(point) for point in way], [point.score for point in way]) for way in ways])
     return Curve(look, x, read.mean(0), read.min(0), read.max(0), end)
 
 
@@ -95,13 +95,19 @@ def domain(curves: Sequence[Curve]) -> Domain:
 
 
 def draw_curves(
-    size: float, curves: Sequence[Curve], title: Callable[[str], str], unit: tuple[str, float] | None, clip: str
+    size: float,
+    curves: Sequence[Curve],
+    metric: Metric,
+    title: Callable[[str], str],
+    unit: tuple[str, float] | None,
+    clip: str,
 ) -> Canvas:
     """Draw curves.
 
     Args:
         size: width of the canvas.
         curves: of the arms.
+        metric: what their scores are.
         title: makes the axis' title of a unit's prefix.
         unit: prefix and factor, else those that suit.
         clip: a name that is unique on the page.
@@ -113,7 +119,7 @@ def draw_curves(
     bottom = max(top + (240 if canvas.narrow else 330), top + 20 * len(curves))
     across, down = Scale(*shown.x, left, right, shown.log), Scale(*shown.y, bottom, top)
     sign, factor = unit or prefix(shown.x[1])
-    canvas.axis_left(down, left, right, "bits per byte (lower is better)", 5)
+    canvas.axis_left(down, left, right, metric.axis, 5)
     canvas.axis_below(
         across, bottom, [(top, bottom)], title(sign) + (", logarithmic" if shown.log else ""), factor, 4 if canvas.narrow else 7
     )

@@ -57,21 +57,21 @@ class Head:
 
 def head(comparison: Comparison) -> Head:
     """Return the head of the page."""
-    scored = [group for group in comparison.groups if not group.reason]
-    differences = [each for group in scored for each in group.differences]
+    scored = [group for group in comparison.groups if group.metric]
+    differences = [difference for group in scored for difference in group.differences]
     return Head(
         comparison.name,
         "Compared: " + _varied(comparison),
         " ".join(_headline(comparison, group) for group in scored) or _without_ranking(comparison),
-        [_verdict(each) for each in differences],
+        [_verdict(difference) for difference in differences],
         _facts(comparison),
         comparison.notes,
     )
 
 
-def _verdict(found: Difference) -> Verdict:
-    word, css = VERDICTS.get(found.verdict, UNKNOWN)
-    return Verdict(word, css, found.words)
+def _verdict(difference: Difference) -> Verdict:
+    word, css = VERDICTS.get(difference.verdict, UNKNOWN)
+    return Verdict(word, css, difference.words)
 
 
 def _varied(comparison: Comparison) -> str:
@@ -93,39 +93,41 @@ def _varied(comparison: Comparison) -> str:
 
 
 def _headline(comparison: Comparison, group: Group) -> str:
-    """Say in words which arm has the lowest mean and how the others stand to the baseline."""
-    arms = [arm for label in group.arms if (arm := comparison.arm(label)).mean is not None]
-    if not arms:
-        return "No arm has a score."
-    best = min(arms, key=lambda arm: arm.mean or 0.0)
-    score = f"{bits(best.mean, digits(comparison))} bits per byte"
-    if len(arms) == 1:
-        return f"{best.label} has {score}{_of_seeds(best)}."
-    return f"{best.label} has the lowest mean: {score}{_of_seeds(best)}. {_tally(group)}".strip()
+    """Say which arm of a group scores best, and which others are measurably different from the baseline."""
+    best = comparison.arm(group.arms[0])
+    title = group.metric.title if group.metric else "score"
+    score = f"{bits(best.mean, digits(comparison))} {title}{_of_seeds(best)}"
+    if len(group.arms) == 1:
+        return f"{best.label} has {score}."
+    return f"{best.label} scores best: {score}. {_tally(group)}".strip()
 
 
 def _of_seeds(arm: ArmResult) -> str:
-    done = [seed for seed in arm.seeds if seed.bits_per_byte is not None]
+    done = [seed for seed in arm.seeds if seed.score is not None]
     return f" over {plural(len(done), 'seed')}" if done else ""
 
 
 def _tally(group: Group) -> str:
-    """Count how the others stand to the baseline."""
-    verdicts = [each.verdict for each in group.differences]
-    counts = {
-        "shown to be better": verdicts.count("better"),
-        "shown to be worse": verdicts.count("worse"),
-        "without a shown difference": verdicts.count("none"),
-    }
-    counts["without an interval"] = len(verdicts) - sum(counts.values())
-    words = [f"{count} {what}" for what, count in counts.items() if count]
-    return f"Beside the baseline {group.baseline}: {listing(words)}." if words else ""
+    """Say how the others stand to the baseline."""
+    by_verdict: dict[str, list[str]] = {}
+    for difference in group.differences:
+        by_verdict.setdefault(difference.verdict, []).append(difference.arm)
+    sentences = [
+        f"{listing(arms)} {'is' if len(arms) == 1 else 'are'} measurably {verdict} than {group.baseline}."
+        for verdict in ("better", "worse")
+        if (arms := by_verdict.get(verdict))
+    ]
+    if arms := by_verdict.get("none"):
+        sentences.append(f"No difference shown between {group.baseline} and {listing(arms)}.")
+    if arms := by_verdict.get("unknown"):
+        sentences.append(f"No interval for {listing(arms)}.")
+    return " ".join(sentences)
 
 
 def _without_ranking(comparison: Comparison) -> str:
     done = [each for each in comparison.tokenizers if not each.failure]
     if not done:
-        return "Nothing here can be ranked by bits per byte."
+        return "No arm has a score."
     most = max(done, key=lambda each: each.bytes_per_token)
     return f"{most.label} packs the most text into a token: {most.bytes_per_token:.2f} bytes."
 

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from pentad_compare.edges import at_the_edge
 from pentad_compare.records import ArmResult, Candidate
+from pentad_compare.verdicts.edges import at_the_edge
 
 
 def arm(*tried, best):
-    candidates = [Candidate(options={"optimizer.lr": each}, bits_per_byte=[2.0], chosen=each == best) for each in tried]
+    candidates = [Candidate(options={"optimizer.lr": each}, scores=[2.0], chosen=each == best) for each in tried]
     return ArmResult(label="gpt", settings={}, recipe={}, reproduce="", candidates=candidates)
 
 

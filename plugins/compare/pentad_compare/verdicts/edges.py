@@ -8,10 +8,10 @@ from pentad_compare.records import ArmResult
 
 
 def at_the_edge(arm: ArmResult) -> Iterator[str]:
-    """Say of which options the best number is the lowest or the highest that was tried: beyond it may be a better one."""
-    chosen = next((each for each in arm.candidates if each.chosen), None)
+    """Yield a note for each option whose best value is the lowest or the highest that was tried."""
+    chosen = next((candidate for candidate in arm.candidates if candidate.chosen), None)
     for option, text in chosen.options.items() if chosen else ():
-        numbers = [_number(each.options[option]) for each in arm.candidates]
+        numbers = [_number(candidate.options[option]) for candidate in arm.candidates]
         tried = sorted({number for number in numbers if number is not None})
         best = _number(text)
         if best is not None and len(tried) > 1 and best in (tried[0], tried[-1]):

@@ -1,4 +1,4 @@
-"""Texts measured by hand, prompts cut by hand, surprise worked out by hand, and a tiny model that writes."""
+"""Texts measured by hand, prompts cut by hand, bits_per_byte_of worked out by hand, and a tiny model that writes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from pentad.inference.net import ModelNet
 from pentad.inference.session import ModelSession
 from pentad.system.machine import Machine
 from pentad.testing import raises_code
-from pentad_compare import texts as module
+from pentad_compare.measures import texts as module
+from pentad_compare.measures.texts import bits_per_byte_of, cut, distinct, figures, prompts_from, repetition, write_texts
+from pentad_compare.measures.verbatim import SuffixArray
 from pentad_compare.records import Text
-from pentad_compare.texts import cut, distinct, figures, prompts_from, repetition, surprise, write_texts
-from pentad_compare.verbatim import Memory
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -33,7 +33,7 @@ def _one_thread():
 
 
 def test_repetition_and_variety_by_hand():
-    found = figures(["a b c d a b c d", "x y"], surprises=[2.0, 3.0])
+    found = figures(["a b c d a b c d", "x y"], scores=[2.0, 3.0])
     assert found.n_texts == 2
     assert found.repetition == 0.2  # one of five 4-grams; the second text has none and does not count
     assert found.distinct_1 == 6 / 10 and found.distinct_2 == 5 / 8 and found.distinct_3 == 4 / 6
@@ -49,16 +49,16 @@ def test_words_are_runs_of_letters_and_single_other_characters():
 def test_texts_that_are_too_short_for_a_figure():
     empty = figures([])
     assert (empty.n_texts, empty.repetition, empty.distinct_1, empty.bits_per_byte) == (0, 0.0, 0.0, None)
-    short = figures(["", "a b c"], surprises=[None, 1.5], memory=Memory(b"abc"))
+    short = figures(["", "a b c"], scores=[None, 1.5], training=SuffixArray(b"abc"))
     assert (short.repetition, short.distinct_3, short.bits_per_byte, short.verbatim) == (0.0, 1.0, 1.5, 0.0)
 
 
 def test_verbatim_passages_by_hand():
-    memory = Memory(b"the cat sat on the mat")
-    found = figures(["xx cat sat xx", "on the mat"], memory=memory, verbatim_bytes=9)
+    memory = SuffixArray(b"the cat sat on the mat")
+    found = figures(["xx cat sat xx", "on the mat"], training=memory, verbatim_bytes=9)
     assert found.verbatim == pytest.approx((9 / 13 + 1) / 2) and found.verbatim_bytes == 9
     assert (found.longest_verbatim, found.longest_text) == (10, "on the mat")
-    within = figures(["é!"], memory=Memory("è!".encode()), verbatim_bytes=1)  # they share a byte of the letter
+    within = figures(["é!"], training=SuffixArray("è!".encode()), verbatim_bytes=1)  # they share a byte of the letter
     assert (within.longest_verbatim, within.longest_text) == (1, "")
 
 
@@ -200,13 +200,13 @@ def test_surprise_equals_the_product_of_probabilities(context):
     text = Text(prompt="ab", text="cé d" * 6)
     data = b"b" + text.text.encode()
     bits = -sum(math.log2(known[before, after]) for before, after in itertools.pairwise(data))
-    (found,) = surprise(saved(Bigram(known, context)), [text])
+    (found,) = bits_per_byte_of(saved(Bigram(known, context)), [text])
     assert found == pytest.approx(bits / (len(data) - 1), rel=1e-5)
 
 
 def test_a_model_that_knows_nothing_and_a_text_from_its_start():
     run = saved(Bigram(np.full((257, 257), 1 / 257)))
-    found = surprise(run, [Text(prompt="", text="abc"), Text(prompt="x", text=""), Text(prompt="x" * 9, text="é")])
+    found = bits_per_byte_of(run, [Text(prompt="", text="abc"), Text(prompt="x", text=""), Text(prompt="x" * 9, text="é")])
     assert found == [pytest.approx(8.00562, rel=1e-5), None, pytest.approx(8.00562, rel=1e-5)]
     assert run.model.asked == [3, 11]
 
@@ -215,14 +215,14 @@ def test_looking_both_ways_gives_no_surprise():
     model = Bigram(table())
     model.causal = False
     with raises_code("not-causal"):
-        surprise(saved(model), [Text(prompt="a", text="b")])
+        bits_per_byte_of(saved(model), [Text(prompt="a", text="b")])
 
 
 def test_what_lies_before_the_text_is_not_scored(monkeypatch):
     targets, original = [], ModelNet.logprobs
     spy = lambda net, features, wanted: targets.append(wanted) or original(net, features, wanted)  # noqa: E731
     monkeypatch.setattr(ModelNet, "logprobs", spy)
-    surprise(saved(Bigram(table())), [Text(prompt="abc", text="de")])
+    bits_per_byte_of(saved(Bigram(table())), [Text(prompt="abc", text="de")])
     assert targets[0].tolist() == [[IGNORED, IGNORED, IGNORED, ord("d"), ord("e")]]
 
 
@@ -263,7 +263,7 @@ def test_greedy_repeats_more_than_temperature_and_is_less_surprising(trained):
     samplers = [Choice("greedy"), Choice("temperature", temperature=1.5)]
     greedy, hot = write_texts(trained, samplers, PROMPTS, max_tokens=120, seed=0)
     assert [text.prompt for text in greedy] == [text.prompt for text in hot] == PROMPTS
-    measured = [figures([text.text for text in texts], surprises=surprise(trained, texts)) for texts in (greedy, hot)]
+    measured = [figures([text.text for text in texts], scores=bits_per_byte_of(trained, texts)) for texts in (greedy, hot)]
     assert measured[0].repetition > measured[1].repetition
     assert measured[0].distinct_2 < measured[1].distinct_2
     assert measured[0].bits_per_byte < measured[1].bits_per_byte

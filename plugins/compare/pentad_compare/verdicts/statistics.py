@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from pentad_compare.records import Difference
+from pentad_compare.records import BITS_PER_BYTE, Difference, Metric
 
 POWER = 0.8
-"""How probable it shall be that the seeds a user is told to add show the difference (Cohen 1988)."""
+"""The power of the seeds that a user is told to add (Cohen 1988)."""
 
 MOST_SEEDS = 1000
-"""More are not counted one by one."""
+"""The search for the number of seeds ends here."""
 
 _DECIMALS = 9
 """Differences are rounded to so many, far below what fp32 resolves of a score, so that equal ones are equal to the bit."""
@@ -33,9 +33,14 @@ Floats = npt.NDArray[np.float64]
 
 
 def differences(
-    scores: Mapping[str, Mapping[int, float]], baseline: str, *, confidence: float = 0.95, detect: float = 0.01
+    scores: Mapping[str, Mapping[int, float]],
+    baseline: str,
+    *,
+    metric: Metric = BITS_PER_BYTE,
+    confidence: float = 0.95,
+    detect: float = 0.01,
 ) -> list[Difference]:
-    """Set every other arm of a group beside the baseline.
+    """Compare every other arm of a group with the baseline.
 
     The intervals are paired t intervals (Student 1908). Where several arms have one, each is widened by Bonferroni's
     inequality (Dunn 1961), so that all of them together hold the true differences with at least the probability `confidence`.
@@ -45,10 +50,11 @@ def differences(
     width, as scipy has it too, and the words say why.
 
     Args:
-        scores: label to seed to bits per byte; failed seeds are absent, or not finite.
+        scores: label to seed to score; failed seeds are absent, or not finite.
         baseline: label of the arm that the others are compared with.
+        metric: what the scores are.
         confidence: of all intervals together, between 0 and 1.
-        detect: difference in bits per byte that the seeds still needed are reckoned for, with a power of 80%.
+        detect: effect size of the power analysis, a difference of scores; its power is 80%.
 
     Returns:
         A record per other arm, in the order of `scores`.
@@ -57,14 +63,14 @@ def differences(
         KeyError: the baseline is not among the scores.
     """
     base = scores[baseline]
-    pairs = {label: _Pair.of(label, arm, baseline, base) for label, arm in scores.items() if label != baseline}
+    pairs = {label: _Pair.of(label, arm, baseline, base, metric) for label, arm in scores.items() if label != baseline}
     together = max(1, sum(len(pair.values) > 1 for pair in pairs.values()))
     level = level_of_each(confidence, together)
     return [pair.difference(level, detect) for pair in pairs.values()]
 
 
 def level_of_each(confidence: float, together: int) -> float:
-    """Return the confidence of each of several intervals that have `confidence` together, however they hang together.
+    """Return the confidence of each of several intervals that have `confidence` together, however they depend on each other.
 
     >>> round(level_of_each(0.95, 5), 6)
     0.99
@@ -77,8 +83,8 @@ def interval(values: Floats, level: float) -> tuple[Floats, Floats]:
 
     Not for differences that are all equal, of which scipy warns.
     """
-    found = stats.ttest_1samp(values, 0.0, axis=-1).confidence_interval(level)
-    return found.low, found.high
+    ends = stats.ttest_1samp(values, 0.0, axis=-1).confidence_interval(level)
+    return ends.low, ends.high
 
 
 def power(n_seeds: npt.ArrayLike, difference: float, deviation: float, level: float) -> Floats:
@@ -86,13 +92,13 @@ def power(n_seeds: npt.ArrayLike, difference: float, deviation: float, level: fl
 
     Args:
         n_seeds: two or more, any shape.
-        difference: the true one, in bits per byte.
+        difference: the true one, in the unit of the scores.
         deviation: standard deviation of the paired differences, more than 0.
         level: confidence of the interval.
     """
     n = np.asarray(n_seeds, dtype=np.float64)
     critical = stats.t.ppf((1 + level) / 2, n - 1)
-    # scipy's other tail is nan in places, and its part, a difference shown in the wrong direction, is none of the power.
+    # scipy's other tail is nan in places, and it is a difference shown in the wrong direction, no part of the power.
     centre = np.minimum(abs(difference) / deviation * np.sqrt(n), _FARTHEST)
     return np.asarray(stats.nct.sf(critical, n - 1, centre))
 
@@ -102,8 +108,8 @@ def seeds_needed(difference: float, deviation: float, level: float) -> int | Non
     if deviation <= 0 or difference <= 0:
         return 2 if difference > 0 else None
     counts = range(2, MOST_SEEDS + 1)
-    place = bisect_left(counts, POWER, key=lambda n: float(power(n, difference, deviation, level)))
-    return counts[place] if place < len(counts) else None
+    index = bisect_left(counts, POWER, key=lambda n: float(power(n, difference, deviation, level)))
+    return counts[index] if index < len(counts) else None
 
 
 def _equal(values: Floats) -> bool:
@@ -116,15 +122,16 @@ class _Pair:
 
     arm: str
     baseline: str
+    metric: Metric
     values: Floats
     all_seeds: bool
 
     @classmethod
-    def of(cls, arm: str, ours: Mapping[int, float], baseline: str, theirs: Mapping[int, float]) -> _Pair:
+    def of(cls, arm: str, ours: Mapping[int, float], baseline: str, theirs: Mapping[int, float], metric: Metric) -> _Pair:
         """Subtract seed by seed; in the order of the seeds, so that sums come out the same in any order."""
         both = [s for s in sorted(ours.keys() & theirs.keys()) if math.isfinite(ours[s]) and math.isfinite(theirs[s])]
         values = np.array([ours[seed] - theirs[seed] for seed in both], dtype=np.float64).round(_DECIMALS)
-        return cls(arm, baseline, values, len(both) == len(ours.keys() | theirs.keys()))
+        return cls(arm, baseline, metric, values, len(both) == len(ours.keys() | theirs.keys()))
 
     @property
     def mean(self) -> float:
@@ -142,7 +149,7 @@ class _Pair:
             mean=self.mean if n else None,
             low=low,
             high=high,
-            verdict=_verdict(low, high),
+            verdict=self._verdict(low, high),
             words=self._words(low, high, level, detect),
         )
 
@@ -159,50 +166,52 @@ class _Pair:
         seeds = f"{len(self.values)} seeds{both}"
         if _equal(self.values):
             return self._words_of_equal(seeds)
-        if _verdict(low, high) == "none":
+        verdict = self._verdict(low, high)
+        if verdict == "none":
             return f"no difference shown{self._words_of_power(level, detect)}"
         near, far = sorted((abs(low), abs(high)))
         digits = _digits(near, far)
-        by = f"by {abs(self.mean):.{digits}f} bits per byte [{near:.{digits}f}, {far:.{digits}f}]"
-        return f"{self.arm} {_verdict(low, high)} than {self.baseline} {by}, {seeds}"
+        amount = self.metric.amount(f"{abs(self.mean):.{digits}f}")
+        ends = f"[{near:.{digits}f}, {far:.{digits}f}]"
+        return f"{self.arm} is measurably {verdict} than {self.baseline} by {amount} {ends}, {seeds}"
 
     def _words_without_interval(self) -> str:
         if not len(self.values):
             return f"{self.arm} and {self.baseline} have no seed that both finished"
-        one = "the one seed; no interval: say --seeds 3" if self.all_seeds else "the one seed that both finished; no interval"
+        one = "one seed; an interval needs --seeds 3" if self.all_seeds else "the one seed that both finished; no interval"
         if not self.mean:
-            return f"{self.arm} and {self.baseline} alike with {one}"
-        return f"{self.arm} {_by(self.mean)} bits per byte {_direction(self.mean)} than {self.baseline} with {one}"
+            return f"{self.arm} and {self.baseline} are equal with {one}"
+        return f"{self.arm} is {self._amount()} {self._direction()} than {self.baseline} with {one}"
 
     def _words_of_equal(self, seeds: str) -> str:
         if not self.mean:
             return f"no difference between {self.arm} and {self.baseline}: identical on all {seeds}"
-        by = f"by {_by(self.mean)} bits per byte on each of {seeds}"
-        return f"{self.arm} {_direction(self.mean)} than {self.baseline} {by}: the seed changes nothing in this difference"
+        by = f"by {self._amount()} on each of {seeds}"
+        return f"{self.arm} is {self._direction()} than {self.baseline} {by}: the seed changes nothing in this difference"
+
+    def _verdict(self, low: float | None, high: float | None) -> str:
+        if low is None or high is None:
+            return "unknown"
+        return self._direction() if low > 0 or high < 0 else "none"
+
+    def _direction(self) -> str:
+        return "better" if self.metric.is_better(self.mean) else "worse"
+
+    def _amount(self) -> str:
+        return self.metric.amount(_short(abs(self.mean)))
 
     def _words_of_power(self, level: float, detect: float) -> str:
         n = len(self.values)
         needed = seeds_needed(detect, float(self.values.std(ddof=1)), level)
         if needed is not None and needed <= n:
-            return f" between {self.arm} and {self.baseline}: a difference of {detect:g} would probably have been seen"
+            return f" between {self.arm} and {self.baseline}; a difference of {detect:g} would probably have been shown"
         more = needed - n if needed is not None else 0
         words = f"about {more:,} more seed{'s' * (more != 1)}" if needed is not None else f"more than {MOST_SEEDS:,} seeds"
         return f" between {self.arm} and {self.baseline}; {words} would be needed to show {detect:g}"
 
 
-def _verdict(low: float | None, high: float | None) -> str:
-    if low is None or high is None:
-        return "unknown"
-    return "better" if high < 0 else "worse" if low > 0 else "none"
-
-
-def _direction(mean: float) -> str:
-    return "better" if mean < 0 else "worse"
-
-
-def _by(mean: float) -> str:
+def _short(size: float) -> str:
     """Return a size with two decimals, or as many as show two digits of it."""
-    size = abs(mean)
     return f"{size:.2f}" if size >= 0.095 else f"{size:.2g}" if size >= 1e-4 else f"{size:.{_digits(0.0, size)}f}"
 
 

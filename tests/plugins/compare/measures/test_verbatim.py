@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pentad.data.pieces import Piece
-from pentad_compare.verbatim import Memory
+from pentad_compare.measures.verbatim import SuffixArray
 
 
 def of(*documents, **more):
-    memory, reason = Memory.of([Piece(text, True) for text in documents], **more)
+    memory, reason = SuffixArray.of([Piece(text, True) for text in documents], **more)
     assert not reason
     return memory
 
@@ -62,7 +62,7 @@ def test_by_hand():
 
 
 def test_no_passage_crosses_documents_and_pieces_of_one_are_joined():
-    memory, _ = Memory.of([Piece("ab", False), Piece("cd", True), Piece("ef", True)])
+    memory, _ = SuffixArray.of([Piece("ab", False), Piece("cd", True), Piece("ef", True)])
     assert b"abcd" in memory and b"cdef" not in memory and b"d\xffe" not in memory
     assert memory.longest(b"abcdef") == b"abcd"
 
@@ -81,7 +81,7 @@ def test_a_text_that_is_too_long_is_refused_with_the_reason():
             read.append(1)
             yield Piece("é" * 50, True)
 
-    memory, reason = Memory.of(pieces(), most_bytes=1000)
+    memory, reason = SuffixArray.of(pieces(), most_bytes=1000)
     assert memory is None and "longer than 1,000 bytes" in reason
     assert len(read) < 12  # it stops there
 

@@ -1,4 +1,4 @@
-"""Generated texts, measured beside held-out ones: repetition, variety, surprise, and what was learned by heart.
+"""Generated texts, measured like held-out ones: repetition, variety, bits per byte, and copies of the training text.
 
 Repetition and variety depend on how long a text is, and tokens are not equally long in two tokenizers. So every text, human
 ones included, is cut to the same number of bytes before it is measured; only a text that its model ended earlier is shorter.
@@ -15,8 +15,8 @@ import numpy as np
 
 from pentad import Choice, SavedRun
 from pentad.tools import Pieces, bits_per_byte
+from pentad_compare.measures.verbatim import LEAST_BYTES, SuffixArray
 from pentad_compare.records import Text, TextFigures
-from pentad_compare.verbatim import LEAST_BYTES, Memory
 
 PROMPT_BYTES = 64
 TEXT_BYTES = 512
@@ -106,22 +106,22 @@ def cut(text: str, n_bytes: int) -> str:
     return text.encode()[:n_bytes].decode(errors="ignore")
 
 
-# What a trained model writes, and what it thinks of a text
+# What a trained model writes, and how probable it finds a text
 
 
 def write_texts(
     run: SavedRun, samplers: Sequence[Choice], prompts: Sequence[str], *, max_tokens: int, seed: int, n_bytes: int | None = None
 ) -> list[list[Text]]:
-    """Let every sampler go on from every prompt.
+    """Let every sampler continue every prompt.
 
-    Prompt number i draws the same random numbers with each sampler, and others than the other prompts. What is written does
-    not depend on `n_bytes`, which only says how much of it is wanted.
+    Prompt number i draws the same random numbers with each sampler, and others than the other prompts. The texts do not depend
+    on `n_bytes`, which only cuts them.
 
     Args:
         run: a trained model.
         samplers: names with options.
         prompts: plain texts.
-        max_tokens: most tokens of each text.
+        max_tokens: maximum tokens of each text.
         seed: decides every draw.
         n_bytes: stop there, and cut the text to it; to give texts of different tokenizers the same length, `max_tokens` must
             not be reached before (with `max_tokens=n_bytes` it never is).
@@ -165,19 +165,19 @@ def _write(run: SavedRun, choice: Choice, prompt: str, seed: int, limit: int, ma
         limit = min(max_tokens, 2 * limit)  # the same seed writes the same again, and goes on
 
 
-def surprise(run: SavedRun, texts: Iterable[Text]) -> list[float | None]:
+def bits_per_byte_of(run: SavedRun, texts: Iterable[Text]) -> list[float | None]:
     """Return the bits per byte of each text under a model, given its prompt; None for an empty text.
 
     The model reads an end of text, the prompt and the text; each token of the text is scored once, so each of its bytes is.
     See `pentad.Session.score`.
 
     Raises:
-        UsageError: the model looks both ways, so it gives no probability of a text.
+        UsageError: the model is bidirectional, so it gives no probability of a text.
     """
-    return [_surprise(run, text) if text.text else None for text in texts]
+    return [_bits_per_byte(run, text) if text.text else None for text in texts]
 
 
-def _surprise(run: SavedRun, text: Text) -> float:
+def _bits_per_byte(run: SavedRun, text: Text) -> float:
     score = run.session.score(text.text, text.prompt)
     return bits_per_byte(score.nats, score.n_bytes, score.lost_bytes)
 
@@ -188,38 +188,38 @@ def _surprise(run: SavedRun, text: Text) -> float:
 def figures(
     texts: Sequence[str],
     *,
-    surprises: Sequence[float | None] | None = None,
-    memory: Memory | None = None,
+    scores: Sequence[float | None] | None = None,
+    training: SuffixArray | None = None,
     verbatim_bytes: int = LEAST_BYTES,
     n_bytes: int | None = None,
 ) -> TextFigures:
     """Measure texts.
 
     Words are runs of letters, digits and underscores; every other visible character is a word of its own. A text with fewer
-    than four words has no share of repetition, and an empty one no surprise: they do not count in those means. Variety falls
-    with the number of texts: compare equally many.
+    than four words has no share of repetition, and an empty one no bits per byte: they do not count in those means. Variety
+    falls with the number of texts: compare equally many.
 
     Args:
         texts: without their prompts.
-        surprises: bits per byte of each of them, as `surprise` returns them.
-        memory: the training text; None where it is not searched.
+        scores: bits per byte of each of them, as `bits_per_byte_of` returns them.
+        training: the training text; None where it is not searched.
         verbatim_bytes: shorter passages from the training text do not count.
-        n_bytes: cut the texts to it first; their surprise must be that of the cut texts.
+        n_bytes: cut the texts to it first; `scores` must be those of the cut texts.
     """
     texts = [text if n_bytes is None else cut(text, n_bytes) for text in texts]
     words = [_WORD.findall(text) for text in texts]
     raw = [text.encode() for text in texts]
-    passage = max((memory.longest(text) for text in raw), key=len, default=b"") if memory else b""
+    passage = max((training.longest(text) for text in raw), key=len, default=b"") if training else b""
     return TextFigures(
         n_texts=len(texts),
-        repetition=_mean([repetition(each) for each in words]) or 0.0,
+        repetition=_mean([repetition(text) for text in words]) or 0.0,
         distinct_1=distinct(words, 1),
         distinct_2=distinct(words, 2),
         distinct_3=distinct(words, 3),
-        bits_per_byte=_mean(surprises or ()),
-        verbatim=_mean([memory.share(text, verbatim_bytes) for text in raw]) if memory else None,
+        bits_per_byte=_mean(scores or ()),
+        verbatim=_mean([training.share(text, verbatim_bytes) for text in raw]) if training else None,
         verbatim_bytes=verbatim_bytes,
-        longest_verbatim=len(passage) if memory else None,
+        longest_verbatim=len(passage) if training else None,
         longest_text=passage.decode(errors="ignore"),  # it may begin or end within a character
     )
 

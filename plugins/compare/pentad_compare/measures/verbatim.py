@@ -1,4 +1,4 @@
-"""Which passages of a text stand verbatim in the training text: a suffix array over its bytes (Manber and Myers 1990).
+"""Which passages of a text occur verbatim in the training text: a suffix array over its bytes (Manber and Myers 1990).
 
 The array is built and searched by pydivsufsort (libdivsufsort): about 4 s and 4 bytes of memory beside each byte of text for
 50 MB, then some 30 ms for a text of 1 KB.
@@ -15,17 +15,17 @@ from pydivsufsort import divsufsort, sa_search
 from pentad.tools import Piece
 
 LEAST_BYTES = 50
-"""A shorter passage is no quotation: phrases of a few words stand in every large text."""
+"""A shorter passage is not counted: phrases of a few words occur in every large text."""
 
 MOST_BYTES = 256 * 1024**2
 """The longest training text that is searched: with its suffix array it takes five times its size of memory."""
 
 _BETWEEN = b"\xff"
-"""Stands between documents: no UTF-8 text holds this byte, so no passage crosses from one into the next."""
+"""Separates documents: no UTF-8 text has this byte, so no passage crosses from one into the next."""
 
 
-class Memory:
-    """A training text, ready to be searched for passages of other texts.
+class SuffixArray:
+    """The suffix array of a training text, to search it for passages of other texts.
 
     Args:
         text: UTF-8 documents, with a byte 0xFF between them.
@@ -34,17 +34,17 @@ class Memory:
     def __init__(self, text: bytes) -> None:
         self._text = text
         self._suffixes = divsufsort(text) if text else np.empty(0, dtype=np.int32)
-        self._found: dict[bytes, npt.NDArray[np.int64]] = {}
+        self._lengths: dict[bytes, npt.NDArray[np.int64]] = {}
 
     @classmethod
-    def of(cls, pieces: Iterable[Piece], most_bytes: int = MOST_BYTES) -> tuple[Memory | None, str]:
+    def of(cls, pieces: Iterable[Piece], most_bytes: int = MOST_BYTES) -> tuple[SuffixArray | None, str]:
         """Read a training text.
 
         A longer text than `most_bytes` is refused rather than sampled: the share of a sample would come out too low, and
         would mean something else with every text.
 
         Returns:
-            The memory and no words; or None, and the reason in words.
+            The suffix array and an empty text; or None and the reason.
         """
         text = bytearray()
         for piece in pieces:
@@ -66,9 +66,9 @@ class Memory:
 
         A passage that starts one byte later ends no earlier, so both ends only move forward: at most 2N searches.
         """
-        if text not in self._found:
-            self._found[text] = self._search(text)
-        return self._found[text]
+        if text not in self._lengths:
+            self._lengths[text] = self._search(text)
+        return self._lengths[text]
 
     def share(self, text: bytes, least: int = LEAST_BYTES) -> float:
         """Return the share of a text's bytes that lie in passages of at least `least` bytes; 0 for an empty text."""

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from pentad import Choice, make
 from pentad.data.pieces import Piece
-from pentad_compare import tokenizers as module
-from pentad_compare.tokenizers import encode_speed, measure, readable, renyi_efficiency
+from pentad_compare.measures import tokenizers as module
+from pentad_compare.measures.tokenizers import encode_speed, measure, readable, renyi_efficiency
 
 
 def pieces(*documents):
