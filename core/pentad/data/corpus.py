@@ -3,7 +3,8 @@
 An argument is the name of a corpus that a plugin offers, a file, a folder (everything below it that can be read, in the order
 of the paths, hidden files left out) or a glob. An argument that is both a corpus and a path is refused, so that a folder of
 the same name never changes what a recipe means: `./python-docs` is always the path, `pentad-python-docs:python-docs`
-always the corpus. A file that several arguments name is read once.
+always the corpus. A file that several arguments name is read once. Options of a corpus, or of what reads a file, stand behind
+the name: `words,documents=5`, `table.csv,column=text`.
 """
 
 from __future__ import annotations
@@ -13,15 +14,18 @@ import glob
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pentad.config.options import parse_named, split_options
 from pentad.data.pieces import PIECE_CHARACTERS, Piece, Pieces
 from pentad.data.readers import Readers, install_advice, whole_documents
 from pentad.registry.catalogue import Catalogue, Offer
+from pentad.registry.failures import check_command, module_of
 from pentad.system.errors import EngineError, UsageError, did_you_mean, one_line
+from pentad.system.frames import raised_in
 
 __all__ = ["PIECE_CHARACTERS", "OpenCorpus", "Piece", "Pieces", "Source", "open_corpus"]
 
@@ -93,10 +97,11 @@ def named_from_anywhere(data: Sequence[str]) -> tuple[str, ...]:
 
 
 def _from_anywhere(argument: str) -> str:
-    expanded = os.path.expanduser(argument)
+    name, options = _split(argument)
+    expanded = os.path.expanduser(name)
     if os.path.lexists(expanded):
         place = str(Path(os.getcwd(), expanded))
-    elif glob.has_magic(argument) and any(glob.iglob(expanded, recursive=True)):
+    elif glob.has_magic(name) and any(glob.iglob(expanded, recursive=True)):
         place = str(Path(glob.escape(os.getcwd()), expanded))
     else:
         return argument
@@ -104,7 +109,14 @@ def _from_anywhere(argument: str) -> str:
         place.encode()
     except UnicodeEncodeError:  # below a folder whose name is no UTF-8; a recipe can only hold what the user wrote
         return argument
-    return place
+    return place + argument.removeprefix(name) if options else place
+
+
+def _split(argument: str) -> tuple[str, dict[str, str]]:
+    """Split the options off; what is there as a path is one, whatever its name looks like."""
+    if _is_there(Path(os.path.expanduser(argument))):
+        return argument, {}
+    return split_options(argument)
 
 
 def _sources(argument: str, catalogue: Catalogue, readers: Readers) -> list[Source]:
@@ -112,26 +124,28 @@ def _sources(argument: str, catalogue: Catalogue, readers: Readers) -> list[Sour
         raise UsageError(
             "--data expects a file, a folder, a glob or a corpus; found an empty word.", _EMPTY_HINT, code="empty-word"
         )
-    path = Path(os.path.expanduser(argument))
+    name, options = _split(argument)
+    path = Path(os.path.expanduser(name))
     exists = _is_there(path)
-    offers = [offer for offer in catalogue.offers("corpus") if argument in (offer.name, offer.full_name)]
+    offers = [offer for offer in catalogue.offers("corpus") if name in (offer.name, offer.full_name)]
     if offers and exists:
         raise UsageError(
-            f"--data {argument} is a path here and a corpus of {offers[0].distribution}.",
-            f"Say ./{argument} or {offers[0].full_name}.",
+            f"--data {name} is a path here and a corpus of {offers[0].distribution}.",
+            f"Say ./{name} or {offers[0].full_name}.",
             code="ambiguous-name",
         )
     if offers:
-        return [_named(catalogue.find("corpus", argument))]
+        return [_named(catalogue.find("corpus", name), options)]
+    readers = dataclasses.replace(readers, options=options)
     if exists:
         return _at_path(path, readers)
-    if glob.has_magic(argument):
-        return _matching(argument, readers)
+    if glob.has_magic(name):
+        return _matching(name, readers)
     known = [offer.name for offer in catalogue.offers("corpus")]
-    siblings = [str(path.parent / name) for name in _names_in(path.parent)]
-    advice = install_advice(catalogue, "corpus", argument) or did_you_mean(argument, known) or did_you_mean(str(path), siblings)
+    siblings = [str(path.parent / sibling) for sibling in _names_in(path.parent)]
+    advice = install_advice(catalogue, "corpus", name) or did_you_mean(name, known) or did_you_mean(str(path), siblings)
     raise UsageError(
-        f"--data expects a file, a folder, a glob or a corpus; found nothing named {argument!r}.",
+        f"--data expects a file, a folder, a glob or a corpus; found nothing named {name!r}.",
         advice or _known_corpora(catalogue),
         code="data-not-found",
     )
@@ -164,19 +178,27 @@ def _names_in(folder: Path) -> list[str]:
         return []
 
 
-def _named(offer: Offer[Any]) -> Source:
+def _named(offer: Offer[Any], given: Mapping[str, str]) -> Source:
     maker = f"The corpus {offer.name} of {offer.distribution} {offer.version}"
+    options = parse_named(offer.options, given, offer.name)
 
     def read() -> Iterator[Piece]:
         try:
-            yield from whole_documents(iter(offer.resolve()()), maker)
+            documents = offer.resolve()(*((options,) if offer.record.takes_options else ()))
+            yield from whole_documents(iter(documents), maker)
         except EngineError:
             raise
         except Exception as error:
-            hint = f"Reinstall it (pip install --force-reinstall {offer.distribution}), or give --data a file."
-            raise EngineError(f"{maker} cannot be read: {one_line(error)}", hint, code="corpus-unreadable") from error
+            hint = f"{check_command(offer.distribution, offer.name)} tells more; or give --data a file."
+            place = raised_in(error, module_of(offer.record.factory))
+            where = f" ({place})" if place else ""
+            raise EngineError(f"{maker} cannot be read{where}: {one_line(error)}", hint, code="corpus-unreadable") from error
 
-    return Source(offer.full_name, read)
+    return Source(_with_options(offer.full_name, given), read)
+
+
+def _with_options(name: str, given: Mapping[str, str]) -> str:
+    return ",".join([name, *(f"{option}={value}" for option, value in sorted(given.items()))])
 
 
 def _at_path(path: Path, readers: Readers) -> list[Source]:
@@ -195,7 +217,7 @@ def _at_path(path: Path, readers: Readers) -> list[Source]:
 
 def _file(path: Path, readers: Readers) -> Source:
     resolved = path.resolve()
-    return Source(str(resolved), lambda: readers.read(path), resolved.stat().st_size)
+    return Source(_with_options(str(resolved), readers.options), lambda: readers.read(path), resolved.stat().st_size)
 
 
 def _in_folder(folder: Path, readers: Readers) -> list[Source]:

@@ -13,13 +13,14 @@ import codecs
 import gzip
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from pentad.config.options import NoOptions, describe, parse_named
 from pentad.data.pieces import Piece, clean, cut
 from pentad.data.records import RECORD_HINT, kind_of, record_pieces
-from pentad.registry.catalogue import Catalogue
+from pentad.registry.catalogue import Catalogue, Offer
 from pentad.system.errors import EngineError, UsageError, one_line
 
 BLOCK_BYTES = 1 << 20
@@ -141,6 +142,8 @@ class Readers:
     """The formats and compressions of core and of the installed plugins; core's own come first."""
 
     catalogue: Catalogue
+    options: Mapping[str, str] = field(default_factory=dict)
+    """What the user said behind the name of the file, for the format or the compression."""
 
     def known(self, decompressor: bool) -> list[str]:
         """List the suffixes of formats, or of compressions."""
@@ -166,6 +169,7 @@ class Readers:
         suffix, compression = self.suffixes(path)
         self._decompressor(compression)
         if suffix in FORMATS:
+            self._format(suffix, compression)
             return
         known = ", ".join(self.known(decompressor=False))
         if not self.knows(path):
@@ -176,7 +180,7 @@ class Readers:
                 install_advice(self.catalogue, "reader", suffix) or _UNKNOWN_HINT,
                 code="unknown-suffix",
             )
-        self._format(suffix)
+        self._format(suffix, compression)
 
     def read(self, path: Path) -> Iterator[Piece]:
         """Stream a file's documents.
@@ -187,7 +191,7 @@ class Readers:
         suffix, compression = self.suffixes(path)
         try:
             with path.open("rb") as raw:
-                yield from self._format(suffix)(self._decompressor(compression)(raw), str(path))
+                yield from self._format(suffix, compression)(self._decompressor(compression)(raw), str(path))
         except EngineError:
             raise
         except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
@@ -200,17 +204,38 @@ class Readers:
             )
             raise UsageError(f"--data {path} cannot be read: {one_line(error)}", hint, code="file-unreadable") from error
 
-    def _format(self, suffix: str) -> ReadFormat:
+    def _format(self, suffix: str, compression: str) -> ReadFormat:
+        given = {name: value for name, value in self.options.items() if name.replace("-", "_") not in self._own(compression)}
         if suffix in FORMATS:
+            parse_named(NoOptions, given, suffix)
             return FORMATS[suffix]
         offer = self.catalogue.find("reader", suffix)
+        options = _options(offer, given)
         documents = offer.resolve()
-        return lambda file, name: whole_documents(documents(file), f"The reader {suffix} of {offer.distribution}")
+        return lambda file, name: whole_documents(documents(file, *options), f"The reader {suffix} of {offer.distribution}")
+
+    def _own(self, compression: str) -> frozenset[str]:
+        """Return the names of a compression's options: those are not the format's."""
+        if not compression or compression in DECOMPRESSORS:
+            return frozenset()
+        return frozenset(spec.name for spec in describe(self.catalogue.find("reader", compression).options))
 
     def _decompressor(self, suffix: str) -> Decompress:
         if not suffix:
             return lambda file: file
-        return DECOMPRESSORS.get(suffix) or cast(Decompress, self.catalogue.find("reader", suffix).resolve())
+        if suffix in DECOMPRESSORS:
+            return DECOMPRESSORS[suffix]
+        offer = self.catalogue.find("reader", suffix)
+        own = self._own(suffix)
+        options = _options(offer, {name: value for name, value in self.options.items() if name.replace("-", "_") in own})
+        decompress = offer.resolve()
+        return lambda file: cast(BinaryIO, decompress(file, *options))
+
+
+def _options(offer: Offer[Any], given: Mapping[str, str]) -> tuple[Any, ...]:
+    """Return what stands behind the file in a call of a reader: its options, where it has any."""
+    options = parse_named(offer.options, given, offer.name)
+    return (options,) if offer.record.takes_options else ()
 
 
 def whole_documents(documents: Iterator[Any], maker: str) -> Iterator[Piece]:

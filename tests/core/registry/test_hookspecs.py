@@ -39,7 +39,7 @@ def test_the_specifications_are_the_hooks_that_are_asked():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_record_is_offered_as_its_kind(kind):
-    hook, record_type, _ = KINDS[kind]
+    hook, record_type, *_ = KINDS[kind]
     record = RECORDS[hook]
     found = catalogue_of(**{hook: hookimpl(lambda: [record])})
     assert isinstance(record, record_type)
@@ -50,7 +50,7 @@ def test_a_record_is_offered_as_its_kind(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_record_of_another_type_is_a_problem(kind):
-    hook, record_type, _ = KINDS[kind]
+    hook, record_type, *_ = KINDS[kind]
     wrong = next(record for record in RECORDS.values() if not isinstance(record, record_type))
     found = catalogue_of(**{hook: hookimpl(lambda: [wrong])})
     assert found.offers(kind) == []
