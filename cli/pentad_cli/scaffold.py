@@ -70,7 +70,7 @@ def use_of(name: str, kind: str) -> str:
         return f"engine run --{kind} {name} --steps 100"
     return {
         "observer": f"engine run --observe {name} --steps 100",
-        "corpus": f"engine run --data {name} --steps 100",
+        "corpus": f"engine run --data {name}:{name} --steps 100",  # its folder beside it has the bare name
         "reader": f"engine run --data table{suffix_of(name)} --steps 100",
         "evaluator": f"engine evaluate RUN --with {name}",
         "executor": f"engine compare --executor {name} --model gpt,rnn --steps 100",

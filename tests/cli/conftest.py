@@ -46,6 +46,7 @@ def cli(
     monkeypatch.setenv("PENTAD_CACHE", str(cache))
     monkeypatch.setenv("COLUMNS", "80")
     group.installed.cache_clear()
+    monkeypatch.setattr("pentad.registry.failures._ORIGINS", {})  # as in a process of its own
     codes: list[str] = []
 
     def noting(error: BaseException, **how: bool) -> int:

@@ -31,8 +31,15 @@ TITLES = {
 }
 
 
+def _catalogue(plugin: Sequence[Path]) -> Catalogue:
+    """Return what is installed, and the files of --plugin, wherever it stands."""
+    before: Sequence[str | Path] = click.get_current_context().meta.get("pentad_cli.plugin_files", ())
+    files = list(dict.fromkeys([*map(str, before), *map(str, plugin)]))
+    return Catalogue(plugin_files=files) if files else installed()
+
+
 def _list(plugin: Sequence[Path], as_json: bool) -> None:
-    catalogue = Catalogue(plugin_files=plugin) if plugin else installed()
+    catalogue = _catalogue(plugin)
     if as_json:
         say_json({"offers": _offers(catalogue), "problems": catalogue.problems})
         return
@@ -94,7 +101,7 @@ def _offers(catalogue: Catalogue) -> list[dict[str, Any]]:
 
 
 def _show(name: str, plugin: Sequence[Path], as_json: bool) -> None:
-    catalogue = Catalogue(plugin_files=plugin) if plugin else installed()
+    catalogue = _catalogue(plugin)
     found = _named(name, catalogue)
     if as_json:
         say_json([_facts(offer) for offer in found])
@@ -210,7 +217,7 @@ def _ask_for_kind() -> str:
     Raises:
         UsageError: there is nobody to ask.
     """
-    if not sys.stdin.isatty():
+    if not _is_terminal():
         raise UsageError(
             "engine plugins new expects what the plugin offers, found nothing.",
             f"Use --stage {'|'.join(STAGES)}, or --kind {'|'.join(kind for kind in KINDS if kind not in STAGES)}.",
@@ -220,6 +227,10 @@ def _ask_for_kind() -> str:
         say(f"  {paint(kind, 'cyan')}{' ' * (12 - len(kind))}{TITLES[kind]}", err=True)
     answer: str = click.prompt("What does it offer?", type=click.Choice(list(KINDS)), show_choices=False, err=True)
     return answer
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def _check(ctx: click.Context, dist: str, as_json: bool) -> None:
@@ -270,6 +281,8 @@ class CheckCommand(EngineCommand):
 def _group(ctx: click.Context, plugin: tuple[Path, ...], as_json: bool) -> None:
     if ctx.invoked_subcommand is None:
         _list(plugin, as_json)
+    else:
+        ctx.meta["pentad_cli.plugin_files"] = [*ctx.meta.get("pentad_cli.plugin_files", ()), *plugin]
 
 
 plugins = EngineSubgroup(

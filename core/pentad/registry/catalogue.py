@@ -260,7 +260,7 @@ class Catalogue:
         for entry_point in entry_points_of(ENTRY_POINT_GROUP) if entry_points is None else entry_points:
             self._load(entry_point.distribution, entry_point.version, entry_point.load)
         for path in plugin_files:
-            self._load(str(path), UNPACKAGED, functools.partial(load_file, path), fatal=True)
+            self._load(os.path.normpath(path), UNPACKAGED, functools.partial(load_file, path), fatal=True)
 
     def offers(self, kind: str) -> list[Offer[Any]]:
         """List what is offered of a kind (a word of `KINDS`), by name and then by distribution."""
