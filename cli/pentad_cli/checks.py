@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,7 +58,7 @@ def request_for(name: str) -> CheckRequest:
     source, _, one = name.rpartition(":") if ":" in name and not name.endswith(".py") else (name, "", "")
     is_file = source.endswith(".py")
     catalogue = Catalogue(plugin_files=[Path(source)]) if is_file else installed()
-    source = str(Path(source)) if is_file else source  # as the catalogue spells it: mine.py for ./mine.py
+    source = os.path.normpath(source) if is_file else source  # as the catalogue spells it: mine.py for ./mine.py
     every = [offer for kind in KINDS for offer in catalogue.offers(kind)]
     found = [offer for offer in every if offer.distribution == source]
     _refuse_broken(source, is_file, catalogue)
@@ -87,13 +88,17 @@ def _refuse_broken(source: str, is_file: bool, catalogue: Catalogue) -> None:
 
 
 def _unknown(source: str, every: list[Offer[Any]]) -> UsageError:
-    bare = {offer.name: offer.full_name for offer in every}
+    bare = {offer.name: offer for offer in every}
     near = did_you_mean(source, {offer.distribution for offer in every})
     return UsageError(
         f"No distribution {source!r} that offers anything is installed.",
-        f"Did you mean {bare[source]}?" if source in bare else near or "engine plugins lists what is.",
+        _alone(bare[source]) if source in bare else near or "engine plugins lists what is.",
         code="unknown-name",
     )
+
+
+def _alone(offer: Offer[Any]) -> str:
+    return f"Did you mean {offer.distribution}? {offer.full_name} checks the {offer.kind} alone."
 
 
 def check_distribution(request: CheckRequest, as_json: bool) -> int:

@@ -88,7 +88,7 @@ evaluate = StageCommand(
         click.Option(
             ["--with", "evaluators"],
             multiple=True,
-            metavar="NAME",
+            metavar="NAME[,OPTION=VALUE]…",
             shell_complete=offers_of("evaluator"),
             help="Evaluator that scores it, in place of the one that fits the run. May be repeated.",
         ),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -242,13 +243,37 @@ def _spec(field: dataclasses.Field[Any], hint: Any) -> OptionSpec:
     return OptionSpec(name=field.name, type=base, optional=optional, default=field.default, **metadata)
 
 
-def parse(options_type: type[Options], values: Mapping[str, Any], where: str) -> Options:
+def split_options(text: str) -> tuple[str, dict[str, str]]:
+    """Split `NAME,option=value,…`, as `--data` and `--with` take it, into the name and its options.
+
+    >>> split_options("words,documents=5,kind=a,kind=b")
+    ('words', {'documents': '5', 'kind': 'a,b'})
+    >>> split_options("a, b.txt")
+    ('a, b.txt', {})
+    """
+    match = re.fullmatch(r"(.*?)((?:,[a-zA-Z][\w-]*=[^,]*)+)", text, re.DOTALL)
+    if match is None:
+        return text, {}
+    options: dict[str, str] = {}
+    for pair in match[2][1:].split(","):
+        name, _, value = pair.partition("=")
+        options[name] = f"{options[name]},{value}" if name in options else value
+    return match[1], options
+
+
+def parse_named(options_type: type[Options], values: Mapping[str, Any], name: str) -> Options:
+    """Make the options object of what stands as `NAME,option=value,…`; errors as for `parse`, which see."""
+    return parse(options_type, values, name, spelling="{where},{option}=…")
+
+
+def parse(options_type: type[Options], values: Mapping[str, Any], where: str, spelling: str = "--{where}.{option}") -> Options:
     """Make an options object from names and values.
 
     Args:
         options_type: the dataclass.
         values: option names (`n_layer` or `n-layer`) to values; names that are missing keep their default.
         where: the stage or table that the options belong to, for messages: `model`.
+        spelling: how a user names an option of it, for messages.
 
     Raises:
         UsageError: an unknown name (with the nearest known one), a wrong type, a value out of bounds, or a combination
@@ -262,7 +287,9 @@ def parse(options_type: type[Options], values: Mapping[str, Any], where: str) ->
             known = ", ".join(sorted(spec.flag if PART in spec.name else spec.name for spec in specs.values())) or "none"
             hint = did_you_mean(name, specs) or f"The options of {where} are: {known}."
             raise UsageError(f"{where} has no option {name!r}.", hint, code="unknown-option")
-        arguments[name] = specs[name].convert(value, f"--{where}.{specs[name].flag}" if where else f"--{specs[name].flag}")
+        arguments[name] = specs[name].convert(
+            value, spelling.format(where=where, option=specs[name].flag) if where else f"--{specs[name].flag}"
+        )
     try:
         options = options_type(**arguments)
         object.__setattr__(options, _GIVEN, frozenset(arguments))  # the class is frozen, and this is no field of it

@@ -45,8 +45,8 @@ class ExampleBuilder(ABC):
     """The tokens that the builder adds behind the tokenizer's own: a mask, the turns of a chat."""
 
     evaluators: tuple[str, ...] = ()
-    """The evaluators that fit what is taught, by name; a run is judged by the first that supports it. Where none is named, by
-    the evaluators that are offered as default (`pentad.Evaluator`)."""
+    """The evaluators that fit what is taught, by name, with options as `accuracy,best=5`; a run is judged by the first that
+    supports it. Where none is named, by the evaluators that are offered as default (`pentad.Evaluator`)."""
 
     needs_policy: bool = False
     """Whether examples are written by the model itself: then core calls `roll_out` in place of `build`."""

@@ -3,7 +3,8 @@
 An argument is the name of a corpus that a plugin offers, a file, a folder (everything below it that is known to be text, in
 the order of the paths, hidden files left out), a glob, or several of these with commas between them. An argument that is both
 a corpus and a path is refused, so that a folder of the same name never changes what a recipe means: `./python-docs` is always
-the path, `pentad-python-docs:python-docs` always the corpus. A file that several arguments name is read once.
+the path, `pentad-python-docs:python-docs` always the corpus. A file that several arguments name is read once. Options of a
+corpus, or of what reads a file, stand behind the name: `words,documents=5`, `table.csv,column=text`.
 """
 
 from __future__ import annotations
@@ -11,19 +12,22 @@ from __future__ import annotations
 import glob
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pentad.config.options import parse_named, split_options
 from pentad.config.recipe import DataOptions
 from pentad.data.formats import codec_of
 from pentad.data.listing import Files, Lister, Skipped
 from pentad.data.pieces import PIECE_CHARACTERS, Piece, Pieces
 from pentad.data.readers import Readers, install_advice, whole_documents
 from pentad.registry.catalogue import Catalogue, Offer
+from pentad.registry.failures import check_command, module_of
 from pentad.system.cache import keep_pipe
 from pentad.system.errors import EngineError, UsageError, did_you_mean, one_line
+from pentad.system.frames import raised_in
 
 __all__ = ["PIECE_CHARACTERS", "OpenCorpus", "Piece", "Pieces", "Source", "open_corpus"]
 
@@ -102,11 +106,21 @@ def open_corpus(data: Sequence[str], catalogue: Catalogue, options: DataOptions 
 
 
 def _parts(argument: str, catalogue: Catalogue) -> list[str]:
-    """Split an argument at commas where it is no name by itself and each part of it is one."""
-    parts = [part.strip() for part in argument.split(",")]
-    if len(parts) == 1 or _is_name(argument, catalogue) or not all(_is_name(part, catalogue) for part in parts):
+    """Split an argument at commas where it is no name by itself and each part of it is one; its options are those of each."""
+    name, given = _split(argument)
+    parts = [part.strip() for part in name.split(",")]
+    if len(parts) == 1 or _is_name(name, catalogue) or not all(_is_name(part, catalogue) for part in parts):
         return [argument]
-    return parts
+    return [_with_options(part, given) for part in parts]
+
+
+def _split(argument: str) -> tuple[str, dict[str, str]]:
+    """Split the options off; what is there as a path is one, whatever its name looks like."""
+    return (argument, {}) if _is_at_path(argument) else split_options(argument)
+
+
+def _with_options(name: str, given: Mapping[str, str]) -> str:
+    return ",".join([name, *(f"{option}={value}" for option, value in sorted(given.items()))])
 
 
 def _is_at_path(word: str) -> bool:
@@ -127,8 +141,12 @@ def named_from_anywhere(data: Sequence[str]) -> tuple[str, ...]:
     Call it once `open_corpus` has taken them: then what is there as a path is no corpus, and what is not there by itself but
     has commas in it is a list.
     """
-    words = [[argument] if _is_at_path(argument) else argument.split(",") for argument in data]
-    return tuple(_from_anywhere(word.strip() if len(parts) > 1 else word) for parts in words for word in parts)
+    words: list[str] = []
+    for argument in data:
+        name, given = _split(argument)
+        parts = [name] if _is_at_path(name) else name.split(",")
+        words += [_with_options(_from_anywhere(part.strip() if len(parts) > 1 else part), given) for part in parts]
+    return tuple(words)
 
 
 def keep_pipes(data: Sequence[str]) -> tuple[str, ...]:
@@ -174,28 +192,30 @@ def _sources(argument: str, number: int, catalogue: Catalogue, lister: Lister) -
         raise UsageError(
             "--data expects a file, a folder, a glob or a corpus; found an empty word.", _EMPTY_HINT, code="empty-word"
         )
-    path = Path(os.path.expanduser(argument))
+    name, given = _split(argument)
+    path = Path(os.path.expanduser(name))
     exists = _is_there(path)
-    offers = [offer for offer in catalogue.offers("corpus") if argument in (offer.name, offer.full_name)]
+    offers = [offer for offer in catalogue.offers("corpus") if name in (offer.name, offer.full_name)]
     if offers and exists:
         raise UsageError(
-            f"--data {argument} is a path here and a corpus of {offers[0].distribution}.",
-            f"Say ./{argument} or {offers[0].full_name}.",
+            f"--data {name} is a path here and a corpus of {offers[0].distribution}.",
+            f"Use ./{name} or {offers[0].full_name}.",
             code="ambiguous-name",
         )
     if offers:
-        return [_named(catalogue.find("corpus", argument), number)]
+        return [_named(catalogue.find("corpus", name), number, given)]
+    lister = lister.with_reader_options(given) if given else lister
     if exists:
         return _at_path(path, number, lister)
-    if glob.has_magic(argument):
-        return _matching(argument, number, lister)
+    if glob.has_magic(name):
+        return _matching(name, number, lister)
     known = [offer.name for offer in catalogue.offers("corpus")]
-    siblings = [str(path.parent / name) for name in _names_in(path.parent)]
-    advice = install_advice(catalogue, "corpus", argument) or did_you_mean(argument, known) or did_you_mean(str(path), siblings)
-    if "," in argument and not advice:
+    siblings = [str(path.parent / sibling) for sibling in _names_in(path.parent)]
+    advice = install_advice(catalogue, "corpus", name) or did_you_mean(name, known) or did_you_mean(str(path), siblings)
+    if "," in name and not advice:
         advice = "Repeat the flag for several: --data ONE --data OTHER. Of a list with commas, each part must be there."
     raise UsageError(
-        f"--data expects a file, a folder, a glob or a corpus; found nothing named {argument!r}.",
+        f"--data expects a file, a folder, a glob or a corpus; found nothing named {name!r}.",
         advice or _known_corpora(catalogue),
         code="data-not-found",
     )
@@ -228,19 +248,23 @@ def _names_in(folder: Path) -> list[str]:
         return []
 
 
-def _named(offer: Offer[Any], number: int) -> Source:
+def _named(offer: Offer[Any], number: int, given: Mapping[str, str]) -> Source:
     maker = f"The corpus {offer.name} of {offer.distribution} {offer.version}"
+    options = parse_named(offer.options, given, offer.name)
 
     def read() -> Iterator[Piece]:
         try:
-            yield from whole_documents(iter(offer.resolve()()), maker)
+            documents = offer.resolve()(*((options,) if offer.record.takes_options else ()))
+            yield from whole_documents(iter(documents), maker)
         except EngineError:
             raise
         except Exception as error:
-            hint = f"Reinstall it (pip install --force-reinstall {offer.distribution}), or give --data a file."
-            raise EngineError(f"{maker} cannot be read: {one_line(error)}", hint, code="corpus-unreadable") from error
+            hint = f"{check_command(offer.distribution, offer.name)} tells more; or give --data a file."
+            place = raised_in(error, module_of(offer.record.factory))
+            where = f" ({place})" if place else ""
+            raise EngineError(f"{maker} cannot be read{where}: {one_line(error)}", hint, code="corpus-unreadable") from error
 
-    return Source(offer.full_name, read, number)
+    return Source(_with_options(offer.full_name, given), read, number)
 
 
 def _at_path(path: Path, number: int, lister: Lister) -> list[Source] | list[Files]:
@@ -254,9 +278,10 @@ def _at_path(path: Path, number: int, lister: Lister) -> list[Source] | list[Fil
             "Pipe the text in: COMMAND | engine run --data -" if is_pipe else "Save the text to a file first.",
             code="data-not-a-file",
         )
-    name = str(path)
-    lister.readers.require(name)
-    return [Source(str(path.resolve()), lambda: lister.readers.read(name), number)] if lister.single(name) else []
+    name, readers = str(path), lister.readers
+    readers.require(name)
+    source = Source(_with_options(str(path.resolve()), readers.given), lambda: readers.read(name), number)
+    return [source] if lister.single(name) else []
 
 
 def _in_folder(folder: Path, number: int, lister: Lister) -> list[Files]:

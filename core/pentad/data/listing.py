@@ -6,13 +6,14 @@ What was left out is counted by its ending. A file that cannot be read is skippe
 
 from __future__ import annotations
 
+import copy
 import fnmatch
 import glob
 import itertools
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pentad.config.recipe import DataOptions
@@ -129,6 +130,12 @@ class Lister:
         self._single: dict[str, set[str]] = {}  # the same of files that were named, or that links lead to
         self._left_out: Counter[str] = Counter()
         self.wanted = 0  # files that are to be read, those that were taken before included
+
+    def with_reader_options(self, given: Mapping[str, str]) -> Lister:
+        """Return a lister of the same folders whose files are read with these options of their readers."""
+        other = copy.copy(self)
+        other.readers = Readers(self.readers.catalogue, self.readers.options, given)
+        return other
 
     def single(self, path: str) -> bool:
         """Take one file, and say whether it is new."""

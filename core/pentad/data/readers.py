@@ -15,11 +15,12 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO, cast
 
+from pentad.config.options import NoOptions, describe, parse_named
 from pentad.config.recipe import DataOptions
 from pentad.data.formats import ReadFormat, read_csv, read_jsonl, read_piped, read_text, read_tsv
 from pentad.data.pieces import Piece, clean, cut
 from pentad.data.records import record_pieces
-from pentad.registry.catalogue import Catalogue
+from pentad.registry.catalogue import Catalogue, Offer
 from pentad.system.cache import PIPED
 from pentad.system.errors import EngineError, UsageError, one_line
 
@@ -65,10 +66,14 @@ class Readers:
     Args:
         catalogue: offers the readers.
         options: how files are read.
+        given: what the user said behind the name of the file, for its format or its compression.
     """
 
-    def __init__(self, catalogue: Catalogue, options: DataOptions | None = None) -> None:
+    def __init__(
+        self, catalogue: Catalogue, options: DataOptions | None = None, given: Mapping[str, str] | None = None
+    ) -> None:
         self.catalogue = catalogue
+        self.given = given or {}
         self.options = options or DataOptions()
         self._own = FORMATS | (COLUMNS if self.options.text_key else {})
         self._offered: dict[bool, set[str]] = {True: set(), False: set()}
@@ -147,14 +152,36 @@ class Readers:
     def _find(self, suffix: str, compression: str) -> tuple[ReadFormat, Decompress]:
         decompress = DECOMPRESSORS.get(compression) or (lambda file: file)
         if compression in self._offered[True]:
-            decompress = cast(Decompress, self.catalogue.find("reader", compression).resolve())
+            decompress = self._decompressor(compression)
+        own = self._own_options(compression)
+        given = {name: value for name, value in self.given.items() if name.replace("-", "_") not in own}
         if suffix in self._own or suffix not in self._offered[False]:
+            parse_named(NoOptions, given, suffix or "plain text")
             return self._own.get(suffix, read_text), decompress
         offer = self.catalogue.find("reader", suffix)
+        options_of_reader = _options(offer, given)
         documents, maker = offer.resolve(), f"The reader {suffix} of {offer.distribution}"
         named = {"text_key": self.options.text_key, "encoding": self.options.encoding}
         named = {name: value for name, value in named.items() if name in inspect.signature(documents).parameters}
-        return (lambda file, name, options: whole_documents(documents(file, **named), maker)), decompress
+        return (lambda file, name, options: whole_documents(documents(file, *options_of_reader, **named), maker)), decompress
+
+    def _own_options(self, compression: str) -> frozenset[str]:
+        """Return the names of a compression's options: those are not the format's."""
+        if compression not in self._offered[True]:
+            return frozenset()
+        return frozenset(spec.name for spec in describe(self.catalogue.find("reader", compression).options))
+
+    def _decompressor(self, compression: str) -> Decompress:
+        offer, own = self.catalogue.find("reader", compression), self._own_options(compression)
+        options = _options(offer, {name: value for name, value in self.given.items() if name.replace("-", "_") in own})
+        decompress = offer.resolve()
+        return lambda file: cast(BinaryIO, decompress(file, *options))
+
+
+def _options(offer: Offer[Any], given: Mapping[str, str]) -> tuple[Any, ...]:
+    """Return what stands behind the file in a call of a reader: its options, where it has any."""
+    options = parse_named(offer.options, given, offer.name)
+    return (options,) if offer.record.takes_options else ()
 
 
 def whole_documents(documents: Iterator[Any], maker: str) -> Iterator[Piece]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from pentad.config.options import parse
+from pentad.config.options import parse_named, split_options
 from pentad.contracts.batch import IGNORED, segments_of
 from pentad.contracts.evaluator import Evaluated, HeldOut, RunEvaluator
 from pentad.contracts.observer import Evaluation
@@ -44,7 +44,7 @@ def find_evaluator(names: Iterable[str], run: Evaluated, catalogue: Catalogue) -
     installed = {offer.name: offer for offer in catalogue.offers("evaluator")}
     defaults = tuple(name for name, offer in installed.items() if offer.record.default)
     for name in tuple(names) or defaults:
-        if name not in installed:
+        if split_options(name)[0] not in installed:
             reasons.append(f"The evaluator {name} is not installed.")
             continue
         offered = make_evaluator(name, catalogue)
@@ -56,14 +56,15 @@ def find_evaluator(names: Iterable[str], run: Evaluated, catalogue: Catalogue) -
 
 
 def make_evaluator(name: str, catalogue: Catalogue) -> Offered:
-    """Return an evaluator with its default options.
+    """Return the evaluator that a name means, with the options behind it: `accuracy,best=5`.
 
     Raises:
-        UsageError: none of that name is installed.
+        UsageError: none of that name is installed, or an option is unknown or out of bounds.
         EngineError: it is broken.
     """
-    offer = catalogue.find("evaluator", name)
-    return Offered(name, offer.make(parse(offer.options, {}, name)))
+    bare, options = split_options(name)
+    offer = catalogue.find("evaluator", bare)
+    return Offered(name, offer.make(parse_named(offer.options, options, bare)))
 
 
 def judge(session: Session, offered: Offered, text: HeldOut, *, step: int = 0, final: bool = False) -> Evaluation:

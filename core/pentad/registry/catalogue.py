@@ -23,7 +23,7 @@ from pentad.config.stages import STAGE_SPECS
 from pentad.registry import hookspecs
 from pentad.registry.chains import BETWEEN, SIGN, chain_record
 from pentad.registry.entry_points import EntryPoint, entry_points_of
-from pentad.registry.failures import check_command, remember, wrong_return
+from pentad.registry.failures import check_command, plugin_broken, remember, wrong_return
 from pentad.registry.plugin_file import UNPACKAGED, load_file
 from pentad.registry.records import (
     HOOK_API_VERSION,
@@ -279,7 +279,7 @@ class Catalogue:
         for entry_point in entry_points_of(ENTRY_POINT_GROUP) if entry_points is None else entry_points:
             self._load(entry_point.distribution, entry_point.version, entry_point.load)
         for path in plugin_files:
-            self._load(str(path), UNPACKAGED, functools.partial(load_file, path), fatal=True)
+            self._load(os.path.normpath(path), UNPACKAGED, functools.partial(load_file, path), fatal=True)
 
     def offers(self, kind: str) -> list[Offer[Any]]:
         """List what is offered of a kind (a word of `KINDS`), by name and then by distribution."""
@@ -325,20 +325,16 @@ class Catalogue:
                     "pip install --upgrade pentad-core",
                     code="hook-version",
                 )
-            self._ask(plugin, distribution, version)
+            self._ask(plugin, distribution, version, fatal)
         except (Exception, SystemExit) as error:
             if fatal and isinstance(error, UsageError):
                 raise
             if fatal or os.environ.get("PENTAD_STRICT") == "1":
-                raise EngineError(
-                    f"The plugin {distribution} {version} cannot be used: {one_line(error)}",
-                    "Mend or uninstall it (engine plugins --debug shows the traceback).",
-                    code="plugin-broken",
-                ) from error
+                raise plugin_broken(distribution, version, error) from error
             self._note(distribution, version, error)
 
-    def _ask(self, plugin: Any, distribution: str, version: str) -> None:
-        """Register a plugin and ask each of its hooks by itself."""
+    def _ask(self, plugin: Any, distribution: str, version: str, fatal: bool = False) -> None:
+        """Register a plugin and ask each of its hooks by itself; what is wrong with one is raised or else noted."""
         try:
             self._manager.register(plugin)
             callers = {caller.name: caller for caller in self._manager.get_hookcallers(plugin) or ()}
@@ -364,7 +360,7 @@ class Catalogue:
             try:
                 self._keep(_offers(kind, implementation.function(*given), record_type, distribution, version))
             except (Exception, SystemExit) as error:
-                if os.environ.get("PENTAD_STRICT") == "1":
+                if fatal or os.environ.get("PENTAD_STRICT") == "1":
                     raise
                 self._note(distribution, version, error, f"{hook}: ")
 

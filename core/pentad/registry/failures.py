@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from pentad.registry.plugin_file import UNPACKAGED
 from pentad.system.errors import EngineError, one_line
-from pentad.system.frames import frames_of, package_of, place_of
+from pentad.system.frames import frames_of, package_of, place_of, raised_in
 
 
 class Origin(NamedTuple):
@@ -47,6 +49,21 @@ def plugin_failure(error: BaseException) -> EngineError | None:
             message = f"{whose[0].upper()}{whose[1:]} failed in {place}: {one_line(error)}"
             return EngineError(message, _advice(origins), code="plugin-failed")
     return None
+
+
+def plugin_broken(distribution: str, version: str, error: BaseException) -> EngineError:
+    """Say that a plugin cannot be used, with the file and line where it was its own code that failed."""
+    is_file = version == UNPACKAGED
+    module = os.path.basename(distribution).removesuffix(".py") if is_file else distribution.replace("-", "_")
+    place = raised_in(error, module)
+    where = f" ({place})" if place else ""
+    return EngineError(
+        f"The plugin {distribution} {version} cannot be used{where}: {one_line(error)}",
+        f"Correct {distribution}; --debug shows the traceback."
+        if is_file
+        else "Correct or uninstall it (engine plugins --debug shows the traceback).",
+        code="plugin-broken",
+    )
 
 
 def wrong_return(thing: object, method: str, expected: str, found: object) -> EngineError:

@@ -154,7 +154,8 @@ class Evaluator(OptionsRecord):
     """A way of judging a model on held-out text.
 
     Args:
-        name: what users type: `--with bits-per-byte`; its options are flags `--NAME.OPTION`.
+        name: what users type: `--with bits-per-byte`. Options stand behind it, there and where a builder names its evaluators:
+            `--with accuracy,best=5`.
         factory: called as `factory(options)`; returns a `pentad.RunEvaluator`.
         default: whether it judges the runs whose builder names no evaluator.
     """

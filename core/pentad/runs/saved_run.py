@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from pentad.config.options import parse
+from pentad.config.options import parse, split_options
 from pentad.config.recipe import Choice, Recipe
 from pentad.contracts.adapter import ModelAdapter
 from pentad.contracts.builder import ExampleBuilder
@@ -168,7 +168,7 @@ class SavedRun:
         Args:
             data: files, folders, globs or corpora; None for the held-out text of the run.
             context_length: tokens that the model may look back on; None for the run's own.
-            evaluator: who judges; None for the first that fits what the run was taught.
+            evaluator: who judges, `accuracy,best=5` with options; None for the first that fits what the run was taught.
             observer: told how far it is.
 
         Raises:
@@ -230,7 +230,7 @@ class SavedRun:
         evaluated = Evaluated(tokenizer=self.tokenizer, builder=self.builder, model=self.model)
         names = self.builder.evaluators if name is None else (name,)
         if name is not None:
-            self.catalogue.find("evaluator", name)
+            self.catalogue.find("evaluator", split_options(name)[0])
         offered, reasons = find_evaluator(names, evaluated, self.catalogue)
         if offered is None:
             raise UsageError(

@@ -159,7 +159,7 @@ def test_the_pieces_of_a_corpus_end_where_the_factory_fails(catalogue):
 def test_a_name_that_is_also_a_path_is_refused(catalogue, tmp_path):
     (tmp_path / "poems").mkdir()
     (tmp_path / "poems/a.txt").write_text("mine")
-    assert refused(["poems"], catalogue, "ambiguous-name").hint == "Say ./poems or fake:poems."
+    assert refused(["poems"], catalogue, "ambiguous-name").hint == "Use ./poems or fake:poems."
     assert texts(["./poems"], catalogue) == ["mine"]
     assert texts(["fake:poems"], catalogue) == ["a rose", "is a \ufffd rose"]
 
