@@ -14,7 +14,7 @@ from _markdown import NOTICE, docstring, table
 import pentad
 import pentad.tools
 import pentad_cli.tools
-from pentad.registry.catalogue import KINDS
+from pentad.registry.kinds import KINDS
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 

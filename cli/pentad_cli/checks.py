@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pentad.config.options import describe
-from pentad.registry.catalogue import KINDS, Catalogue, Offer
+from pentad.registry.catalogue import Catalogue
+from pentad.registry.kinds import KINDS
+from pentad.registry.offers import Offer
 from pentad.registry.records import resolve
 from pentad.system.errors import UsageError, did_you_mean
 from pentad_cli.group import installed

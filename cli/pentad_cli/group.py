@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import click
 
-from pentad.registry.catalogue import Catalogue, Offer
+from pentad.registry.catalogue import Catalogue
+from pentad.registry.offers import Offer
 from pentad.system.errors import EngineError, UsageError
 from pentad_cli.output import terminal_width
 

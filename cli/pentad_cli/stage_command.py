@@ -16,7 +16,8 @@ import click
 from pentad.config.options import OptionSpec, describe, parse
 from pentad.config.recipe import ADAPTER, TABLES, read_tables
 from pentad.config.stages import STAGE_SPECS, STAGES
-from pentad.registry.catalogue import Catalogue, Offer
+from pentad.registry.catalogue import Catalogue
+from pentad.registry.offers import Offer
 from pentad.system.errors import EngineError, UsageError
 from pentad_cli.command import EngineCommand, offers_of, plugin_option, words
 from pentad_cli.group import installed

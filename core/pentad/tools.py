@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pentad.data.split import Split
     from pentad.inference.net import bits_per_byte, negative_log_likelihood
     from pentad.inference.scoring import score_windows
-    from pentad.registry.catalogue import Offer
+    from pentad.registry.offers import Offer
     from pentad.registry.resolving import resolve
     from pentad.runs.folder import RunDirectory
     from pentad.runs.records import read_lines
@@ -59,7 +59,7 @@ PLACES = {
         "bits_per_byte",
         "negative_log_likelihood",
     ),
-    "registry.catalogue": ("Offer",),
+    "registry.offers": ("Offer",),
     "registry.resolving": ("resolve",),
     "runs.folder": ("RunDirectory",),
     "runs.records": ("read_lines",),

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from pentad.config.stages import STAGES
-from pentad.registry.catalogue import KINDS
+from pentad.registry.kinds import KINDS
 
 Cli = Callable[..., Any]
 

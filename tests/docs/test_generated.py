@@ -11,7 +11,7 @@ import pentad
 import pentad.testing
 import pentad_cli.tools
 from pentad.config.options import describe
-from pentad.registry.catalogue import KINDS
+from pentad.registry.kinds import KINDS
 
 ALIASES = {"Attention", "Record", "Role", "Stage", "State", "TokenIds"}
 """Names of types: there is nothing to run."""

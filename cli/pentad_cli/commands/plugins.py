@@ -12,7 +12,9 @@ import click
 
 from pentad.config.options import OptionSpec, describe
 from pentad.config.stages import STAGE_SPECS, STAGES
-from pentad.registry.catalogue import KINDS, Catalogue, Offer
+from pentad.registry.catalogue import Catalogue
+from pentad.registry.kinds import KINDS
+from pentad.registry.offers import Offer
 from pentad.registry.records import OptionsRecord
 from pentad.system.errors import UsageError, did_you_mean
 from pentad_cli.command import EngineCommand, EngineSubgroup, Folder, debug_option, json_option, plugin_option

@@ -23,8 +23,9 @@ from pentad.data.formats import codec_of
 from pentad.data.listing import Files, Lister, Skipped
 from pentad.data.pieces import PIECE_CHARACTERS, Piece, Pieces
 from pentad.data.readers import Readers, install_advice, whole_documents
-from pentad.registry.catalogue import Catalogue, Offer
+from pentad.registry.catalogue import Catalogue
 from pentad.registry.failures import check_command, module_of
+from pentad.registry.offers import Offer
 from pentad.system.cache import keep_pipe
 from pentad.system.errors import EngineError, UsageError, did_you_mean, one_line
 from pentad.system.frames import raised_in

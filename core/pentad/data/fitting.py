@@ -16,7 +16,7 @@ from pentad.config.recipe import Choice
 from pentad.contracts.tokenizer import Tokenizer
 from pentad.data.shards import trained_tokenizer
 from pentad.data.split import Split
-from pentad.registry.catalogue import Offer
+from pentad.registry.offers import Offer
 from pentad.registry.resolving import Resolved
 from pentad.system.errors import OptionsDoNotFit
 

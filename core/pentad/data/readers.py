@@ -20,7 +20,8 @@ from pentad.config.recipe import DataOptions
 from pentad.data.formats import ReadFormat, read_csv, read_jsonl, read_piped, read_text, read_tsv
 from pentad.data.pieces import Piece, clean, cut
 from pentad.data.records import record_pieces
-from pentad.registry.catalogue import Catalogue, Offer
+from pentad.registry.catalogue import Catalogue
+from pentad.registry.offers import Offer
 from pentad.system.cache import PIPED
 from pentad.system.errors import EngineError, UsageError, one_line
 

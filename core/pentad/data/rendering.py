@@ -21,8 +21,8 @@ from pentad.contracts.builder import ExampleBuilder
 from pentad.contracts.records import Document, Record, Span
 from pentad.contracts.tokenizer import TokenIds, Tokenizer, count_lost_bytes
 from pentad.data.pieces import PIECE_CHARACTERS, Piece, cut
-from pentad.registry.catalogue import Offer
 from pentad.registry.failures import wrong_return
+from pentad.registry.offers import Offer
 from pentad.system.errors import EngineError, one_line
 
 _REPORT = "Report it to the builder's author (engine plugins check shows more)."

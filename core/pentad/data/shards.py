@@ -28,7 +28,7 @@ from pentad.contracts.tokenizer import Tokenizer
 from pentad.data.pieces import Piece, cut
 from pentad.data.rendering import PLAIN, Encoded, Rendering, encode, utf8_size, whole_or_cut
 from pentad.data.split import Part, Split
-from pentad.registry.catalogue import Offer
+from pentad.registry.offers import Offer
 from pentad.system.cache import CONTENT, cache_directory, folder_fingerprint, from_cache
 from pentad.system.files import HeldFiles
 

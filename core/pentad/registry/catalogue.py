@@ -14,28 +14,21 @@ import re
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from pentad.config.options import NoOptions, describe
-from pentad.config.stages import STAGE_SPECS
 from pentad.registry import hookspecs
-from pentad.registry.chains import BETWEEN, SIGN, chain_record
+from pentad.registry.chains import SIGN
 from pentad.registry.entry_points import EntryPoint, entry_points_of
-from pentad.registry.failures import check_command, plugin_broken, remember, wrong_return
+from pentad.registry.failures import plugin_broken, remember
+from pentad.registry.kinds import KINDS
+from pentad.registry.offers import Offer, chain_offer
 from pentad.registry.plugin_file import UNPACKAGED, load_file
 from pentad.registry.records import (
     HOOK_API_VERSION,
-    Adapter,
-    Command,
-    Corpus,
-    Evaluator,
-    Executor,
-    Implementation,
-    Observer,
     Reader,
-    resolve,
 )
 from pentad.system.errors import EngineError, UsageError, did_you_mean, one_line
 
@@ -44,194 +37,12 @@ if TYPE_CHECKING:
 
 ENTRY_POINT_GROUP = "pentad"
 
-
-_BESIDE = "pentad.testing.beside"
-
-
-class Kind(NamedTuple):
-    """One kind of thing that plugins offer.
-
-    Args:
-        hook: asked for it.
-        record: what the hook must return a list of.
-        contracts: `module:Class` of what the record's factory must return, one of them; none where the caller checks it.
-        conformance: `module:Class` of the kit that checks the contract.
-    """
-
-    hook: str
-    record: type[Any]
-    contracts: tuple[str, ...] = ()
-    conformance: str = ""
-
-
-KINDS: dict[str, Kind] = {
-    **{name: Kind(spec.hook, Implementation, spec.contracts, spec.conformance) for name, spec in STAGE_SPECS.items()},
-    "corpus": Kind("engine_corpora", Corpus, (), f"{_BESIDE}.corpus:CorpusConformance"),
-    "reader": Kind("engine_readers", Reader, (), f"{_BESIDE}.reader:ReaderConformance"),
-    "observer": Kind(
-        "engine_observers",
-        Observer,
-        ("pentad.contracts.observer:RunObserver",),
-        f"{_BESIDE}.observer:ObserverConformance",
-    ),
-    "command": Kind("engine_commands", Command, (), f"{_BESIDE}.command:CommandConformance"),
-    "executor": Kind(
-        "engine_executors",
-        Executor,
-        ("pentad.contracts.executor:TaskExecutor",),
-        f"{_BESIDE}.executor:ExecutorConformance",
-    ),
-    "adapter": Kind(
-        "engine_adapters",
-        Adapter,
-        ("pentad.contracts.adapter:ModelAdapter",),
-        f"{_BESIDE}.adapter:AdapterConformance",
-    ),
-    "evaluator": Kind(
-        "engine_evaluators",
-        Evaluator,
-        ("pentad.contracts.evaluator:RunEvaluator",),
-        f"{_BESIDE}.evaluator:EvaluatorConformance",
-    ),
-}
-"""What can be offered, by the word for it."""
-
 _HOOKS = [kind.hook for kind in KINDS.values()]
 
 _HOOKABLE = (types.FunctionType, types.MethodType, staticmethod, classmethod)
 
 HOOK_ARGUMENTS: dict[str, Any] = {}
 """What the hooks are called with, by the names of their arguments; a plugin names those that it wants. None so far."""
-
-Record = TypeVar("Record")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Offer(Generic[Record]):
-    """A record with the distribution that offers it."""
-
-    kind: str
-    name: str
-    record: Record
-    distribution: str
-    version: str
-
-    @property
-    def full_name(self) -> str:
-        """The name that is always unambiguous: `pentad-gpt:gpt`."""
-        return f"{self.distribution}:{self.name}"
-
-    @property
-    def table(self) -> str:
-        """The word before the dot in the flags of its options: `model` of `--model.n-layer`, or its own name.
-
-        Of some kinds a command uses one at a time, and their flags bear the kind's name; of the others it may use many.
-        """
-        return self.kind if self.kind in (*STAGE_SPECS, "executor") else self.name.lstrip(".").replace(".", "-")
-
-    @property
-    def fingerprint(self) -> str:
-        """What tells the code behind the name from any other: distribution, version, and a digest of its sources."""
-        from pentad.system.sources import sources_of
-
-        return f"{self.distribution} {self.version} {sources_of(self.record.factory)}"  # type: ignore[attr-defined]
-
-    @property
-    def options(self) -> type[Any]:
-        """The dataclass of its options, imported now where the record names the place.
-
-        Raises:
-            EngineError: it cannot be imported, or is no dataclass of options; names the distribution and the cause.
-        """
-        options = self.resolve("options") if hasattr(self.record, "options") else NoOptions
-        try:
-            describe(cast("type[Any]", options))
-        except Exception as error:
-            raise self._unusable(error) from error
-        return cast("type[Any]", options)
-
-    def resolve(self, field: str = "factory") -> Callable[..., Any]:
-        """Import the factory, or what another field of the record names.
-
-        Raises:
-            EngineError: the module or the attribute cannot be imported; names the distribution and the cause.
-        """
-        try:
-            return resolve(getattr(self.record, field))  # type: ignore[no-any-return]
-        except (Exception, SystemExit) as error:
-            raise self._unusable(error) from error
-
-    def _unusable(self, error: BaseException) -> EngineError:
-        return EngineError(
-            f"The {self.kind} {self.name} of {self.distribution} {self.version} cannot be loaded: {one_line(error)}",
-            f"{self._remedy}, or use another {self.kind}.",
-            code="implementation-broken",
-        )
-
-    @property
-    def _remedy(self) -> str:
-        if self.version == UNPACKAGED:
-            return f"Correct {self.distribution} ({check_command(self.distribution, self.name)} tells more)"
-        return f"Reinstall it (pip install --force-reinstall {self.distribution})"
-
-    def make(self, options: Any, *arguments: Any, **available: Any) -> Any:
-        """Call the factory and check what comes back against the contract of its kind: the one door to every implementation.
-
-        Args:
-            options: the options object.
-            arguments: what the contract gives every factory by position (an optimizer's parameters).
-            available: what core has beside the options; the factory gets those that it names, and those that its contract
-                promises if it takes `**`.
-
-        Raises:
-            EngineError: as for `resolve`; the factory cannot be called like this, or returns something else.
-        """
-        factory = self.resolve()
-        given = arguments_for(factory, available, self.kind)
-        try:
-            made = factory(options, *arguments, **given)
-        except TypeError as error:
-            if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
-                raise  # of the factory's own code
-            raise self._uncallable(error, len(arguments), tuple(available)) from error
-        contracts = tuple(resolve(contract) for contract in KINDS[self.kind].contracts)
-        if not isinstance(made, contracts):
-            names = " or a ".join(f"pentad.{contract.__name__}" for contract in contracts)
-            raise wrong_return(factory, "", f"a {names}", made)
-        return made
-
-    def _uncallable(self, error: TypeError, n_arguments: int, names: tuple[str, ...]) -> EngineError:
-        parameters = ["options", *(["parameters"] if n_arguments else []), *(f"{name}=…" for name in names)]
-        return EngineError(
-            f"The {self.kind} {self.full_name} must have a factory that can be called as factory({', '.join(parameters)}); "
-            f"found that {error}.",
-            f"Give the factory these arguments. {check_command(self.distribution, self.name)} tells more.",
-            code="plugin-contract",
-        )
-
-
-def chain_offer(parts: Sequence[Offer[Any]]) -> Offer[Any]:
-    """Return samplers in a row as one offer, by the names of all of them."""
-    return Offer(
-        kind="sampler",
-        name=SIGN.join(part.name for part in parts),
-        record=chain_record(parts),
-        distribution=BETWEEN.join(part.distribution for part in parts),
-        version=BETWEEN.join(part.version for part in parts),
-    )
-
-
-def arguments_for(factory: Callable[..., Any], available: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """Return what a factory gets by name: what it names, and where it takes `**` what the contract of its kind promises."""
-    import inspect
-
-    try:
-        parameters = inspect.signature(factory).parameters
-    except (TypeError, ValueError):  # of what is written in C
-        return dict(available)
-    takes_any = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
-    promised = (STAGE_SPECS[kind].arguments if kind in STAGE_SPECS else tuple(available)) if takes_any else ()
-    return {name: value for name, value in available.items() if name in parameters or name in promised}
 
 
 @dataclass(frozen=True, kw_only=True)

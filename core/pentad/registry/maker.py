@@ -6,8 +6,8 @@ import dataclasses
 import warnings
 from typing import Any
 
-from pentad.registry.catalogue import Offer
 from pentad.registry.chains import BETWEEN
+from pentad.registry.offers import Offer
 from pentad.system.errors import EngineError, one_line
 
 

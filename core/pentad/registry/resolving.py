@@ -8,7 +8,8 @@ from typing import Any
 
 from pentad.config.options import given, parse, to_dict
 from pentad.config.recipe import TABLES, Choice, Recipe
-from pentad.registry.catalogue import Catalogue, Offer
+from pentad.registry.catalogue import Catalogue
+from pentad.registry.offers import Offer
 
 
 @dataclass(frozen=True, kw_only=True)

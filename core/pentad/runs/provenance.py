@@ -17,9 +17,10 @@ from pentad.config.options import parse
 from pentad.config.recipe import Choice, Recipe, read_tables
 from pentad.contracts.tokenizer import Tokenizer
 from pentad.data.corpus import named_from_anywhere
-from pentad.registry.catalogue import Catalogue, Offer, chain_offer
+from pentad.registry.catalogue import Catalogue
 from pentad.registry.chains import BETWEEN, SIGN
 from pentad.registry.maker import Maker
+from pentad.registry.offers import Offer, chain_offer
 from pentad.registry.plugin_file import UNPACKAGED
 from pentad.registry.resolving import Resolved, resolve
 from pentad.system.cache import folder_fingerprint

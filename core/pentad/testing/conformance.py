@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from pentad.config.options import NoOptions, parse, to_dict
-from pentad.registry.catalogue import Catalogue, arguments_for
+from pentad.registry.catalogue import Catalogue
 from pentad.registry.failures import module_of
+from pentad.registry.offers import arguments_for
 from pentad.registry.records import HookRecord, resolve
 from pentad.system.errors import one_line
 from pentad.system.frames import raised_in

@@ -28,7 +28,8 @@ from pentad.data.pieces import PIECE_CHARACTERS, Piece, cut
 from pentad.data.rendering import Rendering, encode_all
 from pentad.data.shards import sample, tokenize_split
 from pentad.data.split import split_corpus
-from pentad.registry.catalogue import Catalogue, Offer
+from pentad.registry.catalogue import Catalogue
+from pentad.registry.offers import Offer
 
 END = 256
 

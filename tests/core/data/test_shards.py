@@ -21,7 +21,7 @@ from pentad.data import shards
 from pentad.data.pieces import cut
 from pentad.data.shards import sample, tokenize_split, tokenizer_fingerprint, trained_tokenizer
 from pentad.data.split import split_corpus
-from pentad.registry.catalogue import Offer
+from pentad.registry.offers import Offer
 from pentad.testing import raises_code
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from pentad import Adapter, Command, Corpus, Evaluator, Executor, Implementation, Observer, Reader, hookimpl
 from pentad.registry import hookspecs
-from pentad.registry.catalogue import KINDS, Catalogue
+from pentad.registry.catalogue import Catalogue
+from pentad.registry.kinds import KINDS
 
 RECORDS = {
     "engine_tokenizers": Implementation(name="acme", summary="", factory="never:imported"),

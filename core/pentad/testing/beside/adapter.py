@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from pentad.contracts.adapter import ModelAdapter
 from pentad.contracts.model import Model, Output
 from pentad.contracts.vocabulary import Vocabulary
-from pentad.registry.catalogue import arguments_for
+from pentad.registry.offers import arguments_for
 from pentad.system.errors import EngineError
 from pentad.testing.conformance import Conformance, require
 
