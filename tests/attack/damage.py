@@ -93,6 +93,8 @@ def of_runs(ground: Ground, share: float, chance: random.Random) -> Iterator[Cas
                 wrong = "" if ended.how in ("ok", "refused") else f"{ended.how} {ended.detail}"
                 if ended.how == "ok" and door == "generate" and name not in CHOICES and ended.detail not in ground.texts:
                     wrong = f"it writes something else: {ended.detail!r}"
+                if ended.how == "ok" and door == "resume" and not name.endswith((".jsonl", *CHOICES)):
+                    wrong = ground.finished(path)
                 target = path.parent / "target"
                 if target.exists() and target.read_text() != TARGET:
                     wrong = "a link was followed"
