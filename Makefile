@@ -10,7 +10,7 @@ EDITABLE := $(addprefix --editable ./,$(filter-out $(OPTIONAL),$(PARTS)))
 EDITABLE_DEV := $(addprefix --editable ./,$(PARTS))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test lint bench docs clean
+.PHONY: help run test attack lint bench docs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -20,6 +20,9 @@ run: $(VENV)/.ready ## Train on the built-in corpus, score the model and sample 
 
 test: $(VENV)/.ready-dev ## Run the tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+attack: $(VENV)/.ready-dev ## Kill, damage and fuzz runs (ARGS=--quick: under 2 minutes)
+	$(BIN)/python -m tests.attack $(ARGS)
 
 lint: $(VENV)/.ready-dev ## Check style and types
 	$(BIN)/ruff check .
