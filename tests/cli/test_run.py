@@ -177,6 +177,59 @@ def test_a_command_without_file_names_says_what_to_type(cli: Cli, text: Path, tm
     assert done.error == "unexpected-argument" and '--data "*.txt"' in done.err
 
 
+LOSSY = """
+import numpy as np
+from pentad import END_OF_TEXT, Implementation, Tokenizer, hookimpl
+
+
+class Few(Tokenizer):
+    lossless = False
+    special_tokens = {END_OF_TEXT: 129}
+    vocab_size = 130
+
+    def __init__(self, options):
+        del options
+
+    def train(self, texts):
+        pass
+
+    def encode(self, text):
+        return np.array([ord(c) if c in "eaton" else 128 for c in text], dtype=np.uint32)
+
+    def token_bytes(self, token):
+        return bytes([token]) if token < 128 else b""
+
+    def save(self, folder):
+        (folder / "few.txt").write_text("few")
+
+    def load(self, folder):
+        pass
+
+
+@hookimpl
+def engine_tokenizers():
+    return [Implementation(name="few", summary="Knows a few letters.", factory=Few)]
+"""
+
+
+def test_a_lossy_tokenizer_is_charged_and_warned_of(cli: Cli, text: Path, tmp_path: Path) -> None:
+    """One unknown id for most characters is easy to predict, and must not win by that."""
+    (tmp_path / "few.py").write_text(LOSSY)
+    flags = ("--plugin", "few.py", *TINY, "--tokenizer", "few", "--optimizer", "adamw", "--data", text)
+    done = cli("run", *flags, "--steps", "60", "--out", "r")
+    assert done.code == 0, done.err
+    words = " ".join(done.out.split())
+    assert "! The tokenizer few is lossy: " in words and "bits per byte (lossy) on the held-out text" in words
+    assert "that the tokenizer loses, 8 bits each" in words
+    lines = [json.loads(line) for line in (tmp_path / "r/metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    final = next(line for line in lines if line["kind"] == "evaluation" and line["final"])
+    share = final["lost_bytes"] / final["n_bytes"]
+    assert 0.5 < share < 1
+    assert final["bits_per_byte"] == pytest.approx(final["bits_per_byte_of_tokens"] + 8 * share)
+    assert "(lossy)" in cli("evaluate", "r", "--plugin", "few.py").out
+    assert json.loads(cli("evaluate", "r", "--plugin", "few.py", "--json").out)["lost_bytes"] == final["lost_bytes"]
+
+
 def test_print_config_is_a_recipe_that_config_takes(cli: Cli, tmp_path: Path) -> None:
     first = cli(
         "run", "--print-config", "--steps", "3", "--model", "rnn", "--model.n-layer", "1", "--data", "a.txt", "--data", "b.txt"

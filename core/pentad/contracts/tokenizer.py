@@ -138,29 +138,38 @@ def count_lost_bytes(tokenizer: Tokenizer, text: str, ids: Iterable[int]) -> int
     pieces = [tokenizer.token_bytes(int(token)) for token in ids]
     place = lost = 0
     for number, piece in enumerate(pieces):
-        if not data.startswith(piece, place):
-            after_gap = number > 0 and not pieces[number - 1]
-            found = data.find(piece, place, place + 4096) if after_gap else _find_again(data, place, pieces, number)
-            if found < 0:
-                continue  # the piece is not in the text
+        found = place if data.startswith(piece, place) else _next_place(data, place, pieces, number)
+        if found < 0:  # the piece is not in the text; it stands for something else, and what follows may stand there
+            found = data.find(_together(pieces, number + 1, 3), place, place + len(piece) + 8)
+            piece = b""
+        if found >= 0:
             lost += found - place
-            place = found
-        place += len(piece)
+            place = found + len(piece)
     return lost + len(data) - place
 
 
-def _find_again(data: bytes, place: int, pieces: Sequence[bytes], number: int) -> int:
-    """Return where the text goes on as the pieces do from `number` on, or -1."""
+def _next_place(data: bytes, place: int, pieces: Sequence[bytes], number: int) -> int:
+    """Return where in the text, from a place on, a piece comes up that does not stand right there, or -1."""
+    if number and not pieces[number - 1]:  # behind an unknown id
+        return data.find(pieces[number], place, place + 4096)
+    following = _together(pieces, number + 1, 3)
+    if len(following) >= 3 and data.find(following, place, place + len(pieces[number]) + 8) >= 0:
+        return -1
     for n_bytes, distance in _RESYNC:
-        together = b""
-        for piece in pieces[number:]:
-            together += piece
-            if not piece or len(together) >= n_bytes:
-                break
-        found = data.find(together, place, place + distance) if together else -1
+        found = data.find(_together(pieces, number, n_bytes), place, place + distance)
         if found >= 0:
             return found
     return -1
+
+
+def _together(pieces: Sequence[bytes], number: int, n_bytes: int) -> bytes:
+    """Return the bytes of pieces from a number on, so many or as many as come before an unknown id."""
+    together = b""
+    for place in range(number, len(pieces)):
+        together += pieces[place]
+        if not pieces[place] or len(together) >= n_bytes:
+            break
+    return together
 
 
 _GROUP_CHARACTERS = 64 * 1024
