@@ -154,7 +154,7 @@ def read_text(given: str | None, what: str) -> str:
     if given is None and sys.stdin.isatty():
         raise UsageError(
             f"{what} expects a text, found none.",
-            'Say it in quotes ("like this"), or - to read it from stdin.',
+            'Put it in quotes ("like this"), or use - to read it from stdin.',
             code="text-missing",
         )
     try:

@@ -86,7 +86,7 @@ def prepare_tokenizer(
     """
     observer = observer or RunObserver()
     split = open_split(resolved, catalogue, observer)
-    observer.on_preparation(Preparation(what=f"Training the tokenizer {resolved.offers['tokenizer'].name}"))
+    observer.on_preparation(Preparation(what=f"Preparing the tokenizer {resolved.offers['tokenizer'].name}"))
     tokenizer, folder, fingerprint = trained_tokenizer(
         resolved.offers["tokenizer"], resolved.options["tokenizer"], split, cache_directory()
     )
