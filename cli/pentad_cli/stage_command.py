@@ -59,7 +59,11 @@ class SpecOption(click.Option):
             multiple=spec.type is tuple,
             help=spec.help,
             metavar=spec.type_name.upper() if not spec.choices else spec.type_name,
-            shell_complete=offers_of("corpus") if spec.name == "sources" else words(choices) if choices else None,
+            shell_complete=offers_of("corpus", files=True)
+            if f"{table}.{spec.name}" in ("data.sources", "data.held_out_sources")
+            else words(choices)
+            if choices
+            else None,
             **extra,
         )
 

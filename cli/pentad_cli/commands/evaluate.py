@@ -76,7 +76,7 @@ evaluate = StageCommand(
             ["--data"],
             multiple=True,
             metavar="PATH|CORPUS",
-            shell_complete=offers_of("corpus"),
+            shell_complete=offers_of("corpus", files=True),
             help="Text to score on. May be repeated.",
         ),
         click.Option(
