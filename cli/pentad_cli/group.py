@@ -28,11 +28,11 @@ class BuiltIn(NamedTuple):
 
 BUILT_IN = {
     "run": BuiltIn("run:run", "Train a model on text: tokenize, build examples, learn, generate."),
-    "resume": BuiltIn("resume:resume", "Go on with a run that was stopped, or train it longer."),
+    "resume": BuiltIn("resume:resume", "Resume a run that was stopped, or train it longer."),
     "generate": BuiltIn("generate:generate", "Write text with a trained model."),
     "evaluate": BuiltIn("evaluate:evaluate", "Score a trained model on text, in bits per byte."),
     "tokenize": BuiltIn("tokenize:tokenize", "Show how a tokenizer cuts a text."),
-    "examples": BuiltIn("examples:examples", "Show what is learned from a text: context -> next token."),
+    "examples": BuiltIn("examples:examples", "Show the training examples of a text: context -> next token."),
     "plugins": BuiltIn("plugins:plugins", "List, show and check what is installed."),
     "doctor": BuiltIn("doctor:doctor", "Look for what could stop or slow a run on this machine."),
 }
@@ -43,6 +43,7 @@ _HELP = """Pretrain a small language model at home, swap any stage, and learn ho
   engine run                        train on the built-in corpus, then write
   engine run --data my.txt          train on your own text
   engine run --model rnn            the same with another model
+  engine generate runs/NAME         write with a trained model
   engine plugins                    what can be swapped
 
 Shell completion: put this into ~/.bashrc (for zsh and fish replace bash in both places):

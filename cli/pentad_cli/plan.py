@@ -83,7 +83,7 @@ def _training(plan: Plan) -> str:
     about = "about " if by_clock else ""
     text = f"{about}{plural(plan.steps, 'step')}, {_passes(plan.epochs)} over the text"
     if plan.resumed_step:
-        text = f"goes on at step {count(plan.resumed_step)} of {text}"
+        text = f"resumed at step {count(plan.resumed_step)} of {text}"
     if plan.seconds is not None:
         text += f", {'' if by_clock else 'about '}{duration(plan.seconds)}"
     return text

@@ -1,4 +1,4 @@
-"""How far a command without a display is: on a terminal one line that is written over, else a line now and then."""
+"""How far a command is that has no display of its own: on a terminal one line, written over; else a line now and then."""
 
 from __future__ import annotations
 

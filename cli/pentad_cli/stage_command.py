@@ -63,7 +63,11 @@ class SpecOption(click.Option):
             multiple=spec.type is tuple,
             help=spec.help,
             metavar=spec.type_name.upper() if not spec.choices else spec.type_name,
-            shell_complete=offers_of("corpus") if spec.name == "sources" else words(choices) if choices else None,
+            shell_complete=offers_of("corpus", files=True)
+            if f"{table}.{spec.name}" in ("data.sources", "data.held_out_sources")
+            else words(choices)
+            if choices
+            else None,
             **extra,
         )
 
@@ -116,6 +120,8 @@ class Request:
         named: the stages that the user named, here or in a file.
         params: the flags that the choices bring.
         observers, observer_tables: what --observe names, and the options given to each.
+        typed: the arguments as they were typed, where the command chooses every stage.
+        plugin_files: the files of --plugin.
     """
 
     catalogue: Catalogue
@@ -125,6 +131,8 @@ class Request:
     params: list[SpecOption] = field(default_factory=list)
     observers: list[Offer[Any]] = field(default_factory=list)
     observer_tables: Tables = field(default_factory=dict)
+    typed: Sequence[str] | None = None
+    plugin_files: Sequence[Path] = ()
 
     def options(self, stage: str) -> dict[str, Any]:
         """Return the options of a stage as the layers give them, without its name."""
@@ -271,6 +279,8 @@ class StageCommand(TwoLooks):
             tables=tables,
             offers=offers,
             named=tuple(stage for stage in self.choosable if stage in config or stage in chosen),
+            typed=tuple(args) if self.stages == STAGES else None,
+            plugin_files=files,
             observers=[catalogue.find("observer", name) for name in dict.fromkeys(given.get("--observe", ()))],
         )
         request.params = self._flags(request)

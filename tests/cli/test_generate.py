@@ -85,7 +85,7 @@ def test_evaluate(cli: Cli, trained: Path, tmp_path: Path) -> None:
     assert facts["step"] == 6
     assert facts["n_bytes"] > 100
     shown = cli("evaluate", trained)
-    assert shown.out.startswith(f"{facts['bits_per_byte']:.4f} bits per byte on the run's held-out text\n")
+    assert shown.out.startswith(f"{facts['bits_per_byte']:.3f} bits per byte on the run's held-out text\n")
     (tmp_path / "other.txt").write_text("zzz zzz zzz " * 20)
     other = json.loads(cli("evaluate", trained, "--data", "other.txt", "--json").out)
     assert other["n_bytes"] == 240

@@ -42,7 +42,6 @@ MEANT = {
     "run --model.cell gru": "an option of the model rnn: use --model rnn --model.cell",
     "run --cell gru": "an option of the model rnn: use --model rnn --model.cell",
     "run --model.lr 3": "--optimizer.lr",
-    "run gpt": "engine run --model gpt",
     "generate RUN --batch-size 3": "an option of engine run",
     "generate RUN --model gpt": "engine run --model NAME",
     "generate RUN --nucleus 0.9": "--top-p",
@@ -64,7 +63,6 @@ def test_words_of_elsewhere(line: str, cli: Cli, trained: Path) -> None:
 
 def test_a_file_is_for_data(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "my text.txt").write_text("text")
-    assert "engine run --data 'my text.txt'" in cli("run", "my text.txt").err
     assert "engine run --data 'my text.txt'" in cli("my text.txt").err
 
 

@@ -79,7 +79,7 @@ def test_plain_lines_say_plan_progress_and_end(cli: Cli, text: Path) -> None:
     assert "100%  step 4/4" in out
     assert "sampled at step 4" in out
     assert "bits per byte on the held-out text" in out
-    assert "The run lies in my run" in out
+    assert "Saved to my run" in out
     (generate,) = [line.strip() for line in out.splitlines() if line.strip().startswith("engine generate")]
     assert generate.startswith("engine generate 'my run' --prompt \"")
     again = cli("run", "--data", text, "--steps", "4", "--out", "my run", *TINY)
@@ -93,10 +93,9 @@ def test_the_commands_that_the_end_names_work(cli: Cli, text: Path) -> None:
     out = cli("run", "--data", text, "--steps", "2", "--out", "r", *TINY).out
     lines = [line.strip() for line in out.split("Try next:")[1].splitlines() if line.strip().startswith("engine ")]
     assert len(lines) == 3
-    for line in lines[:2]:
+    for line in lines:
         done = cli(*shlex.split(line)[1:])
         assert done.code == 0, done.err
-    assert lines[2] == f"engine run --model rnn --data {text}"
 
 
 def test_dry_run_stops_before_training(cli: Cli, text: Path, tmp_path: Path) -> None:
@@ -107,7 +106,7 @@ def test_dry_run_stops_before_training(cli: Cli, text: Path, tmp_path: Path) -> 
     assert plan["recipe"]["model"]["n_embd"] == 16
     assert not (tmp_path / "runs").exists()
     shown = cli("run", "--data", text, "--steps", "7", "--dry-run", *TINY)
-    assert "This was a dry run" in shown.out
+    assert "Dry run" in shown.out
 
 
 @pytest.mark.parametrize(

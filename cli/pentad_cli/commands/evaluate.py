@@ -49,13 +49,13 @@ def _evaluate(run: Path, data: tuple[str, ...], evaluators: tuple[str, ...], as_
 def _show(score: Evaluation, text: str) -> None:
     if score.primary == "bits_per_byte":
         lossy = "" if score.lossless else " (lossy)"
-        say(f"{paint(f'{score.bits_per_byte:.4f} bits per byte{lossy}', 'bold green')} on {text}")
+        say(f"{paint(f'{score.bits_per_byte:.3f} bits per byte{lossy}', 'bold green')} on {text}")
         if not score.lossless:
             say(paint(lossy_words(score), "yellow"))
-        say(f"loss {score.loss:.4f} nats per token, perplexity {score.perplexity:.2f}")
+        say(f"loss {score.loss:.3f} nats per token, perplexity {score.perplexity:.1f}")
     else:
-        say(f"{paint(f'{visible_line(score.primary)} {score.score:.4f}', 'bold green')} on {text}")
-        others = [f"{visible_line(name)} {value:.4f}" for name, value in score.scores.items() if name != score.primary]
+        say(f"{paint(f'{visible_line(score.primary)} {score.score:.3f}', 'bold green')} on {text}")
+        others = [f"{visible_line(name)} {value:.3f}" for name, value in score.scores.items() if name != score.primary]
         if others:
             say(", ".join(others))
     scored = f"{size(score.n_bytes)} in {plural(score.n_tokens, 'token')}, each seen from at most {count(score.context_length)}"
@@ -82,7 +82,7 @@ evaluate = StageCommand(
             ["--data"],
             multiple=True,
             metavar="PATH|CORPUS",
-            shell_complete=offers_of("corpus"),
+            shell_complete=offers_of("corpus", files=True),
             help="Text to score on. May be repeated.",
         ),
         click.Option(

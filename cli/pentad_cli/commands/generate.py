@@ -209,7 +209,9 @@ generate = GenerateCommand(
         click.Option(
             ["--min-new-tokens"], type=click.IntRange(min=0), default=0, metavar="INT", help="Tokens before which no text ends."
         ),
-        click.Option(["--ignore-end-of-text"], is_flag=True, help="Go on to --max-tokens where the model would end the text."),
+        click.Option(
+            ["--ignore-end-of-text"], is_flag=True, help="Write --max-tokens tokens, also where the model would end the text."
+        ),
         json_option(),
     ],
 )

@@ -17,7 +17,7 @@ from pentad.registry.kinds import KINDS
 from pentad.registry.offers import Offer
 from pentad.registry.records import OptionsRecord
 from pentad.system.errors import UsageError, did_you_mean
-from pentad_cli.command import EngineCommand, EngineSubgroup, Folder, debug_option, json_option, plugin_option
+from pentad_cli.command import EngineCommand, EngineSubgroup, Folder, debug_option, json_option, offers_of, plugin_option
 from pentad_cli.group import installed
 from pentad_cli.output import paint, say, say_json, table, terminal_width, wrap
 from pentad_cli.text import visible, visible_line
@@ -322,7 +322,7 @@ plugins.add_command(
         callback=_show,
         short_help="Show the options of one of them.",
         help="Show what NAME is and which options it has: an implementation, a corpus, a whole distribution.",
-        params=[click.Argument(["name"], metavar="NAME"), plugin_option(), json_option()],
+        params=[click.Argument(["name"], metavar="NAME", shell_complete=offers_of(*KINDS)), plugin_option(), json_option()],
     )
 )
 plugins.add_command(

@@ -97,7 +97,7 @@ def prepare_tokenizer(
 def _fitted(resolved: Resolved, catalogue: Catalogue, observer: RunObserver) -> tuple[Fitted, Split]:
     split = open_split(resolved, catalogue, observer)
     offer = resolved.offers["tokenizer"]
-    observer.on_preparation(Preparation(what=f"Training the tokenizer {offer.name}"))
+    observer.on_preparation(Preparation(what=f"Preparing the tokenizer {offer.name}"))
     left_open = resolved.open.get("tokenizer", ())
     return fitted_tokenizer(offer, resolved.options["tokenizer"], left_open, split, cache_directory()), split
 

@@ -110,7 +110,7 @@ def _heed(job: Job) -> str:
 def _stopped(job: Job, folder: Path) -> Interrupted:
     return Interrupted(
         f"Stopped at step {job.state.step}; everything up to it is saved.",
-        f"To go on: {to_resume(folder)}",
+        f"To resume: {to_resume(folder)}",
     )
 
 
