@@ -75,10 +75,10 @@ _NO_SCORES = {
 def seed_result(study: Study, arm: Arm, seed: int, failure: str, reused: bool) -> SeedResult:
     """Return the results of one run."""
     folder = study.seed_folder(arm, seed)
-    place = (folder / "run").relative_to(study.folder).as_posix()
+    run_folder = (folder / "run").relative_to(study.folder).as_posix()
     outcome = outcome_of(folder)
     if outcome is None or failure:
-        return SeedResult(seed=seed, folder=place, failure=failure or "it was not run")
+        return SeedResult(seed=seed, folder=run_folder, failure=failure or "it was not run")
     plan = outcome["plan"]
     lines = read_lines(folder / "run" / "metrics.jsonl")
     steps = [line for line in lines if line.get("kind") == "step"]
@@ -89,7 +89,7 @@ def seed_result(study: Study, arm: Arm, seed: int, failure: str, reused: bool) -
     seconds = float(last["timing"]["seconds"])
     return SeedResult(
         seed=seed,
-        folder=place,
+        folder=run_folder,
         metric=metric_of(final) if final else None,
         score=final[final["primary"]] if final else None,
         scores={key: value for key, value in (final or {}).items() if key not in _NO_SCORES},

@@ -311,7 +311,7 @@ class Comparison:
     Args:
         name: of its folder.
         command: the command line that repeats it.
-        made: date and time, ISO 8601.
+        created: date and time, ISO 8601.
         engine, python, torch: versions.
         machine: what computed, in words.
         budget: as given (`60s`, `50MB`, `2e15flops`, `500 steps`); budget_unit: steps, seconds, flops or bytes.
@@ -328,7 +328,7 @@ class Comparison:
 
     name: str
     command: str
-    made: str
+    created: str
     engine: str
     python: str
     torch: str

@@ -30,7 +30,7 @@ def summarize(study: Study, progress: Progress, candidates: Mapping[str, Sequenc
     return Comparison(
         name=study.name,
         command=study.command,
-        made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         engine=pentad.__version__,
         python=platform.python_version(),
         torch=importlib.metadata.version("torch"),

@@ -87,13 +87,13 @@ def _cut_out(held_out: Pieces, slots: set[_Slot], within: set[_Slot], prompt_byt
 
 def _word_begin(text: str) -> int:
     """Return where the first word begins that is surely whole; 0 where there is none."""
-    found = re.search(r"\s(?=\S)", text)
-    return found.end() if found else 0
+    match = re.search(r"\s(?=\S)", text)
+    return match.end() if match else 0
 
 
 def _word_end(text: str, most: int) -> int:
     """Return the last end of a word within `most` characters, or `most` where there is none."""
-    ends = [found.start() for found in re.finditer(r"(?<=\S)(?=\s)", text[: most + 1])]
+    ends = [match.start() for match in re.finditer(r"(?<=\S)(?=\s)", text[: most + 1])]
     return ends[-1] if ends else most
 
 

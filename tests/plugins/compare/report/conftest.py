@@ -196,7 +196,7 @@ def comparison(arms: Sequence[ArmResult], groups: Sequence[Group] | None = None,
     values: dict[str, object] = {
         "name": "mine",
         "command": "engine compare --tokenizer bpe,byte --model gpt,rnn --seeds 3 --budget 60s --data my.txt",
-        "made": "2026-11-20T21:14:05+00:00",
+        "created": "2026-11-20T21:14:05+00:00",
         "engine": "0.1.0",
         "python": "3.11.9",
         "torch": "2.13.0",

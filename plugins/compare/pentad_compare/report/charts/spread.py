@@ -53,8 +53,8 @@ def spread(wanted: Sequence[float], sizes: Sequence[float], top: float, bottom: 
     """
     offsets = [sum(sizes[:index]) + sizes[index] / 2 for index in range(len(sizes))]
     blocks: list[list[float]] = []
-    for place, offset in zip(wanted, offsets, strict=True):
-        blocks.append([place - offset])
+    for position, offset in zip(wanted, offsets, strict=True):
+        blocks.append([position - offset])
         while len(blocks) > 1 and _mean(blocks[-2]) >= _mean(blocks[-1]):
             blocks[-2:] = [blocks[-2] + blocks[-1]]
     starts = [_mean(block) for block in blocks for _ in block]

@@ -57,9 +57,9 @@ MEMORY = Measure("memory", lambda sign: f"peak memory ({sign}B)", _peak)
 
 def differing(arms: Sequence[ArmResult], measures: Sequence[Measure], least: float = 1.15) -> list[Measure]:
     """Keep the measures in which the arms lie apart by at least a factor."""
-    found = []
+    kept = []
     for measure in measures:
         values = [measure.of_arm(arm) for arm in arms]
         if min(values) > 0 and max(values) >= least * min(values):
-            found.append(measure)
-    return found
+            kept.append(measure)
+    return kept
