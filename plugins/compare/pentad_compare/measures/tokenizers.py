@@ -69,7 +69,7 @@ class _Counted:
     """What is counted of a text, piece by piece.
 
     Args:
-        counts: (V,) how often each id stands in it.
+        counts: (V,) how often each id occurs.
         n_bytes, n_words, failures: bytes, words, and documents that did not come back as they were.
         first: its first pieces, for measuring the speed.
         intact: whether the current document has come back unchanged so far.
@@ -101,7 +101,7 @@ def renyi_efficiency(counts: Counts, order: float = ORDER) -> float:
     """Return how evenly ids are used: the Renyi entropy of their shares, over its largest value, log V (Zouhar et al. 2023).
 
     Args:
-        counts: (V,) how often each id stands in a text.
+        counts: (V,) how often each id occurs in a text.
         order: of the entropy, other than 1; a higher one looks more at the frequent ids.
 
     Returns:
@@ -152,7 +152,7 @@ def _lengths(counts: Counts, sizes: Mapping[int, int]) -> dict[str, int]:
 
 
 def _longest(counts: Counts, sizes: Mapping[int, int]) -> list[int]:
-    """Return the longest ids that stand in the text; of equally long ones the more frequent first."""
+    """Return the longest ids of the text; of equally long ones the more frequent first."""
     return sorted(sizes, key=lambda token: (-sizes[token], -int(counts[token]), token))[:N_LONGEST]
 
 

@@ -133,7 +133,7 @@ def draw_curves(
             hint = f"{trace.look.label}, final: {bits(trace.end[1], 3)}"
             canvas.mark(across(trace.end[0]), down(trace.end[1]), trace.look, 5, hint)
     tips = [(trace.look, *_tip(trace, across, down)) for trace in curves]
-    if shown.log:  # The ends lie far apart: a label beside each, not one at the margin.
+    if shown.log:  # The ends are far apart: a label beside each, none at the margin.
         place_labels(canvas, tips, Box(left, top - 8, size, bottom))
     else:
         end_labels(canvas, tips, right, top, bottom)

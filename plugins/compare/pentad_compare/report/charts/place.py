@@ -1,4 +1,4 @@
-"""Labels beside marks that lie anywhere: each where nothing stands yet, and letters where labels have no room."""
+"""Labels beside marks: each in the first free spot, and letters where labels have no room."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Box:
         return self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
 
     def holds(self, other: Box) -> bool:
-        """Say whether another box lies inside."""
+        """Say whether another box is inside."""
         inside = self.left <= other.left and other.right <= self.right
         return inside and self.top <= other.top and other.bottom <= self.bottom
 

@@ -1,6 +1,6 @@
 """From values to pixels, and the values worth a tick.
 
-Ticks stand at 1, 2 or 5 times a power of ten, the steps that people read without effort (Heckbert, Nice numbers for graph
+Ticks are at 1, 2 or 5 times a power of ten, the steps that people read without effort (Heckbert, Nice numbers for graph
 labels, 1990).
 """
 

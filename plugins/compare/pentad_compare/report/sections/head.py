@@ -36,7 +36,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Head:
-    """What stands above the sections.
+    """The part of the page above the sections.
 
     Args:
         name: of the comparison.

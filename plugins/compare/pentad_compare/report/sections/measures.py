@@ -1,4 +1,4 @@
-"""What a run uses up: how it is read from a run or a point on the way, and how its axis is called."""
+"""What a run uses: how it is read from a run or a point of its curve, and the title of its axis."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Measure:
         name: in a sentence.
         axis: makes the axis' title of a unit's prefix.
         of_arm: its mean over an arm's finished runs.
-        of_point: its value on the way; None where it does not grow with training.
+        of_point: its value during training; None where it does not grow.
         timed: whether it is in seconds.
     """
 
@@ -56,7 +56,7 @@ MEMORY = Measure("memory", lambda sign: f"peak memory ({sign}B)", _peak)
 
 
 def differing(arms: Sequence[ArmResult], measures: Sequence[Measure], least: float = 1.15) -> list[Measure]:
-    """Keep the measures in which the arms lie apart by at least a factor."""
+    """Keep the measures in which the arms differ by at least a factor."""
     kept = []
     for measure in measures:
         values = [measure.of_arm(arm) for arm in arms]

@@ -95,7 +95,7 @@ def texts(comparison: Comparison) -> Section | None:
     if not prompts:
         return None
     by_prompt = [(prompt, _of_prompt(comparison, writers, prompt)) for prompt in prompts]
-    words = "The same prompts for all; each text goes on from its prompt."
+    words = "The same prompts for all; each text continues its prompt."
     return Section("texts", "Samples side by side", words, template="texts.html", extra={"prompts": by_prompt})
 
 
