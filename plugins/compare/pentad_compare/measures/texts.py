@@ -15,8 +15,8 @@ import numpy as np
 
 from pentad import Choice, SavedRun
 from pentad.tools import Pieces, bits_per_byte
+from pentad_compare.measures.figures import Text, TextFigures
 from pentad_compare.measures.verbatim import LEAST_BYTES, SuffixArray
-from pentad_compare.records import Text, TextFigures
 
 PROMPT_BYTES = 64
 TEXT_BYTES = 512

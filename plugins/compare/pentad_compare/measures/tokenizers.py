@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from pentad import Tokenizer
 from pentad.tools import Piece
-from pentad_compare.records import TokenizerFigures
+from pentad_compare.measures.figures import TokenizerFigures
 
 ORDER = 2.5
 """Of the Renyi entropy: the one that went best with a translation's quality (Zouhar et al. 2023)."""

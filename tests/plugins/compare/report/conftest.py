@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pentad_compare.measures.figures import SamplerFigures, Text, TextFigures, TokenizerFigures
 from pentad_compare.records import (
     BITS_PER_BYTE,
     ArmResult,
@@ -19,11 +20,7 @@ from pentad_compare.records import (
     Difference,
     Group,
     Point,
-    SamplerFigures,
     SeedResult,
-    Text,
-    TextFigures,
-    TokenizerFigures,
     from_dict,
 )
 

@@ -35,11 +35,11 @@ class Measure:
 
 
 def _mean_of(name: str) -> Callable[[ArmResult], float]:
-    return lambda arm: mean([float(getattr(seed, name)) for seed in arm.seeds if not seed.failure])
+    return lambda arm: mean([float(getattr(seed, name)) for seed in arm.done])
 
 
 def _peak(arm: ArmResult) -> float:
-    return float(max((seed.peak_memory_bytes for seed in arm.seeds if not seed.failure), default=0))
+    return float(max((seed.peak_memory_bytes for seed in arm.done), default=0))
 
 
 BYTES = Measure("text read", lambda sign: f"text read ({sign}B)", _mean_of("bytes"), lambda point: point.bytes)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pentad_cli.tools import size
-from pentad_compare.records import Comparison, SamplerFigures, Text, TextFigures
+from pentad_compare.measures.figures import SamplerFigures, Text, TextFigures
+from pentad_compare.records import Comparison
 from pentad_compare.report.charts.canvas import Figure, figure
 from pentad_compare.report.charts.panels import Panel, draw_panels
 from pentad_compare.report.look import Look

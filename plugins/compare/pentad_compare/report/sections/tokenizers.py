@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pentad_cli.tools import count, size
-from pentad_compare.records import Comparison, TokenizerFigures
+from pentad_compare.measures.figures import TokenizerFigures
+from pentad_compare.records import Comparison
 from pentad_compare.report.charts.bars import draw_bars
 from pentad_compare.report.charts.canvas import Figure, figure
 from pentad_compare.report.charts.panels import Lengths, draw_lengths
