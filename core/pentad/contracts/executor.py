@@ -86,7 +86,7 @@ class TaskExecutor(ABC):
     - Each task has a process of its own: when one fails, even by running out of memory, the others go on.
     - Tasks start in the order given. When a `TaskResult` is returned, the task's folder is complete on this machine.
     - A task whose process is lost through no fault of its own (its machine is gone) is started again.
-    - When the iteration is left early (Ctrl-C, an error), the tasks under way are asked to stop (SIGTERM), so that they can
+    - When the iteration is left early (Ctrl-C, an error), the running tasks are asked to stop (SIGTERM), so that they can
       save, and are waited for.
     """
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from pentad import EngineError
 from pentad.tools import RunDirectory, read_json, read_lines
-from pentad_compare import records
 from pentad_compare.arms import Arm
-from pentad_compare.records import ArmResult, Candidate, Metric, Point, SamplerFigures, SeedResult, TextFigures
+from pentad_compare.measures.figures import SamplerFigures, Text, TextFigures
+from pentad_compare.records import ArmResult, Candidate, Metric, Point, SeedResult, from_dict
 from pentad_compare.study import Study
 from pentad_compare.work import OUTCOME, PLAN, TEXTS, is_complete
 
@@ -75,12 +75,12 @@ _NO_SCORES = {
 def seed_result(study: Study, arm: Arm, seed: int, failure: str, reused: bool) -> SeedResult:
     """Return the results of one run."""
     folder = study.seed_folder(arm, seed)
-    place = (folder / "run").relative_to(study.folder).as_posix()
+    run_folder = (folder / "run").relative_to(study.folder).as_posix()
     outcome = outcome_of(folder)
     if outcome is None or failure:
-        return SeedResult(seed=seed, folder=place, failure=failure or "it was not run")
+        return SeedResult(seed=seed, folder=run_folder, failure=failure or "it was not run")
     if not RunDirectory(folder / "run").is_sealed():
-        return SeedResult(seed=seed, folder=place, failure="its records are not those that the run wrote")
+        return SeedResult(seed=seed, folder=run_folder, failure="its records are not those that the run wrote")
     plan = outcome["plan"]
     lines = read_lines(folder / "run" / "metrics.jsonl")
     steps = [line for line in lines if line.get("kind") == "step"]
@@ -91,7 +91,7 @@ def seed_result(study: Study, arm: Arm, seed: int, failure: str, reused: bool) -
     seconds = float(last["timing"]["seconds"])
     return SeedResult(
         seed=seed,
-        folder=place,
+        folder=run_folder,
         metric=metric_of(final) if final else None,
         score=final[final["primary"]] if final else None,
         scores={key: value for key, value in (final or {}).items() if key not in _NO_SCORES},
@@ -179,8 +179,8 @@ def _samplers(study: Study, arm: Arm, done: Sequence[SeedResult]) -> list[Sample
             str(seed): values for seed, content in written.items() if (values := content.get("samplers", {}).get(sampler.label))
         }
         if mine:
-            by_seed = {seed: records.from_dict(TextFigures, values["figures"]) for seed, values in mine.items()}
-            texts = [records.from_dict(records.Text, text) for text in next(iter(mine.values()))["texts"]]
+            by_seed = {seed: from_dict(TextFigures, values["figures"]) for seed, values in mine.items()}
+            texts = [from_dict(Text, text) for text in next(iter(mine.values()))["texts"]]
             figures = mean_figures(list(by_seed.values()))
             results.append(SamplerFigures(sampler=sampler.label, figures=figures, by_seed=by_seed, texts=texts))
     return results
@@ -208,7 +208,7 @@ def mean_figures(figures: Sequence[TextFigures]) -> TextFigures:
     )
 
 
-def human(study: Study) -> tuple[TextFigures | None, list[records.Text]]:
+def human(study: Study) -> tuple[TextFigures | None, list[Text]]:
     """Return the figures of the held-out texts that the samples are compared with, and the texts.
 
     Their bits per byte depend on the model, so they are left out where there are several arms.
@@ -219,8 +219,8 @@ def human(study: Study) -> tuple[TextFigures | None, list[records.Text]]:
     results = [content["human"] for folder in folders if (content := read_result(folder / TEXTS))]
     if not results:
         return None, []
-    figures = mean_figures([records.from_dict(TextFigures, result["figures"]) for result in results])
+    figures = mean_figures([from_dict(TextFigures, result["figures"]) for result in results])
     if len(study.arms) > 1:
         figures = dataclasses.replace(figures, bits_per_byte=None)
-    texts = [records.from_dict(records.Text, text) for text in results[0]["texts"]]
+    texts = [from_dict(Text, text) for text in results[0]["texts"]]
     return dataclasses.replace(figures, n_texts=len(texts)), texts

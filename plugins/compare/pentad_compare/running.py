@@ -12,7 +12,8 @@ from pentad import Catalogue, RunObserver, Task, TaskExecutor, TaskResult
 from pentad.tools import Split, open_split, resolve
 from pentad_compare import collect
 from pentad_compare.arms import Arm
-from pentad_compare.records import TokenizerFigures, from_dict
+from pentad_compare.measures.figures import TokenizerFigures
+from pentad_compare.records import from_dict
 from pentad_compare.study import Study
 from pentad_compare.work import DECIDES_TEXTS, FIGURES, TEXTS
 

@@ -16,7 +16,8 @@ from pentad.tools import Interrupted, locked
 from pentad_cli.tools import say_json
 from pentad_compare.arms import limits
 from pentad_compare.from_args import missed_by_plans, name_of, refuse_shared_clock, study_of, tuning_of
-from pentad_compare.records import ArmResult, Candidate, Comparison, TokenizerFigures
+from pentad_compare.measures.figures import TokenizerFigures
+from pentad_compare.records import ArmResult, Candidate, Comparison
 from pentad_compare.request import CompareArgs
 from pentad_compare.running import Progress, Runner
 from pentad_compare.study import Study, null_tests
@@ -138,13 +139,12 @@ def refuse_failed(results: Sequence[ArmResult] | Sequence[TokenizerFigures]) -> 
         EngineError: one or more failed.
     """
     failed = [result for result in results if result.failure]
+    hint = "The report shows every cause."
+    if len(failed) == len(results):
+        raise EngineError(f"Every run failed. {failed[0].label}: {failed[0].failure}", hint, code="all-failed")
     if failed:
         labels = "; ".join(result.label for result in failed)
-        raise EngineError(
-            f"{len(failed)} of {len(results)} failed: {labels}. {failed[0].failure}",
-            "The report shows every cause.",
-            code="all-failed" if len(failed) == len(results) else "arm-failed",
-        )
+        raise EngineError(f"Every run of {labels} failed. {failed[0].failure}", hint, code="arm-failed")
 
 
 @contextlib.contextmanager

@@ -30,7 +30,7 @@ def summarize(study: Study, progress: Progress, candidates: Mapping[str, Sequenc
     return Comparison(
         name=study.name,
         command=study.command,
-        made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         engine=pentad.__version__,
         python=platform.python_version(),
         torch=importlib.metadata.version("torch"),
@@ -68,8 +68,7 @@ def _seed(study: Study, arm: Arm, seed: int, progress: Progress) -> SeedResult:
 
 def machine_of(arms: Sequence[ArmResult]) -> str:
     """Describe the machine and how the runs used it."""
-    done = [seed for arm in arms for seed in arm.seeds if not seed.failure]
-    devices = sorted({f"{seed.device}, {seed.precision}, {seed.threads} threads" for seed in done})
+    devices = sorted({f"{seed.device}, {seed.precision}, {seed.threads} threads" for arm in arms for seed in arm.done})
     return "; ".join([f"{processor()}, {platform.system()}", *devices])
 
 
@@ -89,7 +88,7 @@ def _notes(study: Study, arms: Sequence[ArmResult]) -> Iterator[str]:
     failed = [arm.label for arm in arms if arm.failure or any(seed.failure for seed in arm.seeds)]
     if failed:
         yield f"Runs failed and are left out of the figures: {'; '.join(failed)}."
-    ways = {(seed.device, seed.precision, seed.threads) for arm in arms for seed in arm.seeds if not seed.failure}
+    ways = {(seed.device, seed.precision, seed.threads) for arm in arms for seed in arm.done}
     if len(ways) > 1:
         yield "The runs were computed in different ways (see the table), so times and memory do not compare."
 

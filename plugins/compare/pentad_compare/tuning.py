@@ -26,7 +26,7 @@ VALIDATION = 0.1
 """Share of the training text on which tried settings are judged."""
 
 FIRST_SEED = 1_000_003
-"""How far the seeds of tuning lie from those that are reported."""
+"""Distance of the seeds of tuning from those that are reported."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,7 +30,7 @@ from pentad.tools import (
     resolve,
     write_atomically,
 )
-from pentad_compare.records import Text
+from pentad_compare.measures.figures import Text
 
 PLAN, OUTCOME, TEXTS, FIGURES = "plan.json", "outcome.json", "texts.json", "figures.json"
 """The files that tasks write."""

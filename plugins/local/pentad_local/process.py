@@ -28,7 +28,7 @@ def run_task(work: str, argument: Mapping[str, Any], folder: Path, environment: 
 
 
 def _stop_with_parent() -> None:
-    """Stop as by Ctrl-C when the parent is gone, so that no training goes on that nobody waits for."""
+    """Stop as by Ctrl-C when the parent is gone, so that no orphaned training continues."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

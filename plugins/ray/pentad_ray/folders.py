@@ -51,7 +51,7 @@ def inside(folder: Path, name: str) -> Path:
     parts = {*posix.parts, *windows.parts}
     if not posix.parts or posix.is_absolute() or windows.anchor or ".." in parts or "\0" in name:
         raise EngineError(
-            f"A file of a task must lie in its folder; found {name!r}.",
+            f"A file of a task must be in its folder; found {name!r}.",
             "Do not trust the machine that sent it.",
             code="path-outside",
         )

@@ -15,6 +15,7 @@ import rich.text
 from safetensors.numpy import load_file
 
 from pentad_compare import records
+from pentad_compare.measures.figures import TokenizerFigures
 from pentad_compare.terminal.screen import Screen
 from pentad_compare.verdicts.groups import FAILED, NOT_JUDGED, NOT_LOSSLESS
 
@@ -93,7 +94,7 @@ def test_tables_fit_the_terminal(compare, monkeypatch, columns):
     for arm in comparison.arms:
         assert f"{arm.mean:.3f}" in said
     assert ("in the report" in said) == (columns < 100)
-    tokenizers = [records.TokenizerFigures(label="bpe", recipe={}, vocab_size=50_257, encode_bytes_per_second=5e8)]
+    tokenizers = [TokenizerFigures(label="bpe", recipe={}, vocab_size=50_257, encode_bytes_per_second=5e8)]
     lines = shown(lambda screen: screen.tokenizers(tokenizers), columns, monkeypatch)
     assert max(map(len, lines)) <= columns and "…" not in "".join(lines)
 

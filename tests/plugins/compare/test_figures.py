@@ -18,8 +18,8 @@ from pentad.data.corpus import open_corpus
 from pentad.data.split import split_corpus
 from pentad.tools import peak_memory
 from pentad_cli.main import call
+from pentad_compare.measures.figures import Text
 from pentad_compare.measures.texts import bits_per_byte_of, write_texts
-from pentad_compare.records import Text
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "and", "saw", "two", "dogs", "run", "by", "her", "red", "house", "in", "town"]
 PROMPTS, TEXT_BYTES = 2, 110

@@ -15,8 +15,8 @@ import numpy as np
 
 from pentad import Choice, SavedRun
 from pentad.tools import Pieces, bits_per_byte
+from pentad_compare.measures.figures import Text, TextFigures
 from pentad_compare.measures.verbatim import LEAST_BYTES, SuffixArray
-from pentad_compare.records import Text, TextFigures
 
 PROMPT_BYTES = 64
 TEXT_BYTES = 512
@@ -33,7 +33,7 @@ _Slot = tuple[int, int]  # the number of a piece, and the byte in it at which a 
 def prompts_from(
     held_out: Pieces, n: int, *, prompt_bytes: int = PROMPT_BYTES, text_bytes: int = TEXT_BYTES, tails: bool = False
 ) -> list[Text]:
-    """Take prompts from held-out text, each with the human text that goes on from it.
+    """Take prompts from held-out text, each with the human text that continues it.
 
     They are the beginnings of documents, spread evenly over the text; where there are fewer than `n` documents that are long
     enough, also places within them, side by side and at the beginnings of words. The same text gives the same prompts. Where
@@ -72,14 +72,14 @@ def _survey(held_out: Pieces) -> tuple[list[int], list[bool]]:
 
 
 def _cut_out(held_out: Pieces, slots: set[_Slot], within: set[_Slot], prompt_bytes: int, text_bytes: int) -> Iterator[Text]:
-    """Yield the text at each place; those `within` a document may lie within a word and are moved to the next one."""
+    """Yield the text at each slot; a slot `within` a document may be inside a word and moves to the next one."""
     starts: dict[int, list[int]] = {}
     for number, start in sorted(slots):
         starts.setdefault(number, []).append(start)
     for number, piece in enumerate(held_out.pieces()):
         for start in starts.get(number, ()):
             data = piece.text.strip().encode()[start : start + 2 * prompt_bytes + text_bytes]
-            passage = data.decode(errors="ignore")  # the place may lie within a character
+            passage = data.decode(errors="ignore")  # the slot may be inside a character
             passage = passage[_word_begin(cut(passage, prompt_bytes)) if (number, start) in within else 0 :]
             prompt = passage[: _word_end(passage, len(cut(passage, prompt_bytes)))]
             yield Text(prompt=prompt, text=cut(passage[len(prompt) :], text_bytes))
@@ -87,13 +87,13 @@ def _cut_out(held_out: Pieces, slots: set[_Slot], within: set[_Slot], prompt_byt
 
 def _word_begin(text: str) -> int:
     """Return where the first word begins that is surely whole; 0 where there is none."""
-    found = re.search(r"\s(?=\S)", text)
-    return found.end() if found else 0
+    match = re.search(r"\s(?=\S)", text)
+    return match.end() if match else 0
 
 
 def _word_end(text: str, most: int) -> int:
     """Return the last end of a word within `most` characters, or `most` where there is none."""
-    ends = [found.start() for found in re.finditer(r"(?<=\S)(?=\s)", text[: most + 1])]
+    ends = [match.start() for match in re.finditer(r"(?<=\S)(?=\s)", text[: most + 1])]
     return ends[-1] if ends else most
 
 
@@ -162,7 +162,7 @@ def _write(run: SavedRun, choice: Choice, prompt: str, seed: int, limit: int, ma
             return sample.text
         if ended or limit == max_tokens or len(sample.text.encode()) >= n_bytes:
             return cut(sample.text, n_bytes)
-        limit = min(max_tokens, 2 * limit)  # the same seed writes the same again, and goes on
+        limit = min(max_tokens, 2 * limit)  # the same seed writes the same again, and more
 
 
 def bits_per_byte_of(run: SavedRun, texts: Iterable[Text]) -> list[float | None]:
@@ -225,7 +225,7 @@ def figures(
 
 
 def repetition(words: Sequence[str]) -> float | None:
-    """Return the share of a text's 4-grams of words that stood in it before; None where it has none.
+    """Return the share of a text's 4-grams of words that occurred in it before; None where it has none.
 
     >>> repetition("a b c d a b c d".split())
     0.2

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from pentad import Tokenizer
 from pentad.tools import Piece
-from pentad_compare.records import TokenizerFigures
+from pentad_compare.measures.figures import TokenizerFigures
 
 ORDER = 2.5
 """Of the Renyi entropy: the one that went best with a translation's quality (Zouhar et al. 2023)."""
@@ -41,26 +41,26 @@ def measure(
         held_out: the text, read once.
         seconds: CPU time to measure the speed for, at the least; about its first 256 KB are encoded again and again.
     """
-    found = _Counted(np.zeros(tokenizer.vocab_size, dtype=np.int64))
+    counted = _Counted(np.zeros(tokenizer.vocab_size, dtype=np.int64))
     for piece in held_out:
-        found.add(tokenizer, piece)
-    used = np.flatnonzero(found.counts)
+        counted.add(tokenizer, piece)
+    used = np.flatnonzero(counted.counts)
     sizes = {int(token): len(tokenizer.token_bytes(int(token))) for token in used}
-    n_tokens = int(found.counts.sum())
+    n_tokens = int(counted.counts.sum())
     return TokenizerFigures(
         label=label,
         recipe=recipe,
         vocab_size=tokenizer.vocab_size,
-        n_bytes=found.n_bytes,
+        n_bytes=counted.n_bytes,
         n_tokens=n_tokens,
-        bytes_per_token=found.n_bytes / max(n_tokens, 1),
-        tokens_per_word=n_tokens / max(found.n_words, 1),
+        bytes_per_token=counted.n_bytes / max(n_tokens, 1),
+        tokens_per_word=n_tokens / max(counted.n_words, 1),
         used=len(used) / max(tokenizer.vocab_size, 1),
-        renyi_efficiency=renyi_efficiency(found.counts),
-        encode_bytes_per_second=encode_speed(tokenizer, found.first, seconds),
-        round_trip_failures=found.failures,
-        lengths=_lengths(found.counts, sizes),
-        longest=[readable(tokenizer.token_bytes(token)) for token in _longest(found.counts, sizes)],
+        renyi_efficiency=renyi_efficiency(counted.counts),
+        encode_bytes_per_second=encode_speed(tokenizer, counted.first, seconds),
+        round_trip_failures=counted.failures,
+        lengths=_lengths(counted.counts, sizes),
+        longest=[readable(tokenizer.token_bytes(token)) for token in _longest(counted.counts, sizes)],
     )
 
 
@@ -69,10 +69,10 @@ class _Counted:
     """What is counted of a text, piece by piece.
 
     Args:
-        counts: (V,) how often each id stands in it.
+        counts: (V,) how often each id occurs.
         n_bytes, n_words, failures: bytes, words, and documents that did not come back as they were.
         first: its first pieces, for measuring the speed.
-        whole: whether the document under way has come back so far.
+        intact: whether the current document has come back unchanged so far.
     """
 
     counts: Counts
@@ -80,7 +80,7 @@ class _Counted:
     n_words: int = 0
     failures: int = 0
     first: list[str] = field(default_factory=list)
-    whole: bool = True
+    intact: bool = True
 
     def add(self, tokenizer: Tokenizer, piece: Piece) -> None:
         """Count a piece."""
@@ -88,10 +88,10 @@ class _Counted:
         self.counts += np.bincount(ids, minlength=len(self.counts))
         self.n_bytes += len(piece.text.encode())
         self.n_words += len(piece.text.split())
-        self.whole = self.whole and tokenizer.decode(ids.tolist()) == piece.text
+        self.intact = self.intact and tokenizer.decode(ids.tolist()) == piece.text
         if piece.ends_document:
-            self.failures += not self.whole
-            self.whole = True
+            self.failures += not self.intact
+            self.intact = True
         room = TIMED_CHARACTERS - sum(map(len, self.first))
         if room > 0:
             self.first.append(piece.text[:room])
@@ -101,7 +101,7 @@ def renyi_efficiency(counts: Counts, order: float = ORDER) -> float:
     """Return how evenly ids are used: the Renyi entropy of their shares, over its largest value, log V (Zouhar et al. 2023).
 
     Args:
-        counts: (V,) how often each id stands in a text.
+        counts: (V,) how often each id occurs in a text.
         order: of the entropy, other than 1; a higher one looks more at the frequent ids.
 
     Returns:
@@ -152,7 +152,7 @@ def _lengths(counts: Counts, sizes: Mapping[int, int]) -> dict[str, int]:
 
 
 def _longest(counts: Counts, sizes: Mapping[int, int]) -> list[int]:
-    """Return the longest ids that stand in the text; of equally long ones the more frequent first."""
+    """Return the longest ids of the text; of equally long ones the more frequent first."""
     return sorted(sizes, key=lambda token: (-sizes[token], -int(counts[token]), token))[:N_LONGEST]
 
 

@@ -71,7 +71,7 @@ class SuffixArray:
         return self._lengths[text]
 
     def share(self, text: bytes, least: int = LEAST_BYTES) -> float:
-        """Return the share of a text's bytes that lie in passages of at least `least` bytes; 0 for an empty text."""
+        """Return the share of a text's bytes in passages of at least `least` bytes; 0 for an empty text."""
         lengths = self.longest_from(text)
         starts = np.flatnonzero(lengths >= max(least, 1))
         edges = np.zeros(len(text) + 1, dtype=np.int64)

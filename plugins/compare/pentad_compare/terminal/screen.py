@@ -14,7 +14,8 @@ from rich.text import Text
 from pentad import Task, TaskResult
 from pentad_cli.tools import duration, has_colour, is_terminal, plural, terminal_width, visible
 from pentad_compare import collect
-from pentad_compare.records import Comparison, TokenizerFigures
+from pentad_compare.measures.figures import TokenizerFigures
+from pentad_compare.records import Comparison
 from pentad_compare.running import Progress, Watcher, planning_failure
 from pentad_compare.study import Study
 from pentad_compare.terminal import tables

@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pentad_cli.tools import count, duration, short, size, visible
-from pentad_compare.records import ArmResult, Comparison, Group, SeedResult, TextFigures, TokenizerFigures
+from pentad_compare.measures.figures import TextFigures, TokenizerFigures
+from pentad_compare.records import ArmResult, Comparison, Group
 
 WIDE = 100
 """Columns from which the ranking has room for costs."""
@@ -72,12 +73,11 @@ def ranking(comparison: Comparison, group: Group, width: int) -> Table:
     rows = table("arm", *headings)
     for label in group.arms:
         arm = comparison.arm(label)
-        done = [seed for seed in arm.seeds if not seed.failure]
-        if not done:
+        if not arm.done:
             rows.add_row(name(label), "failed")
             continue
         cells: list[Text | str] = [name(label), _score(arm, width), _difference(arm.label, group)]
-        cells += [str(len(done)) if len(done) == len(arm.seeds) else f"{len(done)} of {len(arm.seeds)}", *_costs(arm, done)]
+        cells += [arm.seeds_done, *_costs(arm)]
         rows.add_row(*cells[: 1 + len(headings)])
     return rows
 
@@ -87,9 +87,9 @@ def _score_heading(group: Group, width: int) -> str:
     return f"{'bits/byte' if title == 'bits per byte' else title}{' ± sd' if width >= NARROW else ''}"
 
 
-def _costs(arm: ArmResult, done: Sequence[SeedResult]) -> list[str]:
-    rate = sum(seed.tokens_per_second for seed in done) / len(done)
-    return [short(arm.n_parameters), short(rate), size(max(seed.peak_memory_bytes for seed in done))]
+def _costs(arm: ArmResult) -> list[str]:
+    rate = sum(seed.tokens_per_second for seed in arm.done) / len(arm.done)
+    return [short(arm.n_parameters), short(rate), size(max(seed.peak_memory_bytes for seed in arm.done))]
 
 
 def _score(arm: ArmResult, width: int) -> str:

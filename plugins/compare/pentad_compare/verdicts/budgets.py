@@ -45,11 +45,10 @@ def missed(arms: Sequence[ArmResult], budget: Budget) -> Iterator[str]:
     if budget.unit == "epochs":
         return
     for arm in arms:
-        done = [seed for seed in arm.seeds if not seed.failure]
-        shares = [spent(seed, budget.unit) / budget.amount for seed in done]
+        shares = [spent(seed, budget.unit) / budget.amount for seed in arm.done]
         worst = max(shares, key=lambda share: abs(share - 1), default=1.0)
         if abs(worst - 1) > TOLERANCE:
-            steps = min(seed.steps for seed in done)
+            steps = min(seed.steps for seed in arm.done)
             yield f"{arm.label} spent {worst:.3g} times the budget: {_because(steps)}. Its score had that price."
 
 

@@ -19,9 +19,9 @@ from pentad.inference.session import ModelSession
 from pentad.system.machine import Machine
 from pentad.testing import raises_code
 from pentad_compare.measures import texts as module
+from pentad_compare.measures.figures import Text
 from pentad_compare.measures.texts import bits_per_byte_of, cut, distinct, figures, prompts_from, repetition, write_texts
 from pentad_compare.measures.verbatim import SuffixArray
-from pentad_compare.records import Text
 
 
 @pytest.fixture(scope="module", autouse=True)

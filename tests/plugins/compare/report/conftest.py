@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pentad_compare.measures.figures import SamplerFigures, Text, TextFigures, TokenizerFigures
 from pentad_compare.records import (
     BITS_PER_BYTE,
     ArmResult,
@@ -19,11 +20,7 @@ from pentad_compare.records import (
     Difference,
     Group,
     Point,
-    SamplerFigures,
     SeedResult,
-    Text,
-    TextFigures,
-    TokenizerFigures,
     from_dict,
 )
 
@@ -196,7 +193,7 @@ def comparison(arms: Sequence[ArmResult], groups: Sequence[Group] | None = None,
     values: dict[str, object] = {
         "name": "mine",
         "command": "engine compare --tokenizer bpe,byte --model gpt,rnn --seeds 3 --budget 60s --data my.txt",
-        "made": "2026-11-20T21:14:05+00:00",
+        "created": "2026-11-20T21:14:05+00:00",
         "engine": "0.1.0",
         "python": "3.11.9",
         "torch": "2.13.0",

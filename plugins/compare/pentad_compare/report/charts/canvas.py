@@ -22,7 +22,7 @@ _POLYGONS = {"square": (4, 45.0, 1.18), "triangle": (3, -90.0, 1.3), "diamond": 
 
 @dataclass
 class Canvas:
-    """An SVG on the way; lengths in pixels, the origin at the upper left. `letters`: whether arms stand there as letters."""
+    """An SVG being drawn; lengths in pixels, the origin at the upper left. `letters`: whether arms are named by letters."""
 
     width: float
     height: float = 0

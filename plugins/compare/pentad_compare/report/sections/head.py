@@ -36,14 +36,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Head:
-    """What stands above the sections.
+    """The part of the page above the sections.
 
     Args:
         name: of the comparison.
         title: what was compared.
         headline: what was found, in a sentence or two.
         verdicts: every difference in words.
-        facts: conditions: name, value, and a smaller line.
+        conditions: name, value, and a smaller line.
         notes: what a reader must know.
     """
 
@@ -51,7 +51,7 @@ class Head:
     title: str
     headline: str
     verdicts: Sequence[Verdict]
-    facts: Sequence[tuple[str, str, str]]
+    conditions: Sequence[tuple[str, str, str]]
     notes: Sequence[str]
 
 
@@ -64,7 +64,7 @@ def head(comparison: Comparison) -> Head:
         "Compared: " + _varied(comparison),
         " ".join(_headline(comparison, group) for group in scored) or _without_ranking(comparison),
         [_verdict(difference) for difference in differences],
-        _facts(comparison),
+        _conditions(comparison),
         comparison.notes,
     )
 
@@ -80,15 +80,16 @@ def _varied(comparison: Comparison) -> str:
     for arm in comparison.arms:
         for key, value in arm.settings.items():
             values.setdefault(key, []).append(value)
-    if len(samplers := list(dict.fromkeys(each.sampler for arm in comparison.arms for each in arm.samplers))) > 1:
+    if len(samplers := list(dict.fromkeys(sampler.sampler for arm in comparison.arms for sampler in arm.samplers))) > 1:
         values["sampler"] = samplers
     if comparison.tokenizers:
-        values = {"tokenizers": [each.label for each in comparison.tokenizers]}
-    varied = {key: each for key, found in values.items() if len(each := list(dict.fromkeys(found))) > 1}
+        values = {"tokenizers": [tokenizer.label for tokenizer in comparison.tokenizers]}
+    distinct = {key: list(dict.fromkeys(words)) for key, words in values.items()}
+    varied = {key: words for key, words in distinct.items() if len(words) > 1}
     if not varied:
         return listing([arm.label for arm in comparison.arms])
     return " and ".join(
-        f"{key} ({', '.join(each)})" if len(each) < 9 else f"{len(each)} of {key}" for key, each in varied.items()
+        f"{key} ({', '.join(words)})" if len(words) < 9 else f"{len(words)} of {key}" for key, words in varied.items()
     )
 
 
@@ -125,17 +126,17 @@ def _tally(group: Group) -> str:
 
 
 def _without_ranking(comparison: Comparison) -> str:
-    done = [each for each in comparison.tokenizers if not each.failure]
+    done = [tokenizer for tokenizer in comparison.tokenizers if not tokenizer.failure]
     if not done:
         return "No arm has a score."
-    most = max(done, key=lambda each: each.bytes_per_token)
+    most = max(done, key=lambda tokenizer: tokenizer.bytes_per_token)
     return f"{most.label} packs the most text into a token: {most.bytes_per_token:.2f} bytes."
 
 
-def _facts(comparison: Comparison) -> list[tuple[str, str, str]]:
+def _conditions(comparison: Comparison) -> list[tuple[str, str, str]]:
     """List the conditions; what does not apply is left out."""
     data = comparison.data
-    found = [
+    conditions = [
         ("Budget", comparison.budget, _BUDGETS.get(comparison.budget_unit, "")) if comparison.arms else ("", "", ""),
         ("Seeds", ", ".join(map(str, comparison.seeds)) if comparison.arms else "", "the same for every arm"),
         ("Text", listing(data.sources), f"fingerprint {data.fingerprint[:12]}" if data.fingerprint else ""),
@@ -146,13 +147,13 @@ def _facts(comparison: Comparison) -> list[tuple[str, str, str]]:
         else ("", "", ""),
         ("Machine", comparison.machine, _computed(comparison)),
         ("Versions", f"pentad {comparison.engine}", f"Python {comparison.python}, torch {comparison.torch}"),
-        ("Date", _date(comparison.made), ""),
+        ("Date", _date(comparison.created), ""),
     ]
-    return [fact for fact in found if fact[1]]
+    return [fact for fact in conditions if fact[1]]
 
 
 def _intervals(comparison: Comparison) -> bool:
-    return any(each.low is not None for group in comparison.groups for each in group.differences)
+    return any(difference.low is not None for group in comparison.groups for difference in group.differences)
 
 
 def _computed(comparison: Comparison) -> str:
@@ -165,10 +166,10 @@ def _computed(comparison: Comparison) -> str:
     return "; ".join(way for way in dict.fromkeys(ways) if way not in comparison.machine)
 
 
-def _date(made: str) -> str:
+def _date(text: str) -> str:
     """Say a date in words, or as it was given."""
     try:
-        time = datetime.datetime.fromisoformat(made)
+        time = datetime.datetime.fromisoformat(text)
     except ValueError:
-        return made
+        return text
     return f"{time.day} {time:%B %Y, %H:%M}" + (f" {time.tzname()}" if time.tzinfo else "")

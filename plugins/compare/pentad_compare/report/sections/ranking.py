@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from pentad_cli.tools import count, duration, plural, quantity, short, size
-from pentad_compare.records import ArmResult, Comparison, Difference, Group, SeedResult
+from pentad_compare.records import ArmResult, Comparison, Difference, Group
 from pentad_compare.report.charts.canvas import Figure, figure
 from pentad_compare.report.charts.ranking import UNKNOWN, VERDICTS, draw_differences, draw_scores
 from pentad_compare.report.look import Look
@@ -25,7 +25,7 @@ def ranking(comparison: Comparison) -> Section | None:
 
 def _block(comparison: Comparison, group: Group, index: int) -> Block:
     arms = [comparison.arm(label) for label in group.arms]
-    done = [arm for arm in arms if any(not seed.failure for seed in arm.seeds)]
+    done = [arm for arm in arms if arm.done]
     known, decimals = all_looks(comparison), digits(comparison)
     tables = [table(comparison, group, arms, known) for table in (_quality, _size)] if done else []
     words = [group.reason] if group.reason else []
@@ -60,7 +60,7 @@ def _quality(comparison: Comparison, group: Group, arms: list[ArmResult], known:
     rows = []
     for arm in arms:
         more = _difference(group, arm, differences.get(arm.label), decimals) if differences else _other_scores(arm)
-        seeds = Cell(_count_seeds(arm))
+        seeds = Cell(arm.seeds_done)
         rows.append([Cell(arm.label, look=known[arm.label]), _score(arm, decimals), _seeds(arm, decimals), more, seeds])
     return Table("Scores on held-out text", columns, rows)
 
@@ -93,19 +93,14 @@ def _other_scores(arm: ArmResult) -> Cell:
     return Cell(", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in means.items()) or "–")
 
 
-def _count_seeds(arm: ArmResult) -> str:
-    done = len(_done(arm))
-    return str(done) if done == len(arm.seeds) else f"{done} of {len(arm.seeds)}"
-
-
 def _size(comparison: Comparison, group: Group, arms: list[ArmResult], known: dict[str, Look]) -> Table:
     """Return the table of sizes and costs: means over the seeds, and the highest peak of memory."""
     columns = ["Arm", "Parameters", "Vocabulary", "Speed", "Compute", "Peak memory", "Training time", "Steps"]
-    return Table("Size and cost of a run", columns, [_costs(arm, known[arm.label]) for arm in arms if _done(arm)])
+    return Table("Size and cost of a run", columns, [_costs(arm, known[arm.label]) for arm in arms if arm.done])
 
 
 def _costs(arm: ArmResult, look: Look) -> list[Cell]:
-    runs = _done(arm)
+    runs = arm.done
     peak = max((run.peak_memory_bytes for run in runs), default=0)
     flops = mean([run.flops for run in runs])
     embedding, rest = short(arm.n_embedding), short(arm.n_parameters - arm.n_embedding)
@@ -130,12 +125,8 @@ def _costs(arm: ArmResult, look: Look) -> list[Cell]:
     ]
 
 
-def _done(arm: ArmResult) -> list[SeedResult]:
-    return [seed for seed in arm.seeds if not seed.failure]
-
-
 def _failed(arm: ArmResult) -> bool:
-    return bool(arm.failure) or not _done(arm)
+    return bool(arm.failure) or not arm.done
 
 
 def _failures(comparison: Comparison) -> Block | None:

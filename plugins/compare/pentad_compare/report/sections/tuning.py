@@ -11,9 +11,9 @@ def tuning(comparison: Comparison) -> Section | None:
     """Return the section, or None where nothing was tuned."""
     known, decimals = all_looks(comparison), digits(comparison)
     rows = [
-        [Cell(arm.label, look=known[arm.label]), *_cells(arm, each, decimals)]
+        [Cell(arm.label, look=known[arm.label]), *_cells(arm, candidate, decimals)]
         for arm in comparison.arms
-        for each in arm.candidates
+        for candidate in arm.candidates
     ]
     if not rows:
         return None
