@@ -67,7 +67,7 @@ class Ended:
 class TaskExecutor(ABC):
     """Carries tasks out.
 
-    Promises:
+    Promises, each checked by the conformance kit but for the third:
 
     - Each task has a process of its own: whatever becomes of it, running out of memory included, the others go on.
     - Tasks start in the order given. When `Ended` is returned for one, its folder is complete on this machine.

@@ -12,6 +12,7 @@ from pentad import Catalogue, Evaluated, HeldOut, Model, NoOptions, Output, Spec
 from pentad.inference.scoring import find_evaluator, judge
 from pentad.inference.session import ModelSession
 from pentad.system.machine import Machine
+from pentad.testing import EvaluatorConformance
 from pentad_bits_per_byte.evaluator import BitsPerByte
 
 
@@ -112,3 +113,7 @@ def test_a_bidirectional_model_is_not_judged(tokenizer):
     model.causal = False
     offered, reasons = find_evaluator(["bits-per-byte"], Evaluated(tokenizer=tokenizer, builder=None, model=model), Catalogue())
     assert offered is None and "bidirectional" in reasons[0]
+
+
+class TestBitsPerByte(EvaluatorConformance):
+    name = "bits-per-byte"

@@ -14,6 +14,7 @@ import pytest
 
 from pentad import Ended, EngineError, NoOptions, Task, TaskExecutor
 from pentad.system.errors import Interrupted
+from pentad.testing import ExecutorConformance
 from pentad_compare.local import Local
 
 HERE = Path(__file__).parent
@@ -139,3 +140,7 @@ def test_tasks_stop_and_save_when_their_parent_is_killed(task, tmp_path):
     parent.wait()
     wait_for(tmp_path / "a" / "saved")  # fails when it never comes
     assert not (tmp_path / "a" / "failure.json").exists()
+
+
+class TestLocal(ExecutorConformance):
+    name = "local"
