@@ -275,7 +275,7 @@ class Observers(RunObserver):
                 name = type(observer).__name__
                 place = raised_in(error, type(observer).__module__)
                 where = f" ({place})" if place else ""
-                warnings.warn(f"The observer {name} raised in {method}{where} and is left out from here on: {one_line(error)}")
+                warnings.warn(f"The observer {name} raised in {method} and is left out from here on: {one_line(error)}{where}")
                 continue
             if isinstance(request, StopTraining | ScaleLearningRate):
                 self._requests.append(request)

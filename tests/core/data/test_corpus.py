@@ -7,10 +7,12 @@ import json
 import os
 import subprocess
 import sys
+import types
+from dataclasses import dataclass
 
 import pytest
 
-from pentad import Corpus, EngineError, Reader, hookimpl
+from pentad import Corpus, EngineError, Reader, hookimpl, option
 from pentad.data.corpus import named_from_anywhere, open_corpus
 from pentad.registry.catalogue import Catalogue
 from pentad.testing import raises_code

@@ -34,9 +34,7 @@ class ModelSubject(Conformance):
         torch.manual_seed(seed)
         vocabulary = Vocabulary(tokenizer_size=self.vocab_size, end_of_text=0)
         model = self.make(vocab_size=self.vocab_size, context_length=self.context_length, vocabulary=vocabulary)
-        require(
-            isinstance(model, Model), f"the factory must return a pentad.Model, found a {type(model).__name__}; inherit from it"
-        )
+        require(isinstance(model, Model), f"the factory must return a pentad.Model, found a {type(model).__name__}")
         model.eval()
         model.causal = "causal" in model.attention
         return model  # type: ignore[no-any-return]
