@@ -75,8 +75,11 @@ contract that a plugin would notice raises the hook API version.
 Hook API version: **{version}**. A plugin module may say `pentad_api = {version}`; one that asks for more than the installed
 core speaks is listed by `engine plugins` as not loaded, with the reason.
 
-A step-by-step introduction is the [plugin tutorial](plugin-tutorial.md); the options of every shipped implementation stand in
-the [command reference](cli.md)."""
+What is marked `@abstractmethod` must be written by who subclasses; everything else has the default that its description
+tells. A `@property` may as well be a plain attribute of the class.
+
+A step-by-step introduction is the [plugin tutorial](plugin-tutorial.md); what a plugin may offer, and what its factories are
+given, is in [Plugins](plugins.md); the options of every shipped implementation are in the [command reference](cli.md)."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +211,8 @@ def _function(node: _Function) -> str:
     decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
     returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
     if "property" in decorators:
-        return f"{node.name}{returns.replace(' -> ', ': ')}"
+        mark = "@abstractmethod " if "abstractmethod" in decorators else ""
+        return f"{mark}@property {node.name}{returns.replace(' -> ', ': ')}"
     marks = "".join(f"@{word} " for word in decorators if word in ("abstractmethod", "classmethod", "staticmethod"))
     return _wrapped(f"{marks}def {node.name}(", _arguments(node), f"){returns}")
 

@@ -36,6 +36,8 @@ class ExampleBuilder(ABC):
     - What a causal builder teaches at a position never stands in what the model may attend to from there; what a
       bidirectional one teaches is the token of the text at that position.
     - The end of a document is learned; nothing is learned or attended across it.
+
+    A builder with `needs_policy` promises of `roll_out` that it is a function of (tokens, indices, seed, weights).
     """
 
     attention: Attention = "causal"

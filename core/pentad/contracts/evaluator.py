@@ -52,7 +52,7 @@ class HeldOut:
 class RunEvaluator(ABC):
     """Named scores.
 
-    Promises: the same model and text give the same scores; `primary` is one of them; every
+    Promises, each checked by the conformance kit: the same model and text give the same scores; `primary` is one of them; every
     score is a finite number.
     """
 

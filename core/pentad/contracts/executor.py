@@ -81,7 +81,7 @@ class TaskResult:
 class TaskExecutor(ABC):
     """Runs tasks.
 
-    Promises:
+    Promises, each checked by the conformance kit but for the third:
 
     - Each task has a process of its own: when one fails, even by running out of memory, the others go on.
     - Tasks start in the order given. When a `TaskResult` is returned, the task's folder is complete on this machine.

@@ -255,6 +255,13 @@ class RunResult:
 class RunObserver:
     """Listens to a run; every method may be overridden and does nothing by default.
 
+    An exception in an observer never ends a run: it is shown once, as a warning with the file and
+    line, and the observer is told nothing from then on, the end of the run included. What it had
+    asked for before still holds. What must survive Ctrl-C is written at once: `on_end` is called
+    for runs that are done. Methods are called in the first process only, between two steps, so that
+    the run waits while they work; nothing is written to stdout, which holds the result of the
+    command.
+
     `on_step` and `on_evaluation` may return a `StopTraining` or a `ScaleLearningRate`; it holds from the next step on.
     """
 
@@ -303,7 +310,7 @@ class Observers(RunObserver):
                 name = type(observer).__name__
                 place = raised_in(error, type(observer).__module__)
                 where = f" ({place})" if place else ""
-                warnings.warn(f"The observer {name} raised in {method}{where} and is left out from here on: {one_line(error)}")
+                warnings.warn(f"The observer {name} raised in {method} and is left out from here on: {one_line(error)}{where}")
                 continue
             if isinstance(request, StopTraining | ScaleLearningRate):
                 self._requests.append(request)

@@ -154,7 +154,7 @@ class Session(ABC):
 class Decoder(ABC):
     """A way of decoding that drives the session itself: beam search, contrastive search, speculative drafts.
 
-    Promises: as many sequences as asked for end, none is longer than `max_tokens`, the
+    Promises, each checked by the conformance kit: as many sequences as asked for end, none is longer than `max_tokens`, the
     same seed gives the same events, and no id is drawn that the vocabulary does not allow. Core looks for `Limits.stop` itself.
     """
 

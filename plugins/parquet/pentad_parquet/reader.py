@@ -1,7 +1,8 @@
-"""Parquet files: a row is a document, its text in the column "text" or that of `--text-key`; rows without one are skipped."""
+"""Parquet files: a row is a document, its text in one column; rows without a text are skipped."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -9,12 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pentad import UsageError
+from pentad_parquet.plugin import ParquetOptions
 
-COLUMN = "text"
 BATCH_ROWS = 1024
 
 
-def documents(file: BinaryIO, text_key: str = "") -> Iterator[str]:
+def documents(file: BinaryIO, options: ParquetOptions, text_key: str = "") -> Iterator[str]:
     """Yield the texts of a Parquet file, a batch of rows in memory at a time.
 
     Raises:
@@ -29,7 +30,7 @@ def documents(file: BinaryIO, text_key: str = "") -> Iterator[str]:
             code="document-format",
         )
     parquet = pq.ParquetFile(file, pre_buffer=False)
-    column = text_key or COLUMN
+    column = text_key or options.column
     _require_text(parquet.schema_arrow, name, column)
     for batch in parquet.iter_batches(batch_size=BATCH_ROWS, columns=[column], use_threads=False):
         for value in batch.column(0):
@@ -53,3 +54,10 @@ def _require_text(schema: pa.Schema, name: str, column: str) -> None:
             "Convert the column to strings.",
             code="document-format",
         )
+
+
+def example() -> bytes:
+    """Return a small file, with which `engine plugins check` tests the reader."""
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"text": ["eins", "größer", None]}), buffer)
+    return buffer.getvalue()

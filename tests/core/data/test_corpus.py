@@ -8,10 +8,12 @@ import json
 import os
 import subprocess
 import sys
+import types
+from dataclasses import dataclass
 
 import pytest
 
-from pentad import Corpus, EngineError, Reader, hookimpl
+from pentad import Corpus, EngineError, Reader, hookimpl, option
 from pentad.data.corpus import keep_pipes, named_from_anywhere, open_corpus
 from pentad.registry.catalogue import Catalogue
 from pentad.testing import raises_code
@@ -311,3 +313,63 @@ def test_opening_a_corpus_imports_no_torch(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.split("\n")[0] == "[] False"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    documents: int = option(2, "How many.", ge=1)
+    word: str = option("word", "Which.")
+
+
+def words(options):
+    return [f"{options.word} {number}\n" for number in range(options.documents)]
+
+
+def marked(file, options):
+    yield f"{options.word}: {file.read().decode()}"
+
+
+@pytest.fixture
+def with_options() -> Catalogue:
+    found = Catalogue(entry_points=[])
+    offers = types.SimpleNamespace(
+        engine_corpora=hookimpl(lambda: [Corpus(name="words", summary="", factory=words, options=Words)]),
+        engine_readers=hookimpl(lambda: [Reader(suffix=".mark", summary="", factory=marked, options=Words)]),
+    )
+    found._load("acme", "1", lambda: offers)
+    assert not found.problems
+    return found
+
+
+def test_options_stand_behind_a_corpus(with_options):
+    assert texts(["words"], with_options) == ["word 0\n", "word 1\n"]
+    assert texts(["words,documents=1,word=x", "acme:words,documents=1"], with_options) == ["x 0\n", "word 0\n"]
+    names = [source.name for source in open_corpus(["words,word=y,documents=3"], with_options).sources]
+    assert names == ["acme:words,documents=3,word=y"]
+
+
+def test_options_stand_behind_a_file(with_options, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.mark", "b, c=d.mark"):
+        (tmp_path / name).write_text("said")
+    assert texts(["a.mark,word=he"], with_options) == ["he: said"]
+    assert texts(["*.mark,word=she"], with_options) == ["she: said", "she: said"]
+    assert texts(["b, c=d.mark"], with_options) == ["word: said"]  # a name that is there is a file
+    assert named_from_anywhere(["a.mark,word=he", "words,word=x"]) == (f"{tmp_path}/a.mark,word=he", "words,word=x")
+
+
+@pytest.mark.parametrize(
+    ("argument", "code"),
+    [
+        ("words,documents=0", "option-bounds"),
+        ("words,documents=many", "option-type"),
+        ("words,length=3", "unknown-option"),
+        ("a.txt,column=text", "unknown-option"),
+        ("wards,documents=3", "data-not-found"),
+    ],
+)
+def test_wrong_options_are_refused_before_anything_is_read(argument, code, with_options, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text("text")
+    error = refused([argument], with_options, code)
+    assert "--words.documents" not in error.message

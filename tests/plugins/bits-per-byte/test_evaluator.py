@@ -13,6 +13,7 @@ from pentad import Catalogue, Evaluated, HeldOut, Model, NoOptions, Output, Spec
 from pentad.inference.scoring import Offered, find_evaluator, judge
 from pentad.inference.session import ModelSession
 from pentad.system.machine import Machine
+from pentad.testing import EvaluatorConformance
 from pentad_bits_per_byte.evaluator import BitsPerByte
 
 
@@ -136,3 +137,7 @@ def test_a_tokenizer_that_leaves_bytes_out_in_silence_is_charged_too(tokenizer):
     judged = dataclasses.replace(held_out(tokenizer, "text"), n_bytes=9)  # five bytes that no token stands for
     found = BitsPerByte(NoOptions()).evaluate(session(Bigram(table()), tokenizer), judged)
     assert found["lost_bytes"] == 5 and found["bits_per_byte"] > 8 * 5 / 9
+
+
+class TestBitsPerByte(EvaluatorConformance):
+    name = "bits-per-byte"

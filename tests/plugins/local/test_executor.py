@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pentad import NoOptions, Task, TaskExecutor, TaskFailure
+from pentad.testing import ExecutorConformance
 from pentad_local.executor import Local
 
 HERE = Path(__file__).parent
@@ -112,3 +113,7 @@ def test_runs_at_once_get_a_gpu_each(monkeypatch, task, gpus, jobs, allowed, exp
     tasks = [task("visible_gpus", name) for name in "ab"]
     assert codes(executor.run_tasks(tasks)) == ["", ""]
     assert sorted((task.folder / "gpus").read_text() for task in tasks) == expected
+
+
+class TestLocal(ExecutorConformance):
+    name = "local"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pentad import Catalogue
+from pentad.testing import ObserverConformance
 from pentad_cli.main import call
 
 pytest.importorskip("tensorboard", reason="the optional plugin tensorboard is not installed")
@@ -93,3 +94,7 @@ def test_listing_it_imports_no_tensorboard(folder: Path) -> None:
 def test_its_options_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert call(["run", "--observe", "tensorboard", "--help"]) == 0
     assert "--tensorboard.every" in capsys.readouterr().out
+
+
+class TestTensorboard(ObserverConformance):
+    name = "tensorboard"

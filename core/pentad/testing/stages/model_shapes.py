@@ -19,7 +19,6 @@ class ShapeChecks(ModelSubject):
     def check_attributes(self) -> None:
         """`vocab_size`, `context_length` and `attention` are set."""
         model = self.fresh()
-        require(isinstance(model, Model), "the factory must return a pentad.Model; inherit from it")
         require(model.vocab_size == self.vocab_size, f"vocab_size is {model.vocab_size}; set it to the {self.vocab_size} given")
         known = model.context_length is None or model.context_length > 0
         require(known, f"context_length is {model.context_length}; set it to the one given, or None when there is no bound")

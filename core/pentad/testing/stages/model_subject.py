@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pentad.contracts.model import Model
+from pentad.contracts.vocabulary import Vocabulary
 from pentad.testing.conformance import Conformance, require
 
 BATCH = 3
@@ -31,10 +32,12 @@ class ModelSubject(Conformance):
     def fresh(self, seed: int = 0) -> Model:
         """Return a new model in evaluation mode."""
         torch.manual_seed(seed)
-        model: Model = self.factory()(self.parsed_options(), vocab_size=self.vocab_size, context_length=self.context_length)
+        vocabulary = Vocabulary(tokenizer_size=self.vocab_size, end_of_text=0)
+        model = self.make(vocab_size=self.vocab_size, context_length=self.context_length, vocabulary=vocabulary)
+        require(isinstance(model, Model), f"the factory must return a pentad.Model, found a {type(model).__name__}")
         model.eval()
         model.causal = "causal" in model.attention
-        return model
+        return model  # type: ignore[no-any-return]
 
     def stirred(self) -> Model:
         """Return a model in which every parameter matters."""

@@ -38,8 +38,9 @@ class OptimizerConformance(Conformance):
 
     def optimization(self, parameters: Sequence[NamedParameter], **options: Any) -> Optimization:
         """Make the optimization under test."""
-        made: Optimization = self.factory()(self.parsed_options(**options), list(parameters))
-        return made
+        made = self.make(list(parameters), options=options)
+        require(isinstance(made, Optimization), f"the factory must return an Optimization, found a {type(made).__name__}")
+        return made  # type: ignore[no-any-return]
 
     def check_every_parameter_is_in_one_group(self) -> None:
         """Each parameter stands in exactly one group of exactly one optimizer."""

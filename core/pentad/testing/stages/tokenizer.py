@@ -89,7 +89,7 @@ class TokenizerConformance(Conformance):
 
     def untrained(self) -> Tokenizer:
         """Return the tokenizer as its factory makes it."""
-        tokenizer = self.factory()(self.parsed_options())
+        tokenizer = self.make()
         require(isinstance(tokenizer, Tokenizer), f"the factory must return a Tokenizer, it returned {tokenizer!r}")
         return tokenizer  # type: ignore[no-any-return]
 
