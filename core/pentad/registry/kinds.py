@@ -11,6 +11,7 @@ from pentad.registry.records import (
     Corpus,
     Evaluator,
     Executor,
+    Format,
     Implementation,
     Observer,
     Reader,
@@ -57,6 +58,12 @@ KINDS: dict[str, Kind] = {
         Adapter,
         ("pentad.contracts.adapter:ModelAdapter",),
         f"{_BESIDE}.adapter:AdapterConformance",
+    ),
+    "format": Kind(
+        "engine_formats",
+        Format,
+        ("pentad.contracts.format:ModelFormat",),
+        f"{_BESIDE}.format:FormatConformance",
     ),
     "evaluator": Kind(
         "engine_evaluators",
