@@ -104,9 +104,10 @@ class RunDirectory(Provenance):
 
     def _sweep(self) -> None:
         """Remove halves of files that killed processes left, and the mark of a set-up that was killed at its last step."""
-        for path in self.path.iterdir():
-            if path.name == _SETTING_UP or _is_half(path.name):
-                discard(path)
+        with contextlib.suppress(OSError):
+            for path in self.path.iterdir():
+                if path.name == _SETTING_UP or _is_half(path.name):
+                    discard(path)
 
     @classmethod
     def open(cls, path: Path) -> RunDirectory:
