@@ -8,15 +8,17 @@ OPTIONAL := plugins/ray plugins/tensorboard
 PROJECTS := pyproject.toml $(addsuffix /pyproject.toml,$(PARTS))
 EDITABLE := $(addprefix --editable ./,$(filter-out $(OPTIONAL),$(PARTS)))
 EDITABLE_DEV := $(addprefix --editable ./,$(PARTS))
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip install --disable-pip-version-check
+# make run ARGS="--data my.txt --budget 10m": what `engine run` is called with.
+ARGS ?=
 
 .PHONY: help run test attack lint bench docs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-run: $(VENV)/.ready ## Train on the built-in corpus, score the model and sample from it
-	$(BIN)/engine run
+run: $(VENV)/.ready ## Train on the built-in corpus, or with ARGS="--data my.txt" on your own text
+	@$(BIN)/engine run $(ARGS)
 
 test: $(VENV)/.ready-dev ## Run the tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
@@ -43,12 +45,12 @@ $(VENV)/bin/python:
 # One call of pip for everything, so that it finds versions that fit all parts.
 $(VENV)/.ready: $(PROJECTS) | $(VENV)/bin/python
 	@echo "Setting up $(VENV) (once; a few minutes, mostly torch)"
-	$(PIP) --editable . $(EDITABLE)
+	@$(PIP) --editable . $(EDITABLE)
 	@touch $@
 
 $(VENV)/.ready-dev: $(PROJECTS) | $(VENV)/bin/python
 	@echo "Setting up $(VENV) for development (once; a few minutes, mostly torch)"
-	$(PIP) --editable '.[dev]' $(EDITABLE_DEV)
+	@$(PIP) --editable '.[dev]' $(EDITABLE_DEV)
 	@touch $(VENV)/.ready $@
 
 clean: ## Remove what the other targets made

@@ -88,6 +88,16 @@ def observe_option() -> click.Option:
     )
 
 
+def epochs_option() -> click.Option:
+    """Declare --epochs, another word for a budget of passes."""
+    return click.Option(
+        ["--epochs"],
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="N",
+        help="Passes over the training text; the same as --budget Nepochs.",
+    )
+
+
 class Folder(click.Path):
     """A folder, there or not. Python takes an empty word for the current one; nobody who gives it means that."""
 
@@ -113,13 +123,21 @@ def run_argument() -> click.Argument:
     return click.Argument(["run"], type=Folder(), metavar="RUN")
 
 
-def offers_of(kind: str) -> Completer:
-    """Return a completer of the names that are installed of a kind."""
+def offers_of(*kinds: str, files: bool = False) -> Completer:
+    """Return a completer of the names that are installed of some kinds.
+
+    Args:
+        kinds: words of the catalogue.
+        files: whether a file or folder may stand there too; the shell completes these itself.
+    """
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         catalogue: Catalogue = getattr(ctx.obj, "catalogue", None) or installed()
-        offers = catalogue.offers(kind)
-        return [CompletionItem(offer.name, help=offer.record.summary) for offer in offers if offer.name.startswith(incomplete)]
+        offers = {offer.name: offer for kind in kinds for offer in catalogue.offers(kind)}
+        found = [
+            CompletionItem(name, help=offer.record.summary) for name, offer in offers.items() if name.startswith(incomplete)
+        ]
+        return [*found, CompletionItem(incomplete, type="file")] if files else found
 
     return complete
 
@@ -144,7 +162,7 @@ def read_text(given: str | None, what: str) -> str:
     if given is None and sys.stdin.isatty():
         raise UsageError(
             f"{what} expects a text, found none.",
-            'Say it in quotes ("like this"), or - to read it from stdin.',
+            'Put it in quotes ("like this"), or use - to read it from stdin.',
             code="text-missing",
         )
     try:

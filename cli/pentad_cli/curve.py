@@ -6,6 +6,7 @@ curve just as much as the width demands.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -54,7 +55,7 @@ def draw(curve: Curve, marks: Sequence[Point], width: int, height: int, *, unico
 
     Args:
         curve: the points.
-        marks: single points (x from 0 to 1, y) that are drawn as diamonds over it.
+        marks: points (x from 0 to 1, y) of a second curve, drawn as diamonds over it and dotted between.
         width, height: characters in all.
         unicode: whether the terminal shows braille; stars otherwise.
 
@@ -73,10 +74,30 @@ def draw(curve: Curve, marks: Sequence[Point], width: int, height: int, *, unico
     for start, end in zip([*dots[:1], *dots], dots, strict=False):
         canvas.line(start, end)
     lines = canvas.lines()
-    for x, y in marks:
-        lines[row(y) * height // canvas.rows][min(across - 1, int(x * across))] = "◆" if unicode else "o"
+    places = [(min(across - 1, int(x * across)), row(y) * height // canvas.rows) for x, y in marks]
+    for start, end in itertools.pairwise(places):
+        _join(lines, start, end, "·" if unicode else ".")
+    for column, line in places:
+        lines[line][column] = "◆" if unicode else "o"
     axis = _axis(low, high, height, unicode)
     return [f"{label}{''.join(cells)}".rstrip() for label, cells in zip(axis, lines, strict=True)]
+
+
+def _join(lines: list[list[str]], start: tuple[int, int], end: tuple[int, int], sign: str) -> None:
+    """Draw between two marks, where nothing else is drawn."""
+    for column in range(start[0] + 1, end[0]):
+        share = (column - start[0]) / (end[0] - start[0])
+        line = round(start[1] + share * (end[1] - start[1]))
+        if lines[line][column] == " ":
+            lines[line][column] = sign
+
+
+def step_axis(width: int, first: str, last: str, *, unicode: bool = True) -> str:
+    """Return the axis of steps below a curve of the same width, with what stands at its ends."""
+    corner, line = ("└", "─") if unicode else ("+", "-")
+    across = max(8, width - GUTTER)
+    middle = line * max(0, across - len(first) - len(last) - 4)
+    return f"{' ' * (GUTTER - 1)}{corner} {first} {middle} {last}"[:width]
 
 
 def _rows(low: float, high: float, rows: int) -> Callable[[float], int]:

@@ -5,21 +5,20 @@ A terminal gets one live region; anything else plain lines at sensible intervals
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
-import re
-import shlex
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Self, TextIO
 
 from pentad.contracts.observer import Evaluation, Plan, Preparation, RunObserver, RunResult, Sample, Step
 from pentad.registry.catalogue import Catalogue
-from pentad.system.errors import EngineError
-from pentad_cli.layers import default_tables
-from pentad_cli.output import fold, paint, terminal_width
+from pentad_cli.next_steps import next_commands, opening
+from pentad_cli.output import fold, paint, terminal_width, wrap
 from pentad_cli.plan import plan_lines
 from pentad_cli.text import count, duration, plural, short, visible, visible_line
+from pentad_cli.verdict import History, verdict
 
 
 class Display(RunObserver):
@@ -32,7 +31,7 @@ class Display(RunObserver):
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
         self.plan: Plan | None = None
-        self.planned = False
+        self.history = History()
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -60,9 +59,31 @@ class Display(RunObserver):
         for line in sample_lines(event, self.stream):
             self.write(line)
 
-    def show_result(self, result: RunResult, catalogue: Catalogue) -> None:
-        """Write how the run ended and what can be done with it."""
-        for line in result_lines(result, self.plan, catalogue, self.stream):
+    def on_step(self, event: Step) -> None:
+        """Note it for the verdict."""
+        self.history.add_step(event)
+
+    def on_evaluation(self, event: Evaluation) -> None:
+        """Note it for the verdict."""
+        self.history.add_evaluation(event)
+
+    def show_result(
+        self,
+        result: RunResult,
+        catalogue: Catalogue,
+        *,
+        typed: Sequence[str] | None = None,
+        plugins: Sequence[Path] = (),
+    ) -> None:
+        """Write how the run ended, what is wrong with it where something is, and what can be done with it."""
+        text = opening(self.plan, catalogue)
+        for line in result_lines(result, self.stream):
+            self.write(line)
+        if words := verdict(self.history, result, self.plan, text):
+            for line in verdict_lines(words, self.stream):
+                self.write(line)
+        commands = next_commands(result, self.plan, catalogue, text=text, typed=typed, plugins=plugins)
+        for line in ("", "  Try next:", *(f"    {paint(command, 'cyan', self.stream)}" for command in commands), ""):
             self.write(line)
 
 
@@ -81,6 +102,7 @@ class PlainDisplay(Display):
 
     def on_step(self, event: Step) -> None:
         """Write a line now and then."""
+        super().on_step(event)
         now = time.monotonic()
         due = event.progress - self._share >= 0.05 and now - self._time >= 1
         if not due and now - self._time < 30 and event.progress < 1:
@@ -90,6 +112,7 @@ class PlainDisplay(Display):
 
     def on_evaluation(self, event: Evaluation) -> None:
         """Write the score."""
+        super().on_evaluation(event)
         loss = "" if math.isnan(event.loss) else f"  loss {event.loss:.3f}"
         self.write(f"      step {count(event.step)}  held-out {score_words(event)}{loss}")
 
@@ -97,8 +120,17 @@ class PlainDisplay(Display):
 def score_words(event: Evaluation, unit: str = "bits per byte") -> str:
     """Say the primary score: `2.345 bits per byte`, or for another evaluator `masked-accuracy 0.412`."""
     if event.primary == "bits_per_byte":
-        return f"{event.score:.3f} {unit}"
+        return f"{event.score:.3f} {unit}{'' if event.lossless else ' (lossy)'}"
     return f"{visible_line(event.primary.replace('_', ' '))} {event.score:.3f}"
+
+
+def lossy_words(event: Evaluation) -> str:
+    """Say what part of a score is charged for bytes that the tokenizer lost."""
+    lost = event.scores["lost_bytes"]
+    return (
+        f"{8 * lost / max(event.n_bytes, 1):.3f} of it for {plural(int(lost), 'byte')} ({lost / max(event.n_bytes, 1):.1%}) "
+        "that the tokenizer loses, 8 bits each: it does not compare with lossless ones"
+    )
 
 
 def is_first_process() -> bool:
@@ -140,65 +172,24 @@ def takes_unicode(stream: TextIO) -> bool:
     return (stream.encoding or "").lower().replace("-", "").startswith("utf")
 
 
-def result_lines(result: RunResult, plan: Plan | None, catalogue: Catalogue, stream: TextIO) -> list[str]:
-    """Return the end of a run: the score, the time, the place, and commands to go on with."""
+def result_lines(result: RunResult, stream: TextIO) -> list[str]:
+    """Return the end of a run: the score, the time, the place."""
     lines = [""]
     if result.evaluation:
         score = paint(score_words(result.evaluation), "bold green", stream)
         lines.append(f"  {score} on the held-out text")
+        if not result.evaluation.lossless:
+            lines.append(paint(f"  {lossy_words(result.evaluation)}", "yellow", stream))
         if not math.isnan(result.evaluation.loss):
             detail = f"loss {result.evaluation.loss:.3f} nats per token, perplexity {result.evaluation.perplexity:.1f}"
             lines.append(paint(f"  {detail}", "dim", stream))
     if result.stop_reason:
         lines.append(f"  Stopped before its budget: {visible_line(result.stop_reason)}")
     done = f"{plural(result.step, 'step')}, {short(result.tokens)} tokens, {duration(result.seconds)} of training"
-    lines += [f"  {done}", f"  The run lies in {paint(visible_line(str(result.folder)), 'bold', stream)}", ""]
-    lines.append("  Try next:")
-    return [*lines, *(f"    {paint(command, 'cyan', stream)}" for command in next_commands(result, plan, catalogue)), ""]
+    return [*lines, f"  {done}", f"  Saved to {paint(visible_line(str(result.folder)), 'bold', stream)}"]
 
 
-def next_commands(result: RunResult, plan: Plan | None, catalogue: Catalogue) -> list[str]:
-    """Return commands that work after a run."""
-    folder = shlex.quote(str(result.folder))
-    commands = []
-    if result.samples:  # a bidirectional model writes none
-        commands.append(f"engine generate {folder}{_prompt_flag(result, plan, catalogue)}")
-    if result.evaluation is not None:  # else there is nothing of its own to score
-        commands.append(f"engine evaluate {folder}")
-    model = plan.recipe.choice("model").name if plan else ""
-    others = [offer.name for offer in catalogue.offers("model") if offer.name not in model.split(":")]
-    if others:
-        commands.append(f"engine run --model {others[0]}{_data_flags(plan)}")
-    return commands
-
-
-def _data_flags(plan: Plan | None) -> str:
-    """Return the flags for the same text, where it is not the default one."""
-    sources = list(plan.recipe.data.sources) if plan else []
-    if sources == default_tables()["data"]["sources"]:
-        return ""
-    return "".join(f" --data {shlex.quote(source)}" for source in sources)
-
-
-def _prompt_flag(result: RunResult, plan: Plan | None, catalogue: Catalogue) -> str:
-    """Return the flag for a prompt that the run's language goes on from; nothing where there is no short one."""
-    given = result.samples[0].prompt if result.samples else ""
-    prompt = given or _opening(plan, catalogue)
-    return f" --prompt {_quoted(prompt)}" if prompt == visible_line(prompt) and 0 < len(prompt) <= 60 else ""
-
-
-def _quoted(text: str) -> str:
-    return shlex.quote(text) if re.search(r'["\\$`!]', text) else f'"{text}"'
-
-
-def _opening(plan: Plan | None, catalogue: Catalogue) -> str:
-    """Return the first three words that stand together in the run's text: what it writes itself may be no words at all."""
-    from pentad.data.corpus import open_corpus
-
-    if plan is None:
-        return ""
-    with contextlib.suppress(EngineError):
-        first = next(open_corpus(plan.recipe.data.sources, catalogue).pieces(), None)
-        found = re.search(r"\b[^\W\d_]+(?: [^\W\d_]+){2}\b", first.text[:2000]) if first else None
-        return found.group() if found else ""
-    return ""
+def verdict_lines(words: str, stream: TextIO) -> list[str]:
+    """Return what went wrong with a training, as the plan's warnings stand."""
+    first, *more = wrap(visible_line(words), terminal_width() - 4)
+    return [f"  {paint('! ' + first, 'yellow', stream)}", *(f"    {paint(line, 'yellow', stream)}" for line in more)]

@@ -14,8 +14,10 @@ from typing import TextIO
 
 import click
 
-from pentad.system.errors import EngineError, UsageError, did_you_mean, is_out_of_memory
+from pentad.registry.failures import plugin_failure
+from pentad.system.errors import EngineError, UsageError, is_out_of_memory
 from pentad_cli.output import paint, say
+from pentad_cli.started import runnable
 from pentad_cli.text import size, visible_line
 
 
@@ -42,6 +44,9 @@ def as_engine_error(error: BaseException) -> EngineError:
         )
     if is_out_of_memory(error):
         return _out_of_memory(str(error))
+    of_plugin = plugin_failure(error)
+    if of_plugin is not None:
+        return of_plugin
     first = (str(error).strip().splitlines() or [""])[0]
     return EngineError(
         f"Something unforeseen went wrong ({type(error).__name__}: {first}).",
@@ -69,7 +74,7 @@ def _from_click(error: click.ClickException) -> EngineError:
     command = context.command_path if context else "engine"
     if isinstance(error, click.NoSuchOption):
         known = [flag for param in context.command.get_params(context) for flag in param.opts] if context else []
-        near = _near_flag(error.option_name, known)
+        near = _meant(error.option_name, known, context)
         return UsageError(
             f"{command} has no option {error.option_name}.",
             near or f"{command} --help lists its options.",
@@ -90,10 +95,16 @@ def _from_click(error: click.ClickException) -> EngineError:
             f"{error.param.opts[0]}: {error.message}", getattr(error.param, "help", "") or more, error.param.type
         )
     extra = re.fullmatch(r"Got unexpected extra arguments? \((.*)\)", error.message, re.DOTALL)
+    if extra and any(os.path.exists(word) for word in extra[1].split()):
+        return UsageError(
+            f"{command} expects nothing more, found {extra[1]!r}.",
+            'A shell replaces *.txt by many names: put it in quotes (--data "*.txt"), or repeat the flag for each file.',
+            code="unexpected-argument",
+        )
     if extra:
         return UsageError(
             f"{command} expects nothing more, found {extra[1]!r}.",
-            f"{usage}; put several words in quotes.",
+            _not_taken(command, extra[1], context) or f"{usage}; put several words in quotes.",
             code="unexpected-argument",
         )
     return UsageError(error.format_message().strip(), more, code="usage")
@@ -108,14 +119,20 @@ def _wrong_value(message: str, hint: str, expected: object) -> UsageError:
     return UsageError(message, hint, code="option-type")
 
 
-def _near_flag(flag: str, known: list[str]) -> str:
-    near = did_you_mean(flag, known)
-    if near:
-        return near
-    # `--n-layer` is meant as `--model.n-layer`: compare with what stands behind the dot.
-    behind = {word.split(".", 1)[1]: word for word in known if "." in word}
-    match = re.search(r"mean (.*)\?", did_you_mean(flag.lstrip("-"), behind))
-    return f"Did you mean {behind[match.group(1)]}?" if match else ""
+def _meant(flag: str, known: list[str], context: click.Context | None) -> str:
+    from pentad_cli.hints import option_hint
+
+    request = context.obj if context else None
+    stages = getattr(context.command, "stages", ()) if context else ()
+    return option_hint(flag, known, stages, getattr(request, "catalogue", None))
+
+
+def _not_taken(command: str, words: str, context: click.Context | None) -> str:
+    from pentad_cli.hints import extra_argument_hint
+
+    if context is None:
+        return ""
+    return extra_argument_hint(command, words, context, getattr(context.obj, "catalogue", None))
 
 
 def show(error: BaseException, *, debug: bool, with_code: bool = False) -> int:
@@ -136,7 +153,7 @@ def show(error: BaseException, *, debug: bool, with_code: bool = False) -> int:
     message = visible_line(told.message)
     say(message if stopped and message.startswith("Stopped") else f"{label} {message}", err=True)
     if told.hint:
-        say(f"{paint('Hint:', 'bold cyan', sys.stderr)} {visible_line(told.hint)}", err=True)
+        say(f"{paint('Hint:', 'bold cyan', sys.stderr)} {visible_line(runnable(told.hint))}", err=True)
     if debug or with_code:
         say(f"{paint('Code:', 'bold cyan', sys.stderr)} {visible_line(told.code)}", err=True)
     return told.exit_code

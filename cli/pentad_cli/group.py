@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import functools
 import importlib
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import click
 
-from pentad.registry.catalogue import Catalogue, Offer
-from pentad.system.errors import EngineError, UsageError, did_you_mean
+from pentad.registry.catalogue import Catalogue
+from pentad.registry.offers import Offer
+from pentad.system.errors import EngineError, UsageError
 from pentad_cli.output import terminal_width
 
 
@@ -26,11 +28,11 @@ class BuiltIn(NamedTuple):
 
 BUILT_IN = {
     "run": BuiltIn("run:run", "Train a model on text: tokenize, build examples, learn, generate."),
-    "resume": BuiltIn("resume:resume", "Go on with a run that was stopped, or train it longer."),
+    "resume": BuiltIn("resume:resume", "Resume a run that was stopped, or train it longer."),
     "generate": BuiltIn("generate:generate", "Write text with a trained model."),
     "evaluate": BuiltIn("evaluate:evaluate", "Score a trained model on text, in bits per byte."),
     "tokenize": BuiltIn("tokenize:tokenize", "Show how a tokenizer cuts a text."),
-    "examples": BuiltIn("examples:examples", "Show what is learned from a text: context -> next token."),
+    "examples": BuiltIn("examples:examples", "Show the training examples of a text: context -> next token."),
     "plugins": BuiltIn("plugins:plugins", "List, show and check what is installed."),
     "doctor": BuiltIn("doctor:doctor", "Look for what could stop or slow a run on this machine."),
 }
@@ -41,6 +43,7 @@ _HELP = """Pretrain a small language model at home, swap any stage, and learn ho
   engine run                        train on the built-in corpus, then write
   engine run --data my.txt          train on your own text
   engine run --model rnn            the same with another model
+  engine generate runs/NAME         write with a trained model
   engine plugins                    what can be swapped
 
 Shell completion: put this into ~/.bashrc (for zsh and fish replace bash in both places):
@@ -56,9 +59,9 @@ def installed() -> Catalogue:
     return Catalogue()
 
 
-def plugin_commands() -> dict[str, Offer[Any]]:
+def plugin_commands(catalogue: Catalogue | None = None) -> dict[str, Offer[Any]]:
     """Return the commands of plugins by the name that calls them: the full one where the bare one is taken."""
-    offers = installed().offers("command")
+    offers = (catalogue or installed()).offers("command")
     names = [offer.name for offer in offers] + list(BUILT_IN)
     return {offer.name if names.count(offer.name) == 1 else offer.full_name: offer for offer in offers}
 
@@ -97,11 +100,16 @@ class EngineGroup(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Note whether --debug stands anywhere, for what is shown before its command is parsed."""
         ctx.meta["pentad_cli.debug"] = "--debug" in args
-        return super().parse_args(ctx, args)
+        # Looked up before click parses, which may show the help and end.
+        files = plugin_files(args)
+        ctx.obj = Catalogue(plugin_files=files) if files else None
+        rest = super().parse_args(ctx, args)
+        ctx.meta["pentad_cli.plugin_files"] = files
+        return rest
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names: built-in ones in the order of work, then those of plugins."""
-        return [*BUILT_IN, *plugin_commands()]
+        return [*BUILT_IN, *plugin_commands(ctx.obj)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command and return it.
@@ -112,8 +120,8 @@ class EngineGroup(click.Group):
         if cmd_name in BUILT_IN:
             module, _, attribute = BUILT_IN[cmd_name].place.partition(":")
             command = getattr(importlib.import_module(f"pentad_cli.commands.{module}"), attribute)
-        elif cmd_name in plugin_commands():
-            command = self._of_plugin(plugin_commands()[cmd_name])
+        elif cmd_name in plugin_commands(ctx.obj):
+            command = self._of_plugin(plugin_commands(ctx.obj)[cmd_name])
         else:
             return None
         assert isinstance(command, click.Command)
@@ -139,17 +147,26 @@ class EngineGroup(click.Group):
         if command is None and not ctx.resilient_parsing:
             if args[0].startswith("-"):
                 raise click.NoSuchOption(args[0], ctx=ctx)
-            near = did_you_mean(args[0], self.list_commands(ctx))
-            raise UsageError(
-                f"engine has no command {args[0]!r}.", near or "engine --help lists the commands.", code="unknown-command"
-            )
-        return args[0] if command else None, command, args[1:]
+            from pentad_cli.hints import command_hint
+
+            hint = command_hint(args[0], self.list_commands(ctx))
+            if "--plugin" in args:
+                hint = f"A file's command stands behind it: engine --plugin FILE {args[0]}."
+            raise UsageError(f"engine has no command {args[0]!r}.", hint, code="unknown-command")
+        return args[0] if command else None, command, [*self._passed_on(ctx, command), *args[1:]]
+
+    def _passed_on(self, ctx: click.Context, command: click.Command | None) -> list[str]:
+        """Return the files of --plugin before the command as a command that takes --plugin itself wants them."""
+        takes = command is not None and any("--plugin" in param.opts for param in command.params)
+        files = ctx.meta.get("pentad_cli.plugin_files", []) if takes else []
+        return [word for file in files for word in ("--plugin", file)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands with their summaries, importing none."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, command.summary) for name, command in BUILT_IN.items()])
-        added = [(name, f"{offer.record.summary} ({offer.distribution})") for name, offer in plugin_commands().items()]
+        offers = plugin_commands(ctx.obj).items()
+        added = [(name, f"{offer.record.summary} ({offer.distribution})") for name, offer in offers]
         if added:
             with formatter.section("Commands of plugins"):
                 formatter.write_dl(added)
@@ -159,9 +176,22 @@ class EngineGroup(click.Group):
         from click.shell_completion import CompletionItem
 
         summaries = {name: command.summary for name, command in BUILT_IN.items()}
-        summaries |= {name: offer.record.summary for name, offer in plugin_commands().items()}
+        summaries |= {name: offer.record.summary for name, offer in plugin_commands(ctx.obj).items()}
         items = [CompletionItem(name, help=text) for name, text in summaries.items() if name.startswith(incomplete)]
         return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+def plugin_files(args: Sequence[str]) -> list[str]:
+    """Return what --plugin names before the command."""
+    files: list[str] = []
+    words = iter(args)
+    for word in words:
+        flag, equals, value = word.partition("=")
+        if not word.startswith("-"):
+            break
+        if flag == "--plugin":
+            files.append(value if equals else next(words, ""))
+    return files
 
 
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -177,6 +207,13 @@ engine = EngineGroup(
     help=_HELP,
     params=[
         click.Option(["--debug"], is_flag=True, expose_value=False, help="Show the traceback of a failure."),
+        click.Option(
+            ["--plugin"],
+            multiple=True,
+            expose_value=False,
+            metavar="FILE",
+            help="Load a plugin that is a Python file, also for its own commands. May be repeated.",
+        ),
         click.Option(
             ["--version"], is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version."
         ),

@@ -11,10 +11,11 @@ from rich.live import Live
 from rich.text import Text
 
 from pentad.contracts.observer import Evaluation, Plan, Preparation, RunResult, Step
-from pentad_cli.curve import GUTTER, Curve, draw
+from pentad_cli.curve import GUTTER, draw, step_axis
 from pentad_cli.display import Display, facts, score_words, step_words, takes_unicode
 from pentad_cli.output import has_colour, terminal_width
-from pentad_cli.text import visible_line
+from pentad_cli.text import count, visible_line
+from pentad_cli.verdict import overfitting
 
 CURVE_HEIGHT = 8
 
@@ -25,7 +26,7 @@ class LiveDisplay(Display):
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
         self._unicode = takes_unicode(stream)
-        self._curve, self._marks = Curve(), list[tuple[float, float]]()
+        self._marks = list[tuple[float, float]]()
         self._training_began = False
         self._doing: Preparation | None = None
         self._step: Step | None = None
@@ -64,11 +65,12 @@ class LiveDisplay(Display):
 
     def on_step(self, event: Step) -> None:
         """Add to the curve."""
+        super().on_step(event)
         self._step = event
-        self._curve.add(event.progress, event.loss)
 
     def on_evaluation(self, event: Evaluation) -> None:
         """Mark the held-out loss on the curve."""
+        super().on_evaluation(event)
         self._evaluation = event
         if math.isfinite(event.loss):  # the curve is of losses; another score has no place on its axis
             self._marks.append((self._step.progress if self._step else 0.0, event.loss))
@@ -84,9 +86,33 @@ class LiveDisplay(Display):
         doing = self._doing or (Preparation(what=_waiting(self.plan)) if self.plan and self._training_began else None)
         return Group(*([_preparation(doing, width, self._unicode)] if doing else []))
 
+    def _ends(self, step: Step) -> tuple[str, str]:
+        """Return what stands at the two ends of the axis of steps: where a clock ends the run, its last one is a guess."""
+        if self.plan is None:
+            return "0", ""
+        by_clock = self.plan.recipe.budget().unit == "seconds"
+        last = step.step / step.progress if by_clock and step.progress > 0.02 else self.plan.steps
+        return "0", f"{'~' if by_clock and step.progress < 1 else ''}{count(last)} steps"
+
+    def _legend(self, width: int) -> Text:
+        line, mark = ("⠤⠤", "◆") if self._unicode else ("**", "o")
+        words = Text(" " * GUTTER, no_wrap=True, overflow="ellipsis")
+        words.append(line, "green").append(" training loss")
+        if self._marks:
+            words.append("   ").append(mark, "bold yellow").append(" held-out loss")
+        words.append("   nats per token, log scale", "dim")
+        best = overfitting(self.history) if self.history.evaluations else None
+        if best is not None:
+            words.append(f"   overfitting since step {count(best.step)}", "bold red")
+        words.truncate(width - 2)
+        return words
+
     def _training(self, step: Step, width: int) -> list[Text]:
-        drawn = draw(self._curve, self._marks, width - 2, CURVE_HEIGHT, unicode=self._unicode)
+        drawn = draw(self.history.curve, self._marks, width - 2, CURVE_HEIGHT, unicode=self._unicode)
         lines = [_coloured(line) for line in drawn]
+        if drawn:
+            lines.append(Text(step_axis(width - 2, *self._ends(step), unicode=self._unicode), style="dim", no_wrap=True))
+            lines.append(self._legend(width))
         label = step_words(step, self.plan)
         bar = _bar(step.progress, width - 6 - len(label), self._unicode)
         lines.append(Text.assemble("  ", bar, "  ", (label, "bold")))

@@ -38,7 +38,7 @@ def paint(text: str, style: str, stream: TextIO | None = None) -> str:
 
 
 def say(text: str = "", *, err: bool = False) -> None:
-    """Write a line at once; a message to a stderr that nobody reads any more is dropped, for nothing shall end of that."""
+    """Write a line at once; a message to a stderr that nobody reads any more is dropped, which must not abort the command."""
     if not err:
         print(text, flush=True)
         return
@@ -107,15 +107,18 @@ def wrap(text: str, width: int) -> list[str]:
 
 
 def fold(text: str, width: int) -> list[str]:
-    """Break a text into lines of at most `width` columns as a terminal does, keeping every space."""
+    """Break a text into lines of at most `width` columns, behind spaces where there are any, keeping every character."""
     lines = []
     for line in text.split("\n"):
         part, taken = "", 0
         for character in line:
             wide = cells(character)
             if taken + wide > width:
-                lines.append(part)
-                part, taken = "", 0
+                # Not in front of an indented line's first word, which would leave an empty line.
+                whole = part.rfind(" ") + 1 if part.strip() and " " in part.lstrip() else len(part)
+                lines.append(part[:whole])
+                part = part[whole:]
+                taken = cells(part)
             part, taken = part + character, taken + wide
         lines.append(part)
     return lines

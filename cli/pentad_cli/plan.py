@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TextIO
 
-from pentad.contracts.observer import Plan
+from pentad.contracts.observer import Plan, StartedFrom
 from pentad_cli.output import paint, terminal_width, wrap
 from pentad_cli.text import count, duration, plural, quantity, short, size, visible, visible_line
 
@@ -13,6 +13,7 @@ from pentad_cli.text import count, duration, plural, quantity, short, size, visi
 def plan_lines(plan: Plan, stream: TextIO = sys.stdout) -> list[str]:
     """Return the plan's lines, styled for the stream."""
     rows = [
+        *([("start", _start(plan.start))] if plan.start else []),
         ("text", _text(plan)),
         ("tokenizer", _tokenizer(plan)),
         ("examples", _examples(plan)),
@@ -34,6 +35,18 @@ def plan_lines(plan: Plan, stream: TextIO = sys.stdout) -> list[str]:
         lines.append(f"  {paint('! ' + first, 'yellow', stream)}")
         lines += [f"    {paint(line, 'yellow', stream)}" for line in more]
     return lines
+
+
+def _start(start: StartedFrom) -> str:
+    words = f"{visible_line(str(start.folder))}, step {count(start.step)}"
+    if start.new_tokens:
+        words += f"; new tokens: {', '.join(start.new_tokens)}"
+    changes = [f"{name} {_value(there)} -> {_value(here)}" for name, (there, here) in start.changed.items()]
+    return f"{words}; changed: {', '.join(changes)}" if changes else words
+
+
+def _value(value: object) -> str:
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _text(plan: Plan) -> str:
@@ -70,7 +83,7 @@ def _training(plan: Plan) -> str:
     about = "about " if by_clock else ""
     text = f"{about}{plural(plan.steps, 'step')}, {_passes(plan.epochs)} over the text"
     if plan.resumed_step:
-        text = f"goes on at step {count(plan.resumed_step)} of {text}"
+        text = f"resumed at step {count(plan.resumed_step)} of {text}"
     if plan.seconds is not None:
         text += f", {'' if by_clock else 'about '}{duration(plan.seconds)}"
     return text

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from pentad_cli.command import json_option, observe_option
+from pentad_cli.command import epochs_option, json_option, observe_option
 from pentad_cli.output import is_terminal, say_json
 from pentad_cli.stage_command import Request
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 def train_options() -> list[click.Option]:
-    """Declare --observe and --json."""
-    return [observe_option(), json_option()]
+    """Declare --epochs, --observe and --json."""
+    return [epochs_option(), observe_option(), json_option()]
 
 
 def display_for(stream: TextIO) -> Display:
@@ -36,11 +36,11 @@ def display_for(stream: TextIO) -> Display:
     return LiveDisplay(stream)
 
 
-def train(carry_out: Callable[[list[RunObserver]], RunResult], request: Request, as_json: bool) -> None:
+def train(run_it: Callable[[list[RunObserver]], RunResult], request: Request, as_json: bool) -> None:
     """Train, show it on the way, and show how it ended.
 
     Args:
-        carry_out: trains, and tells the observers that it is given.
+        run_it: trains, and tells the observers that it is given.
         request: what the command line asks for.
         as_json: whether the result goes to stdout as JSON, and all else to stderr.
     """
@@ -50,12 +50,12 @@ def train(carry_out: Callable[[list[RunObserver]], RunResult], request: Request,
     prepare_process()  # before an observer or the pipeline imports torch
     watchers = request.watchers()
     with display_for(sys.stderr if as_json else sys.stdout) as display:
-        result = carry_out([display, *watchers])
+        result = run_it([display, *watchers])
     if not is_first_process():
         return
     if as_json:
         say_json(result_record(result))
-    display.show_result(result, request.catalogue)
+    display.show_result(result, request.catalogue, typed=request.typed, plugins=request.plugin_files)
 
 
 def result_record(result: RunResult) -> dict[str, Any]:

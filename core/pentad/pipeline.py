@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,14 +23,17 @@ from pentad.registry.catalogue import Catalogue
 from pentad.registry.resolving import Resolved, resolve
 from pentad.runs.fitting import shapes_after_a_step
 from pentad.runs.folder import RunDirectory, new_run_path, refuse_used
+from pentad.runs.initial import save_initial
 from pentad.runs.newest import newest_checkpoint
 from pentad.runs.records import METRICS
 from pentad.runs.saved_run import load_tokenizer, restore_model
+from pentad.runs.start import inherit
 from pentad.system.errors import EngineError, RunDone, UsageError, to_resume
 from pentad.system.machine import available_memory
 from pentad.system.processes import is_first_process
+from pentad.train.assembly import Earlier, assemble, make_optimization
 from pentad.train.estimate import Estimate
-from pentad.train.job import Earlier, Job, assemble, facts_of, make_optimization, plan_of
+from pentad.train.job import Job, facts_of, plan_of
 from pentad.train.loop import train
 from pentad.train.trainer import named_parameters
 
@@ -53,7 +57,8 @@ def plan(
     """
     folder = _new_folder(out)
     catalogue = catalogue or Catalogue()
-    return plan_of(assemble(resolve(recipe, catalogue), catalogue, Observers(observers)), folder)
+    recipe, start = inherit(recipe, catalogue)
+    return plan_of(assemble(resolve(recipe, catalogue), catalogue, Observers(observers), start=start), folder)
 
 
 def run(
@@ -78,12 +83,14 @@ def run(
     """
     folder = _new_folder(out)
     catalogue = catalogue or Catalogue()
-    job = assemble(resolve(recipe, catalogue), catalogue, Observers(observers))
+    recipe, start = inherit(recipe, catalogue)
+    job = assemble(resolve(recipe, catalogue), catalogue, Observers(observers), start=start)
     # The name has the time in it, which need not be the same in every process.
     folder = folder or Path(job.world.of_first(str(new_run_path(job.resolved.recipe.choice("model").name))))
     with contextlib.ExitStack() as held:
         if job.world.is_first:
-            made = RunDirectory.create(folder, job.resolved, job.prepared.tokenizer_folder, facts_of(job))
+            weights = functools.partial(save_initial, job.initial) if job.initial else None
+            made = RunDirectory.create(folder, job.resolved, job.prepared.tokenizer_folder, facts_of(job), weights)
             job.record_in(held.enter_context(made))
         return train(job, folder)
 
@@ -208,7 +215,7 @@ def _earlier(directory: RunDirectory, resolved: Resolved) -> Earlier:
         seconds_per_step=directory.fact(float, "estimate", "seconds_per_step"),
         memory_bytes=directory.fact(int, "estimate", "memory_bytes"),
     )
-    return Earlier(kept=kept, cost=cost, compiled=directory.fact(bool, "compiled"))
+    return Earlier(folder=directory.path, kept=kept, cost=cost, compiled=directory.fact(bool, "compiled"))
 
 
 def _restore(job: Job, directory: RunDirectory, before: Resolved, *, new_end: bool) -> None:
@@ -222,7 +229,7 @@ def _restore(job: Job, directory: RunDirectory, before: Resolved, *, new_end: bo
         return
     if checkpoint.state.tokenizer != job.prepared.tokenizer_fingerprint:
         raise EngineError(f"{checkpoint.path} was made with another tokenizer.", "Use a copy of the run.", code="run-changed")
-    restore_model(directory, job.resolved, checkpoint, job.model)
+    restore_model(directory, job.resolved, checkpoint, job.model, job.left_out)
     if job.optimization is not None:
         named = named_parameters(job.model)
         changed = job.resolved.options["optimizer"] != before.options["optimizer"]

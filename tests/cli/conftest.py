@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pentad_cli import group, main
+from pentad_cli import group, main, started
 from pentad_cli.errors import as_engine_error, show
 
 TINY = (
@@ -45,7 +45,10 @@ def cli(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PENTAD_CACHE", str(cache))
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("PATH", activated())
+    started.engine_word.cache_clear()
     group.installed.cache_clear()
+    monkeypatch.setattr("pentad.registry.failures._ORIGINS", {})  # as in a process of its own
     codes: list[str] = []
 
     def noting(error: BaseException, **how: bool) -> int:
@@ -82,9 +85,14 @@ def command(*arguments: str | Path) -> list[str]:
     return [sys.executable, "-m", "pentad_cli", *map(str, arguments)]
 
 
+def activated() -> str:
+    """Return the PATH of an activated environment, in which `engine` is the command's name."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+
+
 def environment(cache: Path, more: dict[str, str] | None = None) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in ("FORCE_COLOR", "NO_COLOR", "COLUMNS")}
-    return {**kept, "PENTAD_CACHE": str(cache), "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1", **(more or {})}
+    return {**kept, "PATH": activated(), "PENTAD_CACHE": str(cache), "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1", **(more or {})}
 
 
 @pytest.fixture(scope="session")

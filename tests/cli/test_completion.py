@@ -24,7 +24,11 @@ def complete(line: str) -> list[str]:
         ("run --model rnn --model.ce", ["--model.cell"]),
         ("run --model.position l", ["learned"]),
         ("run --precision b", ["bf16"]),
-        ("run --data py", ["python-docs"]),
+        ("run --data py", ["python-docs", "py"]),
+        ("run --held-out-data my", ["my"]),
+        ("evaluate RUN --data bo", ["bo"]),
+        ("plugins show to", ["top-k", "top-p"]),
+        ("plugins show python", ["python-docs"]),
         ("run --batch", ["--batch-size"]),
         ("run --training.batch", ["--training.batch-size"]),
         ("generate RUN --sampler gr", ["greedy"]),
@@ -37,6 +41,13 @@ def test_completions(line: str, expected: list[str]) -> None:
     found = complete(line)
     assert [word for word in expected if word not in found] == []
     assert line in ("run --mod", "run --model ") or found == expected
+
+
+@pytest.mark.parametrize("line", ["run --data my", "evaluate RUN --data my", "run --config my", "run --plugin my"])
+def test_files_are_completed_by_the_shell(line: str) -> None:
+    *arguments, incomplete = line.split(" ")
+    found = ShellComplete(engine, {}, "engine", "_ENGINE_COMPLETE").get_completions(arguments, incomplete)
+    assert [(item.value, item.type) for item in found] == [("my", "file")]
 
 
 def test_a_wrong_name_completes_without_an_error() -> None:

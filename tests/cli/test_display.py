@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from pentad.config.recipe import Recipe
 from pentad.contracts.observer import Evaluation, Plan, Preparation, RunResult, Sample, Step
 from pentad.registry.catalogue import Catalogue
-from pentad_cli.display import PlainDisplay, next_commands, step_words
+from pentad_cli.display import PlainDisplay, step_words
 from pentad_cli.layers import default_tables
 from pentad_cli.live import LiveDisplay
 from pentad_cli.plan import plan_lines
@@ -45,7 +44,7 @@ def plan(**changes: object) -> Plan:
         "precision": "fp32",
         "compiled": False,
         "threads": 2,
-        "warnings": ["The text is read 61 times;\x1b expect the model to learn it by heart."],
+        "warnings": ["The text is read 61 times;\x1b expect the model to memorise it."],
         **changes,
     }
     return Plan(**facts)  # type: ignore[arg-type]
@@ -98,7 +97,7 @@ def test_the_plan_says_everything_in_eighty_columns() -> None:
         "about 1,200 steps, 61 passes over the text, 2 min 30 s",
         "cpu, fp32, 2 threads, about 921 MB of memory, 103 GFLOP a step",
         "runs/a\\x1bb",
-        "! The text is read 61 times;\\x1b expect the model to learn it by heart.",
+        "! The text is read 61 times;\\x1b expect the model to memorise it.",
     ):
         assert words in text
 
@@ -110,7 +109,7 @@ def test_the_plan_says_everything_in_eighty_columns() -> None:
         ({"held_out_bytes": 0}, "nothing held out"),
         ({"epochs": 0.023}, "0.023 of a pass"),
         ({"epochs": 1.25}, "1.2 passes"),
-        ({"resumed_step": 300}, "goes on at step 300 of about 1,200 steps"),
+        ({"resumed_step": 300}, "resumed at step 300 of about 1,200 steps"),
         ({"seconds_per_step": None}, "61 passes over the text\n"),
         ({"compiled": True}, "compiled"),
         ({"train_tokens": 0}, "bytes per token"),
@@ -184,41 +183,3 @@ def test_the_display_suits_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(display_for(Terminal()), LiveDisplay)
     monkeypatch.setenv("TERM", "dumb")
     assert isinstance(display_for(Terminal()), PlainDisplay)
-
-
-def test_the_commands_to_go_on_with_are_quoted() -> None:
-    commands = next_commands(RESULT, plan(), Catalogue())
-    assert commands[0] == "engine generate 'runs/it'\"'\"'s' --prompt \"The \""
-    assert commands[2] == "engine run --model rnn"
-    bare = dataclasses.replace(RESULT, folder=Path("r"), samples=[dataclasses.replace(SAMPLE, prompt="")])
-    assert next_commands(bare, plan(), Catalogue())[0] == 'engine generate r --prompt "Assert statements are"'
-
-
-def test_no_texts_are_suggested_where_the_model_writes_none() -> None:
-    bidirectional = dataclasses.replace(RESULT, folder=Path("r"), samples=[])
-    assert next_commands(bidirectional, plan(), Catalogue())[0] == "engine evaluate r"
-
-
-@pytest.mark.parametrize(
-    ("prompt", "text", "flag"),
-    [
-        ("", '== 1. ==\nThe_x old, grey mare said "no".', ' --prompt "grey mare said"'),
-        ("", "Größe 是 ist alles hier", ' --prompt "Größe 是 ist"'),
-        ("", "f(x) = 3\n", ""),
-        ("", "", ""),
-        ("", None, ""),
-        ("1 c", "one two three", ' --prompt "1 c"'),
-        ("$HOME", "one two three", " --prompt '$HOME'"),
-        ("two\nlines", "one two three", ""),
-        ("a" * 61, "one two three", ""),
-    ],
-)
-def test_the_prompt_to_go_on_with_is_given_or_stands_in_the_text(
-    prompt: str, text: str | None, flag: str, tmp_path: Path
-) -> None:
-    if text is not None:
-        (tmp_path / "text.txt").write_text(text)
-    recipe = Recipe.from_dict({**default_tables(), "data": {"sources": [str(tmp_path / "text.txt")]}})
-    sample = Sample(step=1, index=0, prompt=prompt, text="Zzq wrom", tokens=(), tokens_per_second=1.0)
-    result = dataclasses.replace(RESULT, folder=Path("r"), samples=[sample])
-    assert next_commands(result, plan(recipe=recipe), Catalogue())[0] == f"engine generate r{flag}"

@@ -71,7 +71,7 @@ def test_several_samples_are_told_apart(cli: Cli, trained: Path) -> None:
 
 def test_a_terminal_gets_no_control_characters(cli: Cli, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An untrained model over bytes writes anything; the terminal sees it spelled, and characters whole."""
-    monkeypatch.setattr("pentad_cli.commands.generate.is_terminal", lambda stream: True)
+    monkeypatch.setattr("pentad_cli.writing.is_terminal", lambda stream: True)
     monkeypatch.setenv("NO_COLOR", "1")
     out = cli("generate", trained, "--prompt", "é\x1b[2J", "--max-tokens", "200", "--sampler", "temperature").out
     assert out.startswith("é\\x1b[2J")
@@ -85,7 +85,7 @@ def test_evaluate(cli: Cli, trained: Path, tmp_path: Path) -> None:
     assert facts["step"] == 6
     assert facts["n_bytes"] > 100
     shown = cli("evaluate", trained)
-    assert shown.out.startswith(f"{facts['bits_per_byte']:.4f} bits per byte on the run's held-out text\n")
+    assert shown.out.startswith(f"{facts['bits_per_byte']:.3f} bits per byte on the run's held-out text\n")
     (tmp_path / "other.txt").write_text("zzz zzz zzz " * 20)
     other = json.loads(cli("evaluate", trained, "--data", "other.txt", "--json").out)
     assert other["n_bytes"] == 240
@@ -130,6 +130,76 @@ def test_a_damaged_run_is_told_in_two_lines(name: str, cli: Cli, tmp_path: Path)
     assert result.code in (1, 2)
     assert len(result.err.splitlines()) == 2
     assert result.error == "file-damaged"
+
+
+def test_flags_of_elsewhere_mean_a_sampler(cli: Cli, trained: Path) -> None:
+    def tokens(*flags: str) -> list[int]:
+        return json.loads(cli("generate", trained, "--max-tokens", "8", "--json", *flags).out)["samples"][0]["tokens"]
+
+    assert tokens("--temperature", "0") == tokens("--sampler", "greedy") == tokens("--top-k", "1")
+    named = ("--sampler", "temperature+top-p", "--sampler.temperature.temperature", "2", "--sampler.top-p.p", "0.5")
+    assert tokens("--temperature", "2", "--top-p", "0.5") == tokens(*named)
+    assert cli("generate", trained, "--top-k", "5", "--sampler", "greedy").error == "options-conflict"
+    assert cli("generate", trained, "--top-k", "0").error == "option-bounds"
+
+
+def test_a_text_ends_by_a_text(cli: Cli, trained: Path) -> None:
+    flags = ("--max-tokens", "40", "--sampler", "greedy", "--ignore-end-of-text")
+    whole = cli("generate", trained, *flags)
+    assert "ended at --max-tokens 40" in whole.err
+    stop = whole.out[3:5]
+    cut = cli("generate", trained, *flags, "--stop", "never", "--stop", stop.replace("\n", "\\n"))
+    assert cut.out == whole.out[: whole.out.index(stop)] + "\n"
+    assert "ended by --stop" in cut.err
+    assert cli("generate", trained, "--stop=").error == "empty-word"
+
+
+def test_a_minimum_must_fit(cli: Cli, trained: Path) -> None:
+    assert cli("generate", trained, "--min-new-tokens", "9", "--max-tokens", "8").error == "options-conflict"
+    assert json.loads(cli("generate", trained, "--min-new-tokens", "8", "--max-tokens", "8", "--json").out)["samples"][0][
+        "ended"
+    ] == ("length")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+def test_ctrl_c_keeps_what_is_written(trained: Path, cache: Path, tmp_path: Path) -> None:
+    """Into a file, where each token arrives as it is written."""
+    import signal
+    import subprocess
+    import time
+
+    from .conftest import command, environment
+
+    path = tmp_path / "out.txt"
+    flags = ("--max-tokens", "10000000", "--ignore-end-of-text", "--prompt", "The")
+    with path.open("w") as file:
+        process = subprocess.Popen(
+            command("generate", trained, *flags), env=environment(cache), stdout=file, stderr=subprocess.PIPE, text=True
+        )
+        while path.stat().st_size < 10 and process.poll() is None:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "ended by Ctrl-C" in err and "Traceback" not in err
+    assert path.read_bytes().startswith(b"The") and path.read_bytes().endswith(b"\n")
+
+
+def test_ctrl_c_keeps_several_texts(cli: Cli, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pentad import SavedRun
+
+    stream = SavedRun.stream
+
+    def stopped(*args: object, **named: object) -> object:
+        for number, event in enumerate(stream(*args, **named)):  # type: ignore[arg-type]
+            if number == 6:
+                raise KeyboardInterrupt
+            yield event
+
+    monkeypatch.setattr(SavedRun, "stream", stopped)
+    result = cli("generate", trained, "--samples", "2", "--prompt", "The", "--ignore-end-of-text")
+    assert result.code == 130
+    assert result.out.count("The") == 2 and "2 ended by Ctrl-C" in result.err
 
 
 @pytest.mark.parametrize("name", ["generate", "evaluate"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,9 @@ import click
 
 from pentad.config.options import parse
 from pentad_cli.command import json_option, offers_of, run_argument, strict_option
+from pentad_cli.display import lossy_words
 from pentad_cli.output import paint, say, say_json
+from pentad_cli.progress import ProgressLine
 from pentad_cli.stage_command import Request, StageCommand
 from pentad_cli.text import count, duration, plural, size, visible_line
 
@@ -23,11 +26,17 @@ def _evaluate(run: Path, data: tuple[str, ...], evaluators: tuple[str, ...], as_
     from pentad.system.machine import prepare_process
 
     prepare_process()
+    from pentad.data.corpus import keep_pipes
     from pentad.runs.saved_run import open_run
 
     machine = parse(MachineOptions, request.tables.get("machine", {}), "machine")
     saved = open_run(run, catalogue=request.catalogue, device=machine.device, strict=strict)
-    scores = [saved.evaluate(list(data) or None, evaluator=name) for name in dict.fromkeys(evaluators or (None,))]
+    data = keep_pipes(data)
+    with ProgressLine(sys.stderr) as progress:
+        scores = [
+            saved.evaluate(list(data) or None, evaluator=name, observer=progress)
+            for name in dict.fromkeys(evaluators or (None,))
+        ]
     if as_json:
         first = {"run": run, "data": data or None, **vars(scores[0]), **scores[0].scores}
         say_json(first if len(scores) == 1 else {**first, "evaluations": scores})
@@ -39,11 +48,14 @@ def _evaluate(run: Path, data: tuple[str, ...], evaluators: tuple[str, ...], as_
 
 def _show(score: Evaluation, text: str) -> None:
     if score.primary == "bits_per_byte":
-        say(f"{paint(f'{score.bits_per_byte:.4f} bits per byte', 'bold green')} on {text}")
-        say(f"loss {score.loss:.4f} nats per token, perplexity {score.perplexity:.2f}")
+        lossy = "" if score.lossless else " (lossy)"
+        say(f"{paint(f'{score.bits_per_byte:.3f} bits per byte{lossy}', 'bold green')} on {text}")
+        if not score.lossless:
+            say(paint(lossy_words(score), "yellow"))
+        say(f"loss {score.loss:.3f} nats per token, perplexity {score.perplexity:.1f}")
     else:
-        say(f"{paint(f'{visible_line(score.primary)} {score.score:.4f}', 'bold green')} on {text}")
-        others = [f"{visible_line(name)} {value:.4f}" for name, value in score.scores.items() if name != score.primary]
+        say(f"{paint(f'{visible_line(score.primary)} {score.score:.3f}', 'bold green')} on {text}")
+        others = [f"{visible_line(name)} {value:.3f}" for name, value in score.scores.items() if name != score.primary]
         if others:
             say(", ".join(others))
     scored = f"{size(score.n_bytes)} in {plural(score.n_tokens, 'token')}, each seen from at most {count(score.context_length)}"
@@ -70,13 +82,13 @@ evaluate = StageCommand(
             ["--data"],
             multiple=True,
             metavar="PATH|CORPUS",
-            shell_complete=offers_of("corpus"),
+            shell_complete=offers_of("corpus", files=True),
             help="Text to score on. May be repeated.",
         ),
         click.Option(
             ["--with", "evaluators"],
             multiple=True,
-            metavar="NAME",
+            metavar="NAME[,OPTION=VALUE]…",
             shell_complete=offers_of("evaluator"),
             help="Evaluator that scores it, in place of the one that fits the run. May be repeated.",
         ),

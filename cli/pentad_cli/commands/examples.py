@@ -1,4 +1,4 @@
-"""`engine examples`: see what is learned from a text."""
+"""`engine examples`: the training examples that a builder makes of a text."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _first_documents(request: Request, limit: int) -> list[Piece]:
     data = parse(DataOptions, request.tables["data"], "data")
     pieces: list[Piece] = []
     characters = documents = 0
-    for piece in open_corpus(data.sources, request.catalogue).pieces():
+    for piece in open_corpus(data.sources, request.catalogue, data).pieces():
         pieces.append(piece)
         characters += len(piece.text)
         documents += piece.ends_document
@@ -256,7 +256,7 @@ examples = StageCommand(
     callback=_examples,
     stages=("tokenizer", "builder"),
     tables=("data", "training.context_length"),
-    short_help="Show what is learned from a text.",
+    short_help="Show the training examples of a text.",
     help="""Show the examples that a builder makes of a text, in the order of the text.
 
     An example with one target is shown as textbooks draw it, [1212, 318, 502] -> 3047; one with many as what is read and
@@ -275,7 +275,7 @@ examples = StageCommand(
             default=20,
             show_default=True,
             metavar="N",
-            help="Most examples, and most positions of each, to show.",
+            help="Maximum number of examples, and of positions of each, to show.",
         ),
         json_option(),
     ],

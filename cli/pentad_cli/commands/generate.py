@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,15 +12,19 @@ import click
 
 from pentad.config.options import parse
 from pentad.registry.catalogue import Catalogue
-from pentad.system.errors import UsageError
+from pentad.system.errors import Interrupted, UsageError
 from pentad_cli.command import json_option, read_text, run_argument, strict_option
 from pentad_cli.layers import Tables
-from pentad_cli.output import is_terminal, paint, say, say_json
+from pentad_cli.output import paint, say, say_json
+from pentad_cli.sampling import sampler_choice, sampling_options
 from pentad_cli.stage_command import Request, StageCommand, look, positional
-from pentad_cli.text import plural, short, visible
+from pentad_cli.text import plural, short
+from pentad_cli.writing import TextWriter
 
 if TYPE_CHECKING:
-    from pentad.contracts.observer import Sample
+    from pentad.config.recipe import Choice
+    from pentad.contracts.session import Limits, TokenEvent
+    from pentad.runs.saved_run import SavedRun
 
 _OF_RUN = ("generation.prompt", "generation.max_tokens", "generation.samples")
 """Options whose values are the run's own unless flags say otherwise."""
@@ -55,7 +60,18 @@ class GenerateCommand(StageCommand):
             raise
 
 
-def _generate(run: Path, as_json: bool, strict: bool) -> None:
+def _generate(
+    run: Path,
+    stop: tuple[str, ...],
+    min_new_tokens: int,
+    ignore_end_of_text: bool,
+    temperature: float | None,
+    top_k: int | None,
+    top_p: float | None,
+    min_p: float | None,
+    as_json: bool,
+    strict: bool,
+) -> None:
     request: Request = click.get_current_context().obj
     from pentad.config.recipe import Choice, GenerationOptions, MachineOptions, TrainingOptions
     from pentad.system.machine import prepare_process
@@ -63,43 +79,104 @@ def _generate(run: Path, as_json: bool, strict: bool) -> None:
     wanted = parse(GenerationOptions, request.tables.get("generation", {}), "generation")
     training = parse(TrainingOptions, request.tables.get("training", {}), "training")
     machine = parse(MachineOptions, request.tables.get("machine", {}), "machine")
+    base = Choice(request.tables["sampler"]["name"], **request.options("sampler"))
+    flags = {"temperature": temperature, "top-k": top_k, "top-p": top_p, "min-p": min_p}
+    sampler = sampler_choice(base, "sampler" in request.named, flags, request.catalogue)
     prompt = read_text("-", "--prompt") if wanted.prompt == "-" else wanted.prompt
     prepare_process()
+    from pentad.contracts.session import Limits
     from pentad.runs.saved_run import open_run
 
-    saved = open_run(run, catalogue=request.catalogue, device=machine.device, strict=strict)
-    sampler = Choice(request.tables["sampler"]["name"], **request.options("sampler"))
-    stream = wanted.samples == 1 and not as_json and is_terminal(sys.stdout)
-    if stream:
-        print(paint(visible(prompt), "bold"), end="", flush=True)
-    texts = saved.generate(
-        prompt,
+    limits = Limits(
         max_tokens=wanted.max_tokens,
         samples=wanted.samples,
-        sampler=sampler,
         seed=training.seed,
-        on_token=_show if stream else None,
+        min_tokens=_at_most(min_new_tokens, wanted.max_tokens),
+        ignore_end=ignore_end_of_text,
+        stop=tuple(map(_unescaped, stop)),
     )
-    if stream:
-        say("\n" + paint(f"{plural(len(texts[0].tokens), 'token')}, {short(texts[0].tokens_per_second)} tokens/s", "dim"))
-    elif as_json:
+    saved = open_run(run, catalogue=request.catalogue, device=machine.device, strict=strict)
+    if as_json:
+        texts = saved.generate(prompt, sampler=sampler, limits=limits)
         say_json({"run": run, "step": saved.step, "samples": texts})
+    elif wanted.samples == 1:
+        _stream(saved.stream(prompt, sampler=sampler, limits=limits), prompt, limits)
     else:
-        _show_all(texts)
+        _show_all(saved, prompt, sampler, limits)
 
 
-def _show(index: int, text: str) -> None:
-    print(visible(text), end="", flush=True)
+def _at_most(min_new_tokens: int, max_tokens: int) -> int:
+    if min_new_tokens > max_tokens:
+        raise UsageError(
+            f"--min-new-tokens must be at most --max-tokens {max_tokens}; found {min_new_tokens}.",
+            "Raise --max-tokens.",
+            code="options-conflict",
+        )
+    return min_new_tokens
 
 
-def _show_all(texts: Sequence[Sample]) -> None:
-    for number, sample in enumerate(texts, 1):
-        if len(texts) > 1:
-            say(paint(f"--- sample {number} of {len(texts)}", "dim"))
-        if is_terminal(sys.stdout):
-            say(paint(visible(sample.prompt), "bold") + visible(sample.text))
-        else:
-            say(sample.prompt + sample.text)
+def _unescaped(text: str) -> str:
+    r"""Return a stop text with \n and \t as what they stand for: a shell hands them over as they are typed."""
+    if not text:
+        raise UsageError("--stop expects a text, found an empty word.", "Is a variable of the shell empty?", code="empty-word")
+    return text.replace("\\n", "\n").replace("\\t", "\t")
+
+
+def _stream(events: Iterator[TokenEvent], prompt: str, limits: Limits) -> None:
+    """Write one text as it comes; Ctrl-C ends it and keeps what is written."""
+    writer = TextWriter(sys.stdout)
+    count, ended, began = 0, "", time.perf_counter()
+    try:
+        writer.write(prompt, "bold")
+        for event in events:
+            writer.write(event.text)
+            count += event.ended != "stop"
+            ended = event.ended
+    except KeyboardInterrupt:
+        ended = "stopped"
+    writer.close()
+    rate = count / max(time.perf_counter() - began, 1e-9)
+    _note(f"{plural(count, 'token')}, {short(rate)} tokens/s; {_why(ended, limits)}")
+    if ended == "stopped":
+        raise Interrupted("Stopped; what was written is complete up to here.")
+
+
+def _note(text: str) -> None:
+    say(paint(text, "dim", sys.stderr), err=True)
+
+
+def _why(ended: str, limits: Limits) -> str:
+    """Say why a text ends."""
+    return {
+        "stop": "the model ended the text",
+        "text": "ended by --stop",
+        "length": f"ended at --max-tokens {limits.max_tokens}",
+        "stopped": "ended by Ctrl-C",
+    }.get(ended, "ended")
+
+
+def _show_all(saved: SavedRun, prompt: str, sampler: Choice, limits: Limits) -> None:
+    """Write several texts, which are generated together; after Ctrl-C as far as they had come."""
+    texts, ended = [""] * limits.samples, ["stopped"] * limits.samples
+    count = 0
+    stopped = False
+    try:
+        for event in saved.stream(prompt, sampler=sampler, limits=limits):
+            texts[event.sequence] += event.text
+            ended[event.sequence] = event.ended or "stopped"
+            count += event.ended != "stop"
+    except KeyboardInterrupt:
+        stopped = True
+    for number, text in enumerate(texts, 1):
+        say(paint(f"--- sample {number} of {len(texts)}", "dim"))
+        writer = TextWriter(sys.stdout)
+        writer.write(prompt, "bold")
+        writer.write(text)
+        writer.close()
+    reasons = ", ".join(f"{ended.count(reason)} {_why(reason, limits)}" for reason in dict.fromkeys(ended))
+    _note(f"{plural(count, 'token')} in {plural(len(texts), 'text')}; {reasons}")
+    if stopped:
+        raise Interrupted("Stopped; what was written is complete up to here.")
 
 
 generate = GenerateCommand(
@@ -111,16 +188,30 @@ generate = GenerateCommand(
     short_help="Write text with a trained model.",
     help="""Write text with a trained model.
 
-    The sampler and the length are the run's own unless flags say otherwise; --prompt - reads stdin.
+    The sampler and the length are the run's own unless flags say otherwise; --prompt - reads stdin. --top-k, --top-p and
+    --min-p replace the sampler, and are applied in this order, after --temperature. Ctrl-C keeps what is written.
 
     \b
       engine generate runs/NAME --prompt "Once upon a time" --samples 3
-      engine generate runs/NAME --sampler greedy
-      engine generate runs/NAME --sampler top-k --sampler.k 5
+      engine generate runs/NAME --temperature 0.8 --top-p 0.95
+      engine generate runs/NAME --sampler greedy --stop "\\n\\n"
       cat start.txt | engine generate runs/NAME --prompt -""",
     params=[
         run_argument(),
         strict_option(),
+        *sampling_options(),
+        click.Option(
+            ["--stop"],
+            multiple=True,
+            metavar="TEXT",
+            help="End where the model writes this text (\\n is a newline). May be repeated.",
+        ),
+        click.Option(
+            ["--min-new-tokens"], type=click.IntRange(min=0), default=0, metavar="INT", help="Tokens before which no text ends."
+        ),
+        click.Option(
+            ["--ignore-end-of-text"], is_flag=True, help="Write --max-tokens tokens, also where the model would end the text."
+        ),
         json_option(),
     ],
 )

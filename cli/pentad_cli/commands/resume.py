@@ -1,4 +1,4 @@
-"""`engine resume`: go on with a run."""
+"""`engine resume`: train a run on from its newest checkpoint."""
 
 from __future__ import annotations
 
@@ -67,12 +67,13 @@ resume = ResumeCommand(
     stages=(),
     tables=("training.steps", "training.budget"),
     of_run=("training.steps", "training.budget"),
-    short_help="Go on with a run.",
-    help="""Go on with a run that was stopped, exactly where its newest checkpoint stands.
+    short_help="Resume a run.",
+    help="""Resume a run that was stopped, exactly where its newest checkpoint stands.
 
-    Without --steps and --budget the run's own end holds; with one of them the run, also one that is done, is trained to
-    that new end. Options of the run's optimizer may be changed, for a run that diverged: they hold from the newest checkpoint
-    on, and the recipe and metrics.jsonl say so.
+    Without --steps and --budget the run's own end holds; with one of them a run is trained to that new end, also one
+    that is done. Options
+    of the run's optimizer may be changed, for a run that diverged: they hold from the newest checkpoint on, and the recipe and
+    metrics.jsonl say so.
 
     \b
       engine resume runs/NAME

@@ -11,7 +11,7 @@ import click
 from pentad.config.recipe import TABLES, Recipe
 from pentad_cli.command import Folder
 from pentad_cli.output import say, say_json
-from pentad_cli.stage_command import Request, StageCommand
+from pentad_cli.stage_command import TEXTS, Request, StageCommand
 from pentad_cli.training import display_for, train, train_options
 
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ def _run(config: Path | None, out: Path | None, dry_run: bool, print_config: boo
     if print_config:
         say_json(resolved.recipe.to_dict()) if as_json else say(resolved.recipe.to_toml().rstrip())
         return
-    carry_out = _plan if dry_run else _train
-    carry_out(recipe, request, out, as_json)
+    (_plan if dry_run else _train)(recipe, request, out, as_json)
 
 
 def _plan(recipe: Recipe, request: Request, out: Path | None, as_json: bool) -> None:
@@ -42,7 +41,9 @@ def _plan(recipe: Recipe, request: Request, out: Path | None, as_json: bool) -> 
         plan = pipeline.plan(recipe, catalogue=request.catalogue, out=out, observers=[display])
         display.show_plan(plan)
     if is_first_process():
-        say_json(plan) if as_json else say("  This was a dry run: nothing was trained.")
+        say_json(plan) if as_json else say(
+            "  Dry run: no model was trained. The tokenizer and the tokens are kept for the run."
+        )
 
 
 def _train(recipe: Recipe, request: Request, out: Path | None, as_json: bool) -> None:
@@ -58,18 +59,20 @@ run = StageCommand(
     "run",
     callback=_run,
     tables=tuple(TABLES),
+    adapter=True,
     help="""Train a model on text: tokenize, build examples, learn, generate.
 
     Without options it trains on the built-in corpus. What flags leave open, --config says; what that leaves open, the
     defaults do.
 
     \b
-      engine run --data my.txt --budget 5m
+      engine run my.txt --budget 5m        the same as --data my.txt
       engine run --data books/ --model rnn --model.n-layer 2
       engine run --model gpt --help        the options of the model gpt
       engine run --print-config > mine.toml; engine run --config mine.toml""",
     short_help="Train a model on text.",
     params=[
+        click.Argument([TEXTS], nargs=-1, metavar="[TEXT]..."),
         click.Option(
             ["--config"],
             type=click.Path(path_type=Path),
@@ -80,10 +83,10 @@ run = StageCommand(
             ["--out"],
             type=Folder(),
             metavar="DIR",
-            help="Where the run lies; a new folder in runs/ unless given.",
+            help="Folder to save the run to; a new one in runs/ unless given.",
         ),
-        click.Option(["--dry-run"], is_flag=True, help="Say what would be done, and stop there."),
-        click.Option(["--print-config"], is_flag=True, help="Write the whole recipe as TOML, and stop there."),
+        click.Option(["--dry-run"], is_flag=True, help="Show the plan and what it costs, and stop there."),
+        click.Option(["--print-config"], is_flag=True, help="Print the whole recipe as TOML, and stop there."),
         *train_options(),
     ],
 )

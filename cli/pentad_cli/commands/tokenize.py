@@ -26,7 +26,7 @@ def _tokenize(text: str | None, run: Path | None, special: bool, as_json: bool) 
     request: Request = context.obj
     if run and "tokenizer" in request.named:
         raise UsageError(
-            "The tokenizer is that of --run or of --tokenizer, found both.", "Say one of them.", code="options-conflict"
+            "The tokenizer is that of --run or of --tokenizer, found both.", "Use one of them.", code="options-conflict"
         )
     text = read_text(text, "engine tokenize")
     from pentad_cli.tokenizing import tokenizer_for, tokenizer_of_run

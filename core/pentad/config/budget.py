@@ -1,14 +1,15 @@
-"""When a training stops: after so many steps, so much time, so much arithmetic or so much text."""
+"""When a training stops: after so many steps, so much time, so much arithmetic, so much text or so many passes over it."""
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Literal
 
 from pentad.system.errors import UsageError
 
-Unit = Literal["steps", "seconds", "flops", "bytes"]
+Unit = Literal["steps", "seconds", "flops", "bytes", "epochs"]
 
 _UNITS: dict[str, tuple[Unit, float]] = {
     "s": ("seconds", 1.0),
@@ -20,7 +21,10 @@ _UNITS: dict[str, tuple[Unit, float]] = {
     "kb": ("bytes", 1e3),
     "mb": ("bytes", 1e6),
     "gb": ("bytes", 1e9),
+    "step": ("steps", 1.0),
     "steps": ("steps", 1.0),
+    "epoch": ("epochs", 1.0),
+    "epochs": ("epochs", 1.0),
 }
 
 
@@ -30,7 +34,7 @@ class Budget:
 
     Args:
         unit: training steps; seconds of training, set-up and evaluation left out; floating-point operations; bytes of
-            training text seen.
+            training text seen; passes over all examples of the training text.
         amount: how much of it.
     """
 
@@ -39,7 +43,7 @@ class Budget:
 
     @classmethod
     def parse(cls, text: str) -> Budget:
-        """Read `90s`, `5m`, `2h`, `2e15flops`, `50MB` or `500steps`.
+        """Read `90s`, `5m`, `2h`, `2e15flops`, `50MB`, `3epochs` or `500steps`.
 
         Raises:
             UsageError: the text is none of these, or the amount is not positive.
@@ -51,16 +55,22 @@ class Budget:
             amount = 0.0
         if not match or match.group(2) not in _UNITS or not 0 < amount < 1e30:
             raise UsageError(
-                f"--budget expects a time (90s, 5m, 2h), arithmetic (2e15flops) or text (50MB), found {text!r}.",
+                "--budget expects a time (90s, 5m, 2h), arithmetic (2e15flops), text (50MB) or passes over the text (3epochs); "
+                f"found {text!r}.",
                 "A number of steps goes to --steps, or is written 500steps.",
                 code="budget-format",
             )
         unit, scale = _UNITS[match.group(2)]
         return cls(unit, amount * scale)
 
-    def steps(self, *, flops_per_step: float, bytes_per_step: float) -> int | None:
-        """Return how many steps the budget pays for, at least one; None for time, which only the clock can tell."""
+    def steps(self, *, flops_per_step: float, bytes_per_step: float, steps_per_epoch: float) -> int | None:
+        """Return how many steps the budget pays for, at least one; None for time, which only the clock can tell.
+
+        Passes are rounded up, so that every example is seen as often as asked for.
+        """
         if self.unit == "seconds":
             return None
+        if self.unit == "epochs":
+            return max(1, math.ceil(self.amount * steps_per_epoch - 1e-9))
         price = {"steps": 1.0, "flops": flops_per_step, "bytes": bytes_per_step}[self.unit]
         return max(1, int(self.amount / price))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pentad.config.budget import Budget
-from pentad.config.options import describe, option, parse, to_dict
+from pentad.config.options import PART, describe, option, parse, to_dict
 from pentad.config.stages import STAGES
 from pentad.system.errors import UsageError, did_you_mean
 
@@ -25,7 +25,14 @@ from pentad.system.errors import UsageError, did_you_mean
 class DataOptions:
     """The text: the table `[data]`."""
 
-    sources: tuple[str, ...] = option((), "Names of corpora, files, folders or globs.")
+    sources: tuple[str, ...] = option((), "Names of corpora, files, folders or globs; - reads what is piped in.")
+    include: tuple[str, ...] = option((), 'More files of folders and globs to read, by patterns such as "*.log".')
+    exclude: tuple[str, ...] = option((), 'Files and folders below folders to leave out, by patterns: "*.md", "tests".')
+    strict: bool = option(False, "Refuse a folder that holds an unreadable file, instead of skipping the file.")
+    encoding: str = option(
+        "auto", "How the bytes of text files are read: utf-8, latin-1, …; auto is UTF-8, or what a byte order mark says."
+    )
+    text_key: str = option("", "Key of JSON lines, or column of .csv and .tsv files, that holds the text.")
     held_out: float = option(0.1, "Share of the text's bytes that is held out of training, for evaluation.", ge=0, lt=1)
     held_out_sources: tuple[str, ...] = option((), "Text for evaluation, instead of a share of the sources.")
     validation: float = option(
@@ -40,7 +47,7 @@ class TrainingOptions:
 
     steps: int | None = option(None, "Optimizer steps; none means that the budget decides.", ge=1)
     budget: str | None = option(
-        "150s", "When to stop, if not by steps: training time (90s, 5m, 2h), 2e15flops, or 50MB of text."
+        "150s", "When to stop, if not by steps: training time (90s, 5m, 2h), 2e15flops, 50MB of text, or 3epochs."
     )
     seed: int = option(0, "Seed of the initial parameters, the order of examples and every random draw.", ge=0, lt=2**63)
     batch_size: int = option(8, "Examples per step, over all micro-batches and processes.", ge=1, le=1_000_000)
@@ -97,6 +104,13 @@ class ReportingOptions:
     keep_checkpoints: int = option(2, "Number of newest checkpoints to keep.", ge=1, affects_result=False)
 
 
+@dataclass(frozen=True, kw_only=True)
+class StartOptions:
+    """The run that this one starts from: the table `[start]`, which most recipes do not have."""
+
+    run: str | None = option(None, "Folder of a run to start from, with its tokenizer, its model and its weights.")
+
+
 TABLES: Mapping[str, type[Any]] = {
     "data": DataOptions,
     "training": TrainingOptions,
@@ -104,8 +118,12 @@ TABLES: Mapping[str, type[Any]] = {
     "evaluation": EvaluationOptions,
     "generation": GenerationOptions,
     "reporting": ReportingOptions,
+    "start": StartOptions,
 }
 """The tables beside those of the stages, and the options that each holds."""
+
+ADAPTER = "adapter"
+"""The table of what changes a model, which most recipes do not have; like a stage's it has a name and options."""
 
 Table = TypeVar("Table")
 
@@ -136,12 +154,14 @@ class _Tables:
     model: Choice
     optimizer: Choice
     sampler: Choice
+    adapter: Choice | None
     data: DataOptions
     training: TrainingOptions
     machine: MachineOptions
     evaluation: EvaluationOptions
     generation: GenerationOptions
     reporting: ReportingOptions
+    start: StartOptions
 
 
 class Recipe(_Tables):
@@ -155,8 +175,10 @@ class Recipe(_Tables):
 
     Args:
         tokenizer, builder, model, optimizer, sampler: a name or a `Choice`.
+        adapter: likewise, of what changes the model of the run to start from; None for no change.
         data: a path or name, a list of them, a mapping or `DataOptions`.
         training, machine, evaluation, generation, reporting: a mapping or the options object.
+        start: the folder of a run to start from, a mapping or `StartOptions`.
 
     Raises:
         UsageError: an option of a table is unknown or out of bounds.
@@ -176,6 +198,8 @@ class Recipe(_Tables):
         evaluation: EvaluationOptions | Mapping[str, Any] | None = None,
         generation: GenerationOptions | Mapping[str, Any] | None = None,
         reporting: ReportingOptions | Mapping[str, Any] | None = None,
+        start: StartOptions | Mapping[str, Any] | str | Path | None = None,
+        adapter: Choice | str | None = None,
     ) -> None:
         super().__init__(
             tokenizer=_choice(tokenizer),
@@ -183,12 +207,14 @@ class Recipe(_Tables):
             model=_choice(model),
             optimizer=_choice(optimizer),
             sampler=_choice(sampler),
+            adapter=None if adapter is None else _choice(adapter),
             data=_data(data),
             training=_table(TrainingOptions, training, "training"),
             machine=_table(MachineOptions, machine, "machine"),
             evaluation=_table(EvaluationOptions, evaluation, "evaluation"),
             generation=_table(GenerationOptions, generation, "generation"),
             reporting=_table(ReportingOptions, reporting, "reporting"),
+            start=_table(StartOptions, {"run": os.fspath(start)} if isinstance(start, (str, Path)) else start, "start"),
         )
 
     def replace(self, **changes: Any) -> Recipe:
@@ -205,13 +231,18 @@ class Recipe(_Tables):
         Raises:
             KeyError: there is no such stage.
         """
-        return {
+        return self.choices()[stage]
+
+    def choices(self) -> dict[str, Choice]:
+        """Return what was chosen for each stage, and for the adapter where there is one."""
+        stages = {
             "tokenizer": self.tokenizer,
             "builder": self.builder,
             "model": self.model,
             "optimizer": self.optimizer,
             "sampler": self.sampler,
-        }[stage]
+        }
+        return stages if self.adapter is None else {**stages, ADAPTER: self.adapter}
 
     def budget(self) -> Budget:
         """Return when the training stops.
@@ -229,11 +260,11 @@ class Recipe(_Tables):
         return Budget.parse(training.budget)
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
-        """Return the tables as plain values."""
+        """Return the tables as plain values; `[start]` where the run starts from another."""
         tables: dict[str, dict[str, Any]] = {
-            stage: {"name": self.choice(stage).name, **self.choice(stage).options} for stage in STAGES
+            stage: {"name": choice.name, **choice.options} for stage, choice in self.choices().items()
         }
-        tables |= {table: to_dict(getattr(self, table)) for table in TABLES}
+        tables |= {table: to_dict(getattr(self, table)) for table in TABLES if table != "start" or self.start.run is not None}
         return tables
 
     @classmethod
@@ -243,7 +274,7 @@ class Recipe(_Tables):
         Raises:
             UsageError: a table is missing, unknown or malformed; an option of a table is wrong.
         """
-        known = [*STAGES, *TABLES]
+        known = [*STAGES, ADAPTER, *TABLES]
         for name, table in tables.items():
             if name not in known:
                 raise UsageError(
@@ -258,25 +289,48 @@ class Recipe(_Tables):
                     code="table-type",
                 )
         arguments: dict[str, Any] = {"data": {}, **{name: tables[name] for name in TABLES if name in tables}}
-        for stage in STAGES:
+        for stage in (*STAGES, *([ADAPTER] if ADAPTER in tables else [])):
             table = dict(tables.get(stage, {}))
             name = table.pop("name", None)
             if not isinstance(name, str):
                 raise UsageError(
                     f"{where} names no {stage}.", f'Add [{stage}] with name = "…", or say --{stage} NAME.', code="stage-missing"
                 )
-            arguments[stage] = Choice(name, **{key.replace("-", "_"): value for key, value in table.items()})
+            arguments[stage] = Choice(name, **flat(table))
         return cls(**arguments)
 
     def to_toml(self) -> str:
         """Return the recipe as the text of a TOML file that `read_tables` reads. TOML has no null, so None is "none"."""
         tables = {
-            name: {key: "none" if value is None else value for key, value in table.items()}
+            name: _nested({key: "none" if value is None else value for key, value in table.items()})
             for name, table in self.to_dict().items()
         }
         import tomli_w  # commands that only read recipes start faster without it
 
         return tomli_w.dumps(tables)
+
+
+def flat(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a stage's table with the options of a chain's parts in one row: `top-k.k = 5` becomes `top_k__k`."""
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        name = key.replace("-", "_").replace(".", PART)
+        found |= {f"{name}{PART}{part}": inner for part, inner in flat(value).items()} if isinstance(value, Mapping) else {}
+        if not isinstance(value, Mapping):
+            found[name] = value
+    return found
+
+
+def _nested(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table as TOML shows it: the options of a chain's parts in tables of their own."""
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        part, between, name = key.partition(PART)
+        if between:
+            found.setdefault(part, {})[name] = value
+        else:
+            found[key] = value
+    return found
 
 
 def read_tables(path: Path, flag: str = "--config") -> dict[str, dict[str, Any]]:

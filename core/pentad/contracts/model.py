@@ -1,7 +1,7 @@
 """The model contract: token ids to features, features to logits.
 
-A model's factory is called as `factory(options, vocab_size=…, context_length=…)` and returns a `Model` with freshly
-initialised parameters (torch's global generator is seeded before the call).
+A model's factory is called as `factory(options, vocab_size=…, context_length=…)`, and with `vocabulary=…` where it names it. It
+returns a `Model` with freshly initialised parameters (torch's global generator is seeded before the call).
 """
 
 from __future__ import annotations
@@ -113,6 +113,21 @@ class Model(nn.Module):
         Called before they are compared with the model's own, for a plugin that has renamed a parameter since.
         """
         return tensors
+
+    def token_parameters(self) -> frozenset[str]:
+        """Name the parameters that have one row, or one entry, per id of the vocabulary, by their first dimension.
+
+        Where a run starts from another whose special tokens differ, core moves their rows with the tokens. By default the
+        embeddings and what belongs to the head, as far as their first dimension is `vocab_size`.
+        """
+        roles = self.roles()
+        return frozenset(
+            name
+            for name, parameter in self.named_parameters()
+            if parameter.ndim
+            and parameter.shape[0] == self.vocab_size
+            and (roles[name] in ("embedding", "head") or name.split(".")[0] == "head")
+        )
 
     def roles(self) -> dict[str, Role]:
         """Say what each parameter is for, so that an optimizer can treat it accordingly.

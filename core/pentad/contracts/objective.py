@@ -68,6 +68,9 @@ class Net(ABC):
     vocabulary: Vocabulary | None
     """Every id that the model knows."""
 
+    reference: Net | None = None
+    """The model as it was when the run began, frozen and without dropout; given to an objective that asks for it."""
+
     @abstractmethod
     def __call__(self, inputs: Tensor, segments: Tensor | None = None) -> Output:
         """Return the model's output (features (B, T, D)) for inputs (B, T)."""
@@ -94,12 +97,21 @@ class Net(ABC):
 class Objective(ABC):
     """What is minimised.
 
-    Promises: the loss of two batches together is the sum of their losses; a batch with
+    It returns a `Loss`: a sum over what counts, how much counts, and named sums to log. Core adds
+    these up over micro-batches and processes, divides them by the count once, and differentiates;
+    so an objective never averages, and needs no factor for the batch size. Auxiliary losses of the
+    model are added by core.
+
+    Promises, each checked by the conformance kit: the loss of two batches together is the sum of their losses; a batch with
     nothing to learn has count 0; the loss is finite and has a gradient.
     """
 
     dropout: bool = True
     """Whether the model drops features in training. Objectives that compare two passes say False."""
+
+    needs_reference: bool = False
+    """Whether the model is compared with the one that the run started from: then `net.reference` is that one. A run that starts
+    from no other is refused."""
 
     name: str = "loss"
     """What the loss is called in metrics and plans."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pentad.config.recipe import Recipe
 from pentad.system.errors import one_line
+from pentad.system.frames import raised_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,23 @@ class Preparation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StartedFrom:
+    """The run that another starts from.
+
+    Args:
+        folder: where it is.
+        step: its training steps behind the weights.
+        new_tokens: special tokens that it did not know.
+        changed: what differs from its recipe, by name (`model.dropout`), as (there, here).
+    """
+
+    folder: Path
+    step: int
+    new_tokens: Sequence[str] = field(default=())
+    changed: Mapping[str, tuple[object, object]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """What a run will do, known before it starts.
 
@@ -61,6 +79,7 @@ class Plan:
         device, precision, compiled, threads: how it will be computed.
         resumed_step: the step that a resumed run goes on from; 0 for a new one.
         warnings: what the user should know before the run starts.
+        start: the run that it starts from, or None.
     """
 
     folder: Path | None
@@ -83,6 +102,7 @@ class Plan:
     threads: int
     resumed_step: int = 0
     warnings: Sequence[str] = field(default=())
+    start: StartedFrom | None = None
 
     @property
     def seconds(self) -> float | None:
@@ -157,6 +177,11 @@ class Evaluation:
         return self.scores.get("bits_per_byte", math.nan)
 
     @property
+    def lossless(self) -> bool:
+        """Whether the text can be had back from its tokens; else lost bytes are charged, and nothing is shown by comparing."""
+        return "lost_bytes" not in self.scores
+
+    @property
     def loss(self) -> float:
         """Nats per token, which compare within one tokenizer; NaN where it was not judged."""
         return self.scores.get("loss", math.nan)
@@ -169,7 +194,17 @@ class Evaluation:
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """A generated text: `text` continues `prompt`; `tokens` are its ids, the prompt left out; `final` at the end of the run."""
+    """A generated text.
+
+    Args:
+        step: training steps behind the model.
+        index: its number among those generated together.
+        prompt, text: the text continues the prompt.
+        tokens: its ids, the prompt left out.
+        tokens_per_second: of all texts together.
+        final: whether it was generated at the end of the run.
+        ended: why it ends, as `TokenEvent.ended` says it.
+    """
 
     step: int
     index: int
@@ -178,6 +213,7 @@ class Sample:
     tokens: Sequence[int]
     tokens_per_second: float
     final: bool = False
+    ended: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,6 +254,13 @@ class RunResult:
 
 class RunObserver:
     """Listens to a run; every method may be overridden and does nothing by default.
+
+    An exception in an observer never ends a run: it is shown once, as a warning with the file and
+    line, and the observer is told nothing from then on, the end of the run included. What it had
+    asked for before still holds. What must survive Ctrl-C is written at once: `on_end` is called
+    for runs that are done. Methods are called in the first process only, between two steps, so that
+    the run waits while they work; nothing is written to stdout, which holds the result of the
+    command.
 
     `on_step` and `on_evaluation` may return a `StopTraining` or a `ScaleLearningRate`; it holds from the next step on.
     """
@@ -265,7 +308,9 @@ class Observers(RunObserver):
             except Exception as error:
                 self._observers.remove(observer)
                 name = type(observer).__name__
-                warnings.warn(f"The observer {name} raised in {method} and is left out from here on: {one_line(error)}")
+                place = raised_in(error, type(observer).__module__)
+                where = f" ({place})" if place else ""
+                warnings.warn(f"The observer {name} raised in {method} and is left out from here on: {one_line(error)}{where}")
                 continue
             if isinstance(request, StopTraining | ScaleLearningRate):
                 self._requests.append(request)

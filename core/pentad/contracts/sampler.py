@@ -3,8 +3,8 @@
 A sampler's factory is called as `factory(options)`; it may name `vocabulary` and `tokenizer` and then gets them. A `Sampler`
 returns probabilities and draws nothing itself: core draws, with a seeded generator per sequence, so that a sequence does not
 depend on what else is in its batch. (A factory may also return a `Decoder`, which drives the session itself.) Samplers are
-chained by `+` in Python: `SavedRun.generate(sampler="top-k+temperature")` takes the probabilities of the first as the logits
-(their logarithms) of the second.
+chained by `+` wherever a sampler is named: `top-k+temperature` takes the probabilities of the first as the logits (their
+logarithms) of the second, and has the options `top-k.k` and `temperature.temperature`.
 """
 
 from __future__ import annotations

@@ -31,6 +31,9 @@ class Limits:
         seed: decides every draw.
         alternatives: how many of the likeliest tokens each event lists.
         logprobs: whether each event has the log-probability of its token.
+        min_tokens: new tokens before which no sequence may end by a token; at most `max_tokens`.
+        ignore_end: whether a token that would end a sequence is never drawn, so that each gets `max_tokens`.
+        stop: texts that end a sequence as soon as they are written; they are no part of what it wrote.
     """
 
     max_tokens: int = 120
@@ -38,6 +41,9 @@ class Limits:
     seed: int = 0
     alternatives: int = 0
     logprobs: bool = False
+    min_tokens: int = 0
+    ignore_end: bool = False
+    stop: Sequence[str] = field(default=())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +53,12 @@ class TokenEvent:
     Args:
         sequence: its number, from 0.
         token: the id.
-        text: the text that it completes; empty in the middle of a character and for a special token.
+        text: the text that it completes; empty in the middle of a character and for a special token. What may be the
+            beginning of a stop text comes with a later token.
         logprob: its log-probability in nats under the model, before the sampler changed it; NaN where nobody asked.
         alternatives: the likeliest ids with their log-probabilities under the model, likeliest first.
-        ended: why the sequence ends here: `stop` (the token, which is not part of the text, ends it), `length`, or empty.
+        ended: why the sequence ends here: `stop` (the token, which is not part of the text, ends it), `text` (one of
+            `Limits.stop` was written), `length`, or empty.
     """
 
     sequence: int
@@ -63,11 +71,15 @@ class TokenEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class TextScore:
-    """The negative log-likelihood of a text: `nats` in all, over `n_tokens` tokens that stand for `n_bytes` bytes."""
+    """The negative log-likelihood of a text: `nats` in all, over `n_tokens` tokens of a text of `n_bytes` bytes.
+
+    `lost_bytes` of them cannot be had back from the tokens, and no nats stand for these.
+    """
 
     nats: float
     n_tokens: int
     n_bytes: int
+    lost_bytes: int = 0
 
 
 class Session(ABC):
@@ -142,8 +154,8 @@ class Session(ABC):
 class Decoder(ABC):
     """A way of decoding that drives the session itself: beam search, contrastive search, speculative drafts.
 
-    Promises: as many sequences as asked for end, none is longer than `max_tokens`, the
-    same seed gives the same events, and no id is drawn that the vocabulary does not allow.
+    Promises, each checked by the conformance kit: as many sequences as asked for end, none is longer than `max_tokens`, the
+    same seed gives the same events, and no id is drawn that the vocabulary does not allow. Core looks for `Limits.stop` itself.
     """
 
     @abstractmethod

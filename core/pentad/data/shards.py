@@ -28,7 +28,7 @@ from pentad.contracts.tokenizer import Tokenizer
 from pentad.data.pieces import Piece, cut
 from pentad.data.rendering import PLAIN, Encoded, Rendering, encode, utf8_size, whole_or_cut
 from pentad.data.split import Part, Split
-from pentad.registry.catalogue import Offer
+from pentad.registry.offers import Offer
 from pentad.system.cache import CONTENT, cache_directory, folder_fingerprint, from_cache
 from pentad.system.files import HeldFiles
 
@@ -42,7 +42,7 @@ __all__ = [
     "trained_tokenizer",
 ]
 
-FORMAT = 2
+FORMAT = 3
 BATCH_CHARACTERS = 8 << 20
 """Text handed to the tokenizer at once: enough pieces for many cores, few enough to keep memory bounded."""
 
@@ -63,12 +63,14 @@ class TokenShard:
             and the ends of texts stand for none.
         n_documents: documents in it.
         fingerprint: of text, tokenizer and rendering together.
+        lost_bytes: of `n_bytes`, those that cannot be had back from the ids: none where the tokenizer is lossless.
     """
 
     tokens: Tokens
     n_bytes: int
     n_documents: int
     fingerprint: str
+    lost_bytes: int = 0
 
     @property
     def n_tokens(self) -> int:
@@ -114,24 +116,26 @@ def tokenize_split(
             learn=mapped("learn", np.bool_),
             sources=mapped("sources", "<i8"),
         )
-        return TokenShard(tokens, facts["n_bytes"], facts["n_documents"], key)
+        return TokenShard(tokens, facts["n_bytes"], facts["n_documents"], key, facts["lost_bytes"])
 
     return from_cache(cache / "shards" / key, lambda folder: _write(folder, part, tokenizer, rendering, progress), use)
 
 
 def _write(folder: Path, part: Part, tokenizer: Tokenizer, rendering: Rendering, progress: Progress | None) -> None:
     dtype = np.dtype("<u2" if tokenizer.vocab_size + len(rendering.special) <= 1 << 16 else "<u4")
-    n_bytes = read_bytes = 0
+    n_bytes = read_bytes = lost_bytes = 0
     total = part.n_bytes
     with _Files(folder, dtype, tokenizer.end_of_text) as files:
         for batch in _ahead(_batches(whole_or_cut(part.pieces(), rendering))):
             encoded = encode(batch, tokenizer, rendering)
             files.append(encoded)
             n_bytes += encoded.n_bytes
+            lost_bytes += encoded.lost_bytes
             read_bytes += encoded.read_bytes
             if progress is not None:
                 progress(read_bytes, total)
-    facts = {"format": FORMAT, "dtype": dtype.str, "n_bytes": n_bytes, "n_documents": files.n_documents}
+    counted = {"n_bytes": n_bytes, "n_documents": files.n_documents, "lost_bytes": lost_bytes}
+    facts = {"format": FORMAT, "dtype": dtype.str, **counted}
     (folder / "shard.json").write_text(json.dumps(facts))
 
 

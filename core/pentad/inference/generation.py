@@ -39,9 +39,13 @@ def generate(
     """
     began = time.perf_counter()
     tokens: list[list[int]] = [[] for _ in range(limits.samples)]
+    pieces = [""] * limits.samples
+    ended = [""] * limits.samples
     for event in session.generate(prompt, method, limits):
         if on_token is not None and event.text:
             on_token(event.sequence, event.text)
+        pieces[event.sequence] += event.text
+        ended[event.sequence] = event.ended
         if event.ended != "stop":
             tokens[event.sequence].append(event.token)
     rate = sum(map(len, tokens)) / max(time.perf_counter() - began, 1e-9)
@@ -51,10 +55,12 @@ def generate(
             step=step,
             index=index,
             prompt=prompt,
-            text=session.tokenizer.decode([token for token in ids if token < known]),
+            # A stop text may lie within a token, so where there is one the tokens are not the text.
+            text=pieces[index] if limits.stop else session.tokenizer.decode([token for token in ids if token < known]),
             tokens=ids,
             tokens_per_second=rate,
             final=final,
+            ended=ended[index],
         )
         for index, ids in enumerate(tokens)
     ]

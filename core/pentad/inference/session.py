@@ -12,17 +12,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from pentad.contracts.batch import IGNORED
-from pentad.contracts.model import Model, offers
+from pentad.contracts.model import Model, Output, offers
 from pentad.contracts.sampler import Sampler
 from pentad.contracts.session import Decoder, Limits, Session, TextScore, TokenEvent
-from pentad.contracts.tokenizer import Tokenizer
+from pentad.contracts.tokenizer import Tokenizer, count_lost_bytes
 from pentad.contracts.vocabulary import Vocabulary
 from pentad.inference.drawing import check_distribution, draw, generator_of
+from pentad.inference.ending import until_text
 from pentad.inference.net import ModelNet
+from pentad.registry.failures import wrong_return
 from pentad.system.errors import UsageError
 from pentad.system.machine import Machine
 
@@ -125,7 +128,8 @@ class ModelSession(Session):
         before = self.prompt(prompt)
         ids = torch.cat([before, torch.from_numpy(rest.astype(np.int64)).to(self.device)])
         nats = -float(self.score_tokens(ids, len(before)).double().sum()) if len(rest) else 0.0
-        return TextScore(nats=nats, n_tokens=len(rest), n_bytes=len(text.encode()))
+        lost = count_lost_bytes(self.tokenizer, text, rest)
+        return TextScore(nats=nats, n_tokens=len(rest), n_bytes=len(text.encode()), lost_bytes=lost)
 
     @torch.inference_mode()
     def score_tokens(self, tokens: Tensor, first: int = 1) -> Tensor:
@@ -152,10 +156,8 @@ class ModelSession(Session):
         self._require_causal("Generation needs")
         limits = limits or Limits()
         ids = self.prompt(prompt) if isinstance(prompt, str) else prompt.to(self.device)
-        if isinstance(method, Decoder):
-            yield from method.decode(self, ids, limits)
-        else:
-            yield from self._draw(ids, method, limits)
+        events = method.decode(self, ids, limits) if isinstance(method, Decoder) else self._draw(ids, method, limits)
+        yield from until_text(events, limits.stop, limits.samples) if limits.stop else events
 
     def _require_causal(self, what: str) -> None:
         if not self.model.causal:
@@ -180,16 +182,19 @@ class ModelSession(Session):
         drawable = self.vocabulary.drawable
         banned = None if drawable.all() else torch.from_numpy(~drawable).to(self.device)
         stops = self.vocabulary.stops
+        endless = _without(drawable, stops, self.device)
+        required = limits.max_tokens if limits.ignore_end else limits.min_tokens
         alive = [True] * limits.samples
         logits = self._start(ids, limits)  # (B, V)
         state = sampler.start(self.tokens) if sampler is not None else None
         for number in range(limits.max_tokens):
             with torch.inference_mode():
                 scores = logits.log_softmax(dim=-1) if limits.alternatives or limits.logprobs else None
-                if banned is not None:
-                    logits[:, banned] = float("-inf")
+                forbidden = endless if number < required else banned
+                if forbidden is not None:
+                    logits[:, forbidden] = float("-inf")
                 probabilities = logits.softmax(dim=-1) if sampler is None else sampler.constrained(logits, self.tokens, state)
-                check_distribution(probabilities, logits, banned)
+                check_distribution(probabilities, logits, forbidden)
                 drawn = draw(probabilities, generators)
                 state = sampler.advance(state, drawn) if sampler is not None else None
             last = number + 1 == limits.max_tokens
@@ -239,10 +244,19 @@ class ModelSession(Session):
         inputs = self._all[:, self._read : self._length]
         with self.machine.autocast():
             output = self.model(inputs, self._state)
+            if not isinstance(output, Output):
+                raise wrong_return(self.model, "forward", "a pentad.Output(features, state, losses)", output)
             logits: Tensor = self.model.logits(output.features[:, -1])
         self._state = output.state
         self._read = self._length
         return logits.float()
+
+
+def _without(drawable: npt.NDArray[np.bool_], stops: frozenset[int], device: torch.device) -> Tensor:
+    """Return which ids (V,) must not be drawn where no sequence may end."""
+    allowed = drawable.copy()
+    allowed[list(stops)] = False
+    return torch.from_numpy(~allowed).to(device)
 
 
 def windows(first: int, length: int, context: int | None) -> Iterator[tuple[int, int, int]]:

@@ -6,11 +6,9 @@ import dataclasses
 import warnings
 from typing import Any
 
-from pentad.registry.catalogue import Offer
+from pentad.registry.chains import BETWEEN
+from pentad.registry.offers import Offer
 from pentad.system.errors import EngineError, one_line
-
-UNPACKAGED = "unpackaged"
-"""The version of a plugin that is a single file."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,7 +31,8 @@ class Maker:
     @property
     def install(self) -> str:
         """What to tell pip to have the old version again."""
-        return f"{self.offer.distribution}=={self.version}"
+        parts = zip(self.offer.distribution.split(BETWEEN), self.version.split(BETWEEN), strict=False)
+        return " ".join(f"{distribution}=={version}" for distribution, version in parts)
 
     def __str__(self) -> str:
         """Return `The model gpt was made by pentad-gpt 0.1.0; 0.2.0 is installed`."""

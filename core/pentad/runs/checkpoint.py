@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import re
 import reprlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -160,31 +160,21 @@ class Checkpoint:
                 raise MemoryError(str(error)) from error
             raise EngineError(f"{path} is damaged: {error}", "Use an earlier checkpoint.", code="checkpoint-damaged") from None
 
-    def restore_model(self, model: Model) -> None:
-        """Put the saved parameters and buffers into a model.
+    def restore_model(self, model: Model, left_out: Set[str] = frozenset()) -> None:
+        """Put the saved parameters and buffers into a model; `left_out` names those that it has already and need not be saved.
 
         Raises:
             EngineError: the file does not fit the model that the recipe describes.
         """
         tensors = model.upgrade_state(self._tensors(MODEL))
-        own = model.state_dict()
-        wanted = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in unshared(own).items()}
-        found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
-        grown = {name for name, _ in model.named_buffers()}  # what is counted may have grown
-        odd = sorted(
-            name
-            for name in wanted.keys() | found.keys()
-            if wanted.get(name) != found.get(name)
-            and not (name in grown and name in found and wanted[name][1] == found[name][1])
-        )
+        odd = [name for name in differing(model, tensors) if name in tensors or name not in left_out]
         if odd:
             raise EngineError(
                 f"{self.path} does not fit the model of its recipe: {odd[0]} differs (of {len(odd)}).",
                 "The recipe or the plugin's version has changed since the run was made; engine.json names the versions.",
                 code="checkpoint-mismatch",
             )
-        _resize_buffers(model, tensors)
-        model.load_state_dict(tensors, strict=False)
+        put_tensors(model, tensors)
 
     def restore_training_weights(self, model: Model) -> None:
         """Put the weights that training goes on with into a model, where they are others than those to judge.
@@ -240,6 +230,24 @@ class Checkpoint:
             raise EngineError(
                 f"{self.path} does not fit its {part}: {error}", "Use an earlier checkpoint.", code="checkpoint-mismatch"
             ) from None
+
+
+def differing(model: Model, tensors: Mapping[str, Tensor]) -> list[str]:
+    """Name what a model and saved tensors have not in common, by name, shape and number format; a buffer may have grown."""
+    wanted = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in unshared(model.state_dict()).items()}
+    found = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
+    grown = {name for name, _ in model.named_buffers()}  # what is counted may have grown
+    return sorted(
+        name
+        for name in wanted.keys() | found.keys()
+        if wanted.get(name) != found.get(name) and not (name in grown and name in found and wanted[name][1] == found[name][1])
+    )
+
+
+def put_tensors(model: Model, tensors: Mapping[str, Tensor]) -> None:
+    """Put tensors that fit into a model's parameters and buffers."""
+    _resize_buffers(model, tensors)
+    model.load_state_dict(tensors, strict=False)
 
 
 def _resize_buffers(model: Model, tensors: Mapping[str, Tensor]) -> None:

@@ -1,14 +1,15 @@
-"""A run's folder: recipe.toml, engine.json, tokenizer/, checkpoints/, metrics.jsonl, samples.jsonl."""
+"""A run's folder: recipe.toml, engine.json, tokenizer/, start/, checkpoints/, metrics.jsonl, samples.jsonl."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,16 @@ from pentad.config.recipe import Recipe
 from pentad.registry.resolving import Resolved
 from pentad.runs.provenance import FORMAT, Provenance, engine_facts, named_absolutely
 from pentad.runs.records import METRICS, SAMPLES, is_sealed, read_lines, rewrite, seal_result, sealed_step
+from pentad.system.cache import PIPED, is_kept_pipe
 from pentad.system.errors import EngineError, UsageError, to_resume
 from pentad.system.files import locked, sync_folder, sync_tree, what_to_check, write_atomically
 from pentad.system.opening import UNFINISHED, discard, open_plain, refuse_links
 
 _ENGINE, _LOCK, _SETTING_UP = "engine.json", ".lock", ".setting-up"
-_OF_SET_UP = ("tokenizer", METRICS, SAMPLES, "recipe.toml")
+START = "start"
+"""Folder within a run that holds the weights with which its training began, where they come from another run."""
+
+_OF_SET_UP = ("tokenizer", START, f"text{PIPED}", METRICS, SAMPLES, "recipe.toml")
 """What a set-up makes before engine.json."""
 
 
@@ -45,10 +50,24 @@ class RunDirectory(Provenance):
 
     @classmethod
     @contextlib.contextmanager
-    def create(cls, path: Path, resolved: Resolved, tokenizer_folder: Path, facts: Mapping[str, Any]) -> Iterator[RunDirectory]:
+    def create(
+        cls,
+        path: Path,
+        resolved: Resolved,
+        tokenizer_folder: Path,
+        facts: Mapping[str, Any],
+        save_start: Callable[[Path], None] | None = None,
+    ) -> Iterator[RunDirectory]:
         """Make a new run's folder, locked for as long as the context lasts.
 
         A set-up that fails leaves nothing; one that is killed leaves a mark, by which the next one takes the folder over.
+
+        Args:
+            path: where.
+            resolved: every choice.
+            tokenizer_folder: the saved tokenizer.
+            facts: what engine.json says beside the versions.
+            save_start: writes the weights with which the training begins, where they come from another run.
 
         Raises:
             UsageError: the folder exists and is not empty.
@@ -63,22 +82,30 @@ class RunDirectory(Provenance):
             refuse_used(path)  # another process may have been first
             try:
                 with run.writing():
-                    run._set_up(resolved, tokenizer_folder, facts)
+                    run._set_up(resolved, tokenizer_folder, facts, save_start)
             except BaseException:
                 if not run.is_set_up:
                     run._clear(existed)
                 raise
             yield run
 
-    def _set_up(self, resolved: Resolved, tokenizer_folder: Path, facts: Mapping[str, Any]) -> None:
+    def _set_up(
+        self,
+        resolved: Resolved,
+        tokenizer_folder: Path,
+        facts: Mapping[str, Any],
+        save_start: Callable[[Path], None] | None,
+    ) -> None:
         self._clear_set_up()  # of one that was killed
         (self.path / _SETTING_UP).touch()
         sync_folder(self.path)
         shutil.copytree(tokenizer_folder, self.path / "tokenizer")
         sync_tree(self.path / "tokenizer")
+        if save_start is not None:
+            save_start(self.path / START)
         (self.path / METRICS).touch(exist_ok=False)
         (self.path / SAMPLES).touch(exist_ok=False)
-        self.write_recipe(named_absolutely(resolved.recipe))
+        self.write_recipe(self._with_own_pipe(named_absolutely(resolved.recipe)))
         # Written last: a folder without engine.json is no run.
         write_atomically(self.path / _ENGINE, json.dumps(engine_facts(resolved, facts), indent=1) + "\n")
         sync_folder(self.path.parent)
@@ -132,6 +159,20 @@ class RunDirectory(Provenance):
                 code="format-too-new",
             )
         return run
+
+    def _with_own_pipe(self, recipe: Recipe) -> Recipe:
+        """Copy what was piped in from the cache, which may be emptied, into the run, and return the recipe that names it."""
+
+        def own(source: str) -> str:
+            if not is_kept_pipe(Path(source)):
+                return source
+            copy = self.path.absolute() / f"text{PIPED}"
+            shutil.copyfile(source, copy)
+            return str(copy)
+
+        data = recipe.data
+        sources, held_out = tuple(map(own, data.sources)), tuple(map(own, data.held_out_sources))
+        return recipe.replace(data=dataclasses.replace(data, sources=sources, held_out_sources=held_out))
 
     def write_recipe(self, recipe: Recipe) -> None:
         """Replace the recipe."""

@@ -5,19 +5,20 @@ from __future__ import annotations
 import functools
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from pentad.config.options import describe, parse
+from pentad.config.options import parse, split_options
 from pentad.config.recipe import Choice, Recipe
+from pentad.contracts.adapter import ModelAdapter
 from pentad.contracts.builder import ExampleBuilder
 from pentad.contracts.evaluator import Evaluated, HeldOut
 from pentad.contracts.model import Model
-from pentad.contracts.observer import Evaluation, RunObserver, Sample
-from pentad.contracts.sampler import Chain, Sampler
+from pentad.contracts.observer import Evaluation, Preparation, RunObserver, Sample
+from pentad.contracts.sampler import Sampler
 from pentad.contracts.session import Decoder, Limits, Session, TokenEvent
 from pentad.contracts.tokenizer import Tokenizer
 from pentad.contracts.vocabulary import Vocabulary
@@ -33,6 +34,7 @@ from pentad.registry.maker import Maker
 from pentad.registry.resolving import Resolved
 from pentad.runs.checkpoint import Checkpoint
 from pentad.runs.folder import RunDirectory
+from pentad.runs.initial import adapt, frozen_by, restore_initial
 from pentad.runs.newest import newest_checkpoint
 from pentad.system.cache import cache_directory
 from pentad.system.errors import EngineError, UsageError, to_resume
@@ -67,48 +69,14 @@ def make_sampler(
     """Return the recipe's sampler, or another one; `top-k+temperature` is a chain of samplers.
 
     Raises:
-        UsageError: a name or an option is unknown, or a decoder stands in a chain.
+        UsageError: a name or an option is unknown, an option belongs to several samplers of a chain, or a decoder stands in it.
     """
-    if choice is not None and "+" in choice.name:
-        chosen = _parts(choice, catalogue)
-        parts = [make_sampler(resolved, catalogue, part, tokenizer, vocabulary) for part in chosen]
-        samplers = tuple(part for part in parts if isinstance(part, Sampler))
-        if len(samplers) < len(parts):
-            raise UsageError(
-                f"--sampler {choice.name} must name samplers; found a decoder, which works alone.",
-                "Use it without the others.",
-                code="chain-of-decoder",
-            )
-        return Chain(samplers)
     offer, options = resolved.offers["sampler"], resolved.options["sampler"]
     if choice is not None:
         offer = catalogue.find("sampler", choice.name)
         options = parse(offer.options, choice.options, "sampler")
     method: Sampler | Decoder = offer.make(options, tokenizer=tokenizer, vocabulary=vocabulary)
     return method
-
-
-def _parts(choice: Choice, catalogue: Catalogue) -> list[Choice]:
-    """Return the samplers of a chain, each with its options: `top-k.k`, or `k` alone where only one sampler has it.
-
-    Raises:
-        UsageError: a sampler is unknown, or an option belongs to none or to several.
-    """
-    names = choice.name.split("+")
-    known = {name: [spec.name for spec in describe(catalogue.find("sampler", name).options)] for name in names}
-    options: dict[str, dict[str, object]] = {name: {} for name in names}
-    for key, value in choice.options.items():
-        before, dot, option = key.rpartition(".")
-        owners = [name for name in options if (name == before if dot else key in known[name])]
-        if len(owners) != 1:
-            found = " and ".join(owners) or "none"
-            raise UsageError(
-                f"The option {key} of --sampler {choice.name} must belong to one sampler; found {found}.",
-                f"Write SAMPLER.OPTION, as in {names[0]}.{(known[names[0]] or ['option'])[0]}.",
-                code="chain-option",
-            )
-        options[owners[0]][option] = value
-    return [Choice(name, **options[name]) for name in names]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -121,6 +89,7 @@ class SavedRun:
         step: training steps behind the model.
         tokenizer, builder, model: as trained.
         machine: where the model is.
+        adapter: what changed the model, or None.
     """
 
     path: Path
@@ -132,6 +101,7 @@ class SavedRun:
     machine: Machine
     resolved: Resolved
     catalogue: Catalogue
+    adapter: ModelAdapter | None = None
 
     def generate(
         self,
@@ -141,6 +111,7 @@ class SavedRun:
         samples: int = 1,
         sampler: Choice | str | None = None,
         seed: int = 0,
+        limits: Limits | None = None,
         on_token: OnToken | None = None,
     ) -> list[Sample]:
         """Go on from a text.
@@ -151,6 +122,7 @@ class SavedRun:
             samples: how many texts.
             sampler: another one than the recipe's.
             seed: decides every draw.
+            limits: in place of the three, where more is to be said.
             on_token: called with the number of the text and the piece that its newest token completes.
 
         Raises:
@@ -158,7 +130,7 @@ class SavedRun:
         """
         choice = Choice(sampler) if isinstance(sampler, str) else sampler
         method = make_sampler(self.resolved, self.catalogue, choice, self.tokenizer, self.vocabulary)
-        limits = Limits(max_tokens=max_tokens, samples=samples, seed=seed)
+        limits = limits or Limits(max_tokens=max_tokens, samples=samples, seed=seed)
         return generate(self.session, method, prompt, limits, step=self.step, on_token=on_token)
 
     def stream(
@@ -196,7 +168,7 @@ class SavedRun:
         Args:
             data: files, folders, globs or corpora; None for the held-out text of the run.
             context_length: tokens that the model may look back on; None for the run's own.
-            evaluator: who judges; None for the first that fits what the run was taught.
+            evaluator: who judges, `accuracy,best=5` with options; None for the first that fits what the run was taught.
             observer: told how far it is.
 
         Raises:
@@ -214,7 +186,7 @@ class SavedRun:
         offered = self._evaluator(evaluator)
         run = RunDirectory(self.path)
         if data:
-            part = split_corpus(open_corpus(data, self.catalogue), 0.0).train
+            part = split_corpus(open_corpus(data, self.catalogue, self.recipe.data), 0.0).train
         else:
             split = self._own_text(observer)
             part = split.held_out
@@ -229,8 +201,21 @@ class SavedRun:
         # The fingerprint that training used, so that its shard of the held-out text is found in the cache.
         rendering = rendering_of(self.resolved, self.builder)
         fingerprint = run.fact(str, "tokenizer")
-        shard = tokenize_split(part, self.tokenizer, fingerprint, cache_directory(), rendering=rendering)
-        text = HeldOut(tokens=shard.tokens, n_bytes=shard.n_bytes, context_length=length)
+
+        def tell(what: str, done: float) -> None:
+            observer.on_preparation(Preparation(what=what, done=done))
+
+        def tokenizing(done: int, total: int) -> None:
+            tell("Tokenizing the text", done / max(total, 1))
+
+        shard = tokenize_split(part, self.tokenizer, fingerprint, cache_directory(), tokenizing, rendering)
+        text = HeldOut(
+            tokens=shard.tokens,
+            n_bytes=shard.n_bytes,
+            context_length=length,
+            lost_bytes=shard.lost_bytes,
+            progress=functools.partial(tell, "Scoring the text"),
+        )
         score = judge(self.session, offered, text, step=self.step)
         if not math.isfinite(score.score):
             raise EngineError(
@@ -245,7 +230,7 @@ class SavedRun:
         evaluated = Evaluated(tokenizer=self.tokenizer, builder=self.builder, model=self.model)
         names = self.builder.evaluators if name is None else (name,)
         if name is not None:
-            self.catalogue.find("evaluator", name)
+            self.catalogue.find("evaluator", split_options(name)[0])
         offered, reasons = find_evaluator(names, evaluated, self.catalogue)
         if offered is None:
             raise UsageError(
@@ -287,14 +272,16 @@ def load_tokenizer(run: RunDirectory, resolved: Resolved) -> Tokenizer:
     return run.load_tokenizer(resolved.offers["tokenizer"], resolved.options["tokenizer"])
 
 
-def restore_model(run: RunDirectory, resolved: Resolved, checkpoint: Checkpoint, model: Model) -> None:
-    """Put a checkpoint's parameters and buffers into the run's model.
+def restore_model(
+    run: RunDirectory, resolved: Resolved, checkpoint: Checkpoint, model: Model, left_out: Set[str] = frozenset()
+) -> None:
+    """Put a checkpoint's parameters and buffers into the run's model, which has those that are `left_out` already.
 
     Raises:
         EngineError: they do not fit; says so when another version of the plugin made them.
     """
     try:
-        checkpoint.restore_model(model)
+        checkpoint.restore_model(model, left_out)
     except EngineError as error:
         maker = Maker(version=run.fact(str, "stages", "model", "version"), offer=resolved.offers["model"])
         if not maker.changed:
@@ -324,8 +311,12 @@ def open_run(path: str | Path, *, catalogue: Catalogue | None = None, device: st
     wanted = resolved.recipe.machine
     machine = pick_machine(device, "auto" if device != "auto" else wanted.precision, wanted.threads)
     builder = make_builder(resolved, tokenizer, catalogue)
-    model = make_model(resolved, Vocabulary.of(tokenizer, builder.special_tokens), builder, machine)
-    restore_model(run, resolved, checkpoint, model)
+    vocabulary = Vocabulary.of(tokenizer, builder.special_tokens)
+    model = make_model(resolved, vocabulary, builder, machine)
+    if "adapter" in resolved.offers:
+        restore_initial(path, model)
+    adapter = adapt(model, resolved, vocabulary)
+    restore_model(run, resolved, checkpoint, model, frozen_by(model, adapter))
     return SavedRun(
         path=path,
         recipe=resolved.recipe,
@@ -336,4 +327,5 @@ def open_run(path: str | Path, *, catalogue: Catalogue | None = None, device: st
         machine=machine,
         resolved=resolved,
         catalogue=catalogue,
+        adapter=adapter,
     )

@@ -13,7 +13,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from pentad.system.errors import EngineError, UsageError
 from pentad.system.files import HeldFiles, hold_whole, locked, write_whole
@@ -120,6 +120,45 @@ def _hold(place: Path, build: Callable[[Path], None]) -> HeldFiles:
         return hold_whole(place)
     except EngineError:
         raise FileNotFoundError(errno.ENOENT, "deleted", str(place)) from None
+
+
+PIPED = ".piped"
+"""How the name of a kept pipe ends."""
+
+
+def keep_pipe(stream: BinaryIO) -> Path:
+    """Read all of a pipe into the cache and return the file, which is named after what it holds.
+
+    A pipe can be read once, and a text is read several times, also by a run that is resumed.
+
+    Raises:
+        UsageError: nothing is piped in.
+        EngineError: the disk is full or the cache cannot be written.
+    """
+    folder = cache_directory() / "pipes"
+    digest = hashlib.sha256()
+    try:
+        folder.mkdir(exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+                file.write(block)
+            empty = file.tell() == 0
+        kept = folder / f"{digest.hexdigest()[:16]}{PIPED}"
+        os.replace(file.name, kept)
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+    if empty:
+        kept.unlink()
+        raise UsageError(
+            "--data - reads what is piped in; found nothing.", "For example: cat *.txt | engine run --data -", code="pipe-empty"
+        )
+    return kept
+
+
+def is_kept_pipe(path: Path) -> bool:
+    """Say whether a file is one that `keep_pipe` made, in the cache."""
+    return path.suffix == PIPED and path.parent == cache_directory() / "pipes"
 
 
 def _lock_of(place: Path) -> Path:

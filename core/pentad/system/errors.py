@@ -7,8 +7,9 @@ Each kind of mistake has a code besides, which stays when the words are mended: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from typing import Any
 
 
 class EngineError(Exception):
@@ -37,6 +38,23 @@ class UsageError(EngineError):
     """The request itself is wrong: an unknown name, an option out of range, a missing file."""
 
     exit_code = 2
+
+
+class OptionsDoNotFit(UsageError):
+    """The text cannot give what options ask for. Where the user left them open, core takes the values that do fit.
+
+    Args:
+        message, hint, code: as for `EngineError`.
+        fitting: names of options of the implementation that raises this, with values that would fit.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, code: str, fitting: Mapping[str, Any]) -> None:
+        super().__init__(message, hint, code=code)
+        self.fitting = dict(fitting)
+
+    def __reduce__(self) -> tuple[Callable[..., EngineError], tuple[str, ...]]:
+        """Say how it is copied."""
+        return partial(type(self), code=self.code, fitting=self.fitting), (self.message, self.hint)
 
 
 class RunDone(UsageError):

@@ -158,10 +158,27 @@ def compiler_for(device: torch.device) -> str | None:
 
 def available_memory() -> int:
     """Return the bytes of memory that are free for this process, or 0 where the system does not tell."""
+    limits = [found for found in (_free_of_machine(), _free_of_group()) if found]
+    return min(limits, default=0)
+
+
+def _free_of_machine() -> int:
     with contextlib.suppress(OSError, ValueError), open("/proc/meminfo") as file:
         for line in file:
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
+    return 0
+
+
+def _free_of_group() -> int:
+    """Return what the control group, a container's say, leaves; 0 where there is none or it sets no limit."""
+    group = "/sys/fs/cgroup"
+    with contextlib.suppress(OSError, ValueError):
+        with open(f"{group}/memory.max") as limit, open(f"{group}/memory.current") as used:
+            left = int(limit.read()) - int(used.read())
+        with open(f"{group}/memory.stat") as file:
+            cached = sum(int(line.split()[1]) for line in file if line.startswith("inactive_file "))
+        return max(0, left + cached)
     return 0
 
 

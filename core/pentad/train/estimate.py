@@ -24,6 +24,7 @@ from pentad.contracts.session import Session
 from pentad.inference.net import CHUNK_LOGITS, ModelNet
 from pentad.system.errors import EngineError
 from pentad.system.machine import peak_memory, resident_bytes
+from pentad.train.memory import refuse_large_batch, state_bytes
 from pentad.train.trainer import Trainer, named_parameters, on_device
 
 TRIAL_STEPS = 5
@@ -69,14 +70,22 @@ def estimate(
         net: the model, freshly initialised.
         make_optimization: makes an `Optimization` of named parameters, or None for a model without any.
         builder, tokens, options, session: as for `Trainer`.
+
+    Raises:
+        UsageError: a step does not fit into memory.
     """
     model, machine = net.model, net.machine
-    copied = ModelNet(copy.deepcopy(model), machine, vocabulary=net.vocabulary)
+    copied = ModelNet(copy.deepcopy(model), machine, vocabulary=net.vocabulary, reference=net.reference)
     optimization = make_optimization(named_parameters(copied.model)) if make_optimization else None
     trainer = Trainer(copied, optimization, builder, tokens, options, session=session)
     flops, activations = _one_row(trainer)
     if machine.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(machine.device)
+    weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
+    rows = -(-options.batch_size // options.gradient_accumulation)
+    logits = 3 * 4 * min(CHUNK_LOGITS.get(machine.device.type, 1 << 26), rows * options.context_length * model.vocab_size)
+    examples = rows * activations + logits
+    refuse_large_batch(2 * weights + examples, examples, machine.device)  # the model and what is measured hold the rest already
     few = max(1, options.batch_size // WARM_UP_SHARE)
     warming = dataclasses.replace(options, batch_size=few, gradient_accumulation=1)
     warm_up = Trainer(copied, optimization, builder, tokens, warming, session=session).step(0, START).seconds
@@ -87,10 +96,7 @@ def estimate(
     if machine.device.type == "cuda":
         memory = torch.cuda.max_memory_allocated(machine.device)
     else:
-        weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
-        rows = -(-options.batch_size // options.gradient_accumulation)
-        logits = 3 * 4 * min(CHUNK_LOGITS["cpu"], rows * options.context_length * model.vocab_size)
-        estimated = _resident_at_start + 2 * weights + _state_bytes(optimization) + rows * activations + logits
+        estimated = _resident_at_start + 2 * weights + state_bytes(optimization) + examples
         memory = max(estimated, peak_memory())  # of small models the modules that training imports are the most
     return Estimate(
         flops_per_step=flops * options.batch_size,
@@ -100,17 +106,6 @@ def estimate(
 
 
 _resident_at_start = resident_bytes()  # with torch imported, before any model is made
-
-
-def _state_bytes(optimization: Optimization | None) -> int:
-    """Return the bytes of the optimizers' states."""
-    return sum(
-        value.numel() * value.element_size()
-        for optimizer in (optimization.optimizers if optimization else ())
-        for entries in optimizer.state.values()
-        for value in entries.values()
-        if isinstance(value, torch.Tensor)
-    )
 
 
 def _one_row(trainer: Trainer) -> tuple[float, int]:

@@ -110,7 +110,7 @@ def _heed(job: Job) -> str:
 def _stopped(job: Job, folder: Path) -> Interrupted:
     return Interrupted(
         f"Stopped at step {job.state.step}; everything up to it is saved.",
-        f"To go on: {to_resume(folder)}",
+        f"To resume: {to_resume(folder)}",
     )
 
 
@@ -182,7 +182,7 @@ def _save(job: Job) -> None:
     if job.run is None:
         return
     keep = job.resolved.recipe.reporting.keep_checkpoints
-    path = save_checkpoint(job.run.path, job.state, job.model, job.optimization, keep)
+    path = save_checkpoint(job.run.path, job.state, job.model, job.optimization, keep, job.left_out)
     job.tell("on_checkpoint", Saved(step=job.state.step, path=path))
 
 

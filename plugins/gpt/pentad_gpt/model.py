@@ -104,6 +104,10 @@ class GPT(Model):
         """Rename the blocks of checkpoints made before 0.2, which called them `blocks`."""
         return {"layers." + name[7:] if name.startswith("blocks.") else name: tensor for name, tensor in tensors.items()}
 
+    def token_parameters(self) -> frozenset[str]:
+        """Return the embeddings, and the head where it is not tied; both may be padded beyond the vocabulary."""
+        return frozenset({"embedding.weight"} if self.head is None else {"embedding.weight", "head.weight"})
+
     def roles(self) -> dict[str, Role]:
         """Return the usual roles; the matrices of experts are "experts", and routers and biases of experts "vector"."""
         roles = super().roles()

@@ -29,7 +29,7 @@ class GPTOptions:
     )
     n_expert: int = option(0, "MLPs per block, of which each token goes through a few; 0 for one that all go through.", ge=0)
     n_expert_active: int = option(2, "MLPs that each token goes through, where there are experts.", ge=1)
-    expert_balance: float = option(0.01, "Factor of the loss that keeps experts equally used.", ge=0)
+    expert_balance: float = option(0.01, "Factor of the loss that keeps experts equally used.", ge=0, inherited=False)
     position: str = option(
         "rotary",
         "How the order of tokens is known: rotated queries and keys, a learned vector per position, or not at all.",
@@ -45,7 +45,9 @@ class GPTOptions:
     )
     bias: bool = option(False, "Add biases in the matrices and in layernorm.")
     tie_embeddings: bool = option(False, "Use the token embedding as the output head too.")
-    dropout: float = option(0.0, "Share of features dropped in training: embeddings, attention, block outputs.", ge=0, lt=1)
+    dropout: float = option(
+        0.0, "Share of features dropped in training: embeddings, attention, block outputs.", ge=0, lt=1, inherited=False
+    )
     logit_softcap: float = option(15.0, "Bound logits smoothly to this size by tanh; 0 leaves them as they are.", ge=0)
     zero_init_projections: bool = option(
         True, "Start each block's output matrices at zero, so that each block starts as nothing."

@@ -24,7 +24,11 @@ class RNNOptions:
     n_embd: int = option(256, "Width of the token embedding.", ge=1)
     n_hidden: int | None = option(None, "Width of the state and of the features; none means n_embd.", ge=1)
     dropout: float = option(
-        0.0, "Share of features dropped in training: embeddings, between layers, before the head.", ge=0, lt=1
+        0.0,
+        "Share of features dropped in training: embeddings, between layers, before the head.",
+        ge=0,
+        lt=1,
+        inherited=False,
     )
     tie_embeddings: bool = option(False, "Use the token embedding as the output head too.")
 

@@ -26,6 +26,9 @@ from pentad.testing import raises_code
         ("3kb", "bytes", 3000),
         ("7b", "bytes", 7),
         ("500steps", "steps", 500),
+        ("1 step", "steps", 1),
+        ("3epochs", "epochs", 3),
+        ("0.5 epoch", "epochs", 0.5),
     ],
 )
 def test_budgets_that_can_be_read(text, unit, amount):
@@ -51,9 +54,11 @@ def test_numbers_are_read_as_they_are_written(number, unit):
 
 
 def test_what_a_budget_pays_for():
-    price = {"flops_per_step": 1e6, "bytes_per_step": 1000.0}
+    price = {"flops_per_step": 1e6, "bytes_per_step": 1000.0, "steps_per_epoch": 12.5}
     assert Budget("steps", 7).steps(**price) == 7
     assert Budget.parse("2.5e6flops").steps(**price) == 2
     assert Budget.parse("4KB").steps(**price) == 4
     assert Budget.parse("1b").steps(**price) == 1  # never nothing
+    assert Budget.parse("3epochs").steps(**price) == 38  # every example at least three times
+    assert Budget.parse("2epochs").steps(**price) == 25
     assert Budget.parse("9s").steps(**price) is None

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from pentad import STAGES, Choice, Implementation, Recipe, option
 from pentad.config.options import describe
 from pentad.config.recipe import TABLES, DataOptions, GenerationOptions, MachineOptions, TrainingOptions, read_tables
-from pentad.registry.catalogue import KINDS, Catalogue, Offer
+from pentad.registry.catalogue import Catalogue
+from pentad.registry.kinds import KINDS
+from pentad.registry.offers import Offer
 from pentad.registry.resolving import resolve
 from pentad.testing import raises_code
 
@@ -73,7 +75,9 @@ def test_a_resolved_recipe_spells_out_every_option():
     tables = tomllib.loads(resolve(recipe(), catalogue()).recipe.to_toml())
     assert tables["model"] == {"name": "gpt", "n_layer": 4, "heads": "none", "note": ""}
     assert {"steps", "budget", "seed", "batch_size"} < set(tables["training"])
-    assert set(tables) == {*STAGES, *TABLES}
+    assert set(tables) == {*STAGES, *TABLES} - {"start"}
+    started = resolve(recipe().replace(start="runs/base"), catalogue()).recipe
+    assert tomllib.loads(started.to_toml())["start"] == {"run": "runs/base"}
 
 
 def refused(tables, code):

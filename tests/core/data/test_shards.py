@@ -21,7 +21,7 @@ from pentad.data import shards
 from pentad.data.pieces import cut
 from pentad.data.shards import sample, tokenize_split, tokenizer_fingerprint, trained_tokenizer
 from pentad.data.split import split_corpus
-from pentad.registry.catalogue import Offer
+from pentad.registry.offers import Offer
 from pentad.testing import raises_code
 
 
@@ -225,7 +225,7 @@ MEMORY = """
     from pentad import END_OF_TEXT
 
     class Words:
-        vocab_size, end_of_text = 60_000, 1
+        vocab_size, end_of_text, lossless = 60_000, 1, True
         def encode_batch(self, texts):
             return [np.frombuffer(text.encode()[: len(text) // 4 * 4], dtype=np.uint32) % 50_000 + 2 for text in texts]
 

@@ -363,3 +363,25 @@ def test_a_text_is_scored_token_by_token(fakes, cpu, context_length):
         nats = -sum(float(logits[at - 1, ids[at]]) for at in range(11, len(ids)))
         assert score.nats == pytest.approx(nats, rel=1e-5)
     assert session.score("", prompt="some").nats == 0.0
+
+
+def test_no_sequence_ends_before_its_minimum(fakes, cpu):
+    model = model_of(fakes, bias={END: 8.0})  # wants to end at once
+    assert tokens_of(model, cpu, samples=4) == [[]] * 4
+    for sequence in tokens_of(model, cpu, samples=4, min_tokens=5):
+        assert len(sequence) >= 5 and END not in sequence
+
+
+def test_the_end_can_be_ignored(fakes, cpu):
+    model = model_of(fakes, bias={END: 8.0})
+    ends = {event.sequence: event.ended for event in events_of(model, cpu, samples=3, ignore_end=True) if event.ended}
+    assert ends == dict.fromkeys(range(3), "length")
+
+
+def test_a_stop_text_ends_what_is_written(fakes, cpu):
+    session = text_session(text_model(fakes, b"one two three"), cpu, fakes)
+    (cut,) = generate(session, Draw(), "", Limits(max_tokens=40, stop=("nothing", " t")))
+    assert (cut.text, cut.ended) == ("one", "text")
+    session = text_session(text_model(fakes, b"one two three"), cpu, fakes)
+    (whole,) = generate(session, Draw(), "", Limits(max_tokens=13, stop=("threes",)))
+    assert (whole.text, whole.ended) == ("one two three", "length")

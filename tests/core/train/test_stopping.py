@@ -39,7 +39,7 @@ def test_folders_are_quoted_in_what_goes_on(text, tmp_path, tiny_recipe):
     folder = tmp_path / "my run[1]"
     with raises_code("interrupted") as caught:
         run(tiny_recipe(text, steps=8), out=folder, observers=[Stopping(signal.SIGINT, step=3)])
-    assert caught.value.hint == f"To go on: engine resume '{folder}'"
+    assert caught.value.hint == f"To resume: engine resume '{folder}'"
     resume(folder)
     with raises_code("run-done") as done:
         resume(folder)

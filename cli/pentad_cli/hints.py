@@ -1,0 +1,136 @@
+"""What was probably meant: by a word of elsewhere, an option of another implementation, a name of another stage, a file."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pentad.config.options import describe
+from pentad.config.recipe import TABLES
+from pentad.config.stages import STAGES
+from pentad.registry.catalogue import Catalogue
+from pentad.system.errors import EngineError, UsageError, did_you_mean
+from pentad_cli.started import shell_word
+from pentad_cli.synonyms import COMMANDS, NAMES, OPTIONS
+
+if TYPE_CHECKING:
+    import click
+
+
+def command_hint(word: str, known: Sequence[str]) -> str:
+    """Return what to type for an unknown command."""
+    for name in COMMANDS.get(word.lower(), ()):
+        if name.startswith("--") or name.split()[0] in known:
+            return f"Use engine {name}."
+    if Path(word).exists():
+        return f"To train on it: engine run --data {shell_word(word)}"
+    return did_you_mean(word, known) or "engine --help lists the commands."
+
+
+def name_hint(stage: str, name: str, catalogue: Catalogue) -> str:
+    """Return what to type for a name that no implementation of a stage has; empty where nothing better is known."""
+    installed = {offer.name for offer in catalogue.offers(stage)}
+    listed = f"Installed: {', '.join(sorted(installed)) or 'none'}."
+    word = name.lower().replace("_", "-")
+    for suggestion in NAMES.get(stage, {}).get(word, ()):
+        if suggestion.split()[0] in installed:
+            return f"Use --{stage} {suggestion}. {listed}"
+    if word in installed:
+        return f"Use --{stage} {word}."
+    for other in STAGES:
+        if other != stage and name in {offer.name for offer in catalogue.offers(other)}:
+            return f"{name} is {_a(other)}: --{other} {name}. {listed}"
+    return ""
+
+
+def with_name_hint(error: UsageError, stage: str, name: str, catalogue: Catalogue) -> UsageError:
+    """Return the error of an unknown name with a better hint, where there is one."""
+    hint = name_hint(stage, name, catalogue) if error.code == "unknown-name" else ""
+    return UsageError(error.message, hint, code=error.code) if hint else error
+
+
+def _a(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
+
+
+def option_hint(flag: str, known: Sequence[str], stages: Iterable[str], catalogue: Catalogue | None) -> str:
+    """Return what to type for an unknown option; empty where nothing is near.
+
+    Args:
+        flag: as it was typed, `--learning-rate`.
+        known: the flags that the command has.
+        stages: the stages whose implementation it lets the user choose.
+        catalogue: what is installed, or None where the command does not look.
+    """
+    word = flag.lstrip("-").lower().replace("_", "-")
+    for target in OPTIONS.get(word, ()):
+        words = f"--{target}".split()
+        if all(part in known or not part.startswith("--") or words[0] == "--sampler" for part in words) and words[0] in known:
+            return f"Use {' '.join(words)}."
+    ends = [known_flag for known_flag in known if "." in known_flag and _behind(known_flag) == word.rpartition(".")[2]]
+    ends = ends if word.count(".") <= 1 else []
+    same = [known_flag for known_flag in ends if "." not in word or known_flag.startswith(f"--{word.partition('.')[0]}.")]
+    if same:
+        return f"Did you mean {' or '.join(same)}?"
+    if ends and word.partition(".")[0] in STAGES:
+        return f"Did you mean {' or '.join(ends)}?"
+    another = _of_another(word, list(stages), catalogue) if catalogue else ""
+    return another or _of_another_command(word) or _near(flag, known)
+
+
+def _behind(flag: str) -> str:
+    return flag.rpartition(".")[2]
+
+
+def _of_another(word: str, stages: list[str], catalogue: Catalogue) -> str:
+    """Say whose option it is, or which implementation or stage is called like it."""
+    stage, dot, option = word.rpartition(".")
+    for each in [stage] if dot and stage in STAGES else stages if not dot else []:
+        owners = []
+        for offer in catalogue.offers(each):
+            with contextlib.suppress(EngineError):  # a broken one has no options to name
+                owners += [offer.name] if option in {spec.flag for spec in describe(offer.options)} else []
+        if owners and each in stages:
+            return (
+                f"{option} is an option of the {each} {' and '.join(owners)}: use --{each} {owners[0]} --{each}.{option} VALUE."
+            )
+        if owners:
+            return f"It belongs to the {each}, which engine run chooses."
+    for each in stages:
+        if word in {offer.name for offer in catalogue.offers(each)}:
+            return f"Use --{each} {word}."
+        if hint := name_hint(each, word, catalogue) if word in NAMES.get(each, {}) else "":
+            return hint
+    return ""
+
+
+def _near(flag: str, known: Sequence[str]) -> str:
+    near = did_you_mean(flag, known)
+    if near:
+        return near
+    # `--n-layr` is meant as `--model.n-layer`: compare with what stands behind the dot.
+    behind = {_behind(word): word for word in known if "." in word}
+    meant = did_you_mean(flag.lstrip("-"), behind).removeprefix("Did you mean ").removesuffix("?")
+    return f"Did you mean {behind[meant]}?" if meant else ""
+
+
+def _of_another_command(word: str) -> str:
+    if word in STAGES:
+        return f"A run keeps its {word}; engine run --{word} NAME chooses one."
+    if any(word == spec.flag for options in TABLES.values() for spec in describe(options)):
+        return f"--{word} is an option of engine run."
+    return ""
+
+
+def extra_argument_hint(command: str, words: str, context: click.Context, catalogue: Catalogue | None) -> str:
+    """Return what to type for an argument that the command does not take: a file for --data, a name for its stage."""
+    known = {flag for param in context.command.get_params(context) for flag in param.opts}
+    if "--data" in known and Path(words).exists():
+        return f"Use {command} --data {shell_word(words)}"
+    for stage in STAGES if catalogue else ():
+        assert catalogue is not None
+        if f"--{stage}" in known and words in {offer.name for offer in catalogue.offers(stage)}:
+            return f"Use {command} --{stage} {words}"
+    return ""
