@@ -31,6 +31,7 @@ _MARKS = {  # the longer ones first: that of UTF-16 begins that of UTF-32
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+_MARKED = tuple({mark[:1] for mark in _MARKS})
 _UTF8 = ("auto", "utf-8")
 _PLAIN = DataOptions()
 
@@ -71,7 +72,7 @@ def decoded(file: BinaryIO, name: str, encoding: str = "auto") -> Iterator[str]:
     """
     codec = codec_of(encoding)
     block = _beginning(file)
-    if codec == "auto":
+    if codec == "auto" and block[:1] in _MARKED:
         codec = next((found for mark, found in _MARKS.items() if block.startswith(mark)), codec)
     decoder = codecs.getincrementaldecoder("utf-8" if codec in _UTF8 else codec)()
     offset = 0
