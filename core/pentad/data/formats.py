@@ -118,7 +118,7 @@ _OTHER_ENCODING = (
 
 def _nul_hint(data: bytes) -> str:
     start = data[:1000]
-    if start.count(0) * 3 < len(start) or not any(start):
+    if start.count(0) * 5 < 2 * len(start) or not any(start):
         return _BINARY
     order = "le" if start[1::2].count(0) > start[::2].count(0) else "be"
     return f"If it is UTF-16, say --encoding utf-16-{order}. Else it is a binary file: leave it out of --data."
