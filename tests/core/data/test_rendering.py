@@ -310,6 +310,6 @@ def test_what_a_tokenizer_loses_of_the_learned_text_is_counted(shard_of, fakes):
 
     asked = shard_of([chat("é?", "4é")], Chat(), tokenizer=Ascii(fakes.ByteLike()))
     assert (asked.n_bytes, asked.lost_bytes) == (3, 2)
-    assert shard_of([chat("é?", "4é")], Chat()).lost_bytes == 0
+    assert shard_of([chat("é", "4é")], Chat()).lost_bytes == 0  # another text, as the cache goes by text and fingerprint
     plain = shard_of([chat("é?", "4é")], Plain(), tokenizer=Ascii(fakes.ByteLike()))
     assert plain.lost_bytes == 4
