@@ -12,9 +12,7 @@ from pentad.testing import raises_code
 PLUGIN = """
 import numpy as np
 import torch
-from pentad import (
-    Batch, CrossEntropy, Evaluator, ExampleBuilder, Implementation, Model, Objective, Output, RunEvaluator, Tokenizer, hookimpl, utf8
-)
+from pentad import Batch, Evaluator, ExampleBuilder, Implementation, Model, Objective, RunEvaluator, Tokenizer, hookimpl, utf8
 
 
 class WrongTokenizer(Tokenizer):
