@@ -25,7 +25,7 @@ from pentad.system.errors import UsageError, did_you_mean
 class DataOptions:
     """The text: the table `[data]`."""
 
-    sources: tuple[str, ...] = option((), "Names of corpora, files, folders or globs.")
+    sources: tuple[str, ...] = option((), "Names of corpora, files, folders or globs; options stand behind: NAME,option=value.")
     held_out: float = option(0.1, "Share of the text's bytes that is held out of training, for evaluation.", ge=0, lt=1)
     held_out_sources: tuple[str, ...] = option((), "Text for evaluation, instead of a share of the sources.")
     validation: float = option(
