@@ -148,9 +148,30 @@ def _describe(offer: Offer[Any]) -> None:
     rows = [(spec.flag, _default(spec.default), _help(spec)) for spec in specs]
     say(table(rows, header=("option", "default", ""), styles=["cyan", "green"]))
     say()
-    example = f"--{offer.kind} {offer.name} --{offer.kind}.{specs[0].flag} {_default(specs[0].default)}"
-    if offer.kind in STAGES:
-        say(paint(f"engine run {example}", "dim"))
+    say(paint(_example(offer, specs[0]), "dim"))
+
+
+def _spelled(offer: Offer[Any], spec: OptionSpec) -> str:
+    """Return how an option is named: as a flag, or behind the name of what a command may take many of."""
+    behind = offer.kind in ("corpus", "reader", "evaluator")
+    return f"{offer.name},{spec.flag}=" if behind else f"--{offer.table}.{spec.flag}"
+
+
+def _example(offer: Offer[Any], spec: OptionSpec) -> str:
+    """Return a command that sets an option, in the way in which the kind's options are set."""
+    flag, value = f"--{offer.table}.{spec.flag}", shlex.quote(_default(spec.default))
+    behind = shlex.quote(f"{offer.name},{spec.flag}={_default(spec.default)}")
+    if offer.kind == "observer":
+        return f"engine run --observe {offer.name} {flag} {value}"
+    if offer.kind == "executor":
+        return f"engine compare --executor {offer.name} {flag} {value}"
+    if offer.kind == "evaluator":
+        return f"engine evaluate RUN --with {behind}"
+    if offer.kind == "corpus":
+        return f"engine run --data {behind}"
+    if offer.kind == "reader":
+        return f"engine run --data {shlex.quote(f'FILE{offer.name},{spec.flag}={_default(spec.default)}')}"
+    return f"engine run --{offer.kind} {offer.name} {flag} {value}"
 
 
 def _default(value: Any) -> str:
@@ -176,7 +197,7 @@ def _facts(offer: Offer[Any]) -> dict[str, Any]:
         facts["options"] = [
             {
                 "name": spec.name,
-                "flag": f"--{offer.table}.{spec.flag}",
+                "flag": _spelled(offer, spec),
                 "type": spec.type.__name__,
                 "optional": spec.optional,
                 "default": spec.default,
