@@ -101,7 +101,6 @@ def test_the_commands_that_the_end_names_work(cli: Cli, text: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX pipes")
 def test_a_run_that_nobody_reads_goes_on_in_silence(text: Path, cache: Path, tmp_path: Path) -> None:
 
-
     process = subprocess.Popen(
         command("run", "--data", text, "--steps", "2", "--out", "r", *TINY),
         cwd=tmp_path,
