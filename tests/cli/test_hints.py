@@ -123,3 +123,5 @@ def test_what_is_not_installed_is_installed_from_the_checkout() -> None:
     assert (place / "pyproject.toml").is_file() and " -m pip install --editable " in told
     assert runnable("pip install pentad-nowhere").endswith("-m pip install pentad-nowhere")
     assert runnable("pip install torch") == "pip install torch"
+    assert runnable("pip install pentad-gpt==0.0.1").endswith(" pentad-gpt==0.0.1")  # the sources here are of another version
+    assert "make -C " in runnable("pip install pentad brings the default plugins.")
