@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check
 # make run ARGS="--data my.txt --budget 10m": what `engine run` is called with.
 ARGS ?=
 
-.PHONY: help run test lint bench docs clean
+.PHONY: help run test attack lint bench docs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -22,6 +22,9 @@ run: $(VENV)/.ready ## Train on the built-in corpus, or with ARGS="--data my.txt
 
 test: $(VENV)/.ready-dev ## Run the tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+attack: $(VENV)/.ready-dev ## Kill, damage and fuzz runs (ARGS=--quick: under 2 minutes)
+	$(BIN)/python -m tests.attack $(ARGS)
 
 lint: $(VENV)/.ready-dev ## Check style and types
 	$(BIN)/ruff check .

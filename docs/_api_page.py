@@ -13,7 +13,8 @@ from _markdown import NOTICE, docstring, table
 
 import pentad
 import pentad.tools
-from pentad.registry.catalogue import KINDS
+import pentad_cli.tools
+from pentad.registry.kinds import KINDS
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -28,6 +29,8 @@ _CHAPTERS: dict[str, tuple[str, ...]] = {
     "Sampler": ("contracts.sampler",),
     "Session": ("contracts.session",),
     "Evaluator": ("contracts.evaluator",),
+    "Adapter": ("contracts.adapter",),
+    "Corpora, readers and commands": (),
     "Running": ("config.recipe", "pipeline", "runs.saved_run", "contracts.observer", "contracts.executor"),
     "Stages one by one": ("registry.making", "train.trainer"),
     "What is installed": ("registry.catalogue",),
@@ -38,13 +41,29 @@ _CHAPTERS: dict[str, tuple[str, ...]] = {
 _BESIDE = {"contracts.observer": ("Preparation", "Plan", "Step", "Evaluation", "Sample", "Saved")}
 """Names that are no part of `pentad.__all__` and that its names speak of, by module."""
 
-_CONFORMANCE = {
-    "Tokenizer": ("tokenizer", "TokenizerConformance"),
-    "Example builder": ("builder", "ExampleBuilderConformance"),
-    "Model": ("model", "ModelConformance"),
-    "Optimizer": ("optimizer", "OptimizerConformance"),
-    "Sampler": ("sampler", "SamplerConformance"),
+_CONFORMANCE: dict[str, tuple[tuple[str, str], ...]] = {
+    "Tokenizer": (("stages/tokenizer", "TokenizerConformance"),),
+    "Example builder": (
+        ("stages/builder", "ExampleBuilderConformance"),
+        ("stages/policy", "PolicyBuilderConformance"),
+    ),
+    "Model": (("stages/model", "ModelConformance"),),
+    "Optimizer": (("stages/optimizer", "OptimizerConformance"),),
+    "Objective": (("stages/objective", "ObjectiveConformance"),),
+    "Sampler": (("stages/sampler", "SamplerConformance"),),
+    "Session": (("stages/decoder", "DecoderConformance"),),
+    "Evaluator": (("beside/evaluator", "EvaluatorConformance"),),
+    "Running": (
+        ("beside/observer", "ObserverConformance"),
+        ("beside/executor", "ExecutorConformance"),
+    ),
+    "Corpora, readers and commands": (
+        ("beside/corpus", "CorpusConformance"),
+        ("beside/reader", "ReaderConformance"),
+        ("beside/command", "CommandConformance"),
+    ),
 }
+"""Chapter to the classes of the kit that check its contracts: file and name."""
 
 _WIDTH = 110
 
@@ -56,8 +75,11 @@ contract that a plugin would notice raises the hook API version.
 Hook API version: **{version}**. A plugin module may say `pentad_api = {version}`; one that asks for more than the installed
 core speaks is listed by `engine plugins` as not loaded, with the reason.
 
-A step-by-step introduction is the [plugin tutorial](plugin-tutorial.md); the options of every shipped implementation stand in
-the [command reference](cli.md)."""
+What is marked `@abstractmethod` must be written by who subclasses; everything else has the default that its description
+tells. A `@property` may as well be a plain attribute of the class.
+
+A step-by-step introduction is the [plugin tutorial](plugin-tutorial.md); what a plugin may offer, and what its factories are
+given, is in [Plugins](plugins.md); the options of every shipped implementation are in the [command reference](cli.md)."""
 
 
 @dataclass(frozen=True)
@@ -91,24 +113,33 @@ def api_page(root: Path) -> str:
         for stem in stems:
             names = [name for name in modules[stem].names if name in left]
             left -= set(names)
-            parts += [docstring(modules[stem].text)] if title in _CONFORMANCE and stem != "data.shuffling" else []
+            parts += [docstring(modules[stem].text)] if title in _CONFORMANCE and stem.startswith("contracts.") else []
             parts += [_section(modules[stem].names[name], f"pentad.{name}") for name in names]
             beside = _BESIDE.get(stem, ())
             parts += [_section(modules[stem].names[name], f"pentad.{stem}.{name}") for name in beside]
-        if title in _CONFORMANCE:
-            parts.append(_checks(core / "testing", *_CONFORMANCE[title]))
+        parts += [_checks(core / "testing", *place) for place in _CONFORMANCE.get(title, ())]
     left -= {"hookimpl"}
     if left:
         raise SystemExit(f"docs/_api_page.py: no chapter holds {', '.join(sorted(left))}")
     parts.append("## For commands and executors\n\n" + docstring(modules["tools"].text))
     for stem, names in pentad.tools.PLACES.items():
         parts += [_section(modules[stem].names[name], f"pentad.tools.{name}") for name in names if name in modules[stem].names]
+    parts.append(_of_the_command_line(root / "cli" / "pentad_cli"))
     parts.append(_kit(core / "testing"))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def _of_the_command_line(folder: Path) -> str:
+    """Return the chapter of what plugins' commands take from the command line."""
+    parts = ["## For commands of plugins", docstring(Module(folder / "tools.py").text)]
+    for stem, names in pentad_cli.tools.PLACES.items():
+        module = Module(folder / f"{stem}.py")
+        parts += [_section(module.names[name], f"pentad_cli.tools.{name}") for name in names]
+    return "\n\n".join(parts)
+
+
 def _hooks(module: Module) -> str:
-    kinds = {hook: (kind, record) for kind, (hook, record, _) in KINDS.items()}
+    kinds = {hook: (kind, record) for kind, (hook, record, *_) in KINDS.items()}
     sentence, _, code = module.text.partition("\n\n")
     parts = ["## Hooks", sentence, f"```python\n{code}\n```", "### pentad.hookimpl"]
     parts.append(
@@ -180,7 +211,8 @@ def _function(node: _Function) -> str:
     decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
     returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
     if "property" in decorators:
-        return f"{node.name}{returns.replace(' -> ', ': ')}"
+        mark = "@abstractmethod " if "abstractmethod" in decorators else ""
+        return f"{mark}@property {node.name}{returns.replace(' -> ', ': ')}"
     marks = "".join(f"@{word} " for word in decorators if word in ("abstractmethod", "classmethod", "staticmethod"))
     return _wrapped(f"{marks}def {node.name}(", _arguments(node), f"){returns}")
 
@@ -239,13 +271,27 @@ def _field(node: ast.AnnAssign) -> str:
 
 
 def _checks(testing: Path, stem: str, name: str) -> str:
-    """Return the promises of a stage: the checks of its conformance class, one sentence each."""
-    path = testing / f"{stem}.py"
-    if not path.is_file():
-        return ""
+    """Return the promises that a conformance class checks, one sentence each."""
     base = _all_checks(Module(testing / "conformance.py").names["Conformance"])
-    rows = [*base, *_all_checks(Module(path).names[name])]
+    shared = [] if name == "CommandConformance" else base
+    rows = [*shared, *_own_checks(testing, testing / f"{stem}.py", name)]
     return f"What `pentad.testing.{name}` checks:\n\n" + table(("check", "promise"), rows)
+
+
+def _own_checks(testing: Path, path: Path, name: str) -> list[tuple[str, str]]:
+    """Return the checks of a class and of those that it inherits from, but for the base of all."""
+    module = Module(path)
+    node = module.names[name].node
+    assert isinstance(node, ast.ClassDef)
+    places = {
+        alias.name: testing.parent / f"{source.module.removeprefix('pentad.').replace('.', '/')}.py"
+        for source in module.tree.body
+        if isinstance(source, ast.ImportFrom) and source.module and source.module.startswith("pentad.testing.")
+        for alias in source.names
+    }
+    bases = [ast.unparse(base) for base in reversed(node.bases)]
+    above = [row for base in bases if base != "Conformance" for row in _own_checks(testing, places[base], base)]
+    return [*above, *_all_checks(module.names[name])]
 
 
 def _all_checks(found: Name) -> list[tuple[str, str]]:
@@ -264,5 +310,5 @@ def _kit(testing: Path) -> str:
         if name in shown:
             parts.append(_section(shown[name], f"pentad.testing.{name}"))
     stages = [f"`pentad.testing.{name}`" for name in pentad.testing.__all__ if name not in shown]
-    parts.append(f"One class a stage: {', '.join(stages)}. Their checks stand with the contract of the stage, above.")
+    parts.append(f"One class for each contract: {', '.join(stages)}. Their checks stand with the contract, above.")
     return "\n\n".join(parts)

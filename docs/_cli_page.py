@@ -13,7 +13,9 @@ from _markdown import NOTICE, table
 
 from pentad.config.options import OptionSpec, describe
 from pentad.config.stages import STAGE_SPECS, STAGES
-from pentad.registry.catalogue import KINDS, Catalogue, Offer
+from pentad.registry.catalogue import Catalogue
+from pentad.registry.kinds import KINDS
+from pentad.registry.offers import Offer
 from pentad_cli.group import engine
 from pentad_cli.stage_command import SpecOption, StageCommand
 

@@ -173,3 +173,10 @@ def read_text(given: str | None, what: str) -> str:
             "Convert it, for example with iconv.",
             code="text-not-utf8",
         ) from None
+
+
+def strict_option() -> click.Option:
+    """Declare --strict, for commands that read a run's newest checkpoint."""
+    return click.Option(
+        ["--strict"], is_flag=True, help="Fail where the newest checkpoint is damaged, in place of using an older one."
+    )

@@ -125,8 +125,17 @@ class PlainDisplay(Display):
 def score_words(event: Evaluation, unit: str = "bits per byte") -> str:
     """Say the primary score: `2.345 bits per byte`, or for another evaluator `masked-accuracy 0.412`."""
     if event.primary == "bits_per_byte":
-        return f"{event.score:.3f} {unit}"
+        return f"{event.score:.3f} {unit}{'' if event.lossless else ' (lossy)'}"
     return f"{visible_line(event.primary.replace('_', ' '))} {event.score:.3f}"
+
+
+def lossy_words(event: Evaluation) -> str:
+    """Say what part of a score is charged for bytes that the tokenizer lost."""
+    lost = event.scores["lost_bytes"]
+    return (
+        f"{8 * lost / max(event.n_bytes, 1):.3f} of it for {plural(int(lost), 'byte')} ({lost / max(event.n_bytes, 1):.1%}) "
+        "that the tokenizer loses, 8 bits each: it does not compare with lossless ones"
+    )
 
 
 def is_first_process() -> bool:
@@ -174,6 +183,8 @@ def result_lines(result: RunResult, stream: TextIO) -> list[str]:
     if result.evaluation:
         score = paint(score_words(result.evaluation), "bold green", stream)
         lines.append(f"  {score} on the held-out text")
+        if not result.evaluation.lossless:
+            lines.append(paint(f"  {lossy_words(result.evaluation)}", "yellow", stream))
         if not math.isnan(result.evaluation.loss):
             detail = f"loss {result.evaluation.loss:.3f} nats per token, perplexity {result.evaluation.perplexity:.1f}"
             lines.append(paint(f"  {detail}", "dim", stream))

@@ -14,7 +14,8 @@ from typing import TextIO
 
 import click
 
-from pentad.system.errors import EngineError, UsageError
+from pentad.registry.failures import plugin_failure
+from pentad.system.errors import EngineError, UsageError, is_out_of_memory
 from pentad_cli.output import paint, say
 from pentad_cli.started import runnable
 from pentad_cli.text import size, visible_line
@@ -41,32 +42,17 @@ def as_engine_error(error: BaseException) -> EngineError:
             "Choose a shorter name.",
             code="name-too-long",
         )
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         return _out_of_memory(str(error))
+    of_plugin = plugin_failure(error)
+    if of_plugin is not None:
+        return of_plugin
     first = (str(error).strip().splitlines() or [""])[0]
     return EngineError(
         f"Something unforeseen went wrong ({type(error).__name__}: {first}).",
         "This is a bug in pentad or in a plugin: report it with what the same command with --debug shows.",
         code="bug",
     )
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """Tell by the type where there is one; on a CPU and on mps torch raises a RuntimeError."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    if isinstance(error, OSError):
-        return error.errno == errno.ENOMEM
-    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _OUT_OF_MEMORY)
-
-
-_OUT_OF_MEMORY = (
-    "can't allocate memory",
-    "not enough memory",  # Windows
-    "out of memory",
-    "Invalid buffer size",  # mps
-    "Storage size calculation overflowed",
-)
 
 
 def _out_of_memory(message: str) -> EngineError:
@@ -109,6 +95,12 @@ def _from_click(error: click.ClickException) -> EngineError:
             f"{error.param.opts[0]}: {error.message}", getattr(error.param, "help", "") or more, error.param.type
         )
     extra = re.fullmatch(r"Got unexpected extra arguments? \((.*)\)", error.message, re.DOTALL)
+    if extra and any(os.path.exists(word) for word in extra[1].split()):
+        return UsageError(
+            f"{command} expects nothing more, found {extra[1]!r}.",
+            'A shell replaces *.txt by many names: put it in quotes (--data "*.txt"), or repeat the flag for each file.',
+            code="unexpected-argument",
+        )
     if extra:
         return UsageError(
             f"{command} expects nothing more, found {extra[1]!r}.",

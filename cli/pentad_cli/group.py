@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import functools
 import importlib
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import click
 
-from pentad.registry.catalogue import Catalogue, Offer
+from pentad.registry.catalogue import Catalogue
+from pentad.registry.offers import Offer
 from pentad.system.errors import EngineError, UsageError
 from pentad_cli.output import terminal_width
 
@@ -57,9 +59,9 @@ def installed() -> Catalogue:
     return Catalogue()
 
 
-def plugin_commands() -> dict[str, Offer[Any]]:
+def plugin_commands(catalogue: Catalogue | None = None) -> dict[str, Offer[Any]]:
     """Return the commands of plugins by the name that calls them: the full one where the bare one is taken."""
-    offers = installed().offers("command")
+    offers = (catalogue or installed()).offers("command")
     names = [offer.name for offer in offers] + list(BUILT_IN)
     return {offer.name if names.count(offer.name) == 1 else offer.full_name: offer for offer in offers}
 
@@ -98,11 +100,16 @@ class EngineGroup(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Note whether --debug stands anywhere, for what is shown before its command is parsed."""
         ctx.meta["pentad_cli.debug"] = "--debug" in args
-        return super().parse_args(ctx, args)
+        # Looked up before click parses, which may show the help and end.
+        files = plugin_files(args)
+        ctx.obj = Catalogue(plugin_files=files) if files else None
+        rest = super().parse_args(ctx, args)
+        ctx.meta["pentad_cli.plugin_files"] = files
+        return rest
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names: built-in ones in the order of work, then those of plugins."""
-        return [*BUILT_IN, *plugin_commands()]
+        return [*BUILT_IN, *plugin_commands(ctx.obj)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command and return it.
@@ -113,8 +120,8 @@ class EngineGroup(click.Group):
         if cmd_name in BUILT_IN:
             module, _, attribute = BUILT_IN[cmd_name].place.partition(":")
             command = getattr(importlib.import_module(f"pentad_cli.commands.{module}"), attribute)
-        elif cmd_name in plugin_commands():
-            command = self._of_plugin(plugin_commands()[cmd_name])
+        elif cmd_name in plugin_commands(ctx.obj):
+            command = self._of_plugin(plugin_commands(ctx.obj)[cmd_name])
         else:
             return None
         assert isinstance(command, click.Command)
@@ -142,16 +149,24 @@ class EngineGroup(click.Group):
                 raise click.NoSuchOption(args[0], ctx=ctx)
             from pentad_cli.hints import command_hint
 
-            raise UsageError(
-                f"engine has no command {args[0]!r}.", command_hint(args[0], self.list_commands(ctx)), code="unknown-command"
-            )
-        return args[0] if command else None, command, args[1:]
+            hint = command_hint(args[0], self.list_commands(ctx))
+            if "--plugin" in args:
+                hint = f"A file's command stands behind it: engine --plugin FILE {args[0]}."
+            raise UsageError(f"engine has no command {args[0]!r}.", hint, code="unknown-command")
+        return args[0] if command else None, command, [*self._passed_on(ctx, command), *args[1:]]
+
+    def _passed_on(self, ctx: click.Context, command: click.Command | None) -> list[str]:
+        """Return the files of --plugin before the command as a command that takes --plugin itself wants them."""
+        takes = command is not None and any("--plugin" in param.opts for param in command.params)
+        files = ctx.meta.get("pentad_cli.plugin_files", []) if takes else []
+        return [word for file in files for word in ("--plugin", file)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands with their summaries, importing none."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, command.summary) for name, command in BUILT_IN.items()])
-        added = [(name, f"{offer.record.summary} ({offer.distribution})") for name, offer in plugin_commands().items()]
+        offers = plugin_commands(ctx.obj).items()
+        added = [(name, f"{offer.record.summary} ({offer.distribution})") for name, offer in offers]
         if added:
             with formatter.section("Commands of plugins"):
                 formatter.write_dl(added)
@@ -161,9 +176,22 @@ class EngineGroup(click.Group):
         from click.shell_completion import CompletionItem
 
         summaries = {name: command.summary for name, command in BUILT_IN.items()}
-        summaries |= {name: offer.record.summary for name, offer in plugin_commands().items()}
+        summaries |= {name: offer.record.summary for name, offer in plugin_commands(ctx.obj).items()}
         items = [CompletionItem(name, help=text) for name, text in summaries.items() if name.startswith(incomplete)]
         return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+def plugin_files(args: Sequence[str]) -> list[str]:
+    """Return what --plugin names before the command."""
+    files: list[str] = []
+    words = iter(args)
+    for word in words:
+        flag, equals, value = word.partition("=")
+        if not word.startswith("-"):
+            break
+        if flag == "--plugin":
+            files.append(value if equals else next(words, ""))
+    return files
 
 
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -179,6 +207,13 @@ engine = EngineGroup(
     help=_HELP,
     params=[
         click.Option(["--debug"], is_flag=True, expose_value=False, help="Show the traceback of a failure."),
+        click.Option(
+            ["--plugin"],
+            multiple=True,
+            expose_value=False,
+            metavar="FILE",
+            help="Load a plugin that is a Python file, also for its own commands. May be repeated.",
+        ),
         click.Option(
             ["--version"], is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version."
         ),

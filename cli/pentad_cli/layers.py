@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pentad.config.recipe import flat
+from pentad.config.recipe import ADAPTER, flat
 from pentad.config.stages import STAGES
 from pentad.registry.catalogue import Catalogue
 from pentad.system.errors import UsageError
 
 Tables = dict[str, dict[str, Any]]
+"""The tables of a recipe by name, each with its keys in snake case and its values as a file or a flag gave them."""
 
 _LISTS = ("sources", "held_out_sources")
 """What is a list in `[data]`; a single word is a list of one, whatever commas are in it."""
@@ -42,7 +43,7 @@ def lay_over(lower: Mapping[str, Any], upper: Mapping[str, Any], catalogue: Cata
             )
         below = merged.get(name, {})
         values = flat(table) if name in STAGES else {key.replace("-", "_"): value for key, value in table.items()}
-        if name in STAGES:
+        if name in (*STAGES, ADAPTER):
             below = below if _same(name, below.get("name"), values.get("name"), catalogue) else {}
         if name == "training":
             values = _one_end(values)

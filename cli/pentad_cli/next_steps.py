@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from pentad.contracts.observer import Plan, RunResult
-from pentad.registry.catalogue import Catalogue, Offer
+from pentad.registry.catalogue import Catalogue
+from pentad.registry.offers import Offer
 from pentad.system.errors import EngineError
 from pentad_cli.started import engine_word, shell_word
 from pentad_cli.text import visible_line
 
-_SWITCHES = ("--json", "--debug", "--dry-run", "--drop-duplicates")
+_SWITCHES = ("--json", "--debug", "--dry-run", "--drop-duplicates", "--strict")
 _LEFT_OUT = ("--json", "--debug", "--out", "--model")
 """What is not repeated for the same run with another model; nor are the model's options."""
 
@@ -118,6 +119,6 @@ def opening(plan: Plan | None, catalogue: Catalogue) -> str:
     if plan is None:
         return ""
     with contextlib.suppress(EngineError):
-        first = next(open_corpus(plan.recipe.data.sources, catalogue).pieces(), None)
+        first = next(open_corpus(plan.recipe.data.sources, catalogue, plan.recipe.data).pieces(), None)
         return first.text[:2000] if first else ""
     return ""

@@ -1,6 +1,6 @@
 """A new plugin distribution, written from templates: it installs, passes its tests and is listed as it is.
 
-The templates are files in `templates/`, `common` for every stage and one folder a stage; `${name}` and the like are filled in.
+The templates are files in `templates/`: `common` for all, and one folder for each kind; `${name}` and the like are filled in.
 """
 
 from __future__ import annotations
@@ -19,13 +19,23 @@ from pentad.config.stages import STAGE_SPECS
 from pentad.registry.catalogue import Catalogue
 from pentad.system.errors import UsageError
 
+_DEPENDENCIES: dict[str, tuple[str, ...]] = {
+    **{name: spec.dependencies for name, spec in STAGE_SPECS.items()},
+    "evaluator": ("numpy>=1.26", "torch>=2.11"),
+    "command": ("click>=8.1",),
+}
+"""What an implementation imports beside the core, by kind; nothing unless it is named."""
 
-def write_distribution(name: str, stage: str, folder: Path, catalogue: Catalogue) -> list[Path]:
-    """Write a distribution that offers one implementation of a stage.
+_UPGRADE = """ When a later version of yours reads the options of an earlier one otherwise, name a function in
+`Implementation(upgrade=…)`, so that old runs stay readable."""
+
+
+def write_distribution(name: str, kind: str, folder: Path, catalogue: Catalogue) -> list[Path]:
+    """Write a distribution that offers one thing of a kind.
 
     Args:
         name: of the distribution and of what it offers: `my-sampler`.
-        stage: one of the five.
+        kind: one of the five stages, or what else plugins offer: `observer`.
         folder: where it goes; new or empty.
         catalogue: what is installed, whose names are taken.
 
@@ -35,26 +45,45 @@ def write_distribution(name: str, stage: str, folder: Path, catalogue: Catalogue
     Raises:
         UsageError: the name cannot be that of a distribution or is taken, or there is something in the folder.
     """
-    check_name(name, stage, catalogue)
+    check_name(name, kind, catalogue)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(
             f"--out expects a new or empty folder, found something at {folder}.",
             "Choose another --out DIR.",
             code="folder-taken",
         )
-    files = {folder / place: text for place, text in rendered(name, stage).items()}
+    files = {folder / place: text for place, text in rendered(name, kind).items()}
     for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")
     return list(files)
 
 
-def with_article(stage: str) -> str:
-    """Return the stage as a sentence says it: `an optimizer`."""
-    return f"{'an' if stage[0] in 'aeiou' else 'a'} {stage}"
+def with_article(kind: str) -> str:
+    """Return the kind as a sentence says it: `an optimizer`."""
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
-def check_name(name: str, stage: str, catalogue: Catalogue) -> None:
+def use_of(name: str, kind: str) -> str:
+    """Return a command that uses what a new distribution offers."""
+    if kind in STAGE_SPECS:
+        return f"engine run --{kind} {name} --steps 100"
+    return {
+        "observer": f"engine run --observe {name} --steps 100",
+        "corpus": f"engine run --data {name}:{name} --steps 100",  # its folder beside it has the bare name
+        "reader": f"engine run --data table{suffix_of(name)} --steps 100",
+        "evaluator": f"engine evaluate RUN --with {name}",
+        "executor": f"engine compare --executor {name} --model gpt,rnn --steps 100",
+        "command": f"engine {name} RUN",
+    }[kind]
+
+
+def suffix_of(name: str) -> str:
+    """Return the end of the names of the files that a new reader reads: `.mytable` for `my-table`."""
+    return f".{name.replace('-', '')}"
+
+
+def check_name(name: str, kind: str, catalogue: Catalogue) -> None:
     """Refuse a name that gives no importable package, or one that exists.
 
     Raises:
@@ -69,10 +98,11 @@ def check_name(name: str, stage: str, catalogue: Catalogue) -> None:
     other = f"Choose another name, for example my-{name}."
     if keyword.iskeyword(_module(name)) or _class(name) in pentad.__all__:
         raise UsageError(f"{name} is a word of Python or of pentad itself.", other, code="name-taken")
-    taken = [offer for offer in catalogue.offers(stage) if offer.name == name]
+    own = suffix_of(name) if kind == "reader" else name
+    taken = [offer for offer in catalogue.offers(kind) if offer.name == own]
     if taken:
         raise UsageError(
-            f"The {stage} {name} of {taken[0].distribution} {taken[0].version} is installed already.", other, code="name-taken"
+            f"The {kind} {own} of {taken[0].distribution} {taken[0].version} is installed already.", other, code="name-taken"
         )
     if _is_module(_module(name)) or _is_distribution(name):
         raise UsageError(
@@ -80,25 +110,28 @@ def check_name(name: str, stage: str, catalogue: Catalogue) -> None:
         )
 
 
-def rendered(name: str, stage: str) -> dict[str, str]:
+def rendered(name: str, kind: str) -> dict[str, str]:
     """Return the place of each file in the distribution, and its text."""
     module = _module(name)
-    dependencies = ["pentad-core>=0.1,<0.2", *STAGE_SPECS[stage].dependencies]
+    dependencies = ["pentad-core>=0.1,<0.2", *_DEPENDENCIES.get(kind, ())]
     words = {
         "name": name,
         "module": module,
         "class_name": _class(name),
-        "factory_name": module if module != stage else f"make_{module}",
-        "stage": stage,
-        "Stage_words": with_article(stage).capitalize(),
+        "factory_name": module if module != kind else f"make_{module}",
+        "stage": kind,
+        "Stage_words": with_article(kind).capitalize(),
+        "suffix": suffix_of(name),
+        "use": use_of(name, kind),
+        "upgrade": _UPGRADE if kind in STAGE_SPECS else "",
         "dependencies": ", ".join(f'"{dependency}"' for dependency in dependencies),
     }
     places = {
         "README.md": "common/README.md",
         "pyproject.toml": "common/pyproject.toml",
-        f"{module}/plugin.py": f"{stage}/plugin.py",
-        f"{module}/{stage}.py": f"{stage}/{stage}.py",
-        f"tests/test_{module}.py": f"{stage}/test.py",
+        f"{module}/plugin.py": f"{kind}/plugin.py",
+        f"{module}/{kind}.py": f"{kind}/{kind}.py",
+        f"tests/test_{module}.py": f"{kind}/test.py",
         f"{module}/__init__.py": "common/init.py",
         f"{module}/py.typed": "common/py.typed",
         ".gitignore": "common/gitignore",

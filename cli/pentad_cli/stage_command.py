@@ -14,9 +14,10 @@ from typing import Any, Protocol
 import click
 
 from pentad.config.options import OptionSpec, describe, parse
-from pentad.config.recipe import TABLES, read_tables
+from pentad.config.recipe import ADAPTER, TABLES, read_tables
 from pentad.config.stages import STAGE_SPECS, STAGES
-from pentad.registry.catalogue import Catalogue, Offer
+from pentad.registry.catalogue import Catalogue
+from pentad.registry.offers import Offer
 from pentad.system.errors import EngineError, UsageError
 from pentad_cli.command import EngineCommand, offers_of, plugin_option, words
 from pentad_cli.group import installed
@@ -24,6 +25,9 @@ from pentad_cli.layers import Tables, default_tables, is_given, lay_over
 
 _FLAGS = {"data.sources": "data", "data.held_out_sources": "held-out-data", "start.run": "start"}
 """Flags that are not named as their field."""
+
+TEXTS = "texts"
+"""An argument of this name adds to what --data names."""
 
 
 def long_flag(table: str, spec: OptionSpec) -> str:
@@ -89,9 +93,20 @@ class SpecOption(click.Option):
                     "Rename the file, or name its folder; where it is UTF-8, set PYTHONUTF8=1 in the environment.",
                     code="argument-not-utf8",
                 )
-        if self.spec.type is tuple and len(value) == 1 and self.table not in TABLES:
+        if self.table == "data" and f"{self.table}.{self.spec.name}" in _FLAGS:
+            return _kept(value)
+        if self.spec.type is tuple and len(value) == 1:
             value = value[0]  # `--model.layers a,b` is a list as well
         return self.spec.convert(value, self.opts[0])
+
+
+def _kept(sources: Sequence[str]) -> tuple[str, ...]:
+    """Keep what is piped in, so that `-` means the same to every process of the command."""
+    if "-" not in sources:
+        return tuple(sources)
+    from pentad.data.corpus import keep_pipes
+
+    return keep_pipes(sources)
 
 
 @dataclass
@@ -158,7 +173,7 @@ class TwoLooks(EngineCommand):
         except EngineError:
             if not ctx.resilient_parsing:
                 raise
-        return super().parse_args(ctx, args)
+        return super().parse_args(ctx, _switched_on(args, self.get_params(ctx)))
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the declared flags and those of what is chosen."""
@@ -172,6 +187,7 @@ class StageCommand(TwoLooks):
         stages: the stages that it lets the user choose.
         tables: the tables whose fields are flags (`training`), or single fields of them (`machine.device`).
         of_run: those of both for which a run's own values hold, not the defaults.
+        adapter: whether it lets the user choose an adapter.
     """
 
     def __init__(
@@ -180,13 +196,15 @@ class StageCommand(TwoLooks):
         stages: Sequence[str] = STAGES,
         tables: Sequence[str] = (),
         of_run: Sequence[str] = (),
+        adapter: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.choosable = (*stages, *([ADAPTER] if adapter else []))
         self.stages = tuple(stages)
         self.tables = tuple(tables)
         self.of_run = tuple(of_run)
-        self.params += [_stage_option(stage) for stage in self.stages]
+        self.params += [_stage_option(stage) for stage in self.choosable]
         self.params.append(plugin_option())
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -194,15 +212,18 @@ class StageCommand(TwoLooks):
         request: Request = ctx.obj
         flags: Tables = {}
         self._refuse_two_ends(ctx)
+        texts = ctx.params.pop(TEXTS, ())  # `engine run a.txt`, and what a shell makes of `--data *.txt`
         if epochs := ctx.params.pop("epochs", None):
             flags["training"] = {"budget": f"{epochs!r}epochs"}
         for param in request.params:
             value = ctx.params.pop(param.name or "")
+            if (param.table, param.spec.name) == ("data", "sources"):
+                value = (*value, *texts)
             if value not in (None, ()):
                 flags.setdefault(param.table, {})[param.spec.name] = param.checked(value)
         request.tables = lay_over(request.tables, flags, request.catalogue)
         request.observer_tables = {offer.name: request.tables.pop(offer.name, {}) for offer in request.observers}
-        for name in (*self.stages, "plugin"):
+        for name in (*self.choosable, "plugin"):
             ctx.params.pop(name)
         return super().invoke(ctx)
 
@@ -246,14 +267,18 @@ class StageCommand(TwoLooks):
 
             tables = lay_over(tables, start_tables(start, catalogue), catalogue)
         tables = lay_over(tables, config, catalogue)
-        chosen = {stage: {"name": given[f"--{stage}"][-1]} for stage in self.stages if f"--{stage}" in given}
+        chosen = {stage: {"name": given[f"--{stage}"][-1]} for stage in self.choosable if f"--{stage}" in given}
         tables = lay_over(tables, chosen, catalogue)
-        offers = {stage: _find(catalogue, stage, str(tables[stage]["name"])) for stage in self.stages}
+        offers = {
+            stage: _find(catalogue, stage, str(tables[stage]["name"]))
+            for stage in self.choosable
+            if "name" in tables.get(stage, {})
+        }
         request = Request(
             catalogue=catalogue,
             tables=tables,
             offers=offers,
-            named=tuple(stage for stage in self.stages if stage in config or stage in chosen),
+            named=tuple(stage for stage in self.choosable if stage in config or stage in chosen),
             typed=tuple(args) if self.stages == STAGES else None,
             plugin_files=files,
             observers=[catalogue.find("observer", name) for name in dict.fromkeys(given.get("--observe", ()))],
@@ -280,7 +305,7 @@ class StageCommand(TwoLooks):
         """Write the flags in groups; of the stages, those that the user named."""
         request: Request | None = ctx.obj
         own = [param for param in EngineCommand.get_params(self, ctx) if param.get_help_record(ctx)]
-        stages = [param for param in own if param.name in self.stages]
+        stages = [param for param in own if param.name in self.choosable]
         _write(formatter, ctx, "Stages", stages)
         for table in dict.fromkeys(table.partition(".")[0] for table in self.tables) if request else ():
             assert request is not None
@@ -301,6 +326,16 @@ class StageCommand(TwoLooks):
             formatter.write_text(
                 f"Each implementation brings options of its own: {ctx.command_path} --{stage} {name} --help shows them."
             )
+
+
+def _switched_on(args: Sequence[str], params: Sequence[click.Parameter]) -> list[str]:
+    """Give each switch its value where the next argument is none, which click would take for it: `--strict my-folder`."""
+    switches = {flag for param in params if isinstance(param, SpecOption) and param.spec.type is bool for flag in param.opts}
+    values = ("true", "false", "yes", "no", "on", "off", "1", "0")
+    return [
+        f"{word}=true" if word in switches and "".join(args[place : place + 1]).lower() not in values else word
+        for place, word in enumerate(args, 1)
+    ]
 
 
 def _find(catalogue: Catalogue, stage: str, name: str) -> Offer[Any]:
@@ -370,7 +405,8 @@ def _with_own_default(spec: OptionSpec, table: Mapping[str, Any]) -> OptionSpec:
 
 
 def _stage_option(stage: str) -> click.Option:
-    return click.Option([f"--{stage}"], metavar="NAME", shell_complete=offers_of(stage), help=STAGE_SPECS[stage].help)
+    help = STAGE_SPECS[stage].help if stage in STAGE_SPECS else "What changes the model of the run to start from."
+    return click.Option([f"--{stage}"], metavar="NAME", shell_complete=offers_of(stage), help=help)
 
 
 def _table_specs(table: str) -> list[OptionSpec]:
@@ -391,6 +427,6 @@ def _record(param: click.Parameter, ctx: click.Context) -> tuple[str, str] | Non
     if record and isinstance(request, Request) and param.name in request.offers:
         names = ", ".join(offer.name for offer in request.catalogue.offers(param.name))
         own = isinstance(ctx.command, StageCommand) and param.name in ctx.command.of_run
-        default = "" if own else f"; default {default_tables()[param.name]['name']}"
+        default = "" if own or param.name == ADAPTER else f"; default {default_tables()[param.name]['name']}"
         return record[0], f"{record[1]} [{names}{default}]"
     return record

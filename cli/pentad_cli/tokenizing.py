@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pentad.config.options import parse
+from pentad.config.options import given, parse, to_dict
 from pentad.registry.catalogue import Catalogue
 from pentad_cli.stage_command import Request
 
@@ -60,11 +60,12 @@ def _fixed(tokenizer: Tokenizer) -> Tokenizer | None:
 
 def _trained(request: Request) -> Tokenizer:
     from pentad.config.recipe import DataOptions
+    from pentad.data.fitting import fitted_tokenizer
     from pentad.data.preparation import open_data
-    from pentad.data.shards import trained_tokenizer
     from pentad.system.cache import cache_directory
 
     split = open_data(parse(DataOptions, request.tables["data"], "data"), request.catalogue)
     offer = request.offers["tokenizer"]
     options = parse(offer.options, request.options("tokenizer"), "tokenizer")
-    return trained_tokenizer(offer, options, split, cache_directory())[0]
+    left_open = frozenset(to_dict(options)) - given(options)
+    return fitted_tokenizer(offer, options, left_open, split, cache_directory()).tokenizer

@@ -13,6 +13,7 @@ from pentad.config.stages import STAGES, Stage
 from pentad.registry.hookspecs import hookimpl
 from pentad.registry.records import (
     HOOK_API_VERSION,
+    Adapter,
     Command,
     Corpus,
     Evaluator,
@@ -25,10 +26,19 @@ from pentad.system.version import VERSION
 
 if TYPE_CHECKING:
     from pentad.config.recipe import Choice, Recipe
+    from pentad.contracts.adapter import ModelAdapter
     from pentad.contracts.batch import IGNORED, Attention, Batch, Tokens, pairs, segments_of
     from pentad.contracts.builder import ExampleBuilder
     from pentad.contracts.evaluator import Evaluated, HeldOut, RunEvaluator
-    from pentad.contracts.executor import Ended, Task, TaskExecutor, be_task_process, cause_of, outcome_of
+    from pentad.contracts.executor import (
+        Task,
+        TaskExecutor,
+        TaskFailure,
+        TaskResult,
+        describe_exit,
+        describe_failure,
+        run_task_process,
+    )
     from pentad.contracts.model import Model, Output, Role, State
     from pentad.contracts.objective import CrossEntropy, Loss, Net, Objective, TensorBatch
     from pentad.contracts.observer import (
@@ -55,12 +65,13 @@ if TYPE_CHECKING:
     from pentad.registry.catalogue import Catalogue
     from pentad.registry.making import make
     from pentad.runs.saved_run import SavedRun, open_run
-    from pentad.system.errors import EngineError, UsageError
+    from pentad.system.errors import EngineError, OptionsDoNotFit, UsageError
     from pentad.train.trainer import named_parameters
 
 _LAZY = {
     "Catalogue": "registry.catalogue",
     "EngineError": "system.errors",
+    "OptionsDoNotFit": "system.errors",
     "UsageError": "system.errors",
     "IGNORED": "contracts.batch",
     "Batch": "contracts.batch",
@@ -68,13 +79,15 @@ _LAZY = {
     "Tokens": "contracts.batch",
     "pairs": "contracts.batch",
     "segments_of": "contracts.batch",
-    "Ended": "contracts.executor",
+    "TaskFailure": "contracts.executor",
+    "TaskResult": "contracts.executor",
     "Task": "contracts.executor",
     "TaskExecutor": "contracts.executor",
-    "be_task_process": "contracts.executor",
-    "cause_of": "contracts.executor",
-    "outcome_of": "contracts.executor",
+    "run_task_process": "contracts.executor",
+    "describe_failure": "contracts.executor",
+    "describe_exit": "contracts.executor",
     "Model": "contracts.model",
+    "ModelAdapter": "contracts.adapter",
     "Attention": "contracts.batch",
     "Evaluated": "contracts.evaluator",
     "HeldOut": "contracts.evaluator",
@@ -141,6 +154,7 @@ __all__ = [
     "HOOK_API_VERSION",
     "IGNORED",
     "STAGES",
+    "Adapter",
     "Attention",
     "Batch",
     "Catalogue",
@@ -151,7 +165,6 @@ __all__ = [
     "CrossEntropy",
     "Decoder",
     "Document",
-    "Ended",
     "EngineError",
     "Evaluated",
     "Evaluation",
@@ -163,12 +176,14 @@ __all__ = [
     "Limits",
     "Loss",
     "Model",
+    "ModelAdapter",
     "NamedParameter",
     "Net",
     "NoOptions",
     "Objective",
     "Observer",
     "Optimization",
+    "OptionsDoNotFit",
     "Output",
     "Plan",
     "Preparation",
@@ -195,6 +210,8 @@ __all__ = [
     "StopTraining",
     "Task",
     "TaskExecutor",
+    "TaskFailure",
+    "TaskResult",
     "TensorBatch",
     "TextScore",
     "TokenEvent",
@@ -203,20 +220,20 @@ __all__ = [
     "Tokens",
     "UsageError",
     "Vocabulary",
-    "be_task_process",
-    "cause_of",
+    "describe_exit",
+    "describe_failure",
     "draw_below",
     "hookimpl",
     "make",
     "named_parameters",
     "open_run",
     "option",
-    "outcome_of",
     "pairs",
     "plan",
     "random_words",
     "resume",
     "run",
+    "run_task_process",
     "schedule",
     "segments_of",
     "shuffled",

@@ -11,9 +11,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pentad.config.options import parse, to_dict
 from pentad.config.recipe import Choice, Recipe
@@ -21,18 +21,25 @@ from pentad.contracts.observer import Observers, Plan, Preparation, RunObserver,
 from pentad.data.preparation import Kept
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.resolving import Resolved, resolve
+from pentad.runs.fitting import shapes_after_a_step
 from pentad.runs.folder import RunDirectory, new_run_path, refuse_used
+from pentad.runs.initial import save_initial
 from pentad.runs.newest import newest_checkpoint
 from pentad.runs.records import METRICS
 from pentad.runs.saved_run import load_tokenizer, restore_model
-from pentad.runs.start import inherit, save_start
+from pentad.runs.start import inherit
 from pentad.system.errors import EngineError, RunDone, UsageError, to_resume
 from pentad.system.machine import available_memory
 from pentad.system.processes import is_first_process
+from pentad.train.assembly import Earlier, assemble, make_optimization
 from pentad.train.estimate import Estimate
-from pentad.train.job import Earlier, Job, assemble, facts_of, make_optimization, plan_of
+from pentad.train.job import Job, facts_of, plan_of
 from pentad.train.loop import train
 from pentad.train.trainer import named_parameters
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.optim import Optimizer
 
 __all__ = ["available_memory", "plan", "resume", "run"]
 
@@ -82,7 +89,7 @@ def run(
     folder = folder or Path(job.world.of_first(str(new_run_path(job.resolved.recipe.choice("model").name))))
     with contextlib.ExitStack() as held:
         if job.world.is_first:
-            weights = functools.partial(save_start, job.model.state_dict()) if start else None
+            weights = functools.partial(save_initial, job.initial) if job.initial else None
             made = RunDirectory.create(folder, job.resolved, job.prepared.tokenizer_folder, facts_of(job), weights)
             job.record_in(held.enter_context(made))
         return train(job, folder)
@@ -222,11 +229,17 @@ def _restore(job: Job, directory: RunDirectory, before: Resolved, *, new_end: bo
         return
     if checkpoint.state.tokenizer != job.prepared.tokenizer_fingerprint:
         raise EngineError(f"{checkpoint.path} was made with another tokenizer.", "Use a copy of the run.", code="run-changed")
-    restore_model(directory, job.resolved, checkpoint, job.model)
+    restore_model(directory, job.resolved, checkpoint, job.model, job.left_out)
     if job.optimization is not None:
+        named = named_parameters(job.model)
         changed = job.resolved.options["optimizer"] != before.options["optimizer"]
-        old = make_optimization(before, named_parameters(job.model)).optimizers if changed else None
-        checkpoint.restore_optimizers(job.optimization.optimizers, old)
+        old = make_optimization(before, named).optimizers if changed else None
+
+        def like(copy: Callable[[nn.Parameter], nn.Parameter]) -> Sequence[Optimizer]:
+            copies = [dataclasses.replace(each, parameter=copy(each.parameter)) for each in named]
+            return make_optimization(job.resolved, copies).optimizers
+
+        checkpoint.restore_optimizers(job.optimization.optimizers, old, shapes_after_a_step(like))
     checkpoint.restore_training_weights(job.model)
     stopped = "" if new_end else checkpoint.state.stopped
     job.state = dataclasses.replace(checkpoint.state, steps=job.steps, stopped=stopped)

@@ -13,18 +13,20 @@ if TYPE_CHECKING:
     from pentad.config.budget import Budget
     from pentad.config.options import OptionSpec, describe, parse
     from pentad.config.recipe import TABLES, read_tables
+    from pentad.contracts.executor import EXIT_STOPPED, LOG_FILE
     from pentad.data.pieces import Piece, Pieces
     from pentad.data.preparation import make_builder, open_split, prepare_tokenizer
     from pentad.data.split import Split
     from pentad.inference.net import bits_per_byte, negative_log_likelihood
     from pentad.inference.scoring import score_windows
-    from pentad.registry.catalogue import Offer
+    from pentad.registry.offers import Offer
     from pentad.registry.resolving import resolve
     from pentad.runs.folder import RunDirectory
     from pentad.runs.records import read_lines
     from pentad.system.errors import Interrupted, RunDone, did_you_mean, one_line
     from pentad.system.files import locked, read_json, write_atomically
     from pentad.system.machine import available_cores, peak_memory, prepare_process
+    from pentad.system.opening import UNFINISHED
     from pentad.system.sources import source_digest
 
 PLACES = {
@@ -37,6 +39,10 @@ PLACES = {
     "config.recipe": (
         "TABLES",
         "read_tables",
+    ),
+    "contracts.executor": (
+        "EXIT_STOPPED",
+        "LOG_FILE",
     ),
     "data.pieces": (
         "Piece",
@@ -53,7 +59,7 @@ PLACES = {
         "bits_per_byte",
         "negative_log_likelihood",
     ),
-    "registry.catalogue": ("Offer",),
+    "registry.offers": ("Offer",),
     "registry.resolving": ("resolve",),
     "runs.folder": ("RunDirectory",),
     "runs.records": ("read_lines",),
@@ -73,6 +79,7 @@ PLACES = {
         "peak_memory",
         "prepare_process",
     ),
+    "system.opening": ("UNFINISHED",),
     "system.sources": ("source_digest",),
 }
 """Module to the names that are taken from it."""
@@ -80,7 +87,10 @@ PLACES = {
 _PLACE = {name: module for module, names in PLACES.items() for name in names}
 
 __all__ = [
+    "EXIT_STOPPED",
+    "LOG_FILE",
     "TABLES",
+    "UNFINISHED",
     "Budget",
     "Interrupted",
     "Offer",

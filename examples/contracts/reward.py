@@ -78,7 +78,7 @@ class Reward(ExampleBuilder):
 
     def count(self, tokens: Tokens) -> int:
         """Return the documents: each gives a prompt."""
-        return len(tokens.starts) - 1
+        return max(0, len(tokens.starts) - 1)
 
     def build(self, tokens: Tokens, indices: npt.NDArray[np.int64], seed: int | None) -> Batch:
         """Return the prompts (B, T) alone, for looking at them: nothing is learned from them."""

@@ -48,6 +48,7 @@ def cli(
     monkeypatch.setenv("PATH", activated())
     started.engine_word.cache_clear()
     group.installed.cache_clear()
+    monkeypatch.setattr("pentad.registry.failures._ORIGINS", {})  # as in a process of its own
     codes: list[str] = []
 
     def noting(error: BaseException, **how: bool) -> int:

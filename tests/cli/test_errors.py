@@ -43,6 +43,8 @@ def test_numpy_says_it_in_units():
         ),
         (RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has"), "memory-full", "20.00 GiB"),
         (RuntimeError("Invalid buffer size: 14.19 GB"), "memory-full", "14.19 GB"),
+        (RuntimeError("unable to mmap 131 bytes from file </x>: Cannot allocate memory (12)"), "memory-full", ""),
+        (ImportError("x.so: failed to map segment from shared object"), "memory-full", ""),
         (RuntimeError("shapes cannot be multiplied"), "bug", ""),
     ],
 )

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 import tomli_w
+from safetensors.torch import load_file, save_file
+
+from pentad.system.files import SEAL, facts_of_file
 
 from .conftest import Result
 
@@ -197,3 +200,42 @@ def test_ctrl_c_keeps_several_texts(cli: Cli, trained: Path, monkeypatch: pytest
     result = cli("generate", trained, "--samples", "2", "--prompt", "The", "--ignore-end-of-text")
     assert result.code == 130
     assert result.out.count("The") == 2 and "2 ended by Ctrl-C" in result.err
+
+
+@pytest.mark.parametrize("name", ["generate", "evaluate"])
+def test_an_older_checkpoint_is_used_with_a_warning_or_not_at_all(name: str, cli: Cli, trained: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(trained, tmp_path / "run")
+    shutil.copytree(run / "checkpoints/step-6", run / "checkpoints/step-9")  # of another step than it says
+    flags = ("--max-tokens", "2") if name == "generate" else ()
+    with pytest.warns(UserWarning, match=r"step-9.*Using the checkpoint of step 6 instead"):
+        assert cli(name, run, *flags).code == 0
+    strict = cli(name, run, *flags, "--strict")
+    assert (strict.code, strict.error) == (1, "newest-checkpoint-damaged")
+    assert cli(name, trained, *flags, "--strict").code == 0
+
+
+def test_a_score_that_is_no_number_is_a_failure(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    """A model that holds every token for impossible, as an older engine or another program may have saved it."""
+    run = shutil.copytree(trained, tmp_path / "run")
+    place = run / "checkpoints/step-6"
+    tensors = {name: tensor * float("nan") for name, tensor in load_file(place / "model.safetensors").items()}
+    save_file(tensors, place / "model.safetensors")
+    seal = json.loads((place / SEAL).read_text())
+    seal["model.safetensors"] = facts_of_file(place / "model.safetensors")
+    (place / SEAL).write_text(json.dumps(seal))
+    result = cli("evaluate", run)
+    assert (result.code, result.error, result.out) == (1, "score-not-finite", "")
+
+
+def test_resume_has_the_options_of_the_runs_optimizer_and_no_other(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(trained, tmp_path / "run")
+    assert "--optimizer.lr FLOAT" in cli("resume", run, "--help").out
+    assert "--optimizer.lr FLOAT" not in cli("resume", "--help").out
+    assert cli("resume", "nowhere", "--help").code == 0
+    assert cli("resume", run, "--optimizer", "adamw").error == "unknown-option"
+    assert cli("resume", run, "--optimizer.colour", "red").error == "unknown-option"
+    assert cli("resume", run, "--optimizer.lr", "-1").error == "option-bounds"
+    assert cli("resume", run, "--steps", "3").error == "end-passed"
+    result = cli("resume", run, "--steps", "8", "--optimizer.lr", "0.001")
+    assert result.code == 0, result.err
+    assert tomllib.loads((run / "recipe.toml").read_text())["optimizer"]["lr"] == 0.001

@@ -135,3 +135,134 @@ def test_check_takes_options(cli: Cli) -> None:
     assert cli("plugins", "check", "pentad-top-k", "--sampler.k", "3").code == 0
     wrong = cli("plugins", "check", "pentad-top-k", "--sampler.k", "0")
     assert (wrong.code, wrong.error) == (2, "option-bounds")
+
+
+def write(folder: Path, text: str) -> Path:
+    """Write a plugin under a name that no other test imports."""
+    path = folder / f"plugin_{folder.name.replace('-', '_')}.py"
+    path.write_text(text)
+    return path
+
+
+OBSERVER = """
+from pentad import Observer, RunObserver, hookimpl
+
+
+class Quiet(RunObserver):
+    def __init__(self, options): pass
+
+
+@hookimpl
+def engine_observers():
+    return [Observer(name="quiet", summary="Says nothing.", factory=Quiet)]
+"""
+
+COMMAND = """
+import click
+from pentad import Command, hookimpl
+
+
+@click.command()
+@click.option("--loud", is_flag=True)
+def hello(loud):
+    '''Say hello.'''
+    click.echo("HELLO" if loud else "hello")
+
+
+@hookimpl
+def engine_commands():
+    return [Command(name="hello", summary="Say hello.", factory=hello)]
+"""
+
+SAMPLERS = """
+from pentad import Implementation, Sampler, hookimpl, tempered_softmax
+
+
+class Good(Sampler):
+    def __init__(self, options): pass
+    def probabilities(self, logits, tokens): return tempered_softmax(logits)
+
+
+class Bad(Good):
+    def probabilities(self, logits, tokens):
+        return tempered_softmax(logits) * 2
+
+
+@hookimpl
+def engine_samplers():
+    return [
+        Implementation(name="good", summary="", factory=Good),
+        Implementation(
+            name="bad", summary="", factory=Bad, expected_failures={"rows_sum_to_one": "twice as sure", "smallest_shapes": "no"}
+        ),
+    ]
+"""
+
+
+@pytest.mark.parametrize(("text", "line"), [(OBSERVER, "quiet  observer of "), (COMMAND, "hello  command of ")])
+def test_what_offers_no_stage_is_checked_too(text: str, line: str, cli: Cli, tmp_path: Path) -> None:
+    result = cli("plugins", "check", write(tmp_path, text))
+    assert result.code == 0, result.out
+    assert result.out.startswith(line)
+
+
+@pytest.mark.parametrize("name", ["beam", "chat", "digits", "early_stopping", "masked", "ngram", "reward", "schedule_free"])
+def test_the_examples_keep_their_contracts(name: str, cli: Cli) -> None:
+    path = Path(__file__).parents[2] / "examples" / "contracts" / f"{name}.py"
+    result = cli("plugins", "check", path)
+    assert result.code == 0, result.out
+
+
+def test_one_offer_is_checked_alone_and_expected_failures_count(cli: Cli, tmp_path: Path) -> None:
+    path = write(tmp_path, SAMPLERS)
+    good = cli("plugins", "check", f"{path}:good", "--json")
+    assert {check["name"] for check in json.loads(good.out)["checks"]} == {"good"} and good.code == 0
+    bad = cli("plugins", "check", f"{path}:bad", "--json")
+    outcomes = {check["check"]: check["outcome"] for check in json.loads(bad.out)["checks"]}
+    assert outcomes["rows_sum_to_one"] == "expected failure"
+    assert outcomes["smallest_shapes"] == "unexpected pass" and bad.code == 1
+    assert cli("plugins", "check", f"{path}:ugly").error == "unknown-name"
+    assert cli("plugins", "check", "pentad-top-k:top-k", "--sampler.k", "3").code == 0
+
+
+def test_a_command_of_a_file_stands_behind_it(cli: Cli, tmp_path: Path) -> None:
+    path = write(tmp_path, COMMAND)
+    assert cli("--plugin", path, "hello", "--loud").out == "HELLO\n"
+    assert "Say hello." in cli("--plugin", path, "--help").out
+    assert "hello" in cli("--plugin", path, "plugins", "list").out
+    wrong = cli("hello", "--plugin", path)
+    assert wrong.error == "unknown-command" and "engine --plugin FILE hello" in wrong.err
+    assert cli("--plugin", "nowhere.py", "hello").error == "file-missing"
+
+
+RAISES = SAMPLERS.replace("        return tempered_softmax(logits) * 2", "        return logits.mislaid()")
+UNFROZEN = SAMPLERS.replace("@hookimpl", "import dataclasses\n@dataclasses.dataclass\nclass Mine: pass\n\n\n@hookimpl").replace(
+    'name="good", summary=""', 'name="good", options=Mine, summary=""'
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        (UNFROZEN, "plugin-broken", "options must be frozen"),
+        (SAMPLERS.replace("class Good", "clas Good"), "plugin-broken", "SyntaxError"),
+        (SAMPLERS.replace("from pentad import", "from pentad import Nothing,"), "plugin-broken", ".py, line 2): ImportError"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_told_with_its_place(text: str, code: str, said: str, cli: Cli, tmp_path: Path) -> None:
+    path = write(tmp_path, text)
+    for command in (("plugins", "check", path), ("plugins", "list", "--plugin", path)):
+        result = cli(*command)
+        assert result.error == code
+        assert said in result.err
+        assert f"Correct {path}" in result.err and "pip" not in result.err
+
+
+def test_a_plugin_that_raises_is_named_with_file_and_line(cli: Cli, tmp_path: Path, trained: Path) -> None:
+    path = write(tmp_path, RAISES)
+    result = cli("generate", trained, "--plugin", path, "--sampler", "bad", "--max-tokens", "2")
+    assert (result.code, result.error) == (1, "plugin-failed")
+    words = " ".join(result.err.split())
+    assert "sampler good or sampler bad of" in words and f"{path.name}, line 12: AttributeError" in words
+    assert f"engine plugins check {path.name}" in words or f"engine plugins check {path}" in words
+    assert cli("plugins", "check", f"{path}:bad").code == 1

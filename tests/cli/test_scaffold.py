@@ -1,4 +1,4 @@
-"""`engine plugins new`: for each stage the distribution installs, passes its tests and is listed at once."""
+"""`engine plugins new`: for each kind the distribution installs, passes its tests and is listed at once."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 
 from pentad.config.stages import STAGES
+from pentad.registry.kinds import KINDS
 
 Cli = Callable[..., Any]
 
 
 @dataclass
 class Scaffolds:
-    """The five distributions as written, and the environment in which they are installed."""
+    """A distribution of each kind as written, and the environment in which they are installed."""
 
     folder: Path
     environment: dict[str, str]
@@ -40,12 +41,13 @@ class Scaffolds:
 @pytest.fixture(scope="module")
 def scaffolds(tmp_path_factory: pytest.TempPathFactory, engine: Cli, cache: Path) -> Scaffolds:
     folder = tmp_path_factory.mktemp("scaffolds")
-    for stage in STAGES:
-        done = engine("plugins", "new", f"my-{stage}", "--stage", stage, cwd=folder)
+    for kind in KINDS:
+        flag = "--stage" if kind in STAGES else "--kind"
+        done = engine("plugins", "new", f"my-{kind}", flag, kind, cwd=folder)
         assert done.code == 0, done.err
     site = folder / "site"
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", str(site)]
-    done = subprocess.run([*install, *(f"./my-{stage}" for stage in STAGES)], cwd=folder, capture_output=True, text=True)
+    done = subprocess.run([*install, *(f"./my-{kind}" for kind in KINDS)], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     environment = {
         **os.environ,
@@ -57,24 +59,25 @@ def scaffolds(tmp_path_factory: pytest.TempPathFactory, engine: Cli, cache: Path
     return Scaffolds(folder, environment)
 
 
-def test_all_five_pass_their_own_tests(scaffolds: Scaffolds) -> None:
+def test_all_pass_their_own_tests(scaffolds: Scaffolds) -> None:
     # One process for all of them: importing torch is most of the time.
     done = scaffolds.python(
-        *("-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib"), *(f"my-{stage}" for stage in STAGES)
+        *("-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib"), *(f"my-{kind}" for kind in KINDS)
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "skipped" not in done.stdout
 
 
-def test_all_five_are_listed_without_a_problem(scaffolds: Scaffolds) -> None:
+def test_all_are_listed_without_a_problem(scaffolds: Scaffolds) -> None:
     done = scaffolds.python("-m", "pentad_cli", "plugins", "--json")
     listing = json.loads(done.stdout)
     offers = {(offer["kind"], offer["name"], offer["distribution"]) for offer in listing["offers"]}
-    assert {(stage, f"my-{stage}", f"my-{stage}") for stage in STAGES} <= offers
+    names = {kind: ".myreader" if kind == "reader" else f"my-{kind}" for kind in KINDS}
+    assert {(kind, name, f"my-{kind}") for kind, name in names.items()} <= offers
     assert not [problem for problem in listing["problems"] if problem["distribution"].startswith("my-")]
 
 
-def test_all_five_make_a_run(scaffolds: Scaffolds) -> None:
+def test_the_stages_make_a_run(scaffolds: Scaffolds) -> None:
     (scaffolds.folder / "text.txt").write_text("".join(f"Line {n}: ä text of {n * n} words.\n" for n in range(300)))
     chosen = [word for stage in STAGES for word in (f"--{stage}", f"my-{stage}")]
     done = scaffolds.python(
@@ -87,7 +90,24 @@ def test_all_five_make_a_run(scaffolds: Scaffolds) -> None:
     assert result["evaluation"]["bits_per_byte"] > 0
 
 
-@pytest.mark.parametrize("stage", STAGES)
+def test_what_stands_beside_the_stages_is_used(scaffolds: Scaffolds) -> None:
+    (scaffolds.folder / "more.myreader").write_text("id,line\n" + "".join(f"{n},Row {n} is a row.\n" for n in range(90)))
+    tiny = ("--tokenizer", "byte", "--model", "gpt", "--model.n-layer", "1", "--model.n-embd", "16", "--model.n-head", "2")
+    size = ("--batch-size", "4", "--context-length", "16", "--max-tokens", "8", "--steps", "3", "--precision", "fp32", "--json")
+    done = scaffolds.python(
+        *("-m", "pentad_cli", "run", *tiny, *size, "--out", "beside", "--observe", "my-observer", "--my-observer.every", "3"),
+        *("--data", "my-corpus:my-corpus,documents=90", "--data", "more.myreader,column=line", "--compile", "off"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert (scaffolds.folder / "beside" / "losses.csv").read_text().startswith("step,loss\n3,")
+    judged = scaffolds.python("-m", "pentad_cli", "evaluate", "beside", "--with", "my-evaluator,best=200", "--json")
+    assert judged.returncode == 0, judged.stderr
+    assert 0.5 < json.loads(judged.stdout)["accuracy"] <= 1
+    told = scaffolds.python("-m", "pentad_cli", "my-command", "beside", "--json")
+    assert json.loads(told.stdout)["seconds"] > 0
+
+
+@pytest.mark.parametrize("stage", KINDS)
 def test_what_is_written_is_clean(stage: str, scaffolds: Scaffolds) -> None:
     folder, rules = scaffolds.folder / f"my-{stage}", ("--isolated", "--line-length", "128")
     selected = ("--select", "E,F,W,I,UP,B,C4,SIM,D1,ANN", "--ignore", "ANN401,D107,D103", "--target-version", "py311")
@@ -96,7 +116,7 @@ def test_what_is_written_is_clean(stage: str, scaffolds: Scaffolds) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", KINDS)
 def test_a_plugin_module_imports_nothing_heavy(stage: str, scaffolds: Scaffolds) -> None:
     code = f"import sys, my_{stage}.plugin; print([name for name in ('torch', 'numpy', 'click') if name in sys.modules])"
     assert scaffolds.python("-c", code).stdout == "[]\n"
@@ -156,3 +176,18 @@ def test_an_unknown_stage_is_refused(cli: Cli) -> None:
     assert (done.code, done.error) == (2, "option-choice")
     assert len(done.err.splitlines()) == 2
     assert "sampler" in done.err
+
+
+def test_the_kind_is_asked_for(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    silent = cli("plugins", "new", "my-thing")
+    assert (silent.code, silent.error) == (2, "kind-missing")
+    assert "--stage tokenizer|" in silent.err and "|observer|" in silent.err
+    monkeypatch.setattr("pentad_cli.commands.plugins._is_terminal", lambda: True)
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda prompt: "observer")
+    assert cli("plugins", "new", "my-thing").code == 0
+    assert (tmp_path / "my-thing" / "my_thing" / "observer.py").is_file()
+
+
+def test_stage_and_kind_must_agree(cli: Cli) -> None:
+    done = cli("plugins", "new", "my-thing", "--stage", "sampler", "--kind", "observer")
+    assert (done.code, done.error) == (2, "options-conflict")

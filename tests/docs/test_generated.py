@@ -9,8 +9,9 @@ import pytest
 
 import pentad
 import pentad.testing
+import pentad_cli.tools
 from pentad.config.options import describe
-from pentad.registry.catalogue import KINDS
+from pentad.registry.kinds import KINDS
 
 ALIASES = {"Attention", "Record", "Role", "Stage", "State", "TokenIds"}
 """Names of types: there is nothing to run."""
@@ -45,6 +46,11 @@ def test_every_hook_is_documented_and_tested(hook, api, words_of_tests):
 def test_every_public_name_is_documented_and_tested(name, api, words_of_tests):
     assert f"\n### pentad.{name}\n" in api
     assert name in words_of_tests | ALIASES, f"no test mentions {name}"
+
+
+@pytest.mark.parametrize("name", pentad_cli.tools.__all__)
+def test_every_name_for_commands_of_plugins_is_documented(name, api):
+    assert f"\n### pentad_cli.tools.{name}\n" in api
 
 
 @pytest.mark.parametrize("name", pentad.testing.__all__)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,8 @@ import torch
 from safetensors.torch import load_file
 
 from pentad import Catalogue, Choice, Recipe, RunObserver, Step, open_run, resume, run
-from pentad.testing import ExampleBuilderConformance, raises_code
+from pentad.system.errors import Interrupted
+from pentad.testing import AdapterConformance, ExampleBuilderConformance, raises_code
 
 FOLDER = Path(__file__).parents[2] / "examples" / "contracts"
 
@@ -116,3 +119,79 @@ class TestPairs(ExampleBuilderConformance):
         "examples_cover_the_text": "a pair is cut to the context, and its rejected answer stands in extra",
         "end_of_text_is_learned": "the ends of rejected answers stand in extra",
     }
+
+
+class TestLoRA(AdapterConformance):
+    implementation = Catalogue(plugin_files=[FOLDER / "lora.py"]).find("adapter", "lora").record
+
+
+def adapted(base: Path, data: Path, out: Path, steps: int = 12, **changes: Any) -> list[Step]:
+    observer = Steps()
+    stages = {"model": "gpt", "optimizer": Choice("adamw", lr=0.01), "adapter": Choice("lora", rank=4), "start": base}
+    recipe = recipe_of(data, steps, **{**stages, **changes})
+    run(recipe, out=out, catalogue=Catalogue(plugin_files=[FOLDER / "lora.py"]), observers=[observer])
+    return observer.steps
+
+
+@pytest.fixture(scope="module")
+def other_text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("text") / "other.txt"
+    path.write_text("".join(f"{number} dogs ran to {number * 5 % 11}!\n\n" for number in range(60)))
+    return path
+
+
+def test_lora_learns_beside_a_frozen_model_and_its_checkpoint_holds_no_more(
+    base: Path, other_text: Path, tmp_path: Path
+) -> None:
+    steps = adapted(base, other_text, tmp_path / "lora")
+    assert steps[-1].loss < steps[0].loss
+    saved = load_file(tmp_path / "lora" / "checkpoints" / "step-12" / "model.safetensors")
+    assert saved
+    assert all(".parametrizations." in name for name in saved)
+    catalogue = Catalogue(plugin_files=[FOLDER / "lora.py"])
+    found = open_run(tmp_path / "lora", catalogue=catalogue)
+    before = open_run(base).model.state_dict()
+    own = found.model.state_dict()
+    assert torch.equal(own["head.weight"], before["head.weight"])
+    assert found.generate("1 c", max_tokens=4)[0].tokens
+    score = found.evaluate().scores["bits_per_byte"]
+    last = json.loads((tmp_path / "lora" / "metrics.jsonl").read_text().splitlines()[-2])
+    assert score == pytest.approx(last["bits_per_byte"], rel=1e-5)
+
+
+def test_lora_is_resumed_without_its_base(base: Path, other_text: Path, tmp_path: Path) -> None:
+    class Stop(RunObserver):
+        def on_step(self, step: Step) -> None:
+            if step.step == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    copy = tmp_path / "base"
+    shutil.copytree(base, copy)
+    adapted(copy, other_text, tmp_path / "whole", steps=5)
+    catalogue = Catalogue(plugin_files=[FOLDER / "lora.py"])
+    recipe = recipe_of(
+        other_text, 5, model="gpt", optimizer=Choice("adamw", lr=0.01), adapter=Choice("lora", rank=4), start=copy
+    )
+    with pytest.raises(Interrupted):
+        run(recipe, out=tmp_path / "stopped", catalogue=catalogue, observers=[Stop()])
+    shutil.rmtree(copy)
+    resume(tmp_path / "stopped", catalogue=catalogue)
+    one, other = (load_file(tmp_path / name / "checkpoints" / "step-5" / "model.safetensors") for name in ("whole", "stopped"))
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_run_may_start_from_an_adapted_one_which_is_merged(base: Path, other_text: Path, tmp_path: Path) -> None:
+    adapted(base, other_text, tmp_path / "lora")
+    catalogue = Catalogue(plugin_files=[FOLDER / "lora.py"])
+    run(recipe_of(other_text, 1, model="gpt", start=tmp_path / "lora"), out=tmp_path / "next", catalogue=catalogue)
+    merged = load_file(tmp_path / "next" / "start" / "model.safetensors")
+    before = open_run(base).model.state_dict()
+    assert merged.keys() == before.keys()
+    assert not torch.equal(merged["layers.0.mlp.up.weight"], before["layers.0.mlp.up.weight"])
+    assert torch.equal(merged["head.weight"], before["head.weight"])
+
+
+def test_an_adapter_needs_a_run_to_start_from(other_text: Path, tmp_path: Path) -> None:
+    with raises_code("adapter-without-start"):
+        adapted(tmp_path, other_text, tmp_path / "lora", start=None, model=Choice("gpt", n_layer=1, n_head=2, n_embd=16))

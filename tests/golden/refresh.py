@@ -15,7 +15,7 @@ MESSAGES = Path(__file__).with_name("messages.txt")
 
 FIXED = {"RunDone": "run-done", "Interrupted": "interrupted"}
 """Errors whose class says their code."""
-ERRORS = ("EngineError", "UsageError", *FIXED)
+ERRORS = ("EngineError", "UsageError", "OptionsDoNotFit", *FIXED)
 
 
 class Site(NamedTuple):

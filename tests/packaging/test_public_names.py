@@ -1,19 +1,25 @@
-"""`pentad.__all__` is the public API, and each of its names exists."""
+"""What the public modules list exists, and plugins take nothing else."""
 
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import pentad
 import pentad.testing
 import pentad.tools
+import pentad_cli.tools
 
 ROOT = Path(__file__).parents[2]
+
+DOORS = ("pentad", "pentad.tools", "pentad.testing", "pentad_cli.tools")
+"""The modules that plugins import from."""
 
 
 def test_every_public_name_exists_and_is_sorted() -> None:
@@ -23,12 +29,13 @@ def test_every_public_name_exists_and_is_sorted() -> None:
     assert set(pentad._LAZY) <= set(pentad.__all__)
 
 
-def test_every_tool_exists() -> None:
-    for name in pentad.tools.__all__:
-        assert getattr(pentad.tools, name) is not None
-    assert sorted(pentad.tools.__all__) == sorted(name for names in pentad.tools.PLACES.values() for name in names)
+@pytest.mark.parametrize("door", [pentad.tools, pentad_cli.tools], ids=lambda door: door.__name__)
+def test_every_tool_exists(door: ModuleType) -> None:
+    for name in door.__all__:
+        assert getattr(door, name) is not None
+    assert sorted(door.__all__) == sorted(name for names in door.PLACES.values() for name in names)
     with pytest.raises(AttributeError, match="no attribute 'hammer'"):
-        pentad.tools.hammer  # noqa: B018
+        door.hammer  # noqa: B018
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
@@ -36,25 +43,27 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         pentad.Modle  # noqa: B018
 
 
-def test_importing_the_package_imports_nothing_heavy() -> None:
-    code = "import sys, pentad; print([name for name in ('torch', 'numpy', 'safetensors') if name in sys.modules])"
+@pytest.mark.parametrize("door", [door for door in DOORS if door != "pentad.testing"])
+def test_importing_a_public_module_imports_nothing_heavy(door: str) -> None:
+    heavy = ("torch", "numpy", "safetensors", "rich")
+    code = f"import sys, {door}; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
 
 
 def imported(path: Path) -> set[str]:
-    """Return what a file takes from `pentad` itself, and from modules below it as `module.name`."""
-    found: set[str] = set()
+    """Return what a file takes from core and from the command line, as `module.name`; a module itself is no name."""
+    names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "pentad":
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in ("pentad", "pentad_cli"):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names if alias.name.split(".")[0] in ("pentad", "pentad_cli")}
+    return names
 
 
 @pytest.mark.parametrize("folder", ["plugins", "examples"])
 def test_plugins_take_only_what_a_third_party_may(folder: str) -> None:
-    public = {f"pentad.{name}" for name in pentad.__all__}
-    public |= {f"pentad.testing.{name}" for name in pentad.testing.__all__}
-    public |= {f"pentad.tools.{name}" for name in pentad.tools.__all__}
+    public = {*DOORS, *(f"{door}.{name}" for door in DOORS for name in importlib.import_module(door).__all__)}
     files = [path for path in (ROOT / folder).rglob("*.py") if "build" not in path.parts]
     assert files
     taken = {path.relative_to(ROOT).as_posix(): imported(path) - public for path in files}

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from pentad.config.options import parse
-from pentad_cli.command import json_option, offers_of, run_argument
+from pentad_cli.command import json_option, offers_of, run_argument, strict_option
+from pentad_cli.display import lossy_words
 from pentad_cli.output import paint, say, say_json
 from pentad_cli.progress import ProgressLine
 from pentad_cli.stage_command import Request, StageCommand
@@ -19,16 +20,18 @@ if TYPE_CHECKING:
     from pentad.contracts.observer import Evaluation
 
 
-def _evaluate(run: Path, data: tuple[str, ...], evaluators: tuple[str, ...], as_json: bool) -> None:
+def _evaluate(run: Path, data: tuple[str, ...], evaluators: tuple[str, ...], as_json: bool, strict: bool) -> None:
     request: Request = click.get_current_context().obj
     from pentad.config.recipe import MachineOptions
     from pentad.system.machine import prepare_process
 
     prepare_process()
+    from pentad.data.corpus import keep_pipes
     from pentad.runs.saved_run import open_run
 
     machine = parse(MachineOptions, request.tables.get("machine", {}), "machine")
-    saved = open_run(run, catalogue=request.catalogue, device=machine.device)
+    saved = open_run(run, catalogue=request.catalogue, device=machine.device, strict=strict)
+    data = keep_pipes(data)
     with ProgressLine(sys.stderr) as progress:
         scores = [
             saved.evaluate(list(data) or None, evaluator=name, observer=progress)
@@ -45,7 +48,10 @@ def _evaluate(run: Path, data: tuple[str, ...], evaluators: tuple[str, ...], as_
 
 def _show(score: Evaluation, text: str) -> None:
     if score.primary == "bits_per_byte":
-        say(f"{paint(f'{score.bits_per_byte:.3f} bits per byte', 'bold green')} on {text}")
+        lossy = "" if score.lossless else " (lossy)"
+        say(f"{paint(f'{score.bits_per_byte:.3f} bits per byte{lossy}', 'bold green')} on {text}")
+        if not score.lossless:
+            say(paint(lossy_words(score), "yellow"))
         say(f"loss {score.loss:.3f} nats per token, perplexity {score.perplexity:.1f}")
     else:
         say(f"{paint(f'{visible_line(score.primary)} {score.score:.3f}', 'bold green')} on {text}")
@@ -82,10 +88,11 @@ evaluate = StageCommand(
         click.Option(
             ["--with", "evaluators"],
             multiple=True,
-            metavar="NAME",
+            metavar="NAME[,OPTION=VALUE]…",
             shell_complete=offers_of("evaluator"),
             help="Evaluator that scores it, in place of the one that fits the run. May be repeated.",
         ),
+        strict_option(),
         json_option(),
     ],
 )

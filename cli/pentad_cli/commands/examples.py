@@ -62,7 +62,7 @@ def _first_documents(request: Request, limit: int) -> list[Piece]:
     data = parse(DataOptions, request.tables["data"], "data")
     pieces: list[Piece] = []
     characters = documents = 0
-    for piece in open_corpus(data.sources, request.catalogue).pieces():
+    for piece in open_corpus(data.sources, request.catalogue, data).pieces():
         pieces.append(piece)
         characters += len(piece.text)
         documents += piece.ends_document

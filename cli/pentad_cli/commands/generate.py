@@ -13,7 +13,7 @@ import click
 from pentad.config.options import parse
 from pentad.registry.catalogue import Catalogue
 from pentad.system.errors import Interrupted, UsageError
-from pentad_cli.command import json_option, read_text, run_argument
+from pentad_cli.command import json_option, read_text, run_argument, strict_option
 from pentad_cli.layers import Tables
 from pentad_cli.output import paint, say, say_json
 from pentad_cli.sampling import sampler_choice, sampling_options
@@ -70,6 +70,7 @@ def _generate(
     top_p: float | None,
     min_p: float | None,
     as_json: bool,
+    strict: bool,
 ) -> None:
     request: Request = click.get_current_context().obj
     from pentad.config.recipe import Choice, GenerationOptions, MachineOptions, TrainingOptions
@@ -94,7 +95,7 @@ def _generate(
         ignore_end=ignore_end_of_text,
         stop=tuple(map(_unescaped, stop)),
     )
-    saved = open_run(run, catalogue=request.catalogue, device=machine.device)
+    saved = open_run(run, catalogue=request.catalogue, device=machine.device, strict=strict)
     if as_json:
         texts = saved.generate(prompt, sampler=sampler, limits=limits)
         say_json({"run": run, "step": saved.step, "samples": texts})
@@ -197,6 +198,7 @@ generate = GenerateCommand(
       cat start.txt | engine generate runs/NAME --prompt -""",
     params=[
         run_argument(),
+        strict_option(),
         *sampling_options(),
         click.Option(
             ["--stop"],

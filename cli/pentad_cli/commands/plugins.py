@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ import click
 
 from pentad.config.options import OptionSpec, describe
 from pentad.config.stages import STAGE_SPECS, STAGES
-from pentad.registry.catalogue import KINDS, Catalogue, Offer
-from pentad.registry.records import Executor, Implementation, Observer
+from pentad.registry.catalogue import Catalogue
+from pentad.registry.kinds import KINDS
+from pentad.registry.offers import Offer
+from pentad.registry.records import OptionsRecord
 from pentad.system.errors import UsageError, did_you_mean
 from pentad_cli.command import EngineCommand, EngineSubgroup, Folder, debug_option, json_option, offers_of, plugin_option
 from pentad_cli.group import installed
@@ -30,12 +33,15 @@ TITLES = {
 }
 
 
-_NAMED_BY_KIND = (*STAGES, "executor")
-"""Kinds of which a command uses one at a time, so that their flags bear the kind's name: `--model.n-layer`."""
+def _catalogue(plugin: Sequence[Path]) -> Catalogue:
+    """Return what is installed, and the files of --plugin, wherever it stands."""
+    before: Sequence[str | Path] = click.get_current_context().meta.get("pentad_cli.plugin_files", ())
+    files = list(dict.fromkeys([*map(str, before), *map(str, plugin)]))
+    return Catalogue(plugin_files=files) if files else installed()
 
 
 def _list(plugin: Sequence[Path], as_json: bool) -> None:
-    catalogue = Catalogue(plugin_files=plugin) if plugin else installed()
+    catalogue = _catalogue(plugin)
     if as_json:
         say_json({"offers": _offers(catalogue), "problems": catalogue.problems})
         return
@@ -97,7 +103,7 @@ def _offers(catalogue: Catalogue) -> list[dict[str, Any]]:
 
 
 def _show(name: str, plugin: Sequence[Path], as_json: bool) -> None:
-    catalogue = Catalogue(plugin_files=plugin) if plugin else installed()
+    catalogue = _catalogue(plugin)
     found = _named(name, catalogue)
     if as_json:
         say_json([_facts(offer) for offer in found])
@@ -132,7 +138,7 @@ def _describe(offer: Offer[Any]) -> None:
     title = paint(offer.name, "bold cyan")
     say(f"{title}  {paint(f'{offer.kind} of {offer.distribution} {offer.version}', 'dim')}")
     say("\n".join(wrap(visible_line(offer.record.summary), terminal_width())))
-    if not isinstance(offer.record, (Executor, Implementation, Observer)):
+    if not isinstance(offer.record, OptionsRecord):
         return
     specs = describe(offer.options)
     if not specs:
@@ -166,11 +172,11 @@ def _facts(offer: Offer[Any]) -> dict[str, Any]:
         "version": offer.version,
         "summary": offer.record.summary,
     }
-    if isinstance(offer.record, (Executor, Implementation, Observer)):
+    if isinstance(offer.record, OptionsRecord):
         facts["options"] = [
             {
                 "name": spec.name,
-                "flag": f"--{offer.kind if offer.kind in _NAMED_BY_KIND else offer.name}.{spec.flag}",
+                "flag": f"--{offer.table}.{spec.flag}",
                 "type": spec.type.__name__,
                 "optional": spec.optional,
                 "default": spec.default,
@@ -183,23 +189,50 @@ def _facts(offer: Offer[Any]) -> dict[str, Any]:
     return facts
 
 
-def _new(name: str, stage: str, out: Path | None, as_json: bool) -> None:
-    from pentad_cli.scaffold import with_article, write_distribution
+def _new(name: str, stage: str | None, kind: str | None, out: Path | None, as_json: bool) -> None:
+    from pentad_cli.scaffold import use_of, with_article, write_distribution
 
+    if stage and kind and stage != kind:
+        raise UsageError(
+            f"--stage and --kind say the same, found {stage} and {kind}.", "Use one of them.", code="options-conflict"
+        )
+    chosen = stage or kind or _ask_for_kind()
     folder = out or Path(name)
-    files = write_distribution(name, stage, folder, installed())
+    files = write_distribution(name, chosen, folder, installed())
     if as_json:
-        say_json({"name": name, "stage": stage, "folder": folder, "files": files})
+        say_json({"name": name, "stage": chosen, "folder": folder, "files": files})
         return
-    say(f"Wrote {visible_line(str(folder))}: {with_article(stage)} that works, for you to change.")
+    say(f"Wrote {visible_line(str(folder))}: {with_article(chosen)} that works, for you to change.")
     place = shlex.quote(str(folder))
     steps = [
         (f"pip install --editable {place}", "install it"),
         (f"engine plugins check {name}", "see whether it keeps the contract"),
         (f"python -m pytest {place}", "run its tests"),
-        (f"engine run --{stage} {name} --steps 100", "use it"),
+        (use_of(name, chosen), "use it"),
     ]
     say(table(steps, styles=["cyan", "dim"]))
+
+
+def _ask_for_kind() -> str:
+    """Ask in a terminal what the plugin shall offer.
+
+    Raises:
+        UsageError: there is nobody to ask.
+    """
+    if not _is_terminal():
+        raise UsageError(
+            "engine plugins new expects what the plugin offers, found nothing.",
+            f"Use --stage {'|'.join(STAGES)}, or --kind {'|'.join(kind for kind in KINDS if kind not in STAGES)}.",
+            code="kind-missing",
+        )
+    for kind in KINDS:
+        say(f"  {paint(kind, 'cyan')}{' ' * (12 - len(kind))}{TITLES[kind]}", err=True)
+    answer: str = click.prompt("What does it offer?", type=click.Choice(list(KINDS)), show_choices=False, err=True)
+    return answer
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def _check(ctx: click.Context, dist: str, as_json: bool) -> None:
@@ -250,6 +283,8 @@ class CheckCommand(EngineCommand):
 def _group(ctx: click.Context, plugin: tuple[Path, ...], as_json: bool) -> None:
     if ctx.invoked_subcommand is None:
         _list(plugin, as_json)
+    else:
+        ctx.meta["pentad_cli.plugin_files"] = [*ctx.meta.get("pentad_cli.plugin_files", ()), *plugin]
 
 
 plugins = EngineSubgroup(
@@ -264,7 +299,11 @@ plugins = EngineSubgroup(
       engine plugins show gpt            its options
       engine plugins new my-sampler --stage sampler
                                          a plugin of your own, ready to install
-      engine plugins check pentad-gpt whether it keeps its contract
+      engine plugins new my-log --kind observer
+                                         the same for what stands beside the stages
+      engine plugins check pentad-gpt    whether it keeps its contract
+      engine plugins check pentad-gpt:gpt
+                                         one of what it offers alone
       engine plugins check ./mine.py     the same for a single file""",
     params=[plugin_option(), json_option(), debug_option()],
 )
@@ -293,10 +332,11 @@ plugins.add_command(
         short_help="Write a plugin distribution of your own.",
         help="""Write a complete plugin distribution: packaging, options, a simple implementation that works, and tests.
 
-        It installs as it is, keeps the contract of its stage and is listed by `engine plugins`. Then make it yours.""",
+        It installs as it is, keeps its contract and is listed by `engine plugins`. Then make it yours.""",
         params=[
             click.Argument(["name"], metavar="NAME"),
-            click.Option(["--stage"], type=click.Choice(STAGES), required=True, help="What it does."),
+            click.Option(["--stage"], type=click.Choice(STAGES), help="The stage that it does."),
+            click.Option(["--kind"], type=click.Choice(list(KINDS)), help="What it offers: a stage, or something beside them."),
             click.Option(
                 ["--out"],
                 type=Folder(),
@@ -312,11 +352,12 @@ plugins.add_command(
         "check",
         callback=click.pass_context(_check),
         short_help="Check whether a distribution keeps its contract.",
-        help="""Check whether the stages of a distribution, or of a single file, keep their contract.
+        help="""Check whether all that a distribution, or a single file, offers keeps its contract.
 
-        Every implementation goes through the checks of pentad.testing, with its defaults or with the options given here
-        (--model.n-layer 1). A tokenizer with an option vocab_size gets a small vocabulary, since the checks' text is small.
-        Exit code 1 when a check fails.""",
-        params=[click.Argument(["dist"], metavar="DIST|FILE"), json_option()],
+        Everything goes through the checks of pentad.testing, with its defaults or with the options given here
+        (--model.n-layer 1). DIST:NAME and FILE:NAME check one offer alone. A check that a record names in
+        expected_failures may fail, and must. A tokenizer with an option vocab_size gets a small vocabulary, since the
+        checks' text is small. Exit code 1 when a check fails.""",
+        params=[click.Argument(["dist"], metavar="DIST|FILE[:NAME]"), json_option()],
     )
 )

@@ -11,7 +11,7 @@ import click
 from pentad.config.recipe import TABLES, Recipe
 from pentad_cli.command import Folder
 from pentad_cli.output import say, say_json
-from pentad_cli.stage_command import Request, StageCommand
+from pentad_cli.stage_command import TEXTS, Request, StageCommand
 from pentad_cli.training import display_for, train, train_options
 
 if TYPE_CHECKING:
@@ -59,18 +59,20 @@ run = StageCommand(
     "run",
     callback=_run,
     tables=tuple(TABLES),
+    adapter=True,
     help="""Train a model on text: tokenize, build examples, learn, generate.
 
     Without options it trains on the built-in corpus. What flags leave open, --config says; what that leaves open, the
     defaults do.
 
     \b
-      engine run --data my.txt --budget 5m
+      engine run my.txt --budget 5m        the same as --data my.txt
       engine run --data books/ --model rnn --model.n-layer 2
       engine run --model gpt --help        the options of the model gpt
       engine run --print-config > mine.toml; engine run --config mine.toml""",
     short_help="Train a model on text.",
     params=[
+        click.Argument([TEXTS], nargs=-1, metavar="[TEXT]..."),
         click.Option(
             ["--config"],
             type=click.Path(path_type=Path),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -28,6 +29,8 @@ _METADATA_KEY = "pentad"
 
 PART = "__"
 """What stands in a field's name between the part of a chain that has the option and the option: `top_k__k` is `top-k.k`."""
+
+_GIVEN = "_pentad_given"
 
 
 def option(
@@ -45,7 +48,8 @@ def option(
     """Declare one option as a dataclass field.
 
     Args:
-        default: the value when the user says nothing.
+        default: the value when the user says nothing: of the field's type, which is `int`, `float`, `bool`, `str` or
+            `tuple[str, ...]`, or `… | None`. A list is a `tuple[str, ...]`: `--model.layers a,b`.
         help: one sentence for `--help`; give the unit.
         ge, gt, le, lt: bounds, inclusive and exclusive.
         choices: the allowed words of a `str` option.
@@ -53,7 +57,15 @@ def option(
             differ only in options that cannot are taken for the same run by comparisons.
         inherited: whether a run that starts from another takes the value from there. False for what matters while the model is
             trained and does not shape it, such as dropout: then the new recipe decides.
+
+    Raises:
+        TypeError: the default is a list, a dict or a set, which can be changed.
     """
+    if isinstance(default, (list, dict, set)):
+        raise TypeError(
+            f"an option's default must not be changeable, as every run would share it; found the {type(default).__name__} "
+            f"{default!r}. Use a tuple: ({', '.join(repr(str(part)) for part in default) + ',' if default else ''})"
+        )
     metadata = {
         "help": help,
         "ge": ge,
@@ -199,10 +211,17 @@ def describe(options_type: type) -> list[OptionSpec]:
     """List the options of a dataclass, in the order of its fields.
 
     Raises:
-        TypeError: the class is no dataclass, or a field has a type that options cannot have.
+        TypeError: the class is no frozen dataclass, or a field has no plain default or a type that options cannot have.
     """
     if not dataclasses.is_dataclass(options_type):
         raise TypeError(f"options must be a dataclass, found {options_type!r}")
+    if not isinstance(options_type, type):
+        raise TypeError(f"options must be the dataclass itself, found an object of it: {options_type!r}")
+    if not options_type.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        raise TypeError(
+            f"options must be frozen, so that nothing changes them during a run: write @dataclass(frozen=True, kw_only=True) "
+            f"above {options_type.__name__}"
+        )
     hints = typing.get_type_hints(options_type)
     return [_spec(field, hints[field.name]) for field in dataclasses.fields(options_type)]
 
@@ -216,19 +235,45 @@ def _spec(field: dataclasses.Field[Any], hint: Any) -> OptionSpec:
     base = typing.get_origin(hint) or hint
     if base not in _CONVERTERS:
         raise TypeError(f"option {field.name}: type {hint!r} is not one of int, float, bool, str, tuple[str, ...]")
+    if field.default_factory is not dataclasses.MISSING:
+        raise TypeError(f"option {field.name} has a default_factory; give a default that cannot be changed, a tuple for a list")
     if field.default is dataclasses.MISSING:
         raise TypeError(f"option {field.name} has no default")
     metadata = field.metadata.get(_METADATA_KEY, {"help": ""})
     return OptionSpec(name=field.name, type=base, optional=optional, default=field.default, **metadata)
 
 
-def parse(options_type: type[Options], values: Mapping[str, Any], where: str) -> Options:
+def split_options(text: str) -> tuple[str, dict[str, str]]:
+    """Split `NAME,option=value,…`, as `--data` and `--with` take it, into the name and its options.
+
+    >>> split_options("words,documents=5,kind=a,kind=b")
+    ('words', {'documents': '5', 'kind': 'a,b'})
+    >>> split_options("a, b.txt")
+    ('a, b.txt', {})
+    """
+    match = re.fullmatch(r"(.*?)((?:,[a-zA-Z][\w-]*=[^,]*)+)", text, re.DOTALL)
+    if match is None:
+        return text, {}
+    options: dict[str, str] = {}
+    for pair in match[2][1:].split(","):
+        name, _, value = pair.partition("=")
+        options[name] = f"{options[name]},{value}" if name in options else value
+    return match[1], options
+
+
+def parse_named(options_type: type[Options], values: Mapping[str, Any], name: str) -> Options:
+    """Make the options object of what stands as `NAME,option=value,…`; errors as for `parse`, which see."""
+    return parse(options_type, values, name, spelling="{where},{option}=…")
+
+
+def parse(options_type: type[Options], values: Mapping[str, Any], where: str, spelling: str = "--{where}.{option}") -> Options:
     """Make an options object from names and values.
 
     Args:
         options_type: the dataclass.
         values: option names (`n_layer` or `n-layer`) to values; names that are missing keep their default.
         where: the stage or table that the options belong to, for messages: `model`.
+        spelling: how a user names an option of it, for messages.
 
     Raises:
         UsageError: an unknown name (with the nearest known one), a wrong type, a value out of bounds, or a combination
@@ -242,9 +287,13 @@ def parse(options_type: type[Options], values: Mapping[str, Any], where: str) ->
             known = ", ".join(sorted(spec.flag if PART in spec.name else spec.name for spec in specs.values())) or "none"
             hint = did_you_mean(name, specs) or f"The options of {where} are: {known}."
             raise UsageError(f"{where} has no option {name!r}.", hint, code="unknown-option")
-        arguments[name] = specs[name].convert(value, f"--{where}.{specs[name].flag}" if where else f"--{specs[name].flag}")
+        arguments[name] = specs[name].convert(
+            value, spelling.format(where=where, option=specs[name].flag) if where else f"--{specs[name].flag}"
+        )
     try:
-        return options_type(**arguments)
+        options = options_type(**arguments)
+        object.__setattr__(options, _GIVEN, frozenset(arguments))  # the class is frozen, and this is no field of it
+        return options
     except ValueError as error:
         raise UsageError(
             f"The options of {where or 'the run'} do not fit together: {error}", "Change one of them.", code="options-conflict"
@@ -265,6 +314,17 @@ def _field_name(key: str, specs: Mapping[str, OptionSpec], where: str) -> str:
             code="chain-option",
         )
     return owners[0]
+
+
+def given(options: Any) -> frozenset[str]:
+    """Return the names that the user gave, of options that `parse` made; of others, those that are not at their default.
+
+    What is not given is open: where a default does not fit the text, core may take another value, and says so.
+    """
+    names: frozenset[str] | None = getattr(options, _GIVEN, None)
+    if names is not None:
+        return names
+    return frozenset(field.name for field in dataclasses.fields(options) if getattr(options, field.name) != field.default)
 
 
 def to_dict(options: Any) -> dict[str, Any]:

@@ -25,7 +25,14 @@ from pentad.system.errors import UsageError, did_you_mean
 class DataOptions:
     """The text: the table `[data]`."""
 
-    sources: tuple[str, ...] = option((), "Names of corpora, files, folders or globs.")
+    sources: tuple[str, ...] = option((), "Names of corpora, files, folders or globs; - reads what is piped in.")
+    include: tuple[str, ...] = option((), 'More files of folders and globs to read, by patterns such as "*.log".')
+    exclude: tuple[str, ...] = option((), 'Files and folders below folders to leave out, by patterns: "*.md", "tests".')
+    strict: bool = option(False, "Refuse a folder that holds an unreadable file, instead of skipping the file.")
+    encoding: str = option(
+        "auto", "How the bytes of text files are read: utf-8, latin-1, …; auto is UTF-8, or what a byte order mark says."
+    )
+    text_key: str = option("", "Key of JSON lines, or column of .csv and .tsv files, that holds the text.")
     held_out: float = option(0.1, "Share of the text's bytes that is held out of training, for evaluation.", ge=0, lt=1)
     held_out_sources: tuple[str, ...] = option((), "Text for evaluation, instead of a share of the sources.")
     validation: float = option(
@@ -115,6 +122,9 @@ TABLES: Mapping[str, type[Any]] = {
 }
 """The tables beside those of the stages, and the options that each holds."""
 
+ADAPTER = "adapter"
+"""The table of what changes a model, which most recipes do not have; like a stage's it has a name and options."""
+
 Table = TypeVar("Table")
 
 
@@ -144,6 +154,7 @@ class _Tables:
     model: Choice
     optimizer: Choice
     sampler: Choice
+    adapter: Choice | None
     data: DataOptions
     training: TrainingOptions
     machine: MachineOptions
@@ -164,6 +175,7 @@ class Recipe(_Tables):
 
     Args:
         tokenizer, builder, model, optimizer, sampler: a name or a `Choice`.
+        adapter: likewise, of what changes the model of the run to start from; None for no change.
         data: a path or name, a list of them, a mapping or `DataOptions`.
         training, machine, evaluation, generation, reporting: a mapping or the options object.
         start: the folder of a run to start from, a mapping or `StartOptions`.
@@ -187,6 +199,7 @@ class Recipe(_Tables):
         generation: GenerationOptions | Mapping[str, Any] | None = None,
         reporting: ReportingOptions | Mapping[str, Any] | None = None,
         start: StartOptions | Mapping[str, Any] | str | Path | None = None,
+        adapter: Choice | str | None = None,
     ) -> None:
         super().__init__(
             tokenizer=_choice(tokenizer),
@@ -194,6 +207,7 @@ class Recipe(_Tables):
             model=_choice(model),
             optimizer=_choice(optimizer),
             sampler=_choice(sampler),
+            adapter=None if adapter is None else _choice(adapter),
             data=_data(data),
             training=_table(TrainingOptions, training, "training"),
             machine=_table(MachineOptions, machine, "machine"),
@@ -217,13 +231,18 @@ class Recipe(_Tables):
         Raises:
             KeyError: there is no such stage.
         """
-        return {
+        return self.choices()[stage]
+
+    def choices(self) -> dict[str, Choice]:
+        """Return what was chosen for each stage, and for the adapter where there is one."""
+        stages = {
             "tokenizer": self.tokenizer,
             "builder": self.builder,
             "model": self.model,
             "optimizer": self.optimizer,
             "sampler": self.sampler,
-        }[stage]
+        }
+        return stages if self.adapter is None else {**stages, ADAPTER: self.adapter}
 
     def budget(self) -> Budget:
         """Return when the training stops.
@@ -243,7 +262,7 @@ class Recipe(_Tables):
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Return the tables as plain values; `[start]` where the run starts from another."""
         tables: dict[str, dict[str, Any]] = {
-            stage: {"name": self.choice(stage).name, **self.choice(stage).options} for stage in STAGES
+            stage: {"name": choice.name, **choice.options} for stage, choice in self.choices().items()
         }
         tables |= {table: to_dict(getattr(self, table)) for table in TABLES if table != "start" or self.start.run is not None}
         return tables
@@ -255,7 +274,7 @@ class Recipe(_Tables):
         Raises:
             UsageError: a table is missing, unknown or malformed; an option of a table is wrong.
         """
-        known = [*STAGES, *TABLES]
+        known = [*STAGES, ADAPTER, *TABLES]
         for name, table in tables.items():
             if name not in known:
                 raise UsageError(
@@ -270,7 +289,7 @@ class Recipe(_Tables):
                     code="table-type",
                 )
         arguments: dict[str, Any] = {"data": {}, **{name: tables[name] for name in TABLES if name in tables}}
-        for stage in STAGES:
+        for stage in (*STAGES, *([ADAPTER] if ADAPTER in tables else [])):
             table = dict(tables.get(stage, {}))
             name = table.pop("name", None)
             if not isinstance(name, str):

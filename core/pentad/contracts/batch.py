@@ -46,6 +46,11 @@ class Tokens:
 class Batch:
     """Examples, side by side.
 
+    Rows have one length. A shorter example is padded behind its end: any id of the vocabulary in
+    the inputs (by custom the end of text), `IGNORED` in the targets. Causal models never see such
+    padding; for bidirectional ones give it a segment of its own, the last of the row, or it is
+    attended.
+
     Args:
         inputs: (B, T) int64, what the model reads.
         targets: (B, T) int64, what it should say at each position, or `IGNORED`.

@@ -36,6 +36,8 @@ class ExampleBuilder(ABC):
     - What a causal builder teaches at a position never stands in what the model may attend to from there; what a
       bidirectional one teaches is the token of the text at that position.
     - The end of a document is learned; nothing is learned or attended across it.
+
+    A builder with `needs_policy` promises of `roll_out` that it is a function of (tokens, indices, seed, weights).
     """
 
     attention: Attention = "causal"
@@ -45,8 +47,8 @@ class ExampleBuilder(ABC):
     """The tokens that the builder adds behind the tokenizer's own: a mask, the turns of a chat."""
 
     evaluators: tuple[str, ...] = ()
-    """The evaluators that fit what is taught, by name; a run is judged by the first that supports it. Where none is named, by
-    the evaluators that are offered as default (`pentad.Evaluator`)."""
+    """The evaluators that fit what is taught, by name, with options as `accuracy,best=5`; a run is judged by the first that
+    supports it. Where none is named, by the evaluators that are offered as default (`pentad.Evaluator`)."""
 
     needs_policy: bool = False
     """Whether examples are written by the model itself: then core calls `roll_out` in place of `build`."""

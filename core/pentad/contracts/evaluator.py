@@ -38,6 +38,7 @@ class HeldOut:
         context_length: tokens that the model may look back on.
         max_tokens: judge about so many tokens, spread evenly over the text, instead of all; None for all.
         progress: may be told the share that is judged, from 0 to 1, by an evaluator that takes long; `score_windows` does.
+        lost_bytes: of `n_bytes`, those that the tokenizer lost: no model of its ids can tell them.
     """
 
     tokens: Tokens
@@ -45,12 +46,13 @@ class HeldOut:
     context_length: int
     max_tokens: int | None = None
     progress: Callable[[float], None] | None = None
+    lost_bytes: int = 0
 
 
 class RunEvaluator(ABC):
     """Named scores.
 
-    Promises: the same model and text give the same scores; `primary` is one of them; every
+    Promises, each checked by the conformance kit: the same model and text give the same scores; `primary` is one of them; every
     score is a finite number.
     """
 

@@ -1,4 +1,4 @@
-"""The executor contract: many pieces of work, carried out side by side, here or elsewhere.
+"""The executor contract: many tasks, run side by side, here or on other machines.
 
 An executor's factory is called as `factory(options, jobs=…)`, where `jobs` is how many tasks may run at once (None: as the
 executor sees fit). Importing this module imports no torch.
@@ -17,30 +17,36 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pentad.system.errors import EngineError, Interrupted, one_line
 from pentad.system.files import read_json, write_atomically
 
-FAILURE, LOG = "failure.json", "log.txt"
-"""Files of a task's folder: why it failed, and what its process printed."""
+FAILURE_FILE = "failure.json"
+"""The file of a task's folder that says why it failed."""
 
-DONE, FAILED, STOPPED = 0, 1, 130
-"""How a task's process ends: its exit codes."""
+LOG_FILE = "log.txt"
+"""The file of a task's folder that holds what its process printed."""
+
+EXIT_DONE, EXIT_FAILED = 0, 1
+"""Exit codes of a task's process."""
+
+EXIT_STOPPED = 130
+"""The exit code of a task's process that was stopped by Ctrl-C or SIGTERM."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A piece of work: a function, what it is called with, and the folder that it fills.
+    """A function to call, its argument, and the folder that it writes to.
 
     Args:
         name: for people.
         work: `module:function` of an installed distribution, called as `work(argument, folder)`. What it raises is the task's
-            failure. Called again with the same folder it goes on from what lies there, so that a task may be started anew
-            when the process or the machine that worked on it is lost.
-        argument: plain names and values, as JSON has them.
-        folder: where the results go: an absolute path. Where that is another machine's disk, the executor brings its
-            content here.
+            failure. Called again with the same folder it resumes from what it finds there, so that an executor may restart
+            a task whose process or machine is lost.
+        argument: JSON values by name.
+        folder: where the results go, an absolute path. An executor that runs the task on another machine copies its content
+            here.
     """
 
     name: str
@@ -49,30 +55,38 @@ class Task:
     folder: Path
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ended:
-    """A task that is over.
+class TaskFailure(NamedTuple):
+    """Why a task failed.
 
     Args:
-        task: which.
-        failure: why it failed, in one line; empty when it is done.
+        message: in one line.
         hint: what to do about it, where that is known.
+        code: of the `EngineError` that it raised; `task-crashed` for another exception or exit code, `task-killed` by a signal,
+            `task-stopped` on request, `task-lost` with its machine.
     """
 
-    task: Task
-    failure: str = ""
+    message: str
     hint: str = ""
+    code: str = "task-crashed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskResult:
+    """How a task ended; `failure` is None when it is done."""
+
+    task: Task
+    failure: TaskFailure | None = None
 
 
 class TaskExecutor(ABC):
-    """Carries tasks out.
+    """Runs tasks.
 
-    Promises:
+    Promises, each checked by the conformance kit but for the third:
 
-    - Each task has a process of its own: whatever becomes of it, running out of memory included, the others go on.
-    - Tasks start in the order given. When `Ended` is returned for one, its folder is complete on this machine.
+    - Each task has a process of its own: when one fails, even by running out of memory, the others go on.
+    - Tasks start in the order given. When a `TaskResult` is returned, the task's folder is complete on this machine.
     - A task whose process is lost through no fault of its own (its machine is gone) is started again.
-    - When the iteration is left early (Ctrl-C, an error), the tasks under way are asked to stop (SIGTERM), so that they can
+    - When the iteration is left early (Ctrl-C, an error), the running tasks are asked to stop (SIGTERM), so that they can
       save, and are waited for.
     """
 
@@ -92,8 +106,8 @@ class TaskExecutor(ABC):
         """The CPU threads that a task may use; None leaves it to the task."""
 
     @abstractmethod
-    def carry_out(self, tasks: Sequence[Task]) -> Iterator[Ended]:
-        """Carry tasks out, and return each when it is over, whatever came of it."""
+    def run_tasks(self, tasks: Sequence[Task]) -> Iterator[TaskResult]:
+        """Run tasks, and yield the result of each when it ends, failed or not."""
 
 
 def call_work(work: str, argument: Mapping[str, Any], folder: Path) -> None:
@@ -107,60 +121,58 @@ def call_work(work: str, argument: Mapping[str, Any], folder: Path) -> None:
     getattr(importlib.import_module(module), name)(argument, folder)
 
 
-def cause_of(error: BaseException, folder: Path) -> tuple[str, str]:
-    """Return a task's failure in one line, and a hint."""
+def describe_failure(error: BaseException, folder: Path) -> TaskFailure:
+    """Return why a task failed whose function raised `error`."""
     if isinstance(error, EngineError):
-        return error.message, error.hint
-    return one_line(error), f"{folder / LOG} has the traceback."
+        return TaskFailure(error.message, error.hint, error.code)
+    return TaskFailure(one_line(error), f"{folder / LOG_FILE} has the traceback.")
 
 
-def be_task_process(work: str, argument: Mapping[str, Any], folder: Path) -> int:
-    """Carry a task out in a process that an executor started for it.
+def run_task_process(work: str, argument: Mapping[str, Any], folder: Path) -> int:
+    """Run a task in a process that an executor started for it.
 
-    What is printed goes to log.txt in the task's folder; the cause of a failure stands in failure.json, for `outcome_of`.
+    What is printed goes to log.txt in the task's folder, the cause of a failure to failure.json, which `describe_exit` reads.
 
     Returns:
-        What the process shall end with: 0 when it is done, 1 when it failed, 130 after Ctrl-C or SIGTERM.
+        The exit code for the process: 0 when the task is done, 1 when it failed, 130 after Ctrl-C or SIGTERM.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / FAILURE).unlink(missing_ok=True)
-    with (folder / LOG).open("a", encoding="utf-8", buffering=1) as log:
+    (folder / FAILURE_FILE).unlink(missing_ok=True)
+    with (folder / LOG_FILE).open("a", encoding="utf-8", buffering=1) as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         sys.stdout = sys.stderr = log
         try:
             call_work(work, argument, folder)
         except (Interrupted, KeyboardInterrupt):
-            return STOPPED
+            return EXIT_STOPPED
         except BaseException as error:
             traceback.print_exc()
-            failure, hint = cause_of(error, folder)
             with contextlib.suppress(OSError):  # a full disk is the failure, and no reason for another
-                write_atomically(folder / FAILURE, json.dumps({"failure": failure, "hint": hint}) + "\n")
-            return FAILED
+                failure = describe_failure(error, folder)
+                write_atomically(folder / FAILURE_FILE, json.dumps(failure._asdict()) + "\n")
+            return EXIT_FAILED
         finally:
             sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
-    return DONE
+    return EXIT_DONE
 
 
-def outcome_of(code: int, folder: Path) -> tuple[str, str]:
-    """Say how a task's process went.
+def describe_exit(code: int, folder: Path) -> TaskFailure | None:
+    """Return why a task's process failed, None when it did not.
 
     Args:
-        code: what it ended with, negative for the signal that killed it.
+        code: its exit code, negative for the signal that killed it.
         folder: the task's.
-
-    Returns:
-        The failure in one line, empty for none, and what to do about it.
     """
-    if code == DONE:
-        return "", ""
-    if code == STOPPED:
-        return "it was stopped", "Called again, it goes on from what is saved."
+    if code == EXIT_DONE:
+        return None
+    if code == EXIT_STOPPED:
+        return TaskFailure("it was stopped", "Call the command again to resume it.", "task-stopped")
     if code < 0:
         name = signal.Signals(-code).name if -code in list(signal.Signals) else str(-code)
-        return f"its process was killed by {name}", "The system may have run out of memory: lower --batch-size."
-    with contextlib.suppress(EngineError, OSError):
-        said = read_json(folder / FAILURE)
-        return str(said.get("failure", "")), str(said.get("hint", ""))
-    return f"its process ended with {code}", f"{folder / LOG} has what it printed."
+        hint = "The system may have run out of memory: lower --batch-size."
+        return TaskFailure(f"its process was killed by {name}", hint, "task-killed")
+    with contextlib.suppress(EngineError, OSError, KeyError):
+        said = read_json(folder / FAILURE_FILE)
+        return TaskFailure(str(said["message"]), str(said["hint"]), str(said["code"]))
+    return TaskFailure(f"its process ended with exit code {code}", f"{folder / LOG_FILE} has what it printed.")

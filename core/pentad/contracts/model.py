@@ -1,7 +1,7 @@
 """The model contract: token ids to features, features to logits.
 
-A model's factory is called as `factory(options, vocab_size=…, context_length=…)` and returns a `Model` with freshly
-initialised parameters (torch's global generator is seeded before the call).
+A model's factory is called as `factory(options, vocab_size=…, context_length=…)`, and with `vocabulary=…` where it names it. It
+returns a `Model` with freshly initialised parameters (torch's global generator is seeded before the call).
 """
 
 from __future__ import annotations

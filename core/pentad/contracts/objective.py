@@ -97,7 +97,12 @@ class Net(ABC):
 class Objective(ABC):
     """What is minimised.
 
-    Promises: the loss of two batches together is the sum of their losses; a batch with
+    It returns a `Loss`: a sum over what counts, how much counts, and named sums to log. Core adds
+    these up over micro-batches and processes, divides them by the count once, and differentiates;
+    so an objective never averages, and needs no factor for the batch size. Auxiliary losses of the
+    model are added by core.
+
+    Promises, each checked by the conformance kit: the loss of two batches together is the sum of their losses; a batch with
     nothing to learn has count 0; the loss is finite and has a gradient.
     """
 

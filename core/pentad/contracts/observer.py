@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pentad.config.recipe import Recipe
 from pentad.system.errors import one_line
+from pentad.system.frames import raised_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,6 +177,11 @@ class Evaluation:
         return self.scores.get("bits_per_byte", math.nan)
 
     @property
+    def lossless(self) -> bool:
+        """Whether the text can be had back from its tokens; else lost bytes are charged, and nothing is shown by comparing."""
+        return "lost_bytes" not in self.scores
+
+    @property
     def loss(self) -> float:
         """Nats per token, which compare within one tokenizer; NaN where it was not judged."""
         return self.scores.get("loss", math.nan)
@@ -249,6 +255,13 @@ class RunResult:
 class RunObserver:
     """Listens to a run; every method may be overridden and does nothing by default.
 
+    An exception in an observer never ends a run: it is shown once, as a warning with the file and
+    line, and the observer is told nothing from then on, the end of the run included. What it had
+    asked for before still holds. What must survive Ctrl-C is written at once: `on_end` is called
+    for runs that are done. Methods are called in the first process only, between two steps, so that
+    the run waits while they work; nothing is written to stdout, which holds the result of the
+    command.
+
     `on_step` and `on_evaluation` may return a `StopTraining` or a `ScaleLearningRate`; it holds from the next step on.
     """
 
@@ -295,7 +308,9 @@ class Observers(RunObserver):
             except Exception as error:
                 self._observers.remove(observer)
                 name = type(observer).__name__
-                warnings.warn(f"The observer {name} raised in {method} and is left out from here on: {one_line(error)}")
+                place = raised_in(error, type(observer).__module__)
+                where = f" ({place})" if place else ""
+                warnings.warn(f"The observer {name} raised in {method} and is left out from here on: {one_line(error)}{where}")
                 continue
             if isinstance(request, StopTraining | ScaleLearningRate):
                 self._requests.append(request)

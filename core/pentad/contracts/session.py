@@ -71,11 +71,15 @@ class TokenEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class TextScore:
-    """The negative log-likelihood of a text: `nats` in all, over `n_tokens` tokens that stand for `n_bytes` bytes."""
+    """The negative log-likelihood of a text: `nats` in all, over `n_tokens` tokens of a text of `n_bytes` bytes.
+
+    `lost_bytes` of them cannot be had back from the tokens, and no nats stand for these.
+    """
 
     nats: float
     n_tokens: int
     n_bytes: int
+    lost_bytes: int = 0
 
 
 class Session(ABC):
@@ -150,7 +154,7 @@ class Session(ABC):
 class Decoder(ABC):
     """A way of decoding that drives the session itself: beam search, contrastive search, speculative drafts.
 
-    Promises: as many sequences as asked for end, none is longer than `max_tokens`, the
+    Promises, each checked by the conformance kit: as many sequences as asked for end, none is longer than `max_tokens`, the
     same seed gives the same events, and no id is drawn that the vocabulary does not allow. Core looks for `Limits.stop` itself.
     """
 

@@ -27,7 +27,8 @@ class Tokenizer(ABC):
     Promises, each checked by the conformance kit:
 
     - Lossless: `decode(encode(text)) == text` for any text that UTF-8 can hold, or the class says `lossless = False`.
-    - Every byte is accounted for: the `token_bytes` of an encoded text, joined, are the text's UTF-8 bytes.
+    - Every byte is accounted for: the `token_bytes` of an encoded text, joined, are the text's UTF-8 bytes. Bytes that are
+      lost cost 8 bits each in a score (`count_lost_bytes`), also where the class does not say so.
     - `encode` never returns a special token, whatever the text says; `encode_with_special` does, because the caller asked.
     - `encode_batch` equals `encode` on each text.
     - After `save` and `load`, ids and texts are the same.
@@ -117,6 +118,59 @@ class Tokenizer(ABC):
 
 
 END_OF_TEXT = "<|endoftext|>"
+
+_RESYNC = ((16, 4096), (4, 64), (1, 16))
+"""(bytes that must stand together, how far ahead they are looked for) behind bytes that a tokenizer changed."""
+
+
+def count_lost_bytes(tokenizer: Tokenizer, text: str, ids: Iterable[int]) -> int:
+    """Return how many UTF-8 bytes of a text its ids do not give back in order; 0 for a tokenizer that says it is lossless.
+
+    Exact where text is left out at ids that stand for nothing, as an unknown id does; never fewer than are missing.
+
+    Args:
+        tokenizer: made the ids; need not be lossless.
+        text, ids: the text, and what it was encoded to.
+    """
+    if tokenizer.lossless:
+        return 0
+    data = text.encode()
+    pieces = [tokenizer.token_bytes(int(token)) for token in ids]
+    place = lost = 0
+    for number, piece in enumerate(pieces):
+        found = place if data.startswith(piece, place) else _next_place(data, place, pieces, number)
+        if found < 0:  # the piece is not in the text; it stands for something else, and what follows may stand there
+            found = data.find(_together(pieces, number + 1, 3), place, place + len(piece) + 8)
+            piece = b""
+        if found >= 0:
+            lost += found - place
+            place = found + len(piece)
+    return lost + len(data) - place
+
+
+def _next_place(data: bytes, place: int, pieces: Sequence[bytes], number: int) -> int:
+    """Return where in the text, from a place on, a piece comes up that does not stand right there, or -1."""
+    if number and not pieces[number - 1]:  # behind an unknown id
+        return data.find(pieces[number], place, place + 4096)
+    following = _together(pieces, number + 1, 3)
+    if len(following) >= 3 and data.find(following, place, place + len(pieces[number]) + 8) >= 0:
+        return -1
+    for n_bytes, distance in _RESYNC:
+        found = data.find(_together(pieces, number, n_bytes), place, place + distance)
+        if found >= 0:
+            return found
+    return -1
+
+
+def _together(pieces: Sequence[bytes], number: int, n_bytes: int) -> bytes:
+    """Return the bytes of pieces from a number on, so many or as many as come before an unknown id."""
+    together = b""
+    for place in range(number, len(pieces)):
+        together += pieces[place]
+        if not pieces[place] or len(together) >= n_bytes:
+            break
+    return together
+
 
 _GROUP_CHARACTERS = 64 * 1024
 

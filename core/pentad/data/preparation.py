@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pentad.config.recipe import DataOptions
@@ -11,8 +11,9 @@ from pentad.contracts.observer import Preparation, RunObserver
 from pentad.contracts.tokenizer import Tokenizer
 from pentad.contracts.vocabulary import Vocabulary
 from pentad.data.corpus import open_corpus
+from pentad.data.fitting import Fitted, fitted_tokenizer, with_options, with_shorter_context
 from pentad.data.rendering import Rendering
-from pentad.data.shards import TokenShard, tokenize_split, trained_tokenizer
+from pentad.data.shards import TokenShard, tokenize_split
 from pentad.data.split import Part, Split, split_corpus
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.resolving import Resolved
@@ -25,6 +26,8 @@ class Prepared:
     """Everything that training needs, and nothing that depends on the model.
 
     Args:
+        resolved: every choice, with what the text can fill in place of defaults that it cannot.
+        notes: what the user should know of the text, and of defaults that were left.
         split: the text, cut.
         tokenizer: trained on the training part.
         tokenizer_folder: where it is saved.
@@ -35,6 +38,8 @@ class Prepared:
         held_out: the held-out part as ids, or None when nothing is held out.
     """
 
+    resolved: Resolved
+    notes: tuple[str, ...]
     split: Split
     tokenizer: Tokenizer
     tokenizer_folder: Path
@@ -66,11 +71,12 @@ def open_data(data: DataOptions, catalogue: Catalogue) -> Split:
     Raises:
         UsageError: the text is missing, unreadable, empty or too short.
     """
-    held_out = open_corpus(data.held_out_sources, catalogue) if data.held_out_sources else None
-    corpus = open_corpus(data.sources, catalogue)
+    held_out = open_corpus(data.held_out_sources, catalogue, data) if data.held_out_sources else None
+    corpus = open_corpus(data.sources, catalogue, data)
     split = split_corpus(corpus, data.held_out, held_out, drop_duplicates=data.drop_duplicates)
+    notes = (*corpus.notes(), *(held_out.notes() if held_out else ()))
     # What is tuned on the held-out text would be judged on it too: validation is cut from what is left for training.
-    return split_corpus(split.train, data.validation) if data.validation else split
+    return replace(split_corpus(split.train, data.validation) if data.validation else split, notes=notes)
 
 
 def prepare_tokenizer(
@@ -84,13 +90,16 @@ def prepare_tokenizer(
     Raises:
         UsageError: the text cannot give the vocabulary that the options ask for.
     """
-    observer = observer or RunObserver()
+    fitted, split = _fitted(resolved, catalogue, observer or RunObserver())
+    return fitted.tokenizer, fitted.folder, fitted.fingerprint, split
+
+
+def _fitted(resolved: Resolved, catalogue: Catalogue, observer: RunObserver) -> tuple[Fitted, Split]:
     split = open_split(resolved, catalogue, observer)
-    observer.on_preparation(Preparation(what=f"Preparing the tokenizer {resolved.offers['tokenizer'].name}"))
-    tokenizer, folder, fingerprint = trained_tokenizer(
-        resolved.offers["tokenizer"], resolved.options["tokenizer"], split, cache_directory()
-    )
-    return tokenizer, folder, fingerprint, split
+    offer = resolved.offers["tokenizer"]
+    observer.on_preparation(Preparation(what=f"Preparing the tokenizer {offer.name}"))
+    left_open = resolved.open.get("tokenizer", ())
+    return fitted_tokenizer(offer, resolved.options["tokenizer"], left_open, split, cache_directory()), split
 
 
 def make_builder(resolved: Resolved, tokenizer: Tokenizer, catalogue: Catalogue | None = None) -> ExampleBuilder:
@@ -156,36 +165,53 @@ def prepare(
         EngineError: the text is not what it was.
     """
     observer = observer or RunObserver()
-    tokenizer, folder, fingerprint, split = _tokenizer(resolved, catalogue, observer, kept, tokenizer_of)
-    builder = make_builder(resolved, tokenizer, catalogue)
-    vocabulary = Vocabulary.of(tokenizer, builder.special_tokens)
-    rendering = rendering_of(resolved, builder)
+    fitted, split = _tokenizer(resolved, catalogue, observer, kept, tokenizer_of)
+    notes = [*split.notes, *fitted.notes]
+    resolved = with_options(resolved, "tokenizer", fitted.options)
 
-    def shard(part: Part, name: str) -> TokenShard:
-        def tell(done: int, total: int) -> None:
-            observer.on_preparation(Preparation(what=f"Tokenizing the {name} text", done=done / max(total, 1)))
+    def examples(resolved: Resolved) -> tuple[ExampleBuilder, TokenShard]:
+        builder = make_builder(resolved, fitted.tokenizer, catalogue)
+        return builder, _shard(split.train, "training", fitted, rendering_of(resolved, builder), observer)
 
-        return tokenize_split(part, tokenizer, fingerprint, cache_directory(), tell, rendering)
+    def has_examples(resolved: Resolved) -> bool:
+        builder, train = examples(resolved)
+        return builder.count(train.tokens) > 0
 
-    train = shard(split.train, "training")
-    held_out = shard(split.held_out, "held-out") if split.held_out.n_bytes else None
+    builder, train = examples(resolved)
     if builder.count(train.tokens) == 0:
-        context_length = resolved.recipe.training.context_length
-        raise UsageError(
-            f"The training text must give at least one example of {context_length} tokens; found {train.n_tokens} tokens.",
-            "Give --data more text, or lower --context-length.",
-            code="text-too-short",
-        )
+        shorter = with_shorter_context(resolved, has_examples)
+        length = resolved.recipe.training.context_length
+        if shorter is None:
+            raise UsageError(
+                f"The training text must give at least one example of {length} tokens; found {train.n_tokens} tokens.",
+                "Give --data more text, or lower --context-length.",
+                code="text-too-short",
+            )
+        resolved = shorter
+        builder, train = examples(resolved)
+        used = resolved.recipe.training.context_length
+        notes.append(f"--context-length is {used} instead of {length}: the text is too small for the default.")
+    rendering = rendering_of(resolved, builder)
+    held_out = _shard(split.held_out, "held-out", fitted, rendering, observer) if split.held_out.n_bytes else None
     return Prepared(
+        resolved=resolved,
+        notes=tuple(notes),
         split=split,
-        tokenizer=tokenizer,
-        tokenizer_folder=folder,
-        tokenizer_fingerprint=fingerprint,
+        tokenizer=fitted.tokenizer,
+        tokenizer_folder=fitted.folder,
+        tokenizer_fingerprint=fitted.fingerprint,
         builder=builder,
-        vocabulary=vocabulary,
+        vocabulary=Vocabulary.of(fitted.tokenizer, builder.special_tokens),
         train=train,
         held_out=held_out,
     )
+
+
+def _shard(part: Part, name: str, fitted: Fitted, rendering: Rendering, observer: RunObserver) -> TokenShard:
+    def tell(done: int, total: int) -> None:
+        observer.on_preparation(Preparation(what=f"Tokenizing the {name} text", done=done / max(total, 1)))
+
+    return tokenize_split(part, fitted.tokenizer, fitted.fingerprint, cache_directory(), tell, rendering)
 
 
 def _tokenizer(
@@ -194,16 +220,22 @@ def _tokenizer(
     observer: RunObserver,
     kept: Kept | None,
     start: StartTokenizer | None,
-) -> tuple[Tokenizer, Path, str, Split]:
-    if kept is not None:
-        split = open_split(resolved, catalogue, observer)
-        if split.fingerprint != kept.data_fingerprint:
-            raise EngineError(
-                "The text must be what it was when the run was started; it has changed.",
-                "Put it back as it was, or start a new run.",
-                code="text-changed",
-            )
-        return kept.tokenizer, kept.tokenizer_folder, kept.tokenizer_fingerprint, split
-    if start is not None:
-        return start.tokenizer, start.folder, start.fingerprint, open_split(resolved, catalogue, observer)
-    return prepare_tokenizer(resolved, catalogue, observer)
+) -> tuple[Fitted, Split]:
+    if kept is None and start is None:
+        return _fitted(resolved, catalogue, observer)
+    split = open_split(resolved, catalogue, observer)
+    options = resolved.options["tokenizer"]
+    if kept is None:
+        assert start is not None
+        made = Fitted(tokenizer=start.tokenizer, folder=start.folder, fingerprint=start.fingerprint, options=options)
+        return made, split
+    if split.fingerprint != kept.data_fingerprint:
+        raise EngineError(
+            "The text must be what it was when the run was started; it has changed.",
+            "Put it back as it was, or start a new run.",
+            code="text-changed",
+        )
+    made = Fitted(
+        tokenizer=kept.tokenizer, folder=kept.tokenizer_folder, fingerprint=kept.tokenizer_fingerprint, options=options
+    )
+    return made, split

@@ -1,129 +1,54 @@
-"""File formats and compressions: bytes on disk to pieces of text.
+"""Which reader reads which file: by the ends of names, `.jsonl`, `.gz`.
 
-Built in are `.txt` and `.md` (a file is a document), `.jsonl` (a line is a record: its text under the key "text", or one of
-the sets of keys that `pentad.data.records` knows) and the compression `.gz`; plugins add others through the hook
-`engine_readers`. Text is UTF-8, newlines are kept as they are, a byte order mark at the start of a file is dropped (it marks
-the encoding and is no text), and an empty document or a null text is skipped. A lone surrogate, which
-JSON can spell and UTF-8 cannot, becomes U+FFFD.
+Built in are plain text, `.jsonl` (a line is a record), the columns of `.csv` and `.tsv` where `--text-key` names one, and the
+compression `.gz`; plugins add others through the hook `engine_readers`. A file that the user names is plain text whatever its
+name, unless a reader is there for it; of folders, what is known to be text is read: `TEXT_ENDINGS` and `TEXT_NAMES`.
 """
 
 from __future__ import annotations
 
-import codecs
+import functools
 import gzip
+import inspect
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from pentad.config.options import NoOptions, describe, parse_named
+from pentad.config.recipe import DataOptions
+from pentad.data.formats import ReadFormat, read_csv, read_jsonl, read_piped, read_text, read_tsv
 from pentad.data.pieces import Piece, clean, cut
-from pentad.data.records import RECORD_HINT, kind_of, record_pieces
+from pentad.data.records import record_pieces
 from pentad.registry.catalogue import Catalogue
+from pentad.registry.offers import Offer
+from pentad.system.cache import PIPED
 from pentad.system.errors import EngineError, UsageError, one_line
-
-BLOCK_BYTES = 1 << 20
-LONGEST_LINE = 1 << 27
-"""The most bytes of one JSON line; a document in a line must fit into memory."""
-
-ReadFormat = Callable[[BinaryIO, str], Iterator[Piece]]
-"""An open binary file and its name for messages, to pieces."""
 
 Decompress = Callable[[BinaryIO], BinaryIO]
 
+_TEXT = """
+adoc asciidoc asm bash bat bib c cc cfg clj cljs cmake conf cpp cs css cxx d dart diff el elm erl ex exs f f90 fish fs fsx go
+gradle graphql groovy h hh hpp hs htm html hxx ini ipp java jl js jsx kt kts latex less lisp lua m markdown md mdx mjs mk ml
+mli mm nim org pas patch php pl pm po proto ps1 py pyi pyx r rb rs rst s sass scala scm scss sh sol sql srt sv svelte swift
+tcl tex text textile tf toml ts tsx txt v vb vhd vim vtt vue wiki xhtml yaml yml zig zsh
+"""
+TEXT_ENDINGS = frozenset(f".{ending}" for ending in _TEXT.split())
+"""Ends of names that are read as plain text below folders; logs and tables are data and are left out."""
 
-def read_text(file: BinaryIO, name: str) -> Iterator[Piece]:
-    """Yield a text file as one document.
-
-    Raises:
-        UsageError: a byte is not UTF-8, or is NUL; names the file and the offset.
-    """
-    return cut(_decoded(file, name))
-
-
-def _decoded(file: BinaryIO, name: str) -> Iterator[str]:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    offset = 0
-    while block := file.read(BLOCK_BYTES):
-        data = _without_mark(block, name) if offset == 0 else block
-        waiting = len(decoder.getstate()[0])
-        offset += len(block)
-        yield _decode(data, name, offset - len(data), decoder.decode, waiting)
-    _decode(b"", name, offset, lambda data: decoder.decode(data, True), len(decoder.getstate()[0]))
-
-
-def _without_mark(block: bytes, name: str) -> bytes:
-    if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise _not_text(name, 0, "a UTF-16 byte order mark", "UTF-16")
-    return block.removeprefix(codecs.BOM_UTF8)
-
-
-def _decode(data: bytes, name: str, offset: int, decode: Callable[[bytes], str], waiting: int = 0) -> str:
-    """Decode bytes that stand at an offset of a file, of which `waiting` bytes before them are not yet decoded."""
-    nul = data.find(0)
-    if nul >= 0:
-        raise _not_text(name, offset + nul, "a NUL byte")
-    try:
-        return decode(data)
-    except UnicodeDecodeError as error:
-        at = offset - waiting + error.start
-        raise _not_text(name, at, f"the byte 0x{error.object[error.start]:02x}", "ISO-8859-1") from None
-
-
-def _not_text(name: str, offset: int, found: str, encoding: str = "") -> UsageError:
-    hint = "It looks like a binary or damaged file: leave it out of --data, or fetch it again."
-    if encoding:
-        hint = f"Convert it (if it is {encoding}: iconv -f {encoding} -t UTF-8 OLD > NEW), or leave it out of --data."
-    return UsageError(f"{name} must be UTF-8 text; found {found} at byte {offset}.", hint, code="text-not-utf8")
-
-
-def read_jsonl(file: BinaryIO, name: str) -> Iterator[Piece]:
-    """Yield one record a line; blank lines are passed over.
-
-    Raises:
-        UsageError: a line is no JSON object, or has neither a string or null under "text" nor a known set of keys; names the
-            file and the line.
-    """
-    offset, number = 0, 0
-    while line := file.readline(LONGEST_LINE):
-        number += 1
-        where = f"{name}, line {number},"
-        if len(line) == LONGEST_LINE:
-            raise UsageError(
-                f"{where} must be shorter than {LONGEST_LINE >> 20} MiB; found no end of the line.",
-                "Split long documents, or save the file as .txt.",
-                code="line-too-long",
-            )
-        data = _without_mark(line, name) if number == 1 else line
-        offset += len(line)
-        text = _decode(data, name, offset - len(data), bytes.decode).strip()
-        if text:
-            yield from record_pieces(_object(text, where), where)
-
-
-def _object(line: str, where: str) -> dict[str, Any]:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(
-            f"{where} is not JSON: {one_line(error)}.", 'Each line holds one object, {"text": …}.', code="document-format"
-        ) from None
-    if not isinstance(record, dict):
-        raise UsageError(
-            f'{where} must be an object with the key "text"; found {kind_of(record)}.', RECORD_HINT, code="document-format"
-        )
-    return record
+TEXT_NAMES = frozenset(("authors", "changelog", "changes", "copying", "dockerfile", "license", "makefile", "news", "readme"))
+"""Names without an ending that are read as plain text below folders."""
 
 
 def _open_gzip(file: BinaryIO) -> BinaryIO:
     return cast(BinaryIO, gzip.GzipFile(fileobj=file))
 
 
-FORMATS: dict[str, ReadFormat] = {".txt": read_text, ".md": read_text, ".jsonl": read_jsonl}
+FORMATS: dict[str, ReadFormat] = {".jsonl": read_jsonl, PIPED: read_piped}
+COLUMNS: dict[str, ReadFormat] = {".csv": read_csv, ".tsv": read_tsv}
+"""Formats of which one column is read, where it is named."""
+
 DECOMPRESSORS: dict[str, Decompress] = {".gz": _open_gzip}
-
-
-_UNKNOWN_HINT = "Rename a plain text to .txt, or install a plugin that reads this format."
 
 
 def install_advice(catalogue: Catalogue, kind: str, name: str) -> str:
@@ -136,58 +61,83 @@ def install_advice(catalogue: Catalogue, kind: str, name: str) -> str:
     return ""
 
 
-@dataclass(frozen=True)
 class Readers:
-    """The formats and compressions of core and of the installed plugins; core's own come first."""
+    """The formats and compressions of core and of the installed plugins; core's own come first.
 
-    catalogue: Catalogue
+    Args:
+        catalogue: offers the readers.
+        options: how files are read.
+        given: what the user said behind the name of the file, for its format or its compression.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, options: DataOptions | None = None, given: Mapping[str, str] | None = None
+    ) -> None:
+        self.catalogue = catalogue
+        self.given = given or {}
+        self.options = options or DataOptions()
+        self._own = FORMATS | (COLUMNS if self.options.text_key else {})
+        self._offered: dict[bool, set[str]] = {True: set(), False: set()}
+        for offer in catalogue.offers("reader"):
+            self._offered[offer.record.decompressor].add(offer.name)
+        self._packed = tuple(self.known(decompressor=True))
+        self._formats = frozenset(self.known(decompressor=False))
+        self._reading = functools.cache(self._find)
 
     def known(self, decompressor: bool) -> list[str]:
-        """List the suffixes of formats, or of compressions."""
-        offered = {offer.name for offer in self.catalogue.offers("reader") if offer.record.decompressor is decompressor}
-        return sorted(offered | set(DECOMPRESSORS if decompressor else FORMATS))
+        """List the suffixes of formats that are more than plain text, or of compressions."""
+        return sorted(self._offered[decompressor] | set(DECOMPRESSORS if decompressor else self._own))
 
-    def suffixes(self, path: Path) -> tuple[str, str]:
+    def suffixes(self, name: str) -> tuple[str, str]:
         """Split a file's name into (format, compression), each a suffix in lower case or empty: `.jsonl`, `.gz`."""
-        name = path.name.lower()
-        compression = next((suffix for suffix in self.known(decompressor=True) if name.endswith(suffix)), "")
-        return Path(name.removesuffix(compression)).suffix, compression
+        name = os.path.basename(name).lower()
+        compression = ""
+        if name.endswith(self._packed):
+            compression = next(suffix for suffix in self._packed if name.endswith(suffix))
+            name = name.removesuffix(compression)
+        return os.path.splitext(name)[1], compression
 
-    def knows(self, path: Path) -> bool:
-        """Whether the file's name has the suffix of a format that can be read."""
-        return self.suffixes(path)[0] in self.known(decompressor=False)
+    def knows(self, name: str) -> bool:
+        """Whether a file of this name is read where only its folder is named."""
+        suffix, compression = self.suffixes(name)
+        if suffix:
+            return suffix in TEXT_ENDINGS or suffix in self._formats
+        return os.path.basename(name).lower().removesuffix(compression) in TEXT_NAMES
 
-    def require(self, path: Path) -> None:
-        """Check that a file can be read, before any file is.
+    def require(self, path: str) -> None:
+        """Check that a file which the user names can be read, before any file is.
 
         Raises:
-            UsageError: no reader for the suffix is installed, or two plugins offer one.
+            UsageError: its reader is not installed, or two plugins offer one.
         """
-        suffix, compression = self.suffixes(path)
-        self._decompressor(compression)
-        if suffix in FORMATS:
-            return
-        known = ", ".join(self.known(decompressor=False))
-        if not self.knows(path):
-            packed = ", ".join(self.known(decompressor=True))
-            expected = f"expected a name that ends in one of {known} (each also with {packed})"
+        suffix, _ = self._reading_of(path)
+        advice = "" if suffix in self._formats or suffix in TEXT_ENDINGS else self._advice(suffix)
+        if advice:
             raise UsageError(
-                f"--data {path}: {expected}; found {suffix or 'no suffix'}.",
-                install_advice(self.catalogue, "reader", suffix) or _UNKNOWN_HINT,
+                f"--data {path}: no reader for {suffix} is installed.",
+                advice,
                 code="unknown-suffix",
             )
-        self._format(suffix)
 
-    def read(self, path: Path) -> Iterator[Piece]:
+    def _advice(self, suffix: str) -> str:
+        return install_advice(self.catalogue, "reader", suffix) if suffix else ""
+
+    def _reading_of(self, path: str) -> tuple[str, str]:
+        suffix, compression = self.suffixes(path)
+        self._reading(suffix, compression)
+        return suffix, compression
+
+    def read(self, path: str) -> Iterator[Piece]:
         """Stream a file's documents.
 
         Raises:
             UsageError: the file cannot be opened, is damaged or truncated, or is not what its suffix says.
         """
         suffix, compression = self.suffixes(path)
+        format, decompress = self._reading(suffix, compression)
         try:
-            with path.open("rb") as raw:
-                yield from self._format(suffix)(self._decompressor(compression)(raw), str(path))
+            with open(path, "rb", buffering=0 if format is read_text and not compression else -1) as raw:
+                yield from format(decompress(raw), path, self.options)
         except EngineError:
             raise
         except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
@@ -200,17 +150,39 @@ class Readers:
             )
             raise UsageError(f"--data {path} cannot be read: {one_line(error)}", hint, code="file-unreadable") from error
 
-    def _format(self, suffix: str) -> ReadFormat:
-        if suffix in FORMATS:
-            return FORMATS[suffix]
+    def _find(self, suffix: str, compression: str) -> tuple[ReadFormat, Decompress]:
+        decompress = DECOMPRESSORS.get(compression) or (lambda file: file)
+        if compression in self._offered[True]:
+            decompress = self._decompressor(compression)
+        own = self._own_options(compression)
+        given = {name: value for name, value in self.given.items() if name.replace("-", "_") not in own}
+        if suffix in self._own or suffix not in self._offered[False]:
+            parse_named(NoOptions, given, suffix or "plain text")
+            return self._own.get(suffix, read_text), decompress
         offer = self.catalogue.find("reader", suffix)
-        documents = offer.resolve()
-        return lambda file, name: whole_documents(documents(file), f"The reader {suffix} of {offer.distribution}")
+        options_of_reader = _options(offer, given)
+        documents, maker = offer.resolve(), f"The reader {suffix} of {offer.distribution}"
+        named = {"text_key": self.options.text_key, "encoding": self.options.encoding}
+        named = {name: value for name, value in named.items() if name in inspect.signature(documents).parameters}
+        return (lambda file, name, options: whole_documents(documents(file, *options_of_reader, **named), maker)), decompress
 
-    def _decompressor(self, suffix: str) -> Decompress:
-        if not suffix:
-            return lambda file: file
-        return DECOMPRESSORS.get(suffix) or cast(Decompress, self.catalogue.find("reader", suffix).resolve())
+    def _own_options(self, compression: str) -> frozenset[str]:
+        """Return the names of a compression's options: those are not the format's."""
+        if compression not in self._offered[True]:
+            return frozenset()
+        return frozenset(spec.name for spec in describe(self.catalogue.find("reader", compression).options))
+
+    def _decompressor(self, compression: str) -> Decompress:
+        offer, own = self.catalogue.find("reader", compression), self._own_options(compression)
+        options = _options(offer, {name: value for name, value in self.given.items() if name.replace("-", "_") in own})
+        decompress = offer.resolve()
+        return lambda file: cast(BinaryIO, decompress(file, *options))
+
+
+def _options(offer: Offer[Any], given: Mapping[str, str]) -> tuple[Any, ...]:
+    """Return what stands behind the file in a call of a reader: its options, where it has any."""
+    options = parse_named(offer.options, given, offer.name)
+    return (options,) if offer.record.takes_options else ()
 
 
 def whole_documents(documents: Iterator[Any], maker: str) -> Iterator[Piece]:

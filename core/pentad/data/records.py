@@ -9,6 +9,7 @@ is never taken for text; what a message holds beside its role and content is kep
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,40 +21,54 @@ KEY_SETS = (("messages",), ("prompt", "completion"), ("prompt", "chosen", "rejec
 """The sets of keys beside "text"; the first whose keys are all there is taken."""
 
 RECORD_HINT = (
-    "Rename the key that holds the text: jq -c '{text: .KEY}' OLD > NEW. "
+    "Name the key that holds the text: --text-key KEY. "
     'Records for fine-tuning have "messages"; "prompt" and "completion"; or "prompt", "chosen" and "rejected".'
 )
 _MESSAGES_HINT = 'Messages are a list like [{"role": "user", "content": "2 + 2?"}].'
 
 
-def record_pieces(value: Mapping[str, Any], where: str) -> Iterator[Piece]:
+def record_pieces(value: Mapping[str, Any], where: str, text_key: str = "") -> Iterator[Piece]:
     """Yield the pieces of one record: one with all of it, or as many as its plain text needs; none without any text.
 
     Args:
         value: of JSON values.
         where: the file and line, or the plugin, for messages.
+        text_key: the key of the text, in place of "text" and the sets of keys.
 
     Raises:
         UsageError: no set of keys is there, or a value has another form.
     """
-    if "text" in value:
-        text = value["text"]
+    key = text_key or "text"
+    if key in value:
+        text = value[key]
         if text is not None and not isinstance(text, str):
             raise UsageError(
-                f'{where} must have a string under "text"; found {kind_of(text)}.', RECORD_HINT, code="document-format"
+                f"{where} must have a string under {_quoted(key)}; found {kind_of(text)}.", RECORD_HINT, code="document-format"
             )
         yield from cut([clean(text or "")])
         return
-    keys = next((keys for keys in KEY_SETS if all(key in value for key in keys)), None)
+    keys = next((keys for keys in KEY_SETS if not text_key and all(key in value for key in keys)), None)
     if keys is None:
-        found = ", ".join(json.dumps(key, ensure_ascii=False) for key in list(value)[:8]) or "none"
-        raise UsageError(f'{where} has no key "text"; found the keys {found}.', RECORD_HINT, code="document-format")
+        found = ", ".join(_quoted(key) for key in list(value)[:8]) or "none"
+        raise UsageError(
+            f"{where} has no key {_quoted(key)}; found the keys {found}.", _key_hint(value), code="document-format"
+        )
     for key in keys:
         _check(value[key], key, where)
     record = {key: _cleaned(value[key]) for key in keys}
     text = text_of(record)
     if text.strip("\n"):
         yield Piece(text, True, record)
+
+
+def _quoted(key: str) -> str:
+    return json.dumps(key, ensure_ascii=False)
+
+
+def _key_hint(value: Mapping[str, Any]) -> str:
+    """Suggest the key with the longest text."""
+    texts = {key: len(text) for key, text in value.items() if isinstance(text, str)}
+    return RECORD_HINT.replace("KEY", shlex.quote(max(texts, key=lambda key: texts[key])), 1) if texts else RECORD_HINT
 
 
 def _check(value: Any, key: str, where: str) -> None:

@@ -19,9 +19,10 @@ from pentad.config.options import to_dict
 from pentad.contracts.batch import Tokens
 from pentad.contracts.builder import ExampleBuilder
 from pentad.contracts.records import Document, Record, Span
-from pentad.contracts.tokenizer import TokenIds, Tokenizer
+from pentad.contracts.tokenizer import TokenIds, Tokenizer, count_lost_bytes
 from pentad.data.pieces import PIECE_CHARACTERS, Piece, cut
-from pentad.registry.catalogue import Offer
+from pentad.registry.failures import wrong_return
+from pentad.registry.offers import Offer
 from pentad.system.errors import EngineError, one_line
 
 _REPORT = "Report it to the builder's author (engine plugins check shows more)."
@@ -72,6 +73,7 @@ class Encoded:
         learn: (n,) which ids are learned, or None for all.
         n_bytes: UTF-8 bytes of the text that is learned.
         read_bytes: UTF-8 bytes of the records.
+        lost_bytes: of `n_bytes`, those that cannot be had back from the ids.
     """
 
     ids: TokenIds
@@ -80,6 +82,7 @@ class Encoded:
     learn: npt.NDArray[np.bool_] | None
     n_bytes: int
     read_bytes: int
+    lost_bytes: int = 0
 
 
 def utf8_size(text: str) -> int:
@@ -133,7 +136,8 @@ def _plain(pieces: Sequence[Piece], tokenizer: Tokenizer) -> Encoded:
     end = _end(tokenizer)
     ids: list[TokenIds] = [end[:0]]
     ends, sources, place = [], [], 0
-    for piece, found in zip(pieces, tokenizer.encode_batch([piece.text for piece in pieces]), strict=True):
+    encoded = _encode(tokenizer, [piece.text for piece in pieces])
+    for piece, found in zip(pieces, encoded, strict=True):
         ids.append(found)
         place += len(found)
         if piece.ends_document:
@@ -144,7 +148,16 @@ def _plain(pieces: Sequence[Piece], tokenizer: Tokenizer) -> Encoded:
     joined = np.concatenate(ids)
     _check(joined, tokenizer)
     n_bytes = sum(utf8_size(piece.text) for piece in pieces)
-    return Encoded(joined, _integers(ends), _integers(sources), None, n_bytes, n_bytes)
+    lost = sum(count_lost_bytes(tokenizer, piece.text, found) for piece, found in zip(pieces, encoded, strict=True))
+    return Encoded(joined, _integers(ends), _integers(sources), None, n_bytes, n_bytes, lost)
+
+
+def _encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[TokenIds]:
+    found = tokenizer.encode_batch(texts)
+    for ids in found:
+        if not isinstance(ids, np.ndarray) or ids.ndim != 1 or not (np.issubdtype(ids.dtype, np.integer) or not ids.size):
+            raise wrong_return(tokenizer, "encode", "a numpy array (T,) of uint32: np.array(ids, dtype=np.uint32)", ids)
+    return found
 
 
 def _integers(values: list[int]) -> npt.NDArray[np.int64]:
@@ -166,7 +179,7 @@ def _check(ids: TokenIds, tokenizer: Tokenizer) -> None:
 def _rendered(pieces: Sequence[Piece], tokenizer: Tokenizer, rendering: Rendering) -> Encoded:
     documents = [(document, piece.source) for piece in pieces for document in _documents(piece, rendering)]
     texts = [part.text for document, _ in documents for span in document.spans for part in cut([span.text])]
-    found = tokenizer.encode_batch(texts)
+    found = _encode(tokenizer, texts)
     if found:
         _check(np.concatenate(found), tokenizer)
     coming = iter(found)
@@ -210,6 +223,7 @@ class _Writer:
     """Puts documents together."""
 
     def __init__(self, tokenizer: Tokenizer, rendering: Rendering) -> None:
+        self._tokenizer = tokenizer
         self._end = _end(tokenizer)
         first = tokenizer.vocab_size
         numbers = enumerate(rendering.special, first)
@@ -218,7 +232,7 @@ class _Writer:
         self._learned: list[bool] = []
         self._ends: list[int] = []
         self._sources: list[int] = []
-        self._place = self._n_bytes = 0
+        self._place = self._n_bytes = self._lost = 0
 
     def add(self, document: Document, source: int, coming: Iterator[TokenIds]) -> None:
         """Add a document; the ids of its texts come one after the other."""
@@ -226,8 +240,10 @@ class _Writer:
             if span.special is not None:
                 self._append(self._special[span.special], span.learn)
             elif span.text:
-                for _ in cut([span.text]):
-                    self._append(next(coming), span.learn)
+                for part in cut([span.text]):
+                    ids = next(coming)
+                    self._append(ids, span.learn)
+                    self._lost += count_lost_bytes(self._tokenizer, part.text, ids) if span.learn else 0
                 self._n_bytes += utf8_size(span.text) if span.learn else 0
         self._ends.append(self._place)
         self._sources.append(source)
@@ -244,4 +260,4 @@ class _Writer:
         if not all(self._learned):
             learn = np.repeat(np.array(self._learned, dtype=np.bool_), [len(ids) for ids in self._ids[1:]])
         ids = np.concatenate(self._ids)
-        return Encoded(ids, _integers(self._ends), _integers(self._sources), learn, self._n_bytes, read_bytes)
+        return Encoded(ids, _integers(self._ends), _integers(self._sources), learn, self._n_bytes, read_bytes, self._lost)

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+import tempfile
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,8 +28,9 @@ from pentad.contracts.tokenizer import Tokenizer
 from pentad.data.pieces import Piece, cut
 from pentad.data.rendering import PLAIN, Encoded, Rendering, encode, utf8_size, whole_or_cut
 from pentad.data.split import Part, Split
-from pentad.registry.catalogue import Offer
-from pentad.system.cache import cache_directory, cached, folder_fingerprint
+from pentad.registry.offers import Offer
+from pentad.system.cache import CONTENT, cache_directory, folder_fingerprint, from_cache
+from pentad.system.files import HeldFiles
 
 __all__ = [
     "TokenShard",
@@ -38,7 +42,7 @@ __all__ = [
     "trained_tokenizer",
 ]
 
-FORMAT = 2
+FORMAT = 3
 BATCH_CHARACTERS = 8 << 20
 """Text handed to the tokenizer at once: enough pieces for many cores, few enough to keep memory bounded."""
 
@@ -59,12 +63,14 @@ class TokenShard:
             and the ends of texts stand for none.
         n_documents: documents in it.
         fingerprint: of text, tokenizer and rendering together.
+        lost_bytes: of `n_bytes`, those that cannot be had back from the ids: none where the tokenizer is lossless.
     """
 
     tokens: Tokens
     n_bytes: int
     n_documents: int
     fingerprint: str
+    lost_bytes: int = 0
 
     @property
     def n_tokens(self) -> int:
@@ -96,35 +102,40 @@ def tokenize_split(
             an id that its vocabulary does not have, or the builder cannot render. Nothing half is left.
     """
     key = _key("shard", str(FORMAT), part.fingerprint, tokenizer_fingerprint, rendering.fingerprint)
-    folder = cached(cache / "shards" / key, lambda folder: _write(folder, part, tokenizer, rendering, progress))
-    facts = json.loads((folder / "shard.json").read_text())
 
-    def mapped(name: str, dtype: Any) -> Any:
-        path = folder / name
-        return np.memmap(path, dtype=dtype, mode="r") if path.exists() else None
+    def use(files: HeldFiles) -> TokenShard:
+        facts = files.read_json(f"{CONTENT}/shard.json")
 
-    tokens = Tokens(
-        ids=mapped("ids.bin", facts["dtype"]),
-        starts=mapped("starts.bin", "<i8"),
-        learn=mapped("learn.bin", np.bool_),
-        sources=mapped("sources.bin", "<i8"),
-    )
-    return TokenShard(tokens, facts["n_bytes"], facts["n_documents"], key)
+        def mapped(name: str, dtype: Any) -> Any:
+            path = f"{CONTENT}/{name}.bin"
+            return np.memmap(files.open(path), dtype=dtype, mode="r") if path in files else None
+
+        tokens = Tokens(
+            ids=mapped("ids", facts["dtype"]),
+            starts=mapped("starts", "<i8"),
+            learn=mapped("learn", np.bool_),
+            sources=mapped("sources", "<i8"),
+        )
+        return TokenShard(tokens, facts["n_bytes"], facts["n_documents"], key, facts["lost_bytes"])
+
+    return from_cache(cache / "shards" / key, lambda folder: _write(folder, part, tokenizer, rendering, progress), use)
 
 
 def _write(folder: Path, part: Part, tokenizer: Tokenizer, rendering: Rendering, progress: Progress | None) -> None:
     dtype = np.dtype("<u2" if tokenizer.vocab_size + len(rendering.special) <= 1 << 16 else "<u4")
-    n_bytes = read_bytes = 0
+    n_bytes = read_bytes = lost_bytes = 0
     total = part.n_bytes
     with _Files(folder, dtype, tokenizer.end_of_text) as files:
         for batch in _ahead(_batches(whole_or_cut(part.pieces(), rendering))):
             encoded = encode(batch, tokenizer, rendering)
             files.append(encoded)
             n_bytes += encoded.n_bytes
+            lost_bytes += encoded.lost_bytes
             read_bytes += encoded.read_bytes
             if progress is not None:
                 progress(read_bytes, total)
-    facts = {"format": FORMAT, "dtype": dtype.str, "n_bytes": n_bytes, "n_documents": files.n_documents}
+    counted = {"n_bytes": n_bytes, "n_documents": files.n_documents, "lost_bytes": lost_bytes}
+    facts = {"format": FORMAT, "dtype": dtype.str, **counted}
     (folder / "shard.json").write_text(json.dumps(facts))
 
 
@@ -211,7 +222,7 @@ def trained_tokenizer(offer: Offer[Any], options: Any, split: Split, cache: Path
         cache: where trained tokenizers are kept, from `cache_directory`.
 
     Returns:
-        The tokenizer, the folder that it was saved into, and its fingerprint.
+        The tokenizer, a copy of the folder that it was saved into, which lasts as long as it does, and its fingerprint.
 
     Raises:
         UsageError: the text cannot give the vocabulary that the options ask for.
@@ -226,9 +237,21 @@ def trained_tokenizer(offer: Offer[Any], options: Any, split: Split, cache: Path
         untrained.save(folder)
 
     key = _key("trained", *_identity(offer, options), split.train.fingerprint, str(sample_bytes))
-    folder = cached(cache / "tokenizers" / key, build)
+    folder = from_cache(cache / "tokenizers" / key, build, _private_copy)
+    weakref.finalize(tokenizer, shutil.rmtree, folder, ignore_errors=True)
     tokenizer.load(folder)
     return tokenizer, folder, tokenizer_fingerprint(offer, options, folder)
+
+
+def _private_copy(files: HeldFiles) -> Path:
+    """Copy an entry of the cache, which may be deleted before a run has its own copy, into a folder of this process."""
+    folder = Path(tempfile.mkdtemp(prefix="pentad-"))
+    for name in files:
+        path = folder / Path(name).relative_to(CONTENT)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as copy:
+            shutil.copyfileobj(files.open(name), copy)
+    return folder
 
 
 def sample(part: Part, n_bytes: int | None) -> Iterator[str]:

@@ -174,6 +174,7 @@ class Split:
         duplicate_bytes: their UTF-8 bytes.
         dropped: whether they were left out.
         n_withheld: documents left out of training because they stand in the held-out corpus.
+        notes: what the user should know of files that were not read.
     """
 
     train: Part
@@ -183,6 +184,7 @@ class Split:
     duplicate_bytes: int = 0
     dropped: bool = False
     n_withheld: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:

@@ -18,6 +18,7 @@ from pentad.contracts.batch import IGNORED
 from pentad.contracts.model import Model, Output
 from pentad.contracts.objective import Net
 from pentad.contracts.vocabulary import Vocabulary
+from pentad.registry.failures import wrong_return
 from pentad.system.machine import Machine
 
 CHUNK_LOGITS = {"cpu": 1 << 25, "cuda": 1 << 28}
@@ -56,6 +57,8 @@ class ModelNet(Net):
         """Return the model's output for inputs (B, T)."""
         with self.machine.autocast():
             output = self._forward(inputs, None, segments)
+        if not isinstance(output, Output):
+            raise wrong_return(self.model, "forward", "a pentad.Output(features, state, losses)", output)
         if output.losses and output.features.requires_grad:  # not those of a frozen reference
             self._auxiliary.append(output)
         return output
@@ -168,10 +171,15 @@ def negative_log_likelihood(model: Model, machine: Machine, inputs: Tensor, targ
         return float(net.nll(net(inputs, segments).features, targets))
 
 
-def bits_per_byte(nats: float, n_bytes: int) -> float:
+def bits_per_byte(nats: float, n_bytes: int, lost_bytes: int = 0) -> float:
     """Turn a summed negative log-likelihood into bits per byte of the text that it scores.
+
+    Bytes that a tokenizer lost are charged as if each of the 256 were equally likely, 8 bits: else the fewer characters a
+    tokenizer tells apart, the better the score would be.
 
     >>> round(bits_per_byte(math.log(2) * 16, 8), 6)
     2.0
+    >>> round(bits_per_byte(math.log(2) * 16, 8, lost_bytes=4), 6)
+    6.0
     """
-    return nats / math.log(2) / n_bytes
+    return (nats / math.log(2) + 8 * lost_bytes) / n_bytes

@@ -8,18 +8,19 @@ not grow with the text.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from pentad.config.options import parse
+from pentad.config.options import parse_named, split_options
 from pentad.contracts.batch import IGNORED, segments_of
 from pentad.contracts.evaluator import Evaluated, HeldOut, RunEvaluator
 from pentad.contracts.observer import Evaluation
 from pentad.contracts.session import Session, TextScore
 from pentad.registry.catalogue import Catalogue
+from pentad.registry.failures import wrong_return
 from pentad.system.errors import EngineError
 
 TOKENS_AT_ONCE = 8192
@@ -43,7 +44,7 @@ def find_evaluator(names: Iterable[str], run: Evaluated, catalogue: Catalogue) -
     installed = {offer.name: offer for offer in catalogue.offers("evaluator")}
     defaults = tuple(name for name, offer in installed.items() if offer.record.default)
     for name in tuple(names) or defaults:
-        if name not in installed:
+        if split_options(name)[0] not in installed:
             reasons.append(f"The evaluator {name} is not installed.")
             continue
         offered = make_evaluator(name, catalogue)
@@ -55,14 +56,15 @@ def find_evaluator(names: Iterable[str], run: Evaluated, catalogue: Catalogue) -
 
 
 def make_evaluator(name: str, catalogue: Catalogue) -> Offered:
-    """Return an evaluator with its default options.
+    """Return the evaluator that a name means, with the options behind it: `accuracy,best=5`.
 
     Raises:
-        UsageError: none of that name is installed.
+        UsageError: none of that name is installed, or an option is unknown or out of bounds.
         EngineError: it is broken.
     """
-    offer = catalogue.find("evaluator", name)
-    return Offered(name, offer.make(parse(offer.options, {}, name)))
+    bare, options = split_options(name)
+    offer = catalogue.find("evaluator", bare)
+    return Offered(name, offer.make(parse_named(offer.options, options, bare)))
 
 
 def judge(session: Session, offered: Offered, text: HeldOut, *, step: int = 0, final: bool = False) -> Evaluation:
@@ -75,9 +77,11 @@ def judge(session: Session, offered: Offered, text: HeldOut, *, step: int = 0, f
     was_training = session.model.training
     session.model.eval()
     with torch.no_grad():
-        scores = dict(offered.evaluator.evaluate(session, text))
+        found = offered.evaluator.evaluate(session, text)
     session.model.train(was_training)
-    primary = offered.evaluator.primary
+    if not isinstance(found, Mapping):
+        raise wrong_return(offered.evaluator, "evaluate", "scores by name, such as {'accuracy': 0.5}", found)
+    scores, primary = dict(found), offered.evaluator.primary
     if primary not in scores:
         raise EngineError(
             f"The evaluator {offered.name} must return the score {primary}; found {', '.join(scores) or 'none'}.",
@@ -114,7 +118,7 @@ def score_windows(session: Session, text: HeldOut) -> TextScore:
         starts = starts[np.linspace(0, len(starts) - 1, n_windows).astype(np.int64)]
     rows = max(1, TOKENS_AT_ONCE // context_length)
     nats, n_tokens, n_bytes = 0.0, 0, 0
-    lengths = None if whole else _token_lengths(session)
+    lengths = _token_lengths(session)
     net = session.net
     end = session.vocabulary.end_of_text
     with torch.inference_mode():
@@ -125,7 +129,7 @@ def score_windows(session: Session, text: HeldOut) -> TextScore:
             segments = segments_of(inputs, end)
             counted = targets[targets != IGNORED]
             n_tokens += len(counted)
-            n_bytes += int(lengths[counted].sum()) if lengths is not None else 0
+            n_bytes += int(lengths[counted].sum())
             on_device = [None if a is None else torch.from_numpy(a).to(session.device) for a in (inputs, targets, segments)]
             assert on_device[0] is not None
             assert on_device[1] is not None
@@ -133,7 +137,13 @@ def score_windows(session: Session, text: HeldOut) -> TextScore:
                 text.progress(first / len(starts))
             nats += float(net.nll(net(on_device[0], on_device[2]).features, on_device[1]))
     # The shard knows the text's bytes, also where a tokenizer is not lossless.
-    return TextScore(nats=nats, n_tokens=n_tokens, n_bytes=text.n_bytes if whole else n_bytes)
+    if whole:  # also where one that says it is lossless has left bytes out
+        lost = max(text.lost_bytes, text.n_bytes - n_bytes)
+        return TextScore(nats=nats, n_tokens=n_tokens, n_bytes=text.n_bytes, lost_bytes=lost)
+    # What tokens stand for was not lost; of what was, the part that was looked at has its share.
+    kept = max(text.n_bytes - text.lost_bytes, 1)
+    lost = round(text.lost_bytes * n_bytes / kept)
+    return TextScore(nats=nats, n_tokens=n_tokens, n_bytes=n_bytes + lost, lost_bytes=lost)
 
 
 def _windows(tokens: np.ndarray, starts: np.ndarray, context_length: int, end_of_text: int) -> tuple[np.ndarray, np.ndarray]:

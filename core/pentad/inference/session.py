@@ -17,14 +17,15 @@ import torch
 from torch import Tensor
 
 from pentad.contracts.batch import IGNORED
-from pentad.contracts.model import Model, offers
+from pentad.contracts.model import Model, Output, offers
 from pentad.contracts.sampler import Sampler
 from pentad.contracts.session import Decoder, Limits, Session, TextScore, TokenEvent
-from pentad.contracts.tokenizer import Tokenizer
+from pentad.contracts.tokenizer import Tokenizer, count_lost_bytes
 from pentad.contracts.vocabulary import Vocabulary
 from pentad.inference.drawing import check_distribution, draw, generator_of
 from pentad.inference.ending import until_text
 from pentad.inference.net import ModelNet
+from pentad.registry.failures import wrong_return
 from pentad.system.errors import UsageError
 from pentad.system.machine import Machine
 
@@ -127,7 +128,8 @@ class ModelSession(Session):
         before = self.prompt(prompt)
         ids = torch.cat([before, torch.from_numpy(rest.astype(np.int64)).to(self.device)])
         nats = -float(self.score_tokens(ids, len(before)).double().sum()) if len(rest) else 0.0
-        return TextScore(nats=nats, n_tokens=len(rest), n_bytes=len(text.encode()))
+        lost = count_lost_bytes(self.tokenizer, text, rest)
+        return TextScore(nats=nats, n_tokens=len(rest), n_bytes=len(text.encode()), lost_bytes=lost)
 
     @torch.inference_mode()
     def score_tokens(self, tokens: Tensor, first: int = 1) -> Tensor:
@@ -242,6 +244,8 @@ class ModelSession(Session):
         inputs = self._all[:, self._read : self._length]
         with self.machine.autocast():
             output = self.model(inputs, self._state)
+            if not isinstance(output, Output):
+                raise wrong_return(self.model, "forward", "a pentad.Output(features, state, losses)", output)
             logits: Tensor = self.model.logits(output.features[:, -1])
         self._state = output.state
         self._read = self._length

@@ -11,29 +11,24 @@ import contextlib
 import functools
 import os
 import re
-import sys
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from pentad.config.options import NoOptions, describe
-from pentad.config.stages import STAGE_SPECS
 from pentad.registry import hookspecs
-from pentad.registry.chains import BETWEEN, SIGN, chain_record
+from pentad.registry.chains import SIGN
 from pentad.registry.entry_points import EntryPoint, entry_points_of
+from pentad.registry.failures import plugin_broken, remember
+from pentad.registry.kinds import KINDS
+from pentad.registry.offers import Offer, chain_offer
+from pentad.registry.plugin_file import UNPACKAGED, load_file
 from pentad.registry.records import (
     HOOK_API_VERSION,
-    Command,
-    Corpus,
-    Evaluator,
-    Executor,
-    Implementation,
-    Observer,
     Reader,
-    resolve,
 )
 from pentad.system.errors import EngineError, UsageError, did_you_mean, one_line
 
@@ -42,142 +37,12 @@ if TYPE_CHECKING:
 
 ENTRY_POINT_GROUP = "pentad"
 
-
-class Kind(NamedTuple):
-    """One kind of thing that plugins offer.
-
-    Args:
-        hook: asked for it.
-        record: what the hook must return a list of.
-        contracts: `module:Class` of what the record's factory must return, one of them; none where the caller checks it.
-    """
-
-    hook: str
-    record: type[Any]
-    contracts: tuple[str, ...] = ()
-
-
-KINDS: dict[str, Kind] = {
-    **{name: Kind(spec.hook, Implementation, spec.contracts) for name, spec in STAGE_SPECS.items()},
-    "corpus": Kind("engine_corpora", Corpus),
-    "reader": Kind("engine_readers", Reader),
-    "observer": Kind("engine_observers", Observer, ("pentad.contracts.observer:RunObserver",)),
-    "command": Kind("engine_commands", Command),
-    "executor": Kind("engine_executors", Executor, ("pentad.contracts.executor:TaskExecutor",)),
-    "evaluator": Kind("engine_evaluators", Evaluator, ("pentad.contracts.evaluator:RunEvaluator",)),
-}
-"""What can be offered, by the word for it."""
-
 _HOOKS = [kind.hook for kind in KINDS.values()]
 
 _HOOKABLE = (types.FunctionType, types.MethodType, staticmethod, classmethod)
 
 HOOK_ARGUMENTS: dict[str, Any] = {}
 """What the hooks are called with, by the names of their arguments; a plugin names those that it wants. None so far."""
-
-Record = TypeVar("Record")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Offer(Generic[Record]):
-    """A record with the distribution that offers it."""
-
-    kind: str
-    name: str
-    record: Record
-    distribution: str
-    version: str
-
-    @property
-    def full_name(self) -> str:
-        """The name that is always unambiguous: `pentad-gpt:gpt`."""
-        return f"{self.distribution}:{self.name}"
-
-    @property
-    def fingerprint(self) -> str:
-        """What tells the code behind the name from any other: distribution, version, and a digest of its sources."""
-        from pentad.system.sources import sources_of
-
-        return f"{self.distribution} {self.version} {sources_of(self.record.factory)}"  # type: ignore[attr-defined]
-
-    @property
-    def options(self) -> type[Any]:
-        """The dataclass of its options, imported now where the record names the place.
-
-        Raises:
-            EngineError: it cannot be imported, or is no dataclass of options; names the distribution and the cause.
-        """
-        options = self.resolve("options") if hasattr(self.record, "options") else NoOptions
-        try:
-            describe(cast("type[Any]", options))
-        except Exception as error:
-            raise self._unusable(error) from error
-        return cast("type[Any]", options)
-
-    def resolve(self, field: str = "factory") -> Callable[..., Any]:
-        """Import the factory, or what another field of the record names.
-
-        Raises:
-            EngineError: the module or the attribute cannot be imported; names the distribution and the cause.
-        """
-        try:
-            return resolve(getattr(self.record, field))  # type: ignore[no-any-return]
-        except (Exception, SystemExit) as error:
-            raise self._unusable(error) from error
-
-    def _unusable(self, error: BaseException) -> EngineError:
-        return EngineError(
-            f"The {self.kind} {self.name} of {self.distribution} {self.version} cannot be loaded: {one_line(error)}",
-            f"Reinstall it (pip install --force-reinstall {self.distribution}), or use another {self.kind}.",
-            code="implementation-broken",
-        )
-
-    def make(self, options: Any, *arguments: Any, **available: Any) -> Any:
-        """Call the factory and check what comes back against the contract of its kind: the one door to every implementation.
-
-        Args:
-            options: the options object.
-            arguments: what the contract gives every factory by position (an optimizer's parameters).
-            available: what core has beside the options; the factory gets those that it names, and those that its contract
-                promises if it takes `**`.
-
-        Raises:
-            EngineError: as for `resolve`, or the factory returns something else.
-        """
-        factory = self.resolve()
-        made = factory(options, *arguments, **_named_by(factory, available, self.kind))
-        contracts = tuple(resolve(contract) for contract in KINDS[self.kind].contracts)
-        if not isinstance(made, contracts):
-            names = " or a ".join(contract.__name__ for contract in contracts)
-            raise EngineError(
-                f"The {self.kind} {self.full_name} must return a {names}; found {type(made).__name__}.",
-                f"engine plugins check {self.distribution} tells more; or use another {self.kind}.",
-                code="plugin-contract",
-            )
-        return made
-
-
-def chain_offer(parts: Sequence[Offer[Any]]) -> Offer[Any]:
-    """Return samplers in a row as one offer, by the names of all of them."""
-    return Offer(
-        kind="sampler",
-        name=SIGN.join(part.name for part in parts),
-        record=chain_record(parts),
-        distribution=BETWEEN.join(part.distribution for part in parts),
-        version=BETWEEN.join(part.version for part in parts),
-    )
-
-
-def _named_by(factory: Callable[..., Any], available: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    import inspect
-
-    try:
-        parameters = inspect.signature(factory).parameters
-    except (TypeError, ValueError):  # of what is written in C
-        return dict(available)
-    takes_any = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
-    promised = (STAGE_SPECS[kind].arguments if kind in STAGE_SPECS else tuple(available)) if takes_any else ()
-    return {name: value for name, value in available.items() if name in parameters or name in promised}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,7 +90,7 @@ class Catalogue:
         for entry_point in entry_points_of(ENTRY_POINT_GROUP) if entry_points is None else entry_points:
             self._load(entry_point.distribution, entry_point.version, entry_point.load)
         for path in plugin_files:
-            self._load(str(path), "unpackaged", functools.partial(load_file, path), fatal=True)
+            self._load(os.path.normpath(path), UNPACKAGED, functools.partial(load_file, path), fatal=True)
 
     def offers(self, kind: str) -> list[Offer[Any]]:
         """List what is offered of a kind (a word of `KINDS`), by name and then by distribution."""
@@ -271,20 +136,16 @@ class Catalogue:
                     "pip install --upgrade pentad-core",
                     code="hook-version",
                 )
-            self._ask(plugin, distribution, version)
+            self._ask(plugin, distribution, version, fatal)
         except (Exception, SystemExit) as error:
             if fatal and isinstance(error, UsageError):
                 raise
             if fatal or os.environ.get("PENTAD_STRICT") == "1":
-                raise EngineError(
-                    f"The plugin {distribution} {version} cannot be used: {one_line(error)}",
-                    "Mend or uninstall it (engine plugins --debug shows the traceback).",
-                    code="plugin-broken",
-                ) from error
+                raise plugin_broken(distribution, version, error) from error
             self._note(distribution, version, error)
 
-    def _ask(self, plugin: Any, distribution: str, version: str) -> None:
-        """Register a plugin and ask each of its hooks by itself."""
+    def _ask(self, plugin: Any, distribution: str, version: str, fatal: bool = False) -> None:
+        """Register a plugin and ask each of its hooks by itself; what is wrong with one is raised or else noted."""
         try:
             self._manager.register(plugin)
             callers = {caller.name: caller for caller in self._manager.get_hookcallers(plugin) or ()}
@@ -301,7 +162,7 @@ class Catalogue:
             with contextlib.suppress(Exception):
                 self._manager.unregister(plugin)
             raise
-        for kind, (hook, record_type, _) in KINDS.items():
+        for kind, (hook, record_type, *_) in KINDS.items():
             if hook not in callers:
                 continue
             implementation = next(found for found in callers[hook].get_hookimpls() if found.plugin is plugin)
@@ -310,7 +171,7 @@ class Catalogue:
             try:
                 self._keep(_offers(kind, implementation.function(*given), record_type, distribution, version))
             except (Exception, SystemExit) as error:
-                if os.environ.get("PENTAD_STRICT") == "1":
+                if fatal or os.environ.get("PENTAD_STRICT") == "1":
                     raise
                 self._note(distribution, version, error, f"{hook}: ")
 
@@ -323,6 +184,7 @@ class Catalogue:
         self._taken.update(names)
         for offer in offers:
             self._offers[offer.kind].append(offer)
+            remember(offer.kind, offer.name, offer.distribution, offer.version, offer.record.factory)
 
     def _note_deprecated(self, distribution: str, version: str, warning: Warning) -> None:
         """Note that a hook will go; it is asked all the same. A hookspec says so: `@hookspec(warn_on_impl=…)`."""
@@ -386,36 +248,3 @@ def _offer(kind: str, record: Any, record_type: type[Any], distribution: str, ve
 
 def _names_attribute(place: str) -> bool:
     return re.fullmatch(r"[\w.]+:\w+", place) is not None
-
-
-def load_file(file: str | Path) -> Any:
-    """Import a plugin that is a single file, under the name of the file.
-
-    Raises:
-        UsageError: there is no such file, or its name is that of a module that exists.
-    """
-    import importlib.util
-    from pathlib import Path
-
-    path = Path(file)
-    if not path.is_file():
-        raise UsageError(f"--plugin expects a Python file, found no file at {path}.", "Check the path.", code="file-missing")
-    name = path.stem
-    loaded = sys.modules.get(name)
-    if loaded is not None and getattr(loaded, "__file__", None) == str(path.resolve()):
-        return loaded
-    found = importlib.util.find_spec(name) if loaded is None and "." not in name else None
-    if loaded is not None or (found is not None and found.origin != str(path.resolve())):
-        raise UsageError(f"--plugin {path}: a module named {name} exists already.", "Rename the file.", code="name-taken")
-    spec = importlib.util.spec_from_file_location(name, path.resolve())
-    if spec is None or spec.loader is None:
-        raise UsageError(f"--plugin expects a Python file, found {path}.", "Give it the ending .py.", code="not-a-python-file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # what it prints is no part of a command's result
-            spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module

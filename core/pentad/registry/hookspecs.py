@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import pluggy
 
 from pentad.registry.records import (
+    Adapter,
     Command,
     Corpus,
     Evaluator,
@@ -87,6 +88,12 @@ def engine_commands() -> Sequence[Command]:
 @hookspec
 def engine_executors() -> Sequence[Executor]:
     """Return the ways of carrying out many runs: on this machine, over a cluster."""
+    raise NotImplementedError
+
+
+@hookspec
+def engine_adapters() -> Sequence[Adapter]:
+    """Return the ways of changing a trained model so that little of it, or something beside it, is learned."""
     raise NotImplementedError
 
 

@@ -6,12 +6,9 @@ import dataclasses
 import warnings
 from typing import Any
 
-from pentad.registry.catalogue import Offer
 from pentad.registry.chains import BETWEEN
+from pentad.registry.offers import Offer
 from pentad.system.errors import EngineError, one_line
-
-UNPACKAGED = "unpackaged"
-"""The version of a plugin that is a single file."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

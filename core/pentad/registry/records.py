@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from pentad.config.options import NoOptions
@@ -14,130 +14,153 @@ HOOK_API_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Implementation:
+class HookRecord:
+    """What every record says.
+
+    Args:
+        summary: one line for listings.
+        factory: `module:Class`, imported only when a user chooses what is offered. What it is called with and must return
+            stands with the contract of its kind. A callable also works, for code that lives in one file or a notebook.
+        expected_failures: name of a check of the conformance kit to the reason why this one cannot keep it by its nature.
+            `engine plugins check` and the classes of `pentad.testing` count such a failure as expected.
+    """
+
+    summary: str
+    factory: str | Callable[..., Any]
+    expected_failures: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptionsRecord(HookRecord):
+    """A record of something that can be set.
+
+    Args:
+        options: a frozen keyword-only dataclass made of `pentad.option` fields; or `module:Class` of one, which is
+            imported only when it is chosen or shown, so that listing it costs less.
+    """
+
+    options: str | type = NoOptions
+
+    @property
+    def takes_options(self) -> bool:
+        """Whether there is anything to set."""
+        return self.options is not NoOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Implementation(OptionsRecord):
     """One way of doing one stage.
 
     Args:
         name: what users type: `gpt`. Lower-case letters, digits and dashes.
-        summary: one line for listings.
-        factory: `module:Class`, imported only when a user chooses this implementation. What it is called with and must
-            return is the contract of its stage. A callable also works, for code that lives in one file or a notebook.
-        options: a frozen keyword-only dataclass made of `pentad.option` fields; or `module:Class` of one, which is
-            imported only when the implementation is chosen or shown, so that listing it costs less.
         upgrade: `module:function` (or a callable) that declares that this version opens the runs of other versions. It is
             called as `upgrade(options, version)` with the options and the version in which the run was made, as plain names
             and values, and returns options of this version with which the factory makes what reads the older state. The run
             keeps what it says, so the function is called each time the run is opened. Parameters that were renamed are
             `Model.upgrade_state`'s; files of a tokenizer are its `load`'s.
+        factory: called as its stage's contract says: `factory(options, …)`.
     """
 
     name: str
-    summary: str
-    factory: str | Callable[..., Any]
-    options: str | type = NoOptions
     upgrade: str | Callable[[dict[str, Any], str], dict[str, Any]] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Corpus:
+class Corpus(OptionsRecord):
     """A named text that `--data NAME` accepts.
 
     Args:
-        name: what users type: `python-docs`.
-        summary: one line for listings.
-        factory: `module:function`; the function takes nothing and yields a `str` or a record with keys for each document
-            (`pentad.Record`), the same on every call.
+        name: what users type: `python-docs`. Options stand behind it: `--data python-docs,part=library`.
+        factory: a function that yields a `str` or a record with keys for each document (`pentad.Record`), the same on every
+            call. It takes the options object where there are `options`, and nothing else.
     """
 
     name: str
-    summary: str
-    factory: str | Callable[..., Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reader:
+class Reader(OptionsRecord):
     """A file format that `--data` accepts.
 
     Args:
-        suffix: the end of the file's name, with its dot, lower case: `.parquet`.
-        summary: one line for listings.
-        factory: `module:function`. A format's function takes an open binary file and yields a `str` or a record with keys for
-            each document (`pentad.Record`). A decompressor's takes an open binary file and returns one that yields the plain
-            bytes.
+        suffix: the end of the file's name, with its dot, lower case: `.parquet`. Options stand behind the file's name:
+            `--data table.csv,column=text`.
+        factory: a format's function takes an open binary file and yields a `str` or a record with keys for each document
+            (`pentad.Record`), and gets `text_key` and `encoding` if it names them: what the user said of these, or an empty
+            text and `auto`. A decompressor's takes an open binary file and returns one that yields the plain bytes. Both get
+            the options object behind the file where there are `options`.
         decompressor: whether this suffix is a compression (`book.txt.zst`) and not a format.
+        example: `module:function` (or a callable) that returns the bytes of a small file of this format, with which the
+            conformance kit tests the reader; a decompressor's holds UTF-8 text.
     """
 
     suffix: str
-    summary: str
-    factory: str | Callable[..., Any]
     decompressor: bool = False
+    example: str | Callable[[], bytes] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command:
+class Command(HookRecord):
     """A command that a plugin adds to `engine`.
 
     Args:
         name: what users type after `engine`.
-        summary: one line for `engine --help`.
         factory: `module:command`, a `click.Command`, imported only when the command is called.
     """
 
     name: str
-    summary: str
-    factory: str | Callable[..., Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Observer:
+class Observer(OptionsRecord):
     """Something that watches every run: a metrics sink, a notifier.
 
     Args:
-        name: what users type in `--observe NAME`.
-        summary: one line for listings.
-        factory: `module:Class`, called with `options`; returns a `pentad.RunObserver`.
-        options: as for `Implementation`.
+        name: what users type in `--observe NAME`; its options are flags `--NAME.OPTION`.
+        factory: called as `factory(options)`; returns a `pentad.RunObserver`.
     """
 
     name: str
-    summary: str
-    factory: str | Callable[..., Any]
-    options: str | type = NoOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class Executor:
+class Executor(OptionsRecord):
     """A way of carrying out many runs.
 
     Args:
         name: what users type: `--executor ray`.
-        summary: one line for listings.
-        factory: `module:Class`, called as `factory(options, jobs=…)`; returns a `pentad.TaskExecutor`.
-        options: as for `Implementation`.
+        factory: called as `factory(options, jobs=…)`; returns a `pentad.TaskExecutor`.
     """
 
     name: str
-    summary: str
-    factory: str | Callable[..., Any]
-    options: str | type = NoOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluator:
+class Adapter(OptionsRecord):
+    """A change of a trained model: what of it is learned further, or what is learned beside it.
+
+    Args:
+        name: what users type: `--adapter lora`; its options are flags `--adapter.OPTION`.
+        factory: called as `factory(options)`; returns a `pentad.ModelAdapter`.
+        upgrade: as for `Implementation`.
+    """
+
+    name: str
+    upgrade: str | Callable[[dict[str, Any], str], dict[str, Any]] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluator(OptionsRecord):
     """A way of judging a model on held-out text.
 
     Args:
-        name: what users type: `--with bits-per-byte`.
-        summary: one line for listings.
-        factory: `module:Class`, called with `options`; returns a `pentad.RunEvaluator`.
-        options: as for `Implementation`.
+        name: what users type: `--with bits-per-byte`. Options stand behind it, there and where a builder names its evaluators:
+            `--with accuracy,best=5`.
+        factory: called as `factory(options)`; returns a `pentad.RunEvaluator`.
         default: whether it judges the runs whose builder names no evaluator.
     """
 
     name: str
-    summary: str
-    factory: str | Callable[..., Any]
-    options: str | type = NoOptions
     default: bool = False
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from pentad.config.options import parse, to_dict
-from pentad.config.recipe import Choice, Recipe
-from pentad.config.stages import STAGES
-from pentad.registry.catalogue import Catalogue, Offer
+from pentad.config.options import given, parse, to_dict
+from pentad.config.recipe import TABLES, Choice, Recipe
+from pentad.registry.catalogue import Catalogue
+from pentad.registry.offers import Offer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,13 +18,15 @@ class Resolved:
 
     Args:
         recipe: names are full where a bare one would be ambiguous.
-        offers: stage to offer.
-        options: stage to options object.
+        offers: stage (and `adapter`, where there is one) to offer.
+        options: likewise to options object.
+        open: stage or table to the names of its options that the user left open.
     """
 
     recipe: Recipe
     offers: Mapping[str, Offer[Any]]
     options: Mapping[str, Any]
+    open: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def resolve(recipe: Recipe, catalogue: Catalogue) -> Resolved:
@@ -34,7 +36,13 @@ def resolve(recipe: Recipe, catalogue: Catalogue) -> Resolved:
         UsageError: a name is not installed or ambiguous, or an option is unknown, out of bounds or does not fit.
     """
     recipe.budget()
-    offers: dict[str, Offer[Any]] = {stage: catalogue.find(stage, recipe.choice(stage).name) for stage in STAGES}
-    options: dict[str, Any] = {stage: parse(offers[stage].options, recipe.choice(stage).options, stage) for stage in STAGES}
-    choices = {stage: Choice(recipe.choice(stage).name, **to_dict(options[stage])) for stage in STAGES}
-    return Resolved(recipe=recipe.replace(**choices), offers=offers, options=options)
+    chosen = recipe.choices()
+    offers: dict[str, Offer[Any]] = {stage: catalogue.find(stage, choice.name) for stage, choice in chosen.items()}
+    options: dict[str, Any] = {stage: parse(offers[stage].options, choice.options, stage) for stage, choice in chosen.items()}
+    left_open = {name: _open(of) for name, of in (*options.items(), *((name, getattr(recipe, name)) for name in TABLES))}
+    choices = {stage: Choice(choice.name, **to_dict(options[stage])) for stage, choice in chosen.items()}
+    return Resolved(recipe=recipe.replace(**choices), offers=offers, options=options, open=left_open)
+
+
+def _open(options: Any) -> frozenset[str]:
+    return frozenset(to_dict(options)) - given(options)

@@ -5,9 +5,10 @@ A checkpoint is complete or absent, holds no pickle, and is checked against its 
 
 from __future__ import annotations
 
+import contextlib
 import re
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from pentad.contracts.model import Model
-from pentad.system.errors import EngineError
+from pentad.runs.fitting import Shapes, merged, require_fitting
+from pentad.system.errors import EngineError, is_out_of_memory
 from pentad.system.files import HeldFiles, hold_whole
 
 FORMAT = 1
@@ -153,17 +155,19 @@ class Checkpoint:
         path = self.path / name
         try:
             return load_file(self.files.path(name) if self.files else path)
-        except (SafetensorError, OSError) as error:
+        except (SafetensorError, OSError, RuntimeError) as error:
+            if is_out_of_memory(error):
+                raise MemoryError(str(error)) from error
             raise EngineError(f"{path} is damaged: {error}", "Use an earlier checkpoint.", code="checkpoint-damaged") from None
 
-    def restore_model(self, model: Model) -> None:
-        """Put the saved parameters and buffers into a model.
+    def restore_model(self, model: Model, left_out: Set[str] = frozenset()) -> None:
+        """Put the saved parameters and buffers into a model; `left_out` names those that it has already and need not be saved.
 
         Raises:
             EngineError: the file does not fit the model that the recipe describes.
         """
         tensors = model.upgrade_state(self._tensors(MODEL))
-        odd = differing(model, tensors)
+        odd = [name for name in differing(model, tensors) if name in tensors or name not in left_out]
         if odd:
             raise EngineError(
                 f"{self.path} does not fit the model of its recipe: {odd[0]} differs (of {len(odd)}).",
@@ -173,48 +177,59 @@ class Checkpoint:
         put_tensors(model, tensors)
 
     def restore_training_weights(self, model: Model) -> None:
-        """Put the weights that training goes on with into a model, where they are others than those to judge."""
+        """Put the weights that training goes on with into a model, where they are others than those to judge.
+
+        Raises:
+            EngineError: they do not fit the model.
+        """
         tensors = self._tensors(OPTIMIZER)
         weights = {name.removeprefix(WEIGHTS): value for name, value in tensors.items() if name.startswith(WEIGHTS)}
         if weights:
-            model.load_state_dict(weights, strict=False)
+            with self._fitting("model"):
+                model.load_state_dict(weights, strict=False)
 
-    def restore_optimizers(self, optimizers: Sequence[Optimizer], before: Sequence[Optimizer] | None = None) -> None:
+    def restore_optimizers(
+        self, optimizers: Sequence[Optimizer], before: Sequence[Optimizer] | None = None, shapes: Shapes | None = None
+    ) -> None:
         """Put the saved moments into optimizers that were made by the same recipe.
 
         Args:
             optimizers: as the recipe says.
             before: as the recipe said when the checkpoint was saved, where it says something else now: an entry of a group
                 that is another one now (a learning rate) is not put back.
+            shapes: of what the optimizers keep, as far as that is known.
 
         Raises:
             EngineError: the file does not fit the optimizers.
         """
         tensors = self._tensors(OPTIMIZER)
         states: list[dict[int, dict[str, Any]]] = [{} for _ in optimizers]
-        try:
+        with self._fitting("optimizer"):
             for key, value in (*tensors.items(), *self.scalars.items()):
                 if key.startswith(WEIGHTS):
                     continue
                 owner, index, name = key.split("/", 2)
                 states[int(owner)].setdefault(int(index), {})[name] = value
             olds = [optimizer.param_groups for optimizer in before or optimizers]
-            for optimizer, state, saved, old in zip(optimizers, states, self.groups, olds, strict=True):
+            known: Sequence[Any] = shapes or [None] * len(states)
+            for optimizer, state, saved, old, expected in zip(optimizers, states, self.groups, olds, known, strict=True):
+                require_fitting(optimizer, state, expected)
                 groups = optimizer.state_dict()["param_groups"]
-                known = {index for group in groups for index in group["params"]}
-                if not state.keys() <= known:
-                    raise ValueError(f"it holds the state of {len(state)} parameters, expected {len(known)}")
                 for group, entries, earlier in zip(groups, saved, old, strict=True):
-                    group.update({key: _entry(value) for key, value in entries.items() if group.get(key) == earlier.get(key)})
+                    merged(group, entries, earlier)
                 optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+    @contextlib.contextmanager
+    def _fitting(self, part: str) -> Iterator[None]:
+        """Say of what does not fit that it does not, whatever torch says of it."""
+        try:
+            yield
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError) as error:
+            if is_out_of_memory(error):
+                raise
             raise EngineError(
-                f"{self.path} does not fit its optimizer: {error}", "Use an earlier checkpoint.", code="checkpoint-mismatch"
+                f"{self.path} does not fit its {part}: {error}", "Use an earlier checkpoint.", code="checkpoint-mismatch"
             ) from None
-
-
-def _entry(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def differing(model: Model, tensors: Mapping[str, Tensor]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import errno
 import json
@@ -16,6 +17,7 @@ from pentad.config.recipe import Recipe
 from pentad.registry.resolving import Resolved
 from pentad.runs.provenance import FORMAT, Provenance, engine_facts, named_absolutely
 from pentad.runs.records import METRICS, SAMPLES, is_sealed, read_lines, rewrite, seal_result, sealed_step
+from pentad.system.cache import PIPED, is_kept_pipe
 from pentad.system.errors import EngineError, UsageError, to_resume
 from pentad.system.files import locked, sync_folder, sync_tree, what_to_check, write_atomically
 from pentad.system.opening import UNFINISHED, discard, open_plain, refuse_links
@@ -24,7 +26,7 @@ _ENGINE, _LOCK, _SETTING_UP = "engine.json", ".lock", ".setting-up"
 START = "start"
 """Folder within a run that holds the weights with which its training began, where they come from another run."""
 
-_OF_SET_UP = ("tokenizer", START, METRICS, SAMPLES, "recipe.toml")
+_OF_SET_UP = ("tokenizer", START, f"text{PIPED}", METRICS, SAMPLES, "recipe.toml")
 """What a set-up makes before engine.json."""
 
 
@@ -103,7 +105,7 @@ class RunDirectory(Provenance):
             save_start(self.path / START)
         (self.path / METRICS).touch(exist_ok=False)
         (self.path / SAMPLES).touch(exist_ok=False)
-        self.write_recipe(named_absolutely(resolved.recipe))
+        self.write_recipe(self._with_own_pipe(named_absolutely(resolved.recipe)))
         # Written last: a folder without engine.json is no run.
         write_atomically(self.path / _ENGINE, json.dumps(engine_facts(resolved, facts), indent=1) + "\n")
         sync_folder(self.path.parent)
@@ -156,6 +158,20 @@ class RunDirectory(Provenance):
                 code="format-too-new",
             )
         return run
+
+    def _with_own_pipe(self, recipe: Recipe) -> Recipe:
+        """Copy what was piped in from the cache, which may be emptied, into the run, and return the recipe that names it."""
+
+        def own(source: str) -> str:
+            if not is_kept_pipe(Path(source)):
+                return source
+            copy = self.path.absolute() / f"text{PIPED}"
+            shutil.copyfile(source, copy)
+            return str(copy)
+
+        data = recipe.data
+        sources, held_out = tuple(map(own, data.sources)), tuple(map(own, data.held_out_sources))
+        return recipe.replace(data=dataclasses.replace(data, sources=sources, held_out_sources=held_out))
 
     def write_recipe(self, recipe: Recipe) -> None:
         """Replace the recipe."""

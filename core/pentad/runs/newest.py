@@ -77,6 +77,7 @@ def newest_checkpoint(run: Path, *, to_train: bool = True) -> Newest:
         EngineError: there were checkpoints, and none of them is left, can be read or is whole.
     """
     for _ in range(_ATTEMPTS):
+        missed = max(latest_step(run), sealed_step(run) or 0)  # before the list, which then has it or a newer one
         steps = list_checkpoints(run)
         found = _newest_of(run, steps, to_train)
         # A checkpoint that was removed while it was looked at is not damaged: newer ones have come.
@@ -86,7 +87,6 @@ def newest_checkpoint(run: Path, *, to_train: bool = True) -> Newest:
         raise EngineError(
             f"No checkpoint of {run} is whole. {found.problems[0]}", "Use a copy of the run.", code="checkpoints-all-damaged"
         )
-    missed = max(latest_step(run), sealed_step(run) or 0)
     if found.checkpoint is None and missed:
         raise EngineError(
             f"{run} must have the checkpoint of step {missed}, which it saved; found none in {run / 'checkpoints'}.",

@@ -15,12 +15,13 @@ from typing import Any, TypeVar
 
 from pentad.config.options import parse
 from pentad.config.recipe import Choice, Recipe, read_tables
-from pentad.config.stages import STAGES
 from pentad.contracts.tokenizer import Tokenizer
 from pentad.data.corpus import named_from_anywhere
-from pentad.registry.catalogue import Catalogue, Offer, chain_offer
+from pentad.registry.catalogue import Catalogue
 from pentad.registry.chains import BETWEEN, SIGN
-from pentad.registry.maker import UNPACKAGED, Maker
+from pentad.registry.maker import Maker
+from pentad.registry.offers import Offer, chain_offer
+from pentad.registry.plugin_file import UNPACKAGED
 from pentad.registry.resolving import Resolved, resolve
 from pentad.system.cache import folder_fingerprint
 from pentad.system.errors import EngineError, UsageError
@@ -94,7 +95,7 @@ class Provenance:
                 version made the run, and what to install.
         """
         recipe = self.recipe()
-        makers = {stage: self.maker(stage, catalogue) for stage in STAGES}
+        makers = {stage: self.maker(stage, catalogue) for stage in recipe.choices()}
         choices: dict[str, Any] = {}
         for stage, maker in makers.items():
             shared = len([other for other in catalogue.offers(stage) if other.name == maker.offer.name]) > 1

@@ -5,14 +5,15 @@ from __future__ import annotations
 import functools
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from pentad.config.options import parse
+from pentad.config.options import parse, split_options
 from pentad.config.recipe import Choice, Recipe
+from pentad.contracts.adapter import ModelAdapter
 from pentad.contracts.builder import ExampleBuilder
 from pentad.contracts.evaluator import Evaluated, HeldOut
 from pentad.contracts.model import Model
@@ -33,6 +34,7 @@ from pentad.registry.maker import Maker
 from pentad.registry.resolving import Resolved
 from pentad.runs.checkpoint import Checkpoint
 from pentad.runs.folder import RunDirectory
+from pentad.runs.initial import adapt, frozen_by, restore_initial
 from pentad.runs.newest import newest_checkpoint
 from pentad.system.cache import cache_directory
 from pentad.system.errors import EngineError, UsageError, to_resume
@@ -87,6 +89,7 @@ class SavedRun:
         step: training steps behind the model.
         tokenizer, builder, model: as trained.
         machine: where the model is.
+        adapter: what changed the model, or None.
     """
 
     path: Path
@@ -98,6 +101,7 @@ class SavedRun:
     machine: Machine
     resolved: Resolved
     catalogue: Catalogue
+    adapter: ModelAdapter | None = None
 
     def generate(
         self,
@@ -164,7 +168,7 @@ class SavedRun:
         Args:
             data: files, folders, globs or corpora; None for the held-out text of the run.
             context_length: tokens that the model may look back on; None for the run's own.
-            evaluator: who judges; None for the first that fits what the run was taught.
+            evaluator: who judges, `accuracy,best=5` with options; None for the first that fits what the run was taught.
             observer: told how far it is.
 
         Raises:
@@ -182,7 +186,7 @@ class SavedRun:
         offered = self._evaluator(evaluator)
         run = RunDirectory(self.path)
         if data:
-            part = split_corpus(open_corpus(data, self.catalogue), 0.0).train
+            part = split_corpus(open_corpus(data, self.catalogue, self.recipe.data), 0.0).train
         else:
             split = self._own_text(observer)
             part = split.held_out
@@ -209,6 +213,7 @@ class SavedRun:
             tokens=shard.tokens,
             n_bytes=shard.n_bytes,
             context_length=length,
+            lost_bytes=shard.lost_bytes,
             progress=functools.partial(tell, "Scoring the text"),
         )
         score = judge(self.session, offered, text, step=self.step)
@@ -225,7 +230,7 @@ class SavedRun:
         evaluated = Evaluated(tokenizer=self.tokenizer, builder=self.builder, model=self.model)
         names = self.builder.evaluators if name is None else (name,)
         if name is not None:
-            self.catalogue.find("evaluator", name)
+            self.catalogue.find("evaluator", split_options(name)[0])
         offered, reasons = find_evaluator(names, evaluated, self.catalogue)
         if offered is None:
             raise UsageError(
@@ -267,14 +272,16 @@ def load_tokenizer(run: RunDirectory, resolved: Resolved) -> Tokenizer:
     return run.load_tokenizer(resolved.offers["tokenizer"], resolved.options["tokenizer"])
 
 
-def restore_model(run: RunDirectory, resolved: Resolved, checkpoint: Checkpoint, model: Model) -> None:
-    """Put a checkpoint's parameters and buffers into the run's model.
+def restore_model(
+    run: RunDirectory, resolved: Resolved, checkpoint: Checkpoint, model: Model, left_out: Set[str] = frozenset()
+) -> None:
+    """Put a checkpoint's parameters and buffers into the run's model, which has those that are `left_out` already.
 
     Raises:
         EngineError: they do not fit; says so when another version of the plugin made them.
     """
     try:
-        checkpoint.restore_model(model)
+        checkpoint.restore_model(model, left_out)
     except EngineError as error:
         maker = Maker(version=run.fact(str, "stages", "model", "version"), offer=resolved.offers["model"])
         if not maker.changed:
@@ -304,8 +311,12 @@ def open_run(path: str | Path, *, catalogue: Catalogue | None = None, device: st
     wanted = resolved.recipe.machine
     machine = pick_machine(device, "auto" if device != "auto" else wanted.precision, wanted.threads)
     builder = make_builder(resolved, tokenizer, catalogue)
-    model = make_model(resolved, Vocabulary.of(tokenizer, builder.special_tokens), builder, machine)
-    restore_model(run, resolved, checkpoint, model)
+    vocabulary = Vocabulary.of(tokenizer, builder.special_tokens)
+    model = make_model(resolved, vocabulary, builder, machine)
+    if "adapter" in resolved.offers:
+        restore_initial(path, model)
+    adapter = adapt(model, resolved, vocabulary)
+    restore_model(run, resolved, checkpoint, model, frozen_by(model, adapter))
     return SavedRun(
         path=path,
         recipe=resolved.recipe,
@@ -316,4 +327,5 @@ def open_run(path: str | Path, *, catalogue: Catalogue | None = None, device: st
         machine=machine,
         resolved=resolved,
         catalogue=catalogue,
+        adapter=adapter,
     )

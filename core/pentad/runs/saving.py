@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,17 @@ from pentad.system.files import what_to_check, write_whole
 from pentad.system.opening import UNFINISHED, discard, remove_at_once
 
 
-def save_checkpoint(run: Path, state: TrainingState, model: Model, optimization: Optimization | None, keep: int) -> Path:
+def save_checkpoint(
+    run: Path,
+    state: TrainingState,
+    model: Model,
+    optimization: Optimization | None,
+    keep: int,
+    left_out: Set[str] = frozenset(),
+) -> Path:
     """Write a checkpoint, and then remove all but the newest `keep`.
+
+    `left_out` names parameters that are kept elsewhere, since an adapter froze them.
 
     model.safetensors has the weights to judge and to sample from (`Optimization.evaluating`); where those are not the weights
     that training goes on with, optimizer.safetensors has these too.
@@ -52,7 +61,7 @@ def save_checkpoint(run: Path, state: TrainingState, model: Model, optimization:
 
     def build(folder: Path) -> None:
         tensors, scalars = _flatten(optimizers)
-        tensors |= _save_weights(state.step, model, optimization, folder / MODEL)
+        tensors |= _save_weights(state.step, model, optimization, folder / MODEL, left_out)
         save_file(tensors, folder / OPTIMIZER)
         facts = {"format": FORMAT, **asdict(state), "optimizer": scalars, "groups": _groups(optimizers)}
         (folder / STATE).write_text(json.dumps(facts, indent=1))
@@ -68,15 +77,21 @@ def save_checkpoint(run: Path, state: TrainingState, model: Model, optimization:
     return place
 
 
-def _save_weights(step: int, model: Model, optimization: Optimization | None, path: Path) -> dict[str, Tensor]:
+def _save_weights(
+    step: int, model: Model, optimization: Optimization | None, path: Path, left_out: Set[str]
+) -> dict[str, Tensor]:
     """Write the weights to judge; return those that training goes on with, where they are others, as `weights/NAME`."""
+
+    def weights() -> dict[str, Tensor]:
+        return unshared({name: tensor for name, tensor in model.state_dict().items() if name not in left_out})
+
     if optimization is None or type(optimization).evaluating is Optimization.evaluating:
-        save_file(unshared(model.state_dict()), path)
+        save_file(weights(), path)
         return {}
-    training = {name: tensor.clone() for name, tensor in unshared(model.state_dict()).items()}
+    training = {name: tensor.clone() for name, tensor in weights().items()}
     with optimization.evaluating():
         _require_finite(step, model)
-        save_file(unshared(model.state_dict()), path)
+        save_file(weights(), path)
     return {f"{WEIGHTS}{name}": tensor for name, tensor in training.items()}
 
 
@@ -124,7 +139,7 @@ def _tidy(run: Path, newest: int, keep: int) -> None:
 
 def _not_saved(run: Path, place: Path, error: Exception) -> EngineError:
     full = (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)) or "No space left" in str(error)
-    cause = "the disk is full" if full else str(error)
+    cause = "the disk is full" if full else getattr(error, "strerror", None) or str(error)
     kept: list[int] = []
     with contextlib.suppress(EngineError):
         kept = list_checkpoints(run)

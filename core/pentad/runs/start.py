@@ -6,15 +6,12 @@ The weights that the training begins with are kept in the new run's folder, so t
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pentad.config.options import describe
@@ -24,11 +21,10 @@ from pentad.contracts.observer import StartedFrom
 from pentad.contracts.vocabulary import Vocabulary
 from pentad.data.preparation import StartTokenizer
 from pentad.registry.catalogue import Catalogue
-from pentad.runs.checkpoint import MODEL, differing, put_tensors, unshared
-from pentad.runs.folder import START, RunDirectory
+from pentad.runs.checkpoint import differing, put_tensors
+from pentad.runs.folder import RunDirectory
 from pentad.runs.saved_run import SavedRun, open_run
-from pentad.system.errors import EngineError, UsageError
-from pentad.system.files import hold_whole, write_whole
+from pentad.system.errors import UsageError
 
 NOISE = 0.02
 """Standard deviation of what is added to a new token's row, as a share of that of the rows of the text."""
@@ -96,11 +92,15 @@ def inherit(recipe: Recipe, catalogue: Catalogue) -> tuple[Recipe, Start | None]
 
     Raises:
         UsageError: there is no run, or the recipe asks for another tokenizer or model.
-        EngineError: the run is damaged, has no checkpoint yet, or needs a plugin that is missing.
+        EngineError: the run is damaged, has no checkpoint yet, needs a plugin that is missing, or has an adapter that cannot be
+            merged.
     """
     if recipe.start.run is None:
         return recipe, None
     base = open_run(Path(recipe.start.run).absolute(), catalogue=catalogue, device="cpu")
+    if base.adapter is not None:
+        base.adapter.merge(base.model)
+        base.model.requires_grad_(True)
     tokenizer = _same("tokenizer", recipe, base, catalogue)
     for name, value in recipe.tokenizer.options.items():
         spec = next((spec for spec in describe(base.resolved.offers["tokenizer"].options) if spec.name == name), None)
@@ -136,42 +136,6 @@ def start_tables(folder: str, catalogue: Catalogue) -> dict[str, dict[str, Any]]
     return {**tables, "training": {"context_length": resolved.recipe.training.context_length}}
 
 
-def save_start(tensors: Mapping[str, Tensor], folder: Path) -> None:
-    """Write the weights with which a training begins as `folder`, which is whole or absent.
-
-    Raises:
-        OSError, SafetensorError: the disk is full or not writable.
-    """
-    write_whole(folder, lambda place: save_file(unshared(tensors), place / MODEL))
-
-
-def restore_start(run: Path, model: Model) -> bool:
-    """Put the weights with which a run's training began into its model; say whether there are any.
-
-    Raises:
-        EngineError: they are damaged or do not fit.
-    """
-    folder = run / START
-    if not folder.is_dir():
-        return False
-    try:
-        with hold_whole(folder) as files:
-            tensors = model.upgrade_state(load_file(files.path(MODEL)))
-    except (SafetensorError, OSError) as error:
-        raise EngineError(f"{folder / MODEL} is damaged: {error}", "Use a copy of the run.", code="file-damaged") from None
-    if differing(model, tensors):
-        raise EngineError(
-            f"{folder} does not fit the model of its recipe.", "Use a copy of the run.", code="checkpoint-mismatch"
-        )
-    put_tensors(model, tensors)
-    return True
-
-
-def frozen(model: Model) -> Model:
-    """Return a copy of a model that learns no more and drops nothing."""
-    return copy.deepcopy(model).eval().requires_grad_(False)
-
-
 def _same(stage: str, recipe: Recipe, base: SavedRun, catalogue: Catalogue) -> Choice:
     """Return the run's own choice, which must be the one that the recipe names."""
     choice, offer = recipe.choice(stage), base.resolved.offers[stage]
@@ -203,6 +167,8 @@ def _rows(there: Tensor, here: Tensor, before: Vocabulary, after: Vocabulary, ge
 
 def _told(recipe: Recipe) -> dict[str, object]:
     """Return what is worth telling where it differs: the stages that were chosen, the model's options and its context."""
-    stages: dict[str, object] = {stage: recipe.choice(stage).name for stage in ("builder", "optimizer")}
+    stages: dict[str, object] = {
+        stage: choice.name for stage, choice in recipe.choices().items() if stage not in ("tokenizer", "model", "sampler")
+    }
     model = {f"model.{name}": value for name, value in recipe.model.options.items()}
     return {**stages, **model, "context_length": recipe.training.context_length}

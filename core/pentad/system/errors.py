@@ -7,8 +7,9 @@ Each kind of mistake has a code besides, which stays when the words are mended: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from typing import Any
 
 
 class EngineError(Exception):
@@ -37,6 +38,23 @@ class UsageError(EngineError):
     """The request itself is wrong: an unknown name, an option out of range, a missing file."""
 
     exit_code = 2
+
+
+class OptionsDoNotFit(UsageError):
+    """The text cannot give what options ask for. Where the user left them open, core takes the values that do fit.
+
+    Args:
+        message, hint, code: as for `EngineError`.
+        fitting: names of options of the implementation that raises this, with values that would fit.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, code: str, fitting: Mapping[str, Any]) -> None:
+        super().__init__(message, hint, code=code)
+        self.fitting = dict(fitting)
+
+    def __reduce__(self) -> tuple[Callable[..., EngineError], tuple[str, ...]]:
+        """Say how it is copied."""
+        return partial(type(self), code=self.code, fitting=self.fitting), (self.message, self.hint)
 
 
 class RunDone(UsageError):
@@ -85,3 +103,26 @@ def one_line(error: BaseException) -> str:
     text = str(error).strip().splitlines()
     first = text[0] if text else ""
     return first if isinstance(error, EngineError) else f"{type(error).__name__}: {first}".rstrip(": ")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether a failure is one of memory: on a CPU and on mps torch raises a RuntimeError, and an import an ImportError."""
+    import errno
+
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return any(sign in str(error) for sign in _OUT_OF_MEMORY)
+
+
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "annot allocate memory",  # the system's own words
+    "failed to map segment",  # of a library
+    "not enough memory",  # Windows
+    "out of memory",
+    "std::bad_alloc",
+    "Invalid buffer size",  # mps
+    "Storage size calculation overflowed",
+)

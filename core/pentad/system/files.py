@@ -44,10 +44,21 @@ def write_whole(place: Path, build: Callable[[Path], None]) -> None:
         if os.path.lexists(place) and not is_whole(place):
             remove_at_once(place)
         if not os.path.lexists(place):
-            beside.rename(place)
+            with _unless_there(place):
+                beside.rename(place)
             sync_folder(place.parent)
     finally:
         discard(beside)
+
+
+@contextlib.contextmanager
+def _unless_there(place: Path) -> Iterator[None]:
+    """Let another process be first: what it made under the same name is the same."""
+    try:
+        yield
+    except OSError:
+        if not os.path.lexists(place):
+            raise
 
 
 class HeldFiles:
@@ -67,10 +78,15 @@ class HeldFiles:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def __iter__(self) -> Iterator[str]:
+        """Return the names of the files that are open, relative to the folder; the seal is none of them."""
+        return iter(sorted(self._files.keys() - {SEAL}))
+
     def open(self, name: str) -> IO[bytes]:
-        """Open a file of the folder, once."""
+        """Open a file of the folder, once, and stand at its start."""
         if name not in self._files:
             self._files[name] = open_plain(self.place / name, "rb")
+        self._files[name].seek(0)
         return self._files[name]
 
     def path(self, name: str) -> Path:
@@ -213,7 +229,7 @@ def write_atomically(path: Path, text: str) -> None:
             beside.replace(path)  # still locked, so that nobody takes it for a leftover
         sync_folder(path.parent)
     finally:
-        beside.unlink(missing_ok=True)
+        discard(beside)
     _sweep(path)
 
 

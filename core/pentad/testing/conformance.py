@@ -1,4 +1,4 @@
-"""What the five conformance classes share: how a check is found, run, expected to fail and reported."""
+"""What the conformance classes share: how a check is found, run, expected to fail and reported."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from pentad.config.options import parse, to_dict
+from pentad.config.options import NoOptions, parse, to_dict
 from pentad.registry.catalogue import Catalogue
-from pentad.registry.records import Implementation, resolve
+from pentad.registry.failures import module_of
+from pentad.registry.offers import arguments_for
+from pentad.registry.records import HookRecord, resolve
 from pentad.system.errors import one_line
+from pentad.system.frames import raised_in
 
 
 def require(condition: bool, message: str) -> None:
@@ -24,29 +27,34 @@ def require(condition: bool, message: str) -> None:
         raise AssertionError(message)
 
 
+class NotChecked(Exception):
+    """What a check raises that needs something which is not there: the message says what to provide."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
     """How one check ended: `note` is the failure's message, or the reason why a failure was expected."""
 
     check: str
-    outcome: Literal["passed", "failed", "expected failure", "unexpected pass"]
+    outcome: Literal["passed", "failed", "expected failure", "unexpected pass", "not checked"]
     note: str = ""
 
 
 class Conformance:
-    """Base of the five classes. Methods named `check_…` are the checks; pytest sees each as `test_…`.
+    """Base of all conformance classes. Methods named `check_…` are the checks; pytest sees each as `test_…`.
 
     Attributes:
-        kind: the stage, set by the five classes.
-        name: the implementation to test, as users type it.
+        kind: the stage, or what else a plugin offers (`observer`); set by the classes of the kit.
+        name: what to test, as users type it.
         implementation: the record itself, instead of `name`, for code that is not installed.
         options: options to test it with, beside the defaults; make the thing small so that checks take milliseconds.
-        expected_failures: name of a check (without `check_`) to the reason why this implementation cannot keep it.
+        expected_failures: name of a check (without `check_`) to the reason why this implementation cannot keep it; those
+            that the record names count too.
     """
 
     kind: ClassVar[str]
     name: ClassVar[str] = ""
-    implementation: ClassVar[Implementation | None] = None
+    implementation: ClassVar[HookRecord | None] = None
     options: ClassVar[Mapping[str, Any]] = {}
     expected_failures: ClassVar[Mapping[str, str]] = {}
 
@@ -61,6 +69,8 @@ class Conformance:
                 result = self.run(check)
                 if result.outcome == "expected failure":
                     raise unittest.SkipTest(f"expected to fail: {result.note}")
+                if result.outcome == "not checked":
+                    raise unittest.SkipTest(result.note)
                 assert result.outcome == "passed", result.note
 
             test.__name__ = f"test_{check}"
@@ -75,36 +85,66 @@ class Conformance:
             names.update({name.removeprefix("check_"): None for name in vars(base) if name.startswith("check_")})
         return list(names)
 
+    @classmethod
+    def kits(cls) -> list[type[Conformance]]:
+        """Return the classes whose checks are meant for what is named here: this one, unless it turns out to be another kind.
+
+        What cannot be made is left to this class, whose checks say why.
+        """
+        return [cls]
+
+    @classmethod
+    def kit_of(cls, base: type[Conformance]) -> type[Conformance]:
+        """Return a class with the checks of another one, and all that is named here."""
+        named = ("name", "implementation", "options", "expected_failures")
+        return type(base.__name__, (base,), {attribute: getattr(cls, attribute) for attribute in named})
+
     def run(self, check: str) -> CheckResult:
         """Run one check and say how it ended; a check that is expected to fail must fail."""
-        reason = self.expected_failures.get(check)
+        reason = {**self.record().expected_failures, **self.expected_failures}.get(check)
         try:
             getattr(self, f"check_{check}")()
+        except NotChecked as error:
+            return CheckResult(check=check, outcome="not checked", note=str(error))
         except Exception as error:
-            message = str(error) if isinstance(error, AssertionError) else f"raised {one_line(error)}"
             if reason is not None:
                 return CheckResult(check=check, outcome="expected failure", note=reason)
-            return CheckResult(check=check, outcome="failed", note=f"{check}: {message}")
+            return CheckResult(check=check, outcome="failed", note=f"{check}: {self._told(error)}")
         if reason is not None:
             note = f"{check} passes now: take it out of expected_failures"
             return CheckResult(check=check, outcome="unexpected pass", note=note)
         return CheckResult(check=check, outcome="passed")
 
-    def record(self) -> Implementation:
+    def _told(self, error: Exception) -> str:
+        """Say what a check failed with; where the subject itself raised, with its file and line."""
+        if isinstance(error, AssertionError):
+            return str(error)
+        place = raised_in(error, module_of(self.record().factory))
+        return f"raised {one_line(error)}{f' in {place}' if place else ''}"
+
+    def record(self) -> HookRecord:
         """Return the record under test."""
         if self.implementation is not None:
             return self.implementation
-        record = Catalogue().find(self.kind, self.name).record
-        assert isinstance(record, Implementation)
+        record: HookRecord = Catalogue().find(self.kind, self.name).record
         return record
 
     def factory(self) -> Any:
         """Import the factory of the record under test."""
         return resolve(self.record().factory)
 
+    def make(self, *arguments: Any, options: Mapping[str, Any] | None = None, **available: Any) -> Any:
+        """Call the factory as the engine does: it gets what it names of what is available."""
+        factory = self.factory()
+        return factory(self.parsed_options(**(options or {})), *arguments, **arguments_for(factory, available, self.kind))
+
+    def options_type(self) -> Any:
+        """Return the dataclass of the options."""
+        return resolve(getattr(self.record(), "options", NoOptions))
+
     def parsed_options(self, **more: Any) -> Any:
         """Return the options object: defaults, then `options`, then `more`."""
-        return parse(resolve(self.record().options), {**self.options, **more}, self.kind)
+        return parse(self.options_type(), {**self.options, **more}, self.kind)
 
     def check_options_survive_json(self) -> None:
         """The options, written as JSON and read again, are the same: recipes and saved runs depend on it."""
@@ -114,6 +154,6 @@ class Conformance:
         except TypeError as error:
             raise AssertionError(f"an option is no JSON value ({error}); use int, float, bool, str or a tuple of str") from None
         require(
-            parse(resolve(self.record().options), json.loads(text), self.kind) == options,
+            parse(self.options_type(), json.loads(text), self.kind) == options,
             "options change when they are written to JSON and read again; use int, float, bool, str or a tuple of str",
         )

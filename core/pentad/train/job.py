@@ -3,49 +3,44 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
+from torch import Tensor
 
 from pentad.config.recipe import TrainingOptions
-from pentad.contracts.evaluator import Evaluated, HeldOut
+from pentad.contracts.evaluator import HeldOut
 from pentad.contracts.model import Model
-from pentad.contracts.observer import Observers, Plan, Preparation, RunObserver
-from pentad.contracts.optimizer import NamedParameter, Optimization
+from pentad.contracts.observer import Observers, Plan, RunObserver
+from pentad.contracts.optimizer import Optimization
 from pentad.contracts.sampler import Sampler
 from pentad.contracts.session import Decoder, Session
-from pentad.data.preparation import Kept, Prepared, prepare
-from pentad.inference.net import ModelNet
-from pentad.inference.scoring import Offered, find_evaluator
+from pentad.data.preparation import Prepared
+from pentad.inference.scoring import Offered
 from pentad.inference.session import ModelSession
-from pentad.registry.catalogue import Catalogue
 from pentad.registry.resolving import Resolved
 from pentad.runs.checkpoint import TrainingState
-from pentad.runs.saved_run import make_model, make_sampler
-from pentad.runs.start import Start, frozen, restore_start
+from pentad.runs.start import Start
 from pentad.system.cache import folder_fingerprint
-from pentad.system.errors import UsageError
-from pentad.system.machine import Machine, available_memory, compiler_for, pick_machine, prepare_process
-from pentad.system.processes import World, join_world
-from pentad.train.estimate import Estimate, estimate
-from pentad.train.memory import free_memory, refuse_large_model, sizes_of
+from pentad.system.machine import Machine, available_memory
+from pentad.system.processes import World
+from pentad.train.estimate import Estimate
 from pentad.train.recorder import Recorder
 from pentad.train.trainer import Trainer, named_parameters
 
 if TYPE_CHECKING:
     from pentad.runs.folder import RunDirectory
 
-WORTH_COMPILING = {"cpu": 900.0, "cuda": 120.0}
-"""Seconds of training from which torch.compile wins its own time back: it takes 10 to 60 s and saves about a tenth on a CPU,
-a third or more on a GPU."""
-
 
 @dataclasses.dataclass(kw_only=True, eq=False)
 class Job:
-    """Everything that a run is made of. Only `state`, `run` and `recorder` change. `start` is None where a run is resumed."""
+    """Everything that a run is made of. Only `state`, `run` and `recorder` change.
+
+    Where a new run starts from another, `start` is that run, and `initial` are the weights that come from there, before an
+    adapter changed the model. `left_out` names what the adapter froze.
+    """
 
     resolved: Resolved
     prepared: Prepared
@@ -63,6 +58,8 @@ class Job:
     state: TrainingState
     observer: Observers
     start: Start | None = None
+    initial: Mapping[str, Tensor] | None = None
+    left_out: Set[str] = frozenset()
     run: RunDirectory | None = None
     recorder: RunObserver | None = None
 
@@ -99,6 +96,7 @@ class Job:
             n_bytes=shard.n_bytes,
             context_length=self.training.context_length,
             max_tokens=max_tokens,
+            lost_bytes=shard.lost_bytes,
         )
 
     @property
@@ -132,183 +130,9 @@ class Job:
         return self.pace * (self.steps - self.state.step)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Earlier:
-    """What a resumed run has decided already: its preparation, what a step costs, whether the model is compiled."""
-
-    folder: Path
-    kept: Kept
-    cost: Estimate
-    compiled: bool
-
-
-def assemble(
-    resolved: Resolved,
-    catalogue: Catalogue,
-    observer: Observers,
-    earlier: Earlier | None = None,
-    start: Start | None = None,
-) -> Job:
-    """Make every part of a run.
-
-    Args:
-        resolved: every choice.
-        catalogue: what is installed.
-        observer: told how the preparation goes.
-        earlier: of the run that is resumed, or None for a new one.
-        start: the run that a new one starts from, or None.
-
-    Raises:
-        UsageError, EngineError: as for `run`.
-    """
-    prepare_process()
-    training, wanted = resolved.recipe.training, resolved.recipe.machine
-    for stage in ("model", "optimizer", "sampler"):
-        resolved.offers[stage].resolve()  # a broken implementation is found before the text is read
-    machine = pick_machine(wanted.device, wanted.precision, wanted.threads)
-    world = join_world(machine.device)
-    observer = observer if world.is_first else Observers(())
-    prepared = prepare(resolved, catalogue, observer, earlier.kept if earlier else None, start.tokenizer if start else None)
-    if earlier is None:
-        _refuse_large(resolved, prepared, machine)
-    model = make_model(resolved, prepared.vocabulary, prepared.builder, machine)
-    started = restore_start(earlier.folder, model) if earlier else start is not None
-    if start is not None:
-        start.put_into(model, prepared.vocabulary, training.seed)
-    learns = any(parameter.requires_grad for parameter in model.parameters())
-    if not learns and world.size > 1:
-        raise UsageError(
-            "A model that learns by counting trains in one process.", "Start it without torchrun.", code="one-process-only"
-        )
-    reference = _reference(prepared, model, machine, started)
-    net = ModelNet(model, machine, vocabulary=prepared.vocabulary, reference=reference)
-
-    def session(of: Model) -> Session:
-        return session_of(of, machine, prepared)
-
-    cost = earlier.cost if earlier else _measure(resolved, prepared, net, learns, world, observer, session)
-    steps = _steps(resolved, prepared, cost)
-    seconds = resolved.recipe.budget().amount if steps is None else steps * cost.seconds_per_step
-    compiled = earlier.compiled if earlier else learns and _compiles(wanted.compile, machine, seconds)
-    optimization = make_optimization(resolved, named_parameters(model)) if learns else None
-    if compiled:
-        net = ModelNet(model, machine, vocabulary=prepared.vocabulary, forward=_compile(model), reference=reference)
-    evaluated = Evaluated(tokenizer=prepared.tokenizer, builder=prepared.builder, model=model)
-    evaluator, unsupported = find_evaluator(prepared.builder.evaluators, evaluated, catalogue)
-    return Job(
-        resolved=resolved,
-        prepared=prepared,
-        machine=machine,
-        world=world,
-        model=model,
-        sampler=make_sampler(resolved, catalogue, None, prepared.tokenizer, prepared.vocabulary),
-        evaluator=evaluator,
-        unsupported=unsupported,
-        optimization=optimization,
-        trainer=Trainer(net, optimization, prepared.builder, prepared.train.tokens, training, world, session),
-        cost=cost,
-        compiled=compiled,
-        steps=steps,
-        state=TrainingState(step=0, seconds=0.0, tokens=0, steps=steps, tokenizer=prepared.tokenizer_fingerprint),
-        observer=observer,
-        start=start,
-    )
-
-
-def _reference(prepared: Prepared, model: Model, machine: Machine, started: bool) -> ModelNet | None:
-    """Return the model as it is now, frozen, where the objective compares with it.
-
-    Raises:
-        UsageError: the run starts from no other.
-    """
-    objective = prepared.builder.objective()
-    if objective is None or not objective.needs_reference:
-        return None
-    if not started:
-        raise UsageError(
-            f"The objective {objective.name} compares the model with the run that it starts from; found no such run.",
-            "Say --start RUN.",
-            code="reference-missing",
-        )
-    return ModelNet(frozen(model), machine, vocabulary=prepared.vocabulary)
-
-
-def _refuse_large(resolved: Resolved, prepared: Prepared, machine: Machine) -> None:
-    """Make sure that the model fits, before it is made."""
-    on_meta = dataclasses.replace(machine, device=torch.device("meta"))
-    sizes = sizes_of(
-        lambda: make_model(resolved, prepared.vocabulary, prepared.builder, on_meta),
-        lambda parameters: make_optimization(resolved, parameters),
-        free_memory(machine.device),
-    )
-    refuse_large_model(sizes, machine.device)
-
-
 def session_of(model: Model, machine: Machine, prepared: Prepared) -> Session:
     """Open a model for inference with a run's tokenizer and vocabulary."""
     return ModelSession(model, machine, prepared.tokenizer, prepared.vocabulary)
-
-
-def make_optimization(resolved: Resolved, parameters: list[NamedParameter]) -> Optimization:
-    """Return the recipe's optimizers over a model's parameters."""
-    optimization: Optimization = resolved.offers["optimizer"].make(resolved.options["optimizer"], parameters)
-    return optimization
-
-
-def _measure(
-    resolved: Resolved,
-    prepared: Prepared,
-    net: ModelNet,
-    learns: bool,
-    world: World,
-    observer: RunObserver,
-    session: Callable[[Model], Session],
-) -> Estimate:
-    """Measure a few steps of this process's share of the examples; all processes come to the same figures."""
-    observer.on_preparation(Preparation(what="Measuring a few steps"))
-    training = resolved.recipe.training
-    share = dataclasses.replace(training, batch_size=-(-training.batch_size // world.size))
-
-    def optimize(parameters: list[NamedParameter]) -> Optimization:
-        return make_optimization(resolved, parameters)
-
-    cost = estimate(net, optimize if learns else None, prepared.builder, prepared.train.tokens, share, session)
-    return dataclasses.replace(
-        cost,
-        flops_per_step=cost.flops_per_step * training.batch_size / share.batch_size,
-        seconds_per_step=world.mean(cost.seconds_per_step),
-    )
-
-
-def _steps(resolved: Resolved, prepared: Prepared, cost: Estimate) -> int | None:
-    training = resolved.recipe.training
-    per_step = training.batch_size * training.context_length * prepared.train.n_bytes / prepared.train.n_tokens
-    budget = resolved.recipe.budget()
-    if budget.unit == "flops" and not cost.flops_per_step:
-        raise UsageError(
-            f"A budget of arithmetic needs a model whose arithmetic is counted; found none in {resolved.offers['model'].name}.",
-            "Say --steps, or a budget of text: --budget 50MB.",
-            code="arithmetic-unknown",
-        )
-    per_epoch = prepared.builder.count(prepared.train.tokens) / training.batch_size
-    return budget.steps(flops_per_step=cost.flops_per_step, bytes_per_step=per_step, steps_per_epoch=per_epoch)
-
-
-def _compiles(wish: str, machine: Machine, seconds: float) -> bool:
-    compiler = compiler_for(machine.device)
-    if wish == "on" and compiler is None:
-        raise UsageError(
-            "--compile on needs a C++ compiler (CPU) or triton (CUDA); found none.",
-            "Use --compile auto.",
-            code="compiler-missing",
-        )
-    if wish == "auto":
-        return compiler is not None and seconds > WORTH_COMPILING.get(machine.device.type, float("inf"))
-    return wish == "on"
-
-
-def _compile(model: Model) -> Any:
-    return torch.compile(model)
 
 
 def facts_of(job: Job) -> dict[str, Any]:
@@ -368,7 +192,7 @@ def plan_of(job: Job, folder: Path | None) -> Plan:
 
 
 def _warnings(job: Job, epochs: float) -> list[str]:
-    found = []
+    found = list(job.prepared.notes)
     held_out = job.prepared.split.held_out.n_bytes
     if held_out == 0:
         found.append("No text is held out, so the run ends without a score.")
@@ -377,6 +201,14 @@ def _warnings(job: Job, epochs: float) -> list[str]:
         found.append(f"The run ends without a score: {reasons}")
     elif held_out < 10_000:
         found.append(f"Only {held_out} bytes are held out; their score is a rough one.")
+    shard = job.prepared.held_out
+    if shard is not None and (shard.lost_bytes or not job.prepared.tokenizer.lossless):
+        name = job.resolved.recipe.choice("tokenizer").name
+        share = shard.lost_bytes / max(shard.n_bytes, 1)
+        found.append(
+            f"The tokenizer {name} is lossy: {share:.1%} of the held-out bytes cannot be had back from its ids. The score "
+            "charges 8 bits for each, and does not compare with scores of lossless tokenizers."
+        )
     if not job.model.causal:
         found.append("The model is bidirectional: it writes no texts.")
     if epochs > 40:

@@ -15,6 +15,7 @@ from pentad.contracts.observer import Evaluation, RunResult, Sample, Saved, Scal
 from pentad.contracts.session import Limits
 from pentad.inference.generation import generate
 from pentad.inference.scoring import judge
+from pentad.runs.newest import latest_step
 from pentad.runs.saving import save_checkpoint
 from pentad.system.errors import EngineError, Interrupted, to_resume
 from pentad.train.job import Job, plan_of
@@ -33,7 +34,8 @@ def train(job: Job, folder: Path) -> RunResult:
     """
     job.observer.on_start(plan_of(job, folder))
     with _stop_requests() as stop:
-        _train(job, folder, stop)
+        with _hinting_at_the_checkpoint(job):
+            _train(job, folder, stop)
         if stop and job.world.size == 1:  # while the last checkpoint was written
             raise _stopped(job, folder)
     try:
@@ -54,6 +56,18 @@ def train(job: Job, folder: Path) -> RunResult:
     )
     job.tell("on_end", result)
     return result
+
+
+@contextlib.contextmanager
+def _hinting_at_the_checkpoint(job: Job) -> Iterator[None]:
+    """Say of a run that diverged what it can go on from: with the same options it would come to the same."""
+    try:
+        yield
+    except EngineError as error:
+        step = latest_step(job.run.path) if job.run is not None and error.code == "diverged" else 0
+        if job.run is not None and step:
+            error.hint = f"Go on from step {step} with a lower learning rate: {to_resume(job.run.path)} --optimizer.lr X"
+        raise
 
 
 def _train(job: Job, folder: Path, stop: Sequence[int]) -> None:
@@ -168,7 +182,7 @@ def _save(job: Job) -> None:
     if job.run is None:
         return
     keep = job.resolved.recipe.reporting.keep_checkpoints
-    path = save_checkpoint(job.run.path, job.state, job.model, job.optimization, keep)
+    path = save_checkpoint(job.run.path, job.state, job.model, job.optimization, keep, job.left_out)
     job.tell("on_checkpoint", Saved(step=job.state.step, path=path))
 
 

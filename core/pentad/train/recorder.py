@@ -31,7 +31,8 @@ class Recorder(RunObserver):
 
     def on_evaluation(self, event: Evaluation) -> None:
         """Add a line to metrics.jsonl."""
-        judged = {key: getattr(event, key) for key in ("evaluator", "primary", "n_bytes", "n_tokens", "context_length")}
+        keys = ("evaluator", "primary", "lower_is_better", "n_bytes", "n_tokens", "context_length")
+        judged = {key: getattr(event, key) for key in keys}
         timing = {"seconds": event.seconds, "training_seconds": self._seconds}
         line = {"kind": "evaluation", "final": event.final, "step": event.step, **event.scores, **judged}
         self.run.append("metrics.jsonl", {**line, "tokens": self._tokens, "timing": timing})

@@ -25,10 +25,11 @@ from pentad.config.recipe import TrainingOptions
 from pentad.contracts.batch import IGNORED, Batch, Tokens
 from pentad.contracts.builder import ExampleBuilder
 from pentad.contracts.model import Model
-from pentad.contracts.objective import CrossEntropy, Objective, TensorBatch
+from pentad.contracts.objective import CrossEntropy, Loss, Objective, TensorBatch
 from pentad.contracts.optimizer import NamedParameter, Optimization
 from pentad.contracts.session import Session
 from pentad.inference.net import ModelNet
+from pentad.registry.failures import wrong_return
 from pentad.system.errors import EngineError
 from pentad.system.machine import Machine
 from pentad.system.processes import World
@@ -167,13 +168,13 @@ class Trainer:
     def build(self, rows: np.ndarray) -> Batch:
         """Return the examples with these indices (B,)."""
         if not self.builder.needs_policy:
-            return self.builder.build(self.tokens, rows, self.options.seed)
+            return _batch(self.builder, "build", self.builder.build(self.tokens, rows, self.options.seed))
         if self.session is None:
             raise EngineError("This builder writes its examples with the model, and needs a session.", code="no-session")
         session = self.session(self.model)
         self.model.eval()
         with torch.no_grad():
-            return self.builder.roll_out(self.tokens, rows, self.options.seed, session)
+            return _batch(self.builder, "roll_out", self.builder.roll_out(self.tokens, rows, self.options.seed, session))
 
     def _learn(self, number: int, rows: np.ndarray) -> tuple[float, float, dict[str, float]]:
         """Add a micro-batch's gradient, and return its summed loss, the number of its targets, and its metrics' sums."""
@@ -257,6 +258,8 @@ class _ObjectiveOfModel(nn.Module):
         if batch is None:
             return (nothing,)
         found = self.objective.loss(self.net, batch)
+        if not isinstance(found, Loss):
+            raise wrong_return(self.objective, "loss", "a pentad.Loss", found)
         count = torch.as_tensor(found.count, device=nothing.device).detach()
         auxiliary = self.net.pop_auxiliary()
         total = nothing + found.total + sum(auxiliary.values(), torch.zeros_like(nothing)) * count
@@ -265,6 +268,12 @@ class _ObjectiveOfModel(nn.Module):
         metrics = {**found.metrics, **{name: loss.detach() * count for name, loss in auxiliary.items()}}
         values = [torch.as_tensor(value, dtype=torch.float64, device=nothing.device).detach() for value in metrics.values()]
         return total, found.total.detach(), count, tuple(metrics), values
+
+
+def _batch(builder: ExampleBuilder, method: str, found: object) -> Batch:
+    if not isinstance(found, Batch):
+        raise wrong_return(builder, method, "a pentad.Batch", found)
+    return found
 
 
 def on_device(batch: Batch, machine: Machine) -> TensorBatch:

@@ -3,6 +3,9 @@
 The text is scored in windows of the context length, side by side (`pentad.tools.score_windows`): a token sees what stands
 before it in its window and document, half a context on average. A scoring by sliding windows gives lower figures; compare
 only scores of the same context.
+
+Where the tokenizer is not lossless, each byte that it lost is charged with 8 bits. Such a score has two more names beside it:
+`lost_bytes`, and `bits_per_byte_of_tokens`, what it would be without the charge.
 """
 
 from __future__ import annotations
@@ -30,8 +33,11 @@ class BitsPerByte(RunEvaluator):
         """Return the scores."""
         score = score_windows(session, text)
         loss = score.nats / max(score.n_tokens, 1)
+        n_bytes, lost = max(score.n_bytes, 1), score.lost_bytes
+        lossy = {"bits_per_byte_of_tokens": bits_per_byte(score.nats, n_bytes), "lost_bytes": lost}
         return {
-            "bits_per_byte": bits_per_byte(score.nats, max(score.n_bytes, 1)),
+            "bits_per_byte": bits_per_byte(score.nats, n_bytes, lost),
+            **(lossy if lost or not session.tokenizer.lossless else {}),
             "loss": loss,
             "perplexity": math.exp(min(loss, 700.0)),
             "n_bytes": score.n_bytes,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
-from pentad import END_OF_TEXT, UsageError, utf8
+from pentad import END_OF_TEXT, OptionsDoNotFit, utf8
 from pentad_bpe.plugin import BPEOptions
 from pentad_bpe.vocabulary import pattern
 
@@ -41,10 +41,11 @@ def train(texts: Iterable[str], options: BPEOptions) -> str:
     tokenizer.train_from_iterator(_chunks(texts, options.train_mb * 1_000_000), trainer=trainer)
     largest = tokenizer.get_vocab_size() + 1
     if largest < options.vocab_size:
-        raise UsageError(
+        raise OptionsDoNotFit(
             f"A vocabulary of {options.vocab_size} was asked for; the training text gives at most {largest}.",
             f"Say --tokenizer.vocab-size {largest} or less, or train on more text.",
             code="vocabulary-too-large",
+            fitting={"vocab_size": largest},
         )
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, to_bytes])
     tokenizer.decoder = decoders.ByteLevel()

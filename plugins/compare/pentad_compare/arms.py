@@ -1,7 +1,7 @@
-"""Arms: the ways of doing it that are compared, made from comma lists.
+"""Arms: the ways that are compared, made from comma lists.
 
 A list on a stage (`--model gpt,rnn`) or on an option (`--model.n-layer 4,6`) is an axis; the arms are the product of all axes.
-An option counts for the implementations that have it. Samplers do not change training, so they make no arms of their own: an
+An option applies to the implementations that have it. Samplers do not change training, so they make no arms of their own: an
 arm trains once and has a list of samplers.
 """
 
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from pentad import STAGES, Catalogue, Choice, Recipe, UsageError
 from pentad.tools import TABLES, OptionSpec, describe, did_you_mean, resolve
-from pentad_cli.layers import Tables, lay_over
+from pentad_cli.tools import Tables, lay_over
 
 TRAINED: tuple[str, ...] = tuple(stage for stage in STAGES if stage != "sampler")
 """The stages that decide what is trained."""
@@ -34,12 +34,12 @@ class NamedSampler:
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """One way of doing it.
+    """One of the ways that are compared.
 
     Args:
         label: what tells it from the others.
         settings: `model` or `model.n_layer` to the value, for what varies.
-        recipe: every choice, resolved; its seed, data and end are the comparison's.
+        recipe: every choice, resolved; its seed, data and budget are the comparison's.
         samplers: whose texts are compared; the first is the recipe's.
     """
 
@@ -101,7 +101,7 @@ def product(tables: Tables, names: Mapping[str, Sequence[str]], axes: Sequence[A
             samplers = _samplers(below, names["sampler"], axes, catalogue)
             recipe = resolve(_with_sampler(below, samplers[0].choice), catalogue).recipe
             varied = {stage: name for stage, name in stage_names.items() if len(names[stage]) > 1}
-            varied |= {each.axis.key: each.text for each in settings if len(each.axis.values) > 1}
+            varied |= {setting.axis.key: setting.text for setting in settings if len(setting.axis.values) > 1}
             arms.append(Arm(label=_label(varied, recipe), settings=varied, recipe=recipe, samplers=samplers))
     return arms
 
@@ -132,40 +132,41 @@ def _refuse_unknown(names: Mapping[str, Sequence[str]], axes: Sequence[Axis], ca
         if axis.name not in known:
             chosen = ", ".join(names[axis.table])
             raise UsageError(
-                f"{axis.flag} is no option of {chosen}.",
+                f"{axis.flag} is not an option of {chosen}.",
                 did_you_mean(axis.name, known) or f"engine plugins show {names[axis.table][0]} lists the options.",
                 code="unknown-option",
             )
 
 
 def limits(names: Mapping[str, Sequence[str]], axes: Sequence[Axis], catalogue: Catalogue) -> Iterator[str]:
-    """Say which flags do not count for every implementation that is compared."""
+    """Yield a note for each flag that does not apply to every implementation that is compared."""
     for axis in axes:
-        having = [name for name in names.get(axis.table, ()) if axis.name in _options(axis.table, name, catalogue)]
-        others = [name for name in names.get(axis.table, ()) if name not in having]
+        listed = dict.fromkeys(names.get(axis.table, ()))
+        having = [name for name in listed if axis.name in _options(axis.table, name, catalogue)]
+        others = [name for name in listed if name not in having]
         if others:
-            yield f"{axis.flag} counts for {', '.join(having)} only: no option of {', '.join(others)}."
+            yield f"{axis.flag} applies to {', '.join(having)} only: {', '.join(others)} has no such option."
 
 
 def _settings(stage_names: Mapping[str, str], axes: Sequence[Axis], catalogue: Catalogue) -> Iterator[tuple[Setting, ...]]:
-    """Yield the combinations of the options that count for these implementations."""
-    counting = []
+    """Yield the combinations of the options that apply to these implementations."""
+    choices = []
     for axis in axes:
         if axis.table in stage_names:
             spec = _options(axis.table, stage_names[axis.table], catalogue).get(axis.name)
         elif axis.table in TABLES:
-            spec = next(each for each in describe(TABLES[axis.table]) if each.name == axis.name)
+            spec = next(spec for spec in describe(TABLES[axis.table]) if spec.name == axis.name)
         else:
             continue
         if spec is not None:
             values = [Setting(axis, text, spec.convert(text, axis.flag)) for text in reversed(axis.values)]
-            counting.append([*{repr(each.value): each for each in values}.values()][::-1])  # 1e-3 and 0.001 are one
-    yield from itertools.product(*counting)
+            choices.append([*{repr(setting.value): setting for setting in values}.values()][::-1])  # 1e-3 and 0.001 are one
+    yield from itertools.product(*choices)
 
 
 def _samplers(tables: Tables, names: Sequence[str], axes: Sequence[Axis], catalogue: Catalogue) -> list[NamedSampler]:
     """Return the product of the samplers and of the lists on their options."""
-    found: list[NamedSampler] = []
+    samplers: list[NamedSampler] = []
     for name in names:
         known = _options("sampler", name, catalogue)
         mine = [axis for axis in axes if axis.table == "sampler" and axis.name in known]
@@ -174,9 +175,9 @@ def _samplers(tables: Tables, names: Sequence[str], axes: Sequence[Axis], catalo
             options = {key: value for key, value in below.items() if key != "name"}
             for axis, value in zip(mine, values, strict=True):
                 options[axis.name] = known[axis.name].convert(value, axis.flag)
-            told = [f"{axis.name} {value}" for axis, value in zip(mine, values, strict=True) if len(axis.values) > 1]
-            found.append(NamedSampler(label=", ".join([name, *told]), choice=Choice(name, **options)))
-    return found
+            varied = [f"{axis.name} {value}" for axis, value in zip(mine, values, strict=True) if len(axis.values) > 1]
+            samplers.append(NamedSampler(label=", ".join([name, *varied]), choice=Choice(name, **options)))
+    return samplers
 
 
 def _label(settings: Mapping[str, str], recipe: Recipe) -> str:
@@ -192,11 +193,11 @@ def _label(settings: Mapping[str, str], recipe: Recipe) -> str:
 
 
 def distinct(arms: Sequence[Arm]) -> list[Arm]:
-    """Give arms of one label a number, so that every label names one arm."""
+    """Number arms of the same label, so that every label names one arm."""
     seen: dict[str, int] = {}
-    found = []
+    numbered = []
     for arm in arms:
         seen[arm.label] = seen.get(arm.label, 0) + 1
         label = arm.label if seen[arm.label] == 1 else f"{arm.label} ({seen[arm.label]})"
-        found.append(dataclasses.replace(arm, label=label))
-    return found
+        numbered.append(dataclasses.replace(arm, label=label))
+    return numbered

@@ -1,10 +1,9 @@
-"""From the folders of finished tasks to records."""
+"""Reads the folders of finished tasks into records."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
 import shlex
 import statistics
 from collections.abc import Mapping, Sequence
@@ -12,75 +11,90 @@ from pathlib import Path
 from typing import Any
 
 from pentad import EngineError
-from pentad.tools import read_json, read_lines
-from pentad_compare import records
+from pentad.tools import RunDirectory, read_json, read_lines
 from pentad_compare.arms import Arm
-from pentad_compare.records import ArmResult, Candidate, Point, SamplerFigures, SeedResult, TextFigures
+from pentad_compare.measures.figures import SamplerFigures, Text, TextFigures
+from pentad_compare.records import ArmResult, Candidate, Metric, Point, SeedResult, from_dict
 from pentad_compare.study import Study
-from pentad_compare.work import OUTCOME, TEXTS, is_scored
+from pentad_compare.work import OUTCOME, PLAN, TEXTS, is_complete
 
 PLANNED = (
     "parameters", "vocab_size", "train_bytes", "train_tokens", "steps", "seconds_per_step", "flops_per_step", "memory_bytes",
     "tokens_per_step", "device", "precision", "threads",
 )  # fmt: skip
-"""What is read of a plan."""
+"""The values of a plan that are used here."""
 
 
-def read_if_whole(path: Path, *keys: str) -> dict[str, Any] | None:
-    """Return what a task left, or None where it left nothing that can be read or lacks a key."""
+def read_result(path: Path, *keys: str) -> dict[str, Any] | None:
+    """Return the result of a task, or None where it is missing, damaged or lacks a key."""
     with contextlib.suppress(EngineError, OSError):
-        found = read_json(path) if path.is_file() else {}
-        return found if found and all(key in found for key in keys) else None
+        values = read_json(path) if path.is_file() else {}
+        return values if values and all(key in values for key in keys) else None
     return None
 
 
 def outcome_of(folder: Path) -> dict[str, Any] | None:
-    """Return what a finished run said of itself, or None."""
-    outcome = read_if_whole(folder / OUTCOME, "plan", "wall_seconds", "peak_memory_bytes", "causal", "lossless")
+    """Return the outcome of a finished run, or None."""
+    outcome = read_result(folder / OUTCOME, "plan", "wall_seconds", "peak_memory_bytes", "causal", "lossless")
     return outcome if outcome and all(key in outcome["plan"] for key in PLANNED) else None
 
 
 def is_trained(folder: Path) -> bool:
-    """Say whether a run is there from its first step to its score."""
-    outcome = outcome_of(folder)
-    if outcome is None or not (folder / "run" / "engine.json").is_file():
-        return False
-    return is_scored(folder / "run") or not outcome["causal"]
+    """Say whether a run is complete, from its first step to its score."""
+    return outcome_of(folder) is not None and (folder / "run" / "engine.json").is_file() and is_complete(folder / "run")
 
 
 def is_planned(folder: Path) -> bool:
-    """Say whether a plan is there."""
-    return read_if_whole(folder / "plan.json", *PLANNED) is not None
+    """Say whether an arm's plan is complete."""
+    return read_result(folder / PLAN, *PLANNED) is not None
 
 
-def plan_facts(study: Study, arm: Arm) -> dict[str, Any] | None:
-    """Return what an arm's runs will cost, or None where it could not be found out."""
-    return read_if_whole(study.arm_folder(arm) / "plan" / "plan.json", *PLANNED)
+def plan_of(study: Study, arm: Arm) -> dict[str, Any] | None:
+    """Return the plan of an arm's runs, or None where planning failed."""
+    return read_result(study.arm_folder(arm) / "plan" / PLAN, *PLANNED)
+
+
+def metric_of(line: Mapping[str, Any]) -> Metric:
+    """Return what the score of an evaluation is: a line of metrics.jsonl."""
+    return Metric(evaluator=line["evaluator"], name=line["primary"], lower_is_better=line.get("lower_is_better", True))
+
+
+def final_score(run: Path) -> tuple[Metric, float] | None:
+    """Return the final score of a run, or None where no evaluator judged it."""
+    finals = [line for line in read_lines(run / "metrics.jsonl") if line.get("kind") == "evaluation" and line.get("final")]
+    return (metric_of(finals[-1]), float(finals[-1][finals[-1]["primary"]])) if finals else None
+
+
+_NO_SCORES = {
+    *("kind", "final", "step", "evaluator", "primary", "lower_is_better"),
+    *("n_bytes", "n_tokens", "context_length", "tokens", "timing"),
+}
+"""The keys of an evaluation in metrics.jsonl that are no scores."""
 
 
 def seed_result(study: Study, arm: Arm, seed: int, failure: str, reused: bool) -> SeedResult:
-    """Return what one run gave."""
+    """Return the results of one run."""
     folder = study.seed_folder(arm, seed)
-    place = (folder / "run").relative_to(study.folder).as_posix()
+    run_folder = (folder / "run").relative_to(study.folder).as_posix()
     outcome = outcome_of(folder)
     if outcome is None or failure:
-        return SeedResult(seed=seed, folder=place, failure=failure or "it was not carried out")
+        return SeedResult(seed=seed, folder=run_folder, failure=failure or "it was not run")
+    if not RunDirectory(folder / "run").is_sealed():
+        return SeedResult(seed=seed, folder=run_folder, failure="its records are not those that the run wrote")
     plan = outcome["plan"]
     lines = read_lines(folder / "run" / "metrics.jsonl")
     steps = [line for line in lines if line.get("kind") == "step"]
-    scores = [line for line in lines if line.get("kind") == "evaluation"]
-    final = next((line for line in scores if line.get("final")), {})
-    if not math.isfinite(final.get("bits_per_byte") or 0.0):
-        return SeedResult(seed=seed, folder=place, failure=f"its score is {final['bits_per_byte']}")
-    bytes_per_token = plan["train_bytes"] / max(1, plan["train_tokens"])
+    evaluations = [line for line in lines if line.get("kind") == "evaluation"]
+    final = next((line for line in evaluations if line.get("final")), None)
+    bytes_per_token = _bytes_per_token(plan)
     last: dict[str, Any] = steps[-1] if steps else {"step": 0, "tokens": 0, "timing": {"seconds": 0.0}}
     seconds = float(last["timing"]["seconds"])
     return SeedResult(
         seed=seed,
-        folder=place,
-        bits_per_byte=final.get("bits_per_byte"),
-        loss=final.get("loss"),
-        perplexity=final.get("perplexity"),
+        folder=run_folder,
+        metric=metric_of(final) if final else None,
+        score=final[final["primary"]] if final else None,
+        scores={key: value for key, value in (final or {}).items() if key not in _NO_SCORES},
         steps=last["step"],
         tokens=last["tokens"],
         bytes=last["tokens"] * bytes_per_token,
@@ -93,13 +107,13 @@ def seed_result(study: Study, arm: Arm, seed: int, failure: str, reused: bool) -
         device=plan["device"],
         precision=plan["precision"],
         threads=plan["threads"],
-        curve=[
-            _point(line, bytes_per_token, plan["flops_per_step"])
-            for line in scores
-            if math.isfinite(line.get("bits_per_byte", math.nan))
-        ],
+        curve=[_point(line, bytes_per_token, plan["flops_per_step"]) for line in evaluations],
         reused=reused,
     )
+
+
+def _bytes_per_token(plan: Mapping[str, Any]) -> float:
+    return float(plan["train_bytes"] / max(1, plan["train_tokens"]))
 
 
 def _point(line: Mapping[str, Any], bytes_per_token: float, flops_per_step: float) -> Point:
@@ -109,17 +123,18 @@ def _point(line: Mapping[str, Any], bytes_per_token: float, flops_per_step: floa
         bytes=line["tokens"] * bytes_per_token,
         flops=line["step"] * flops_per_step,
         seconds=line["timing"]["training_seconds"],
-        bits_per_byte=line["bits_per_byte"],
+        score=line[line["primary"]],
         final=bool(line.get("final")),
     )
 
 
 def arm_result(study: Study, arm: Arm, seeds: Sequence[SeedResult], failure: str, candidates: Sequence[Candidate]) -> ArmResult:
-    """Return what an arm gave, over its runs."""
-    done = [each for each in seeds if not each.failure]
+    """Return the results of an arm, over its runs."""
+    done = [seed for seed in seeds if not seed.failure]
     failure = failure or (seeds[0].failure if seeds and not done else "")
-    plan = _plan_of(study, arm, done)
-    scores = [each.bits_per_byte for each in done if each.bits_per_byte is not None]
+    outcome = outcome_of(study.seed_folder(arm, done[0].seed)) if done else None
+    plan = outcome["plan"] if outcome else plan_of(study, arm) or {}
+    scores = [seed.score for seed in done if seed.score is not None]
     return ArmResult(
         label=arm.label,
         settings=arm.settings,
@@ -128,14 +143,21 @@ def arm_result(study: Study, arm: Arm, seeds: Sequence[SeedResult], failure: str
         failure=failure,
         parameters=plan.get("parameters", {}),
         vocab_size=plan.get("vocab_size", 0),
-        bytes_per_token=plan["train_bytes"] / max(1, plan["train_tokens"]) if plan else 0.0,
+        bytes_per_token=_bytes_per_token(plan) if plan else 0.0,
         flops_per_step=plan.get("flops_per_step", 0.0),
+        metric=next((seed.metric for seed in done if seed.metric), None),
         mean=statistics.fmean(scores) if scores else None,
         spread=statistics.stdev(scores) if len(scores) > 1 else None,
         seeds=seeds,
         candidates=candidates,
         samplers=_samplers(study, arm, done),
     )
+
+
+def is_lossless(study: Study, arm: Arm) -> bool:
+    """Say whether an arm's tokenizer keeps every text, as far as a finished run tells."""
+    outcomes = [outcome for seed in study.seeds if (outcome := outcome_of(study.seed_folder(arm, seed)))]
+    return all(outcome["lossless"] for outcome in outcomes)
 
 
 def _reproduce(study: Study, seed: SeedResult) -> str:
@@ -148,47 +170,32 @@ def _without_none(table: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in table.items() if value is not None}
 
 
-def _plan_of(study: Study, arm: Arm, done: Sequence[SeedResult]) -> dict[str, Any]:
-    """Return the facts of the first run that finished, or of the plan."""
-    if done:
-        outcome = outcome_of(study.seed_folder(arm, done[0].seed))
-        if outcome is not None:
-            return dict(outcome["plan"])
-    return plan_facts(study, arm) or {}
-
-
 def _samplers(study: Study, arm: Arm, done: Sequence[SeedResult]) -> list[SamplerFigures]:
-    """Return the figures of an arm's texts: those over all seeds are means of the seeds'."""
-    written = {each.seed: read_if_whole(study.seed_folder(arm, each.seed) / TEXTS) for each in done}
-    found = []
+    """Return the figures of an arm's texts: those over all seeds are means of the seeds' figures."""
+    written = {seed.seed: read_result(study.seed_folder(arm, seed.seed) / TEXTS) or {} for seed in done}
+    results = []
     for sampler in arm.samplers if study.prompts else ():
-        by_seed: dict[str, TextFigures] = {}
-        texts: list[records.Text] = []
-        for seed, content in written.items():
-            mine = (content or {}).get("samplers", {}).get(sampler.label)
-            if mine is None:
-                continue
-            by_seed[str(seed)] = records.from_dict(TextFigures, mine["figures"])
-            texts = texts or [records.from_dict(records.Text, each) for each in mine["texts"]]
-        if by_seed:
-            found.append(
-                SamplerFigures(
-                    sampler=sampler.label, figures=mean_figures(list(by_seed.values())), by_seed=by_seed, texts=texts
-                )
-            )
-    return found
+        mine = {
+            str(seed): values for seed, content in written.items() if (values := content.get("samplers", {}).get(sampler.label))
+        }
+        if mine:
+            by_seed = {seed: from_dict(TextFigures, values["figures"]) for seed, values in mine.items()}
+            texts = [from_dict(Text, text) for text in next(iter(mine.values()))["texts"]]
+            figures = mean_figures(list(by_seed.values()))
+            results.append(SamplerFigures(sampler=sampler.label, figures=figures, by_seed=by_seed, texts=texts))
+    return results
 
 
 def mean_figures(figures: Sequence[TextFigures]) -> TextFigures:
     """Return the mean of each figure, and the longest passage of all."""
 
     def mean(name: str) -> float | None:
-        values = [getattr(each, name) for each in figures if getattr(each, name) is not None]
+        values = [value for one in figures if (value := getattr(one, name)) is not None]
         return statistics.fmean(values) if values else None
 
-    longest = max(figures, key=lambda each: each.longest_verbatim or 0)
+    longest = max(figures, key=lambda one: one.longest_verbatim or 0)
     return TextFigures(
-        n_texts=sum(each.n_texts for each in figures),
+        n_texts=sum(one.n_texts for one in figures),
         repetition=mean("repetition") or 0.0,
         distinct_1=mean("distinct_1") or 0.0,
         distinct_2=mean("distinct_2") or 0.0,
@@ -201,19 +208,19 @@ def mean_figures(figures: Sequence[TextFigures]) -> TextFigures:
     )
 
 
-def human(study: Study) -> tuple[TextFigures | None, list[records.Text]]:
-    """Return the figures of the held-out text that stands in the place of the samples, with the texts.
+def human(study: Study) -> tuple[TextFigures | None, list[Text]]:
+    """Return the figures of the held-out texts that the samples are compared with, and the texts.
 
-    Its surprise is a model's, so it is left out where several arms have models.
+    Their bits per byte depend on the model, so they are left out where there are several arms.
     """
     if not study.prompts:
         return None, []
     folders = [study.seed_folder(arm, seed) for arm in study.arms for seed in study.seeds]
-    found = [content["human"] for folder in folders if (content := read_if_whole(folder / TEXTS))]
-    if not found:
+    results = [content["human"] for folder in folders if (content := read_result(folder / TEXTS))]
+    if not results:
         return None, []
-    figures = mean_figures([records.from_dict(TextFigures, each["figures"]) for each in found])
+    figures = mean_figures([from_dict(TextFigures, result["figures"]) for result in results])
     if len(study.arms) > 1:
         figures = dataclasses.replace(figures, bits_per_byte=None)
-    figures = dataclasses.replace(figures, n_texts=len(found[0]["texts"]))
-    return figures, [records.from_dict(records.Text, each) for each in found[0]["texts"]]
+    texts = [from_dict(Text, text) for text in results[0]["texts"]]
+    return dataclasses.replace(figures, n_texts=len(texts)), texts

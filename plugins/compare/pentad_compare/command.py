@@ -1,7 +1,7 @@
 """`engine compare`: the command line.
 
-The arguments are read twice, as by `engine run`: the first look finds which implementations are meant, so that their options
-become flags. Here every flag takes a list.
+The arguments are read twice, as by `engine run`: first to find the implementations, whose options become flags, then to parse.
+Here every flag takes a list.
 """
 
 from __future__ import annotations
@@ -12,19 +12,30 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from pentad import STAGES, Catalogue, UsageError
 from pentad.tools import TABLES, OptionSpec, describe, parse, read_tables
-from pentad_cli.command import EngineCommand, Folder, json_option, offers_of, plugin_option
-from pentad_cli.group import installed
-from pentad_cli.layers import Tables, default_tables, lay_over
-from pentad_cli.stage_command import SpecOption, TwoLooks, look
+from pentad_cli.tools import (
+    EngineCommand,
+    Folder,
+    SpecOption,
+    Tables,
+    TwoLooks,
+    default_tables,
+    installed,
+    json_option,
+    lay_over,
+    look,
+    offers_of,
+    plugin_option,
+)
 from pentad_compare.arms import SHARED, Axis
-from pentad_compare.request import Request
+from pentad_compare.request import CompareArgs, Request
 
 DEFAULTS: Tables = {"reporting": {"keep_checkpoints": 1}}
-"""What a comparison does otherwise than a run, unless a recipe or a flag says more: only a run's newest checkpoint is used."""
+"""Defaults that differ from those of a run: a comparison uses only a run's newest checkpoint."""
 
 LISTED = ("training", "machine", "evaluation")
 """Tables whose options make arms; `[data]` is the same for all, and `[generation]` is the comparison's own."""
@@ -48,11 +59,11 @@ class ListOption(SpecOption):
         flags, text = super().get_help_record(ctx)
         return f"{flags},…", text.replace("; may be repeated", "").replace(" [may be repeated]", "")
 
-    def values(self, given: Sequence[Any]) -> tuple[str, ...]:
+    def values(self, words: Sequence[Any]) -> tuple[str, ...]:
         """Return the values as the user wrote them."""
-        texts = [str(each) for each in given]
+        texts = [str(word) for word in words]
         if self.spec.type is tuple:
-            return tuple(texts)  # commas belong to such an option's own value; repeat the flag for more than one
+            return tuple(texts)  # such a value has commas itself; the flag is repeated for more than one
         listed = [part.strip() for text in texts for part in text.split(",") if part.strip()]
         if not listed:
             raise UsageError(
@@ -64,33 +75,33 @@ class ListOption(SpecOption):
 
 
 class CompareCommand(TwoLooks):
-    """Chooses lists of implementations, and brings the options of all of them."""
+    """Chooses lists of implementations, whose options are its flags."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Sort the flags into what is fixed and what is an axis, then call the command with what is left."""
+        """Sort the flags into single values and lists, then call the command with the rest."""
         request: Request = ctx.obj
         fixed: Tables = {}
         for param in request.params:
-            given = ctx.params.pop(param.name or "")
-            if given in (None, ()):
+            value = ctx.params.pop(param.name or "")
+            if value in (None, ()):
                 continue
             if isinstance(param, ListOption):
-                request.axes.append(Axis(table=param.table, name=param.spec.name, values=param.values(given)))
+                request.axes.append(Axis(table=param.table, name=param.spec.name, values=param.values(value)))
             else:
-                fixed.setdefault(param.table, {})[param.spec.name] = param.checked(given)
+                fixed.setdefault(param.table, {})[param.spec.name] = param.checked(value)
         request.executor_options = parse(request.executor.options, fixed.pop("executor", {}), "executor")
         if {"steps", "budget"} <= set(fixed.get("training", {})):
-            raise UsageError("A run ends by --steps or by --budget, found both.", "Say one of them.", code="options-conflict")
+            raise UsageError("A run ends by --steps or by --budget, found both.", "Use one of them.", code="options-conflict")
         request.tables = lay_over(request.tables, fixed, request.catalogue)
         for name in (*STAGES, "plugin", "executor"):
             ctx.params.pop(name)
         return super().invoke(ctx)
 
     def look(self, ctx: click.Context, args: Sequence[str]) -> Request:
-        """Find out which implementations are meant."""
+        """Find the implementations that are listed."""
         del ctx
-        values = [flag for param in self.params if isinstance(param, click.Option) and not param.is_flag for flag in param.opts]
-        given = look(args, values)
+        flags = [flag for param in self.params if isinstance(param, click.Option) and not param.is_flag for flag in param.opts]
+        given = look(args, flags)
         files = tuple(Path(path).absolute() for path in given.get("--plugin", ()))
         catalogue = Catalogue(plugin_files=files) if files else installed()
         tables = lay_over(default_tables(), DEFAULTS, catalogue)
@@ -100,6 +111,7 @@ class CompareCommand(TwoLooks):
             stage: _split(given[f"--{stage}"], f"--{stage}") if f"--{stage}" in given else (str(tables[stage]["name"]),)
             for stage in STAGES
         }
+        names["sampler"] = tuple(dict.fromkeys(names["sampler"]))  # samplers make no arms, so twice the same is no null test
         for stage in STAGES:
             for name in names[stage]:
                 catalogue.find(stage, name)
@@ -134,8 +146,9 @@ def _write(formatter: click.HelpFormatter, ctx: click.Context, title: str, param
             formatter.write_dl(records, col_max=34)
 
 
-def _split(given: Sequence[str], flag: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(part.strip() for text in given for part in text.split(",") if part.strip()))
+def _split(texts: Sequence[str], flag: str) -> tuple[str, ...]:
+    """Return the names of a list; one that is there twice stays, as a null test."""
+    names = tuple(part.strip() for text in texts for part in text.split(",") if part.strip())
     if not names:
         raise UsageError(
             f"{flag} expects a name or a list of names, found nothing.", "engine plugins lists them.", code="value-missing"
@@ -144,7 +157,7 @@ def _split(given: Sequence[str], flag: str) -> tuple[str, ...]:
 
 
 def _flags(request: Request) -> list[SpecOption]:
-    """Make the flags: lists for what may vary, single values for what all arms share."""
+    """Make the flags: lists for what may vary, single values for what is the same for all arms."""
     data = [SpecOption("data", spec) for spec in describe(TABLES["data"]) if spec.name not in ("validation",)]
     listed = [
         ListOption(table, spec) if spec.affects_result and f"{table}.{spec.name}" not in SHARED else SpecOption(table, spec)
@@ -167,12 +180,12 @@ def _flags(request: Request) -> list[SpecOption]:
 def _after_comma(
     complete: Callable[[click.Context, str], list[CompletionItem]], ctx: click.Context, incomplete: str
 ) -> list[CompletionItem]:
-    """Complete what follows the last comma; a shell replaces the whole word, so the list before it comes along."""
+    """Complete what follows the last comma; a shell replaces the whole word, so the completion repeats the list before it."""
     before, comma, last = incomplete.rpartition(",")
-    found = complete(ctx, last)
-    for item in found:
+    items = complete(ctx, last)
+    for item in items:
         item.value = f"{before}{comma}{item.value}"
-    return found
+    return items
 
 
 class StageOption(click.Option):
@@ -188,13 +201,13 @@ class StageOption(click.Option):
         return _after_comma(super().shell_complete, ctx, incomplete)
 
 
-def _compare(**given: Any) -> None:
-    from pentad_compare.session import Asked, tokenizers_alone, whole
+def _compare(**flags: Any) -> None:
+    from pentad_compare.session import compare_tokenizers, run_comparison
 
     context = click.get_current_context()
-    request: Request = context.obj
-    asked = Asked(request=request, **given)
-    (tokenizers_alone if asked.no_train else whole)(asked)
+    seeds_given = context.get_parameter_source("seeds") is not ParameterSource.DEFAULT
+    args = CompareArgs(request=context.obj, seeds_given=seeds_given, **flags)
+    (compare_tokenizers if args.no_train else run_comparison)(args)
 
 
 compare = CompareCommand(
@@ -205,10 +218,11 @@ compare = CompareCommand(
 
     Lists are split at commas, on stages and on options; the arms are the product of all lists. Every arm gets the same text,
     the same held-out bytes, the same seeds and the same budget: training time (60s), arithmetic (2e15flops), text (50MB), or
-    --steps. Samplers train once and are compared by the text that they write. Called again, it goes on from what is there.
+    --steps. Samplers share one training and are compared by the text that they write. Called again, it uses the runs that are
+    there.
 
-    The options of engine run and of every implementation are flags here too: what is said once holds for all arms, a list
-    makes arms.
+    The options of engine run and of every implementation are flags here too: a single value holds for all arms, a list makes
+    arms. The same name twice (--model gpt,gpt) is a null test: two arms of one recipe, which should show no difference.
 
     \b
       engine compare --model gpt,rnn --seeds 3 --budget 60s --data my.txt
@@ -223,10 +237,14 @@ compare = CompareCommand(
             multiple=True,
             type=click.Path(path_type=Path),
             metavar="FILE",
-            help="A recipe as one more arm; its data, budget and sampler are the comparison's, and flags said once win over "
-            "it. May be repeated.",
+            help="A recipe as one more arm; its data, budget and sampler are the comparison's, and flags with a single value "
+            "win over it. May be repeated.",
         ),
-        click.Option(["--baseline"], metavar="ARM", help="The arm that the others are compared with; else the first."),
+        click.Option(
+            ["--baseline"],
+            metavar="ARM",
+            help="The arm that the others are compared with, by its label or by a part of it (adamw); else the first.",
+        ),
         click.Option(
             ["--seeds"], type=click.IntRange(1, 1000), default=3, show_default=True, metavar="N", help="Runs of each arm."
         ),
@@ -246,7 +264,7 @@ compare = CompareCommand(
             ["--prompts"],
             type=click.IntRange(0, 1000),
             metavar="N",
-            help="Beginnings of held-out text that every model goes on from.  [default: 4; 16 to compare samplers]",
+            help="Beginnings of held-out text that every model continues.  [default: 4; 16 to compare samplers]",
         ),
         click.Option(
             ["--text-bytes"],
@@ -270,14 +288,14 @@ compare = CompareCommand(
             default=0.01,
             show_default=True,
             metavar="BITS",
-            help="The difference in bits per byte that the seeds still needed are reckoned for.",
+            help="Effect size of the power analysis: the difference of scores that more seeds should show.",
         ),
         click.Option(
             ["--executor"],
             metavar="NAME",
             default="local",
             shell_complete=offers_of("executor"),
-            help="Where the runs are carried out (engine plugins lists them).",
+            help="Where the runs are trained (engine plugins lists them).",
         ),
         click.Option(["--jobs"], type=click.IntRange(1, 10_000), metavar="N", help="Runs at once; else as the executor does."),
         click.Option(
@@ -286,9 +304,10 @@ compare = CompareCommand(
             default=Path("comparisons"),
             show_default=True,
             metavar="DIR",
-            help="Where runs and reports lie; runs in it are used again.",
+            help="Folder of runs and reports; runs in it are used again.",
         ),
         click.Option(["--name"], default="", metavar="NAME", help="The report's folder in DIR; else made from what varies."),
+        click.Option(["--figures"], type=Folder(), metavar="DIR", help="Save the report's figures there too, as SVG files."),
         click.Option(
             ["--config"],
             type=click.Path(path_type=Path),
@@ -296,7 +315,7 @@ compare = CompareCommand(
             metavar="FILE",
             help="The recipe below all lists: the TOML file that engine run --print-config writes.",
         ),
-        click.Option(["--dry-run"], is_flag=True, help="Say what would be done, and stop there."),
+        click.Option(["--dry-run"], is_flag=True, help="Show the plan, and train nothing."),
         json_option(),
         plugin_option(),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pentad import Command, Executor, hookimpl
+from pentad import Command, hookimpl
 
 
 @hookimpl
@@ -14,16 +14,5 @@ def engine_commands() -> Sequence[Command]:
             name="compare",
             summary="Swap stages under an equal budget, and learn which is better.",
             factory="pentad_compare.command:compare",
-        )
-    ]
-
-
-@hookimpl
-def engine_executors() -> Sequence[Executor]:
-    return [
-        Executor(
-            name="local",
-            summary="On this machine, each run in a process of its own.",
-            factory="pentad_compare.local:Local",
         )
     ]

@@ -1,78 +1,77 @@
-"""What a comparison found, as plain records: comparison.json holds them, the table and the report are drawn from them.
+"""The results of a comparison as plain records: comparison.json holds them, the tables and the report show them.
 
-Sizes are in bytes, times in seconds, quality in bits per byte of held-out text (lower is better).
+Sizes are in bytes, times in seconds. A score is the primary score of the evaluator that judged the run (`Metric`).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-FORMAT = 1
+from pentad_cli.tools import plain
+from pentad_compare.measures.figures import SamplerFigures, Text, TextFigures, TokenizerFigures
+
+FORMAT = 2
 
 Record = TypeVar("Record")
 
 
 @dataclass(frozen=True, kw_only=True)
+class Metric:
+    """What a run is ranked by.
+
+    Args:
+        evaluator: the name of the evaluator that judged.
+        name: of its primary score, `bits_per_byte`.
+        lower_is_better: the score's direction.
+    """
+
+    evaluator: str
+    name: str
+    lower_is_better: bool = True
+
+    @property
+    def title(self) -> str:
+        """The score's name in a sentence."""
+        return self.name.replace("_", " ")
+
+    @property
+    def axis(self) -> str:
+        """The title of an axis of scores."""
+        return f"{self.title} ({'lower' if self.lower_is_better else 'higher'} is better)"
+
+    def amount(self, number: str) -> str:
+        """Return a difference with its unit: `0.21 bits per byte`, `0.03 in accuracy`."""
+        return f"{number} {self.title}" if self.name == "bits_per_byte" else f"{number} in {self.title}"
+
+    def rank(self, score: float) -> float:
+        """Return what sorts scores best first."""
+        return score if self.lower_is_better else -score
+
+    def is_better(self, difference: float) -> bool:
+        """Say whether a difference, arm minus baseline, means that the arm is better."""
+        return self.rank(difference) < 0
+
+
+BITS_PER_BYTE = Metric(evaluator="bits-per-byte", name="bits_per_byte")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Point:
-    """The held-out score on the way (of a part of the held-out text) and, with `final`, at the budget's end (of all of it)."""
+    """The score during training (of a part of the held-out text) and, with `final`, at the budget's end (of all of it)."""
 
     step: int
     tokens: int
     bytes: float
     flops: float
     seconds: float
-    bits_per_byte: float
+    score: float
     final: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Text:
-    """A generated text, or a held-out one in its place; `text` goes on from `prompt`."""
-
-    prompt: str
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class TextFigures:
-    """What is measured of generated texts; each figure is a mean over `n_texts` texts.
-
-    Args:
-        n_texts: texts measured.
-        repetition: share of a text's 4-grams of words that stood in it before.
-        distinct_1, distinct_2, distinct_3: different n-grams of words per n-gram, over all texts together.
-        bits_per_byte: surprise of the text under the model that is judged (for generated text: under the one that wrote it).
-        verbatim: share of the text's bytes inside passages of at least `verbatim_bytes` bytes that stand in the training text.
-        longest_verbatim: bytes of the longest such passage of any text; `longest_text` is that passage.
-    """
-
-    n_texts: int
-    repetition: float
-    distinct_1: float
-    distinct_2: float
-    distinct_3: float
-    bits_per_byte: float | None
-    verbatim: float | None
-    verbatim_bytes: int
-    longest_verbatim: int | None
-    longest_text: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SamplerFigures:
-    """One sampler's texts with the models of one arm: figures over all seeds, and a figure per seed for the spread."""
-
-    sampler: str
-    figures: TextFigures
-    by_seed: Mapping[str, TextFigures]
-    texts: Sequence[Text]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,25 +80,26 @@ class SeedResult:
 
     Args:
         seed: decides the initial parameters, the order of examples and every draw.
-        folder: where the run lies, below the comparison's folder.
+        folder: the run's, below the comparison's folder.
         failure: why it failed; the other figures are then missing.
-        bits_per_byte: the final score; None where the arm gives no probability of a text.
-        loss, perplexity: per token, for what they are worth within one tokenizer.
+        metric: what the score is; None where no evaluator fits the run.
+        score: the final score.
+        scores: every final score that the evaluator gave, by name.
         steps, tokens, bytes, flops: what the training read and computed.
         training_seconds: set-up and evaluation left out; wall_seconds: everything.
         tokens_per_second, bytes_per_second: of the training.
         peak_memory_bytes: of the process, or of the GPU where one computed.
         device, precision, threads: how it was computed.
-        curve: the score on the way.
-        reused: whether the run was there before this call.
+        curve: the score during training.
+        reused: whether the run was finished before this call.
     """
 
     seed: int
     folder: str
     failure: str = ""
-    bits_per_byte: float | None = None
-    loss: float | None = None
-    perplexity: float | None = None
+    metric: Metric | None = None
+    score: float | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
     steps: int = 0
     tokens: int = 0
     bytes: float = 0.0
@@ -121,17 +121,17 @@ class Candidate:
     """One setting that was tried while tuning: its options, and the validation score of each tuning seed (None: failed)."""
 
     options: Mapping[str, str]
-    bits_per_byte: Sequence[float | None]
+    scores: Sequence[float | None]
     chosen: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArmResult:
-    """One way of doing it.
+    """One of the ways that are compared.
 
     Args:
         label: what tells it from the others, as users read it: `gpt, n_layer 4`.
-        settings: what it sets of that which varies: `model` or `model.n_layer` to the value as a text.
+        settings: its values of what varies, as text: `model` or `model.n_layer` to the value.
         recipe: its tables, as a recipe file has them.
         reproduce: a shell command that repeats one of its runs.
         failure: why every seed failed, or why it could not be planned; empty otherwise.
@@ -139,6 +139,7 @@ class ArmResult:
         vocab_size: ids that the model knows.
         bytes_per_token: of the training text.
         flops_per_step: the products of matrices, forward and backward.
+        metric: what its runs are ranked by; None where no evaluator fits them.
         mean, spread: of the final scores over the seeds: mean and standard deviation (None with fewer than two).
         seeds: every run.
         candidates: what was tried while tuning.
@@ -154,11 +155,23 @@ class ArmResult:
     vocab_size: int = 0
     bytes_per_token: float = 0.0
     flops_per_step: float = 0.0
+    metric: Metric | None = None
     mean: float | None = None
     spread: float | None = None
     seeds: Sequence[SeedResult] = ()
     candidates: Sequence[Candidate] = ()
     samplers: Sequence[SamplerFigures] = ()
+
+    @property
+    def done(self) -> Sequence[SeedResult]:
+        """The runs that finished."""
+        return [seed for seed in self.seeds if not seed.failure]
+
+    @property
+    def seeds_done(self) -> str:
+        """How many seeds finished: `3`, `2 of 3`."""
+        done = len(self.done)
+        return str(done) if done == len(self.seeds) else f"{done} of {len(self.seeds)}"
 
     @property
     def n_parameters(self) -> int:
@@ -173,12 +186,12 @@ class ArmResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """An arm beside the baseline, seed by seed: `mean` is arm minus baseline, so negative is better.
+    """An arm against the baseline, seed by seed: `mean` is arm minus baseline.
 
     Args:
         arm, baseline: labels.
         n_seeds: seeds that both finished.
-        mean: of the paired differences, in bits per byte; None without a common seed.
+        mean: of the paired differences of scores; None without a common seed.
         low, high: the interval; None with fewer than two seeds.
         verdict: better, worse, none (no difference shown) or unknown (no interval).
         words: the verdict as a sentence.
@@ -196,60 +209,26 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Arms whose figures mean the same.
+    """Arms whose scores mean the same.
 
     Args:
-        reason: why they stand apart; empty for arms that are scored in bits per byte.
+        reason: why they are not ranked with the others; empty for the main group.
+        metric: what they are ranked by; None where they have no score.
         arms: labels, best first where they are scored.
         baseline: the arm that the others are compared with; empty where nothing is compared.
-        differences: every other arm beside the baseline.
+        differences: every other arm against the baseline.
     """
 
     reason: str
+    metric: Metric | None = None
     arms: Sequence[str]
     baseline: str = ""
     differences: Sequence[Difference] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class TokenizerFigures:
-    """A tokenizer on held-out text, without any training of a model.
-
-    Args:
-        label: what tells it from the others.
-        recipe: its table of options.
-        failure: why it could not be trained.
-        vocab_size: ids.
-        n_bytes, n_tokens: of the held-out text.
-        bytes_per_token, tokens_per_word: of it.
-        used: share of the vocabulary that stands in the held-out text.
-        renyi_efficiency: evenness of the ids' use, Renyi entropy of order 2.5 over the vocabulary's logarithm (Zouhar et al.
-            2023).
-        encode_bytes_per_second: on one thread.
-        round_trip_failures: documents of the held-out text that do not come back as they were.
-        lengths: bytes of a token to how many tokens of the held-out text have them.
-        longest: the longest tokens that stand in it, as readable text.
-    """
-
-    label: str
-    recipe: Mapping[str, Any]
-    failure: str = ""
-    vocab_size: int = 0
-    n_bytes: int = 0
-    n_tokens: int = 0
-    bytes_per_token: float = 0.0
-    tokens_per_word: float = 0.0
-    used: float = 0.0
-    renyi_efficiency: float = 0.0
-    encode_bytes_per_second: float = 0.0
-    round_trip_failures: int = 0
-    lengths: Mapping[str, int] = field(default_factory=dict)
-    longest: Sequence[str] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
 class Data:
-    """The text: every arm has the same, cut the same way."""
+    """The text: every arm has the same, with the same split."""
 
     sources: Sequence[str]
     fingerprint: str
@@ -260,30 +239,29 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Everything that was found.
+    """Everything that is known after a comparison.
 
     Args:
         name: of its folder.
         command: the command line that repeats it.
-        made: date and time, ISO 8601.
+        created: date and time, ISO 8601.
         engine, python, torch: versions.
         machine: what computed, in words.
         budget: as given (`60s`, `50MB`, `2e15flops`, `500 steps`); budget_unit: steps, seconds, flops or bytes.
         seeds: every arm's.
         confidence: of all of a group's intervals together.
-        detect: the difference in bits per byte that the seeds still needed are reckoned for.
+        detect: the effect size of the power analysis: a difference of scores.
         data: the text.
-        groups: arms that may be compared, and those that stand apart.
+        groups: arms that may be compared with each other, the main group first.
         arms: all of them, in the order of the command.
         tokenizers: instead of arms, where only tokenizers were compared.
-        human: figures of held-out text after the prompts of the samples, and those texts.
-        human_texts: them.
+        human, human_texts: the held-out texts after the prompts of the samples, and their figures.
         notes: what a reader must know to judge the figures.
     """
 
     name: str
     command: str
-    made: str
+    created: str
     engine: str
     python: str
     torch: str
@@ -307,24 +285,15 @@ class Comparison:
         return next(arm for arm in self.arms if arm.label == label)
 
     def to_json(self) -> str:
-        """Return the comparison as JSON."""
-        return json.dumps(_finite(dataclasses.asdict(self)), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _finite(value: Any) -> Any:
-    """Return the value with null for what JSON has no word for."""
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        """Return the comparison as JSON, with null for infinite numbers."""
+        return json.dumps(plain(self), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def from_dict(kind: type[Record], values: Mapping[str, Any]) -> Record:
     """Make a record of this module from what JSON gave.
 
     Raises:
-        KeyError, TypeError: it is none.
+        KeyError, TypeError: the values are no such record.
     """
     hints = typing.get_type_hints(kind)
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
@@ -334,11 +303,11 @@ def from_dict(kind: type[Record], values: Mapping[str, Any]) -> Record:
 def _value(hint: Any, value: Any) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return None if value is None else _value(next(each for each in arguments if each is not type(None)), value)
+        return None if value is None else _value(next(kind for kind in arguments if kind is not type(None)), value)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return from_dict(hint, value)
     if origin is not None and issubclass(origin, Mapping):
-        return {key: _value(arguments[1], each) for key, each in value.items()}
+        return {key: _value(arguments[1], item) for key, item in value.items()}
     if origin is not None and issubclass(origin, Sequence):
-        return tuple(_value(arguments[0], each) for each in value)
+        return tuple(_value(arguments[0], item) for item in value)
     return value

@@ -1,12 +1,12 @@
-"""A study: the arms, the seeds, the budget and the text of a comparison, and where its runs lie.
+"""A study: the arms, the seeds, the budget and the text of a comparison, and the folders of its runs.
 
     DIR/runs/bpe-gpt-muon-KEY/plan/         what the arm's runs will cost
     DIR/runs/bpe-gpt-muon-KEY/seed-N/run/   a run, as `engine run` makes it
     DIR/runs/bpe-gpt-muon-KEY/seed-N/outcome.json, texts.json
     DIR/NAME/comparison.json, report.html
 
-KEY is made from everything that decides an arm's result but the seed: its recipe, the text, the code. So another
-comparison in the same DIR finds the runs that it shares with earlier ones, and nothing that has changed is taken for them.
+KEY is a digest of everything that decides an arm's result but the seed: its recipe, the text, the code. So another comparison
+in the same DIR uses the runs that it shares with earlier ones, and none that has changed since.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import json
 import os
 import platform
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,11 +34,11 @@ class Study:
     """What is compared.
 
     Args:
-        arms: the ways of doing it; two of the same recipe are trained apart.
+        arms: what is compared; two of the same recipe are trained separately.
         seeds: every arm's.
-        folder: where runs and reports lie.
+        folder: of runs and reports.
         name: of the report's folder.
-        split: the text, cut as every run cuts it.
+        split: the text, split as every run splits it.
         catalogue: what is installed; plugins: files of --plugin.
         prompts: how many prompts the samples are written for; text_bytes: how long a sample is.
         threads: CPU threads of a run, None for its own choice.
@@ -74,20 +74,20 @@ class Study:
         return f"{training.steps} steps" if training.steps is not None else str(training.budget)
 
     def arm_folder(self, arm: Arm) -> Path:
-        """Return where an arm's runs lie."""
-        same = [each for each in self.arms if each.recipe == arm.recipe]
-        place = next((number for number, each in enumerate(same) if each is arm), 0)
+        """Return the folder of an arm's runs."""
+        same = [other for other in self.arms if other.recipe == arm.recipe]
+        index = next((number for number, other in enumerate(same) if other is arm), 0)
         # Not by its label, which says what varies in this comparison: in another one the same arm has another label.
         name = slug("-".join(arm.recipe.choice(stage).name.rpartition(":")[2] for stage in ("tokenizer", "model", "optimizer")))
-        return self.folder / "runs" / f"{name}-{self.key(arm.recipe, place)}"
+        return self.folder / "runs" / f"{name}-{self.key(arm.recipe, index)}"
 
-    def key(self, recipe: Recipe, place: int = 0) -> str:
-        """Return what tells an arm's results from any other's; `place` counts arms of one recipe."""
+    def key(self, recipe: Recipe, index: int = 0) -> str:
+        """Return a digest of all that decides an arm's results; `index` counts arms of the same recipe."""
         tables = {table: _deciding(getattr(recipe, table)) for table in TABLES}
         del tables["training"]["seed"]  # it has a folder of its own
         del tables["machine"]["threads"]  # the executor's share of the cores; it counts where time is the budget, see below
         decides: dict[str, Any] = {stage: self._stage(stage, recipe) for stage in TRAINED}
-        decides |= {**tables, "text": self.split.fingerprint, "place": place}
+        decides |= {**tables, "text": self.split.fingerprint, "index": index}
         decides["engine"] = [pentad.__version__, source_digest("pentad"), importlib.metadata.version("torch")]
         if recipe.budget().unit == "seconds":  # another machine, or more threads of this one, get further in the time
             threads = recipe.machine.threads or self.threads or available_cores()
@@ -96,14 +96,15 @@ class Study:
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def _stage(self, stage: str, recipe: Recipe) -> list[Any]:
-        """Return what of a stage decides the result: its name, its options and its code."""
+        """Return the name of a stage, its options that can change the result, and the digest of its code."""
         choice = recipe.choice(stage)
         offer = self.catalogue.find(stage, choice.name)
-        silent = [spec.name for spec in describe(offer.options) if not spec.affects_result]
-        return [choice.name, {name: value for name, value in choice.options.items() if name not in silent}, offer.fingerprint]
+        without_effect = [spec.name for spec in describe(offer.options) if not spec.affects_result]
+        options = {name: value for name, value in choice.options.items() if name not in without_effect}
+        return [choice.name, options, offer.fingerprint]
 
     def seed_folder(self, arm: Arm, seed: int) -> Path:
-        """Return where a run of an arm lies."""
+        """Return the folder of a run of an arm."""
         return self.arm_folder(arm) / f"seed-{seed}"
 
     def argument(self, recipe: Recipe, **more: Any) -> dict[str, Any]:
@@ -112,12 +113,12 @@ class Study:
         return {"recipe": tables, "plugins": [str(path) for path in self.plugins], "cwd": os.getcwd(), **more}
 
     def plan_task(self, arm: Arm) -> Task:
-        """Return the task that finds out what an arm's run costs."""
+        """Return the task that estimates the cost of an arm's run."""
         recipe = run_recipe(arm.recipe, self.seeds[0], self.threads)
         return self._task(f"{arm.label}, plan", "plan", self.argument(recipe), self.arm_folder(arm) / "plan")
 
     def train_task(self, arm: Arm, seed: int) -> Task:
-        """Return the task that carries out one run."""
+        """Return the task that trains one run."""
         recipe = run_recipe(arm.recipe, seed, self.threads)
         argument = self.argument(recipe, text=self.split.fingerprint)
         return self._task(f"{arm.label}, seed {seed}", "train", argument, self.seed_folder(arm, seed))
@@ -126,12 +127,12 @@ class Study:
         """Return the task that lets a trained model write, and measures what it wrote."""
         samplers = [
             {
-                "label": each.label,
-                "name": each.choice.name,
-                "options": each.choice.options,
-                "code": self.catalogue.find("sampler", each.choice.name).fingerprint,
+                "label": sampler.label,
+                "name": sampler.choice.name,
+                "options": sampler.choice.options,
+                "code": self.catalogue.find("sampler", sampler.choice.name).fingerprint,
             }
-            for each in arm.samplers
+            for sampler in arm.samplers
         ]
         argument = self.argument(
             run_recipe(arm.recipe, seed, self.threads),
@@ -160,6 +161,14 @@ def run_recipe(recipe: Recipe, seed: int, threads: int | None) -> Recipe:
         machine=dataclasses.replace(recipe.machine, threads=recipe.machine.threads or threads),
         generation=dataclasses.replace(recipe.generation, sample_every=0.0),  # the comparison samples texts by itself
     )
+
+
+def null_tests(arms: Sequence[Arm]) -> Iterator[str]:
+    """Say which arms have the same recipe: their difference is chance, which shows whether the comparison can be trusted."""
+    for index, arm in enumerate(arms):
+        same = [other.label for other in arms[index:] if other.recipe == arm.recipe]
+        if len(same) > 1 and all(earlier.recipe != arm.recipe for earlier in arms[:index]):
+            yield f"{' and '.join(same)} have the same recipe: a null test, in which any difference is chance."
 
 
 def slug(label: str) -> str:

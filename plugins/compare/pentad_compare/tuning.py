@@ -1,4 +1,4 @@
-"""Tuning: every arm gets the same number of tries, on other seeds and judged on text that is neither trained on nor held out.
+"""Tuning: every arm gets the same number of tries, with other seeds, judged on text that is neither trained on nor held out.
 
 `--tune optimizer.lr=3e-4,1e-3,3e-3` tries these values with every arm; `x0.3,x1,x3` multiplies what the arm's recipe says, for
 options whose good values differ from one implementation to another.
@@ -14,19 +14,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pentad import Catalogue, Recipe, TaskExecutor, UsageError
+from pentad import Catalogue, Recipe, UsageError
 from pentad.tools import TABLES, Budget, OptionSpec, describe, did_you_mean, resolve
 from pentad_compare import collect
 from pentad_compare.arms import SHARED, TRAINED, Arm, Axis
-from pentad_compare.comparing import Found, Watcher, carry_out, text_of
-from pentad_compare.records import Candidate
+from pentad_compare.records import Candidate, Metric
+from pentad_compare.running import Progress, Runner, text_of
 from pentad_compare.study import Study
 
 VALIDATION = 0.1
 """Share of the training text on which tried settings are judged."""
 
 FIRST_SEED = 1_000_003
-"""How far the seeds of tuning lie from those that are reported."""
+"""Distance of the seeds of tuning from those that are reported."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ def parse(text: str) -> Axis:
         )
     if f"{table}.{name}" in SHARED:
         raise UsageError(
-            f"--tune cannot tune {name}: it is the same for every arm.", "Say it as a flag of its own.", code="tune-shared"
+            f"--tune cannot tune {name}: it is the same for every arm.", "Give it as a flag of its own.", code="tune-shared"
         )
     return Axis(table=table, name=name.replace("-", "_"), values=listed)
 
@@ -96,14 +96,14 @@ def candidates_of(arm: Arm, tuning: Tuning, catalogue: Catalogue) -> list[tuple[
     Raises:
         UsageError: the arm has no such option, so that it could not get the tuning that the others get; or a value is wrong.
     """
-    found = []
+    candidates = []
     for values in itertools.product(*(option.values for option in tuning.options)):
         recipe = arm.recipe
-        told: dict[str, str] = {}
+        options: dict[str, str] = {}
         for option, value in zip(tuning.options, values, strict=True):
-            recipe, told[option.key] = _with(arm, recipe, option, value, catalogue)
-        found.append((told, resolve(recipe, catalogue).recipe))
-    return found
+            recipe, options[option.key] = _with(arm, recipe, option, value, catalogue)
+        candidates.append((options, resolve(recipe, catalogue).recipe))
+    return candidates
 
 
 def _with(arm: Arm, recipe: Recipe, option: Axis, value: str, catalogue: Catalogue) -> tuple[Recipe, str]:
@@ -140,53 +140,62 @@ def _specs(recipe: Recipe, table: str, catalogue: Catalogue) -> Mapping[str, Opt
     return {spec.name: spec for spec in describe(kind)}
 
 
-def tune(
-    study: Study, tuning: Tuning, executor: TaskExecutor, watcher: Watcher, found: Found
-) -> tuple[Study, dict[str, list[Candidate]]]:
+def tune(study: Study, tuning: Tuning, runner: Runner) -> tuple[Study, dict[str, list[Candidate]]]:
     """Try every candidate of every arm, and give each arm its best.
 
     Returns:
         The study with the tuned arms, and what was tried by label.
     """
     tried = {arm.label: candidates_of(arm, tuning, study.catalogue) for arm in study.arms}
-    arms = [
-        dataclasses.replace(arm, label=", ".join([arm.label, *map(" ".join, told.items())]), recipe=_trial(recipe, tuning))
-        for arm in study.arms
-        for told, recipe in tried[arm.label]
-    ]
+    trials = {label: [_trial(arm_of_label(study, label), tuning, *one) for one in tries] for label, tries in tried.items()}
+    arms = [trial for tries in trials.values() for trial in tries]
     seeds = [study.seeds[0] + FIRST_SEED + number for number in range(tuning.seeds)]
-    trials = dataclasses.replace(study, arms=arms, seeds=seeds, split=text_of(arms[0], study.catalogue))
-    tasks = [trials.train_task(arm, seed) for seed in seeds for arm in arms]
-    carry_out(tasks, "Tuning", lambda task: collect.is_trained(task.folder), executor, watcher, found)
-    tuned, candidates, position = [], {}, 0
+    trial_study = dataclasses.replace(study, arms=arms, seeds=seeds, split=text_of(arms[0], study.catalogue))
+    tasks = [trial_study.train_task(arm, seed) for seed in seeds for arm in arms]
+    runner.run("Tuning", tasks, lambda task: collect.is_trained(task.folder))
+    tuned, candidates = [], {}
     for arm in study.arms:
-        mine = arms[position : position + len(tried[arm.label])]
-        position += len(mine)
-        scores = [[_score(trials, each, seed, found) for seed in seeds] for each in mine]
-        best = min(range(len(mine)), key=lambda number: _mean(scores[number]))
-        any_score = math.isfinite(_mean(scores[best]))  # else nothing tells the tries apart, and the arm keeps its own setting
+        scores = [_scores(trial_study, trial, runner.progress) for trial in trials[arm.label]]
+        best = _best(scores)
         candidates[arm.label] = [
-            Candidate(options=told, bits_per_byte=scores[number], chosen=any_score and number == best)
-            for number, (told, _) in enumerate(tried[arm.label])
+            Candidate(options=options, scores=[score for _, score in scores[number]], chosen=number == best)
+            for number, (options, _) in enumerate(tried[arm.label])
         ]
-        tuned.append(dataclasses.replace(arm, recipe=tried[arm.label][best][1]) if any_score else arm)
+        # Without any score nothing tells the tries apart, and the arm keeps its own setting.
+        tuned.append(arm if best is None else dataclasses.replace(arm, recipe=tried[arm.label][best][1]))
     return dataclasses.replace(study, arms=tuned), candidates
 
 
-def _trial(recipe: Recipe, tuning: Tuning) -> Recipe:
-    """Return a recipe as it is tried: judged on validation text, with the budget of a try."""
+def arm_of_label(study: Study, label: str) -> Arm:
+    """Return an arm by its label."""
+    return next(arm for arm in study.arms if arm.label == label)
+
+
+def _trial(arm: Arm, tuning: Tuning, options: Mapping[str, str], recipe: Recipe) -> Arm:
+    """Return a try as an arm: judged on validation text, with the budget of a try."""
     data = dataclasses.replace(recipe.data, validation=VALIDATION)
     training = recipe.training
     if tuning.budget:
         training = dataclasses.replace(training, budget=tuning.budget, steps=None)
-    return recipe.replace(data=data, training=training)
+    label = ", ".join([arm.label, *map(" ".join, options.items())])
+    return dataclasses.replace(arm, label=label, recipe=recipe.replace(data=data, training=training))
 
 
-def _score(study: Study, arm: Arm, seed: int, found: Found) -> float | None:
-    task = study.train_task(arm, seed)
-    return collect.seed_result(study, arm, seed, found.failures.get(task.folder, ""), reused=False).bits_per_byte
+_Scored = tuple[Metric | None, float | None]
 
 
-def _mean(scores: Sequence[float | None]) -> float:
-    """Return the mean score of a candidate; a failure makes it the last choice."""
-    return statistics.fmean(score for score in scores if score is not None) if None not in scores else float("inf")
+def _scores(study: Study, arm: Arm, progress: Progress) -> list[_Scored]:
+    """Return the score of a try with each seed, and what it is; None where the run failed or no evaluator fits it."""
+    folders = [study.train_task(arm, seed).folder for seed in study.seeds]
+    finals = [None if folder in progress.failures else collect.final_score(folder / "run") for folder in folders]
+    return [final or (None, None) for final in finals]
+
+
+def _best(tries: Sequence[Sequence[_Scored]]) -> int | None:
+    """Return the number of the try with the best mean; one with a failed seed does not count. None where none is left."""
+    means = {}
+    for number, scored in enumerate(tries):
+        ranks = [metric.rank(score) for metric, score in scored if metric is not None and score is not None]
+        if len(ranks) == len(scored):
+            means[number] = statistics.fmean(ranks)
+    return min(means, key=lambda number: means[number]) if means else None

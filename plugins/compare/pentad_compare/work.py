@@ -1,10 +1,11 @@
-"""The tasks of a comparison, each carried out in a process of its own: plan an arm, train a run, write texts.
+"""The tasks of a comparison, each run in a process of its own: plan an arm, train a run, write texts, measure a tokenizer.
 
-A task that is begun again in the same folder goes on from what lies there.
+A task that is started again in the same folder resumes from what it finds there.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -29,39 +30,40 @@ from pentad.tools import (
     resolve,
     write_atomically,
 )
-from pentad_compare.records import Text
+from pentad_compare.measures.figures import Text
 
-OUTCOME, TEXTS, FIGURES = "outcome.json", "texts.json", "figures.json"
+PLAN, OUTCOME, TEXTS, FIGURES = "plan.json", "outcome.json", "texts.json", "figures.json"
+"""The files that tasks write."""
 
-ASKED = ("samplers", "prompts", "text_bytes")
-"""What decides the texts of a trained model."""
+DECIDES_TEXTS = ("samplers", "prompts", "text_bytes")
+"""The values of a task that decide the texts of a trained model."""
 
 
 def open_argument(argument: Mapping[str, Any]) -> tuple[Recipe, Catalogue]:
-    """Return the recipe of a task and what is installed, after moving to where the comparison was started."""
+    """Return the recipe of a task and what is installed, after changing to the folder that the comparison was started in."""
     os.chdir(argument["cwd"])
     prepare_process()
     return Recipe.from_dict(argument["recipe"]), Catalogue(plugin_files=argument["plugins"])
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a result, whole or not at all."""
+    """Write a result atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, json.dumps(value, indent=1) + "\n")
 
 
 def plan(argument: Mapping[str, Any], folder: Path) -> None:
-    """Find out what a run costs, and leave its tokenizer and token shards in the cache: plan.json."""
+    """Estimate the cost of a run, and leave its tokenizer and token shards in the cache: plan.json."""
     recipe, catalogue = open_argument(argument)
-    write_json(folder / "plan.json", _facts(pentad.plan(recipe, catalogue=catalogue)))
+    write_json(folder / PLAN, _plan_values(pentad.plan(recipe, catalogue=catalogue)))
 
 
-def _facts(event: Plan) -> dict[str, Any]:
+def _plan_values(event: Plan) -> dict[str, Any]:
     left_out = ("folder", "recipe")
     return {field.name: getattr(event, field.name) for field in dataclasses.fields(event) if field.name not in left_out}
 
 
-class _Noted(RunObserver):
+class _PlanKeeper(RunObserver):
     """Keeps the plan of a run."""
 
     plan: Plan | None = None
@@ -72,97 +74,97 @@ class _Noted(RunObserver):
 
 
 def train(argument: Mapping[str, Any], folder: Path) -> None:
-    """Carry out one run, or what is left of it: run/ and outcome.json.
+    """Train one run, or the rest of it: run/ and outcome.json.
 
     Raises:
-        EngineError: the text is no longer the one that the comparison began with, besides the errors of a run.
+        EngineError: the text has changed since the comparison began, besides the errors of a run.
     """
     began = time.perf_counter()
     recipe, catalogue = open_argument(argument)
     run = folder / "run"
-    noted = _Noted()
-    earlier = _seconds_before(folder)
+    keeper = _PlanKeeper()
+    earlier = _earlier_seconds(folder)
     try:
-        if (run / "engine.json").is_file():
-            pentad.resume(run, catalogue=catalogue, observers=[noted])
+        if (run / "engine.json").is_file() and read_lines(run / "metrics.jsonl"):
+            with contextlib.suppress(RunDone):
+                pentad.resume(run, catalogue=catalogue, observers=[keeper])
         else:
-            shutil.rmtree(run, ignore_errors=True)  # killed before it was a run
-            pentad.run(recipe, catalogue=catalogue, out=run, observers=[noted])
-    except RunDone:
-        if not is_scored(run):  # its last lines were lost
-            shutil.rmtree(run)
-            pentad.run(recipe, catalogue=catalogue, out=run, observers=[noted])
+            shutil.rmtree(run, ignore_errors=True)  # killed before its first step, or its metrics are lost
+            pentad.run(recipe, catalogue=catalogue, out=run, observers=[keeper])
     finally:
         wall = earlier + time.perf_counter() - began
         write_json(folder / "clock.json", {"wall_seconds": wall, "peak_memory_bytes": peak_memory()})
     _refuse_another_text(run, argument["text"])
-    facts = _facts(noted.plan) if noted.plan else _facts(pentad.plan(recipe, catalogue=catalogue))
-    outcome = {"wall_seconds": wall, "peak_memory_bytes": peak_memory(), "plan": facts, **_meaning(run, catalogue)}
+    plan = _plan_values(keeper.plan or pentad.plan(recipe, catalogue=catalogue))
+    outcome = {"wall_seconds": wall, "peak_memory_bytes": peak_memory(), "plan": plan, **_properties(run, catalogue)}
     write_json(folder / OUTCOME, outcome)
 
 
-def is_scored(run: Path) -> bool:
-    """Say whether a run's final score is there."""
-    lines = read_lines(run / "metrics.jsonl")
-    return any(line.get("kind") == "evaluation" and line.get("final") for line in lines)
+def is_complete(run: Path) -> bool:
+    """Say whether a run is at its end as it wrote it itself: with a figure that was edited later it is not."""
+    if not RunDirectory(run).is_sealed():
+        return False
+    kinds = {line.get("kind") for line in read_lines(run / "metrics.jsonl")}
+    return {"step", "end"} <= kinds
 
 
 def _refuse_another_text(run: Path, fingerprint: str) -> None:
     if RunDirectory.open(run).fact(str, "data", "fingerprint") != fingerprint:
-        shutil.rmtree(run)  # it must not be found when the text is put back
+        shutil.rmtree(run)  # else it would be used when the text is restored
         raise EngineError(
-            "The text must stay as it was when the comparison began; it has changed.",
+            "The text must stay the same during a comparison; it has changed since this one began.",
             "Leave it alone, and call the command again.",
             code="text-changed",
         )
 
 
-def _meaning(run: Path, catalogue: Catalogue) -> dict[str, bool]:
-    """Say what the run's score stands for: whether there is one, and whether it is of the text itself."""
+def _properties(run: Path, catalogue: Catalogue) -> dict[str, bool]:
+    """Return whether the run's model can write, and whether its score is of the text itself."""
     directory = RunDirectory.open(run)
-    resolved = directory.resolve(catalogue)
     tokenizer = directory.tokenizer(catalogue)
-    builder = make_builder(resolved, tokenizer, catalogue)
+    builder = make_builder(directory.resolve(catalogue), tokenizer, catalogue)
     return {"causal": builder.attention == "causal", "lossless": tokenizer.lossless}
 
 
-def _seconds_before(folder: Path) -> float:
-    """Return the wall time of earlier attempts that could still say it."""
+def _earlier_seconds(folder: Path) -> float:
+    """Return the wall time of earlier attempts, as far as they recorded it."""
     clock = folder / "clock.json"
     return float(read_json(clock).get("wall_seconds", 0.0)) if clock.is_file() else 0.0
 
 
 def write(argument: Mapping[str, Any], folder: Path) -> None:
-    """Let a trained model go on from held-out prompts, and measure what it writes: texts.json."""
+    """Let a trained model continue held-out prompts, and measure what it writes: texts.json."""
     _, catalogue = open_argument(argument)
     from pentad import open_run
-    from pentad_compare.texts import figures, prompts_from, surprise, write_texts
-    from pentad_compare.verbatim import Memory
+    from pentad_compare.measures.texts import bits_per_byte_of, figures, prompts_from, write_texts
+    from pentad_compare.measures.verbatim import SuffixArray
 
     run = open_run(folder / "run", catalogue=catalogue)
     split = open_split(run.resolved, catalogue, RunObserver())
     n_bytes = argument["text_bytes"]
     human = prompts_from(split.held_out, argument["prompts"], text_bytes=n_bytes, tails=split.rule == "tails")
-    memory, reason = Memory.of(split.train.pieces())
+    training, reason = SuffixArray.of(split.train.pieces())
 
     def measured(texts: Sequence[Text]) -> dict[str, Any]:
-        found = figures([each.text for each in texts], surprises=surprise(run, texts), memory=memory, n_bytes=n_bytes)
-        return {"figures": dataclasses.asdict(found), "texts": [dataclasses.asdict(each) for each in texts]}
+        scores = bits_per_byte_of(run, texts)
+        result = figures([text.text for text in texts], scores=scores, training=training, n_bytes=n_bytes)
+        return {"figures": dataclasses.asdict(result), "texts": [dataclasses.asdict(text) for text in texts]}
 
-    choices = [Choice(each["name"], **each["options"]) for each in argument["samplers"]]
-    prompts = [each.prompt for each in human]
-    # A token is a byte at the least, so the limit in tokens is never reached before the limit in bytes.
+    samplers = argument["samplers"]
+    choices = [Choice(sampler["name"], **sampler["options"]) for sampler in samplers]
+    prompts = [text.prompt for text in human]
+    # A token is a byte at least, so the limit in tokens is never reached before the limit in bytes.
     written = write_texts(run, choices, prompts, max_tokens=n_bytes, seed=argument["seed"], n_bytes=n_bytes)
-    samplers = {each["label"]: measured(texts) for each, texts in zip(argument["samplers"], written, strict=True)}
-    asked = {key: argument[key] for key in ASKED}
-    write_json(folder / TEXTS, {"asked": asked, "samplers": samplers, "human": measured(human), "note": reason})
+    results = {sampler["label"]: measured(texts) for sampler, texts in zip(samplers, written, strict=True)}
+    decided_by = {key: argument[key] for key in DECIDES_TEXTS}
+    write_json(folder / TEXTS, {"asked": decided_by, "samplers": results, "human": measured(human), "note": reason})
 
 
 def tokenize(argument: Mapping[str, Any], folder: Path) -> None:
     """Train a tokenizer and measure it on held-out text: figures.json."""
     recipe, catalogue = open_argument(argument)
-    from pentad_compare.tokenizers import measure
+    from pentad_compare.measures.tokenizers import measure
 
     tokenizer, _, _, split = prepare_tokenizer(resolve(recipe, catalogue), catalogue)
-    found = measure(argument["label"], recipe.to_dict()["tokenizer"], tokenizer, split.held_out.pieces())
-    write_json(folder / FIGURES, dataclasses.asdict(found))
+    figures = measure(argument["label"], recipe.to_dict()["tokenizer"], tokenizer, split.held_out.pieces())
+    write_json(folder / FIGURES, dataclasses.asdict(figures))

@@ -1,16 +1,16 @@
-"""The executor `ray`: tasks over a Ray cluster.
+"""The executor `ray`: tasks on a Ray cluster.
 
     engine compare … --executor ray                                          # this machine
     engine compare … --executor ray --executor.address auto                  # on a node of a cluster
     engine compare … --executor ray --executor.address ray://head:10001      # from outside it
 
 - Every node has the same Python, pentad and plugins installed, and the text at the same path; Ray does not carry them.
-- A folder that the nodes share is best: a run whose machine is lost goes on from its newest checkpoint on another. Where they
-  do not share it, a task's folder travels there and back, all of it, the optimizer's state included: a run without it could
-  not be resumed. A run whose machine is lost then begins anew.
-- What a task itself raises is its failure, and so is being killed alone (out of memory); what is lost with its worker or its
-  machine is started again.
-- A budget of time needs a GPU or a machine for each run, and machines that are alike, which Ray does not tell.
+- A folder that the nodes share is best: a run whose machine is lost resumes from its newest checkpoint on another. Where they
+  do not share it, a task's whole folder is copied there and back, with the optimizer's state, without which a run could not be
+  resumed; a run whose machine is lost then starts over.
+- An exception of a task is its failure, and so is a kill of its process alone (out of memory); a task whose worker or machine
+  is lost is restarted.
+- A budget of time needs a GPU or a machine for each run, and equally fast machines, which Ray cannot tell.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import queue
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from pentad import Ended, Task, TaskExecutor
+from pentad import Task, TaskExecutor, TaskResult
 from pentad_ray.cluster import connect, nodes, pick_share
 from pentad_ray.options import RayOptions
 
 
 class Ray(TaskExecutor):
-    """Carries tasks out on a cluster.
+    """Runs tasks on a cluster.
 
     Args:
         options: which cluster, and what each task reserves of it.
@@ -59,23 +59,23 @@ class Ray(TaskExecutor):
         """The CPUs that a task reserves."""
         return self._share.cpus
 
-    def carry_out(self, tasks: Sequence[Task]) -> Iterator[Ended]:
-        """Carry tasks out in order, as many at once as fit."""
-        from pentad_ray.errand import Errand
+    def run_tasks(self, tasks: Sequence[Task]) -> Iterator[TaskResult]:
+        """Run tasks in order, as many at once as fit."""
+        from pentad_ray.remote_task import RemoteTask
 
-        waiting, running = deque(tasks), set[Errand]()
-        over = queue.SimpleQueue[Errand]()
+        waiting, running = deque(tasks), set[RemoteTask]()
+        ended = queue.SimpleQueue[RemoteTask]()
         try:
             while waiting or running:
                 while waiting and len(running) < self.concurrency:
-                    errand = Errand(waiting.popleft(), self._share, self._options.max_retries, over.put)
-                    running.add(errand)
-                    errand.start()
-                errand = over.get()
-                running.remove(errand)
-                yield errand.ended
+                    remote = RemoteTask(waiting.popleft(), self._share, self._options.max_retries, ended.put)
+                    running.add(remote)
+                    remote.start()
+                remote = ended.get()
+                running.remove(remote)
+                yield remote.result
         finally:
-            for errand in running:
-                errand.stop()
-            for errand in running:
-                errand.join()
+            for remote in running:
+                remote.stop()
+            for remote in running:
+                remote.join()

@@ -1,4 +1,4 @@
-"""Folders on their way between machines: listed, read in pieces, and whole where they arrive or not there at all."""
+"""Folders copied between machines in pieces: a folder that arrives is complete or absent."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ import uuid
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from pentad import EngineError
-
-UNFINISHED = ".part"
-"""End of the name of a folder that is arriving."""
+from pentad.tools import UNFINISHED
 
 PIECE = 8 << 20
-"""Most bytes of one message: Ray keeps each in memory on both machines."""
+"""Maximum bytes of one message: Ray keeps each in memory on both machines."""
 
-OURS = ".ray-"
-"""How the names of the executor's own files begin; they stay where they are."""
+PREFIX = ".ray-"
+"""Prefix of the executor's own files, which are not copied."""
 
 
 def listing(folder: Path) -> list[tuple[str, int]]:
@@ -24,11 +22,11 @@ def listing(folder: Path) -> list[tuple[str, int]]:
     if not folder.is_dir():
         return []
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    return [(path.relative_to(folder).as_posix(), path.stat().st_size) for path in files if not path.name.startswith(OURS)]
+    return [(path.relative_to(folder).as_posix(), path.stat().st_size) for path in files if not path.name.startswith(PREFIX)]
 
 
 def offsets(size: int) -> range:
-    """Return where the pieces of a file begin; an empty file is one piece."""
+    """Return the offsets of a file's pieces; an empty file is one piece."""
     return range(0, max(size, 1), PIECE)
 
 
@@ -53,47 +51,47 @@ def inside(folder: Path, name: str) -> Path:
     parts = {*posix.parts, *windows.parts}
     if not posix.parts or posix.is_absolute() or windows.anchor or ".." in parts or "\0" in name:
         raise EngineError(
-            f"A file of a task must lie in its folder; found {name!r}.",
-            "The worker that sent it is not to be trusted.",
+            f"A file of a task must be in its folder; found {name!r}.",
+            "Do not trust the machine that sent it.",
             code="path-outside",
         )
     return folder / posix
 
 
 class Incoming:
-    """A folder that arrives in pieces.
+    """A folder that arrives in pieces, beside its target until it is complete.
 
     Args:
-        place: where it will stand; what stands there is replaced in the end, and only then.
+        target: where it will be; what is there is replaced by `commit`, and not before.
     """
 
-    def __init__(self, place: Path) -> None:
-        self._place = place
-        self._beside = place.with_name(f"{place.name}.{uuid.uuid4().hex[:8]}{UNFINISHED}")
-        self._beside.mkdir(parents=True, mode=0o700)
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._partial = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}{UNFINISHED}")
+        self._partial.mkdir(parents=True, mode=0o700)
 
     def write(self, name: str, content: bytes) -> None:
-        """Add to the end of a file.
+        """Append to a file.
 
         Raises:
             EngineError: the name leads out of the folder.
         """
-        path = inside(self._beside, name)
+        path = inside(self._partial, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
 
-    def done(self) -> None:
-        """Put it in its place."""
-        replaced = self._beside.with_suffix(".old" + UNFINISHED)
-        if self._place.exists():
-            self._beside.chmod(self._place.stat().st_mode)
-            self._place.rename(replaced)
-        self._beside.rename(self._place)
+    def commit(self) -> None:
+        """Move the folder to its target."""
+        replaced = self._partial.with_suffix(".old" + UNFINISHED)
+        if self._target.exists():
+            self._partial.chmod(self._target.stat().st_mode)
+            self._target.rename(replaced)
+        self._partial.rename(self._target)
         shutil.rmtree(replaced, ignore_errors=True)
 
-    def drop(self) -> None:
-        """Forget what has arrived; nothing is lost after `done`."""
-        shutil.rmtree(self._beside, ignore_errors=True)
+    def discard(self) -> None:
+        """Remove what has arrived; does nothing after `commit`."""
+        shutil.rmtree(self._partial, ignore_errors=True)

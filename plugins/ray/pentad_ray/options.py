@@ -17,7 +17,7 @@ class RayOptions:
         "else starts one here.",
     )
     num_cpus: int | None = option(
-        None, "CPUs that each run reserves, and its threads; none means 1, or an equal share where --jobs is said.", ge=1
+        None, "CPUs that each run reserves, and its threads; none means 1, or an equal share where --jobs is given.", ge=1
     )
     num_gpus: float | None = option(
         None, "GPUs that each run reserves, 0.5 for two runs on one; none means 1 where the cluster has any.", ge=0

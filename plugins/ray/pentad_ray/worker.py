@@ -1,7 +1,7 @@
-"""What runs in a worker of the cluster: it looks after the process of one task, and hands its folder over.
+"""The actor of one task on a machine of the cluster: it starts the task's process, and sends and receives its folder.
 
-The task has a process of its own (`child`), because a worker of Ray is set up before the
-task could say how, keeps what earlier work left behind, and handles SIGTERM by itself.
+The task has a process of its own (`child`), because Ray's worker process is set up before the task could choose its
+environment, keeps the state of earlier work, and handles SIGTERM by itself.
 """
 
 from __future__ import annotations
@@ -19,18 +19,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pentad import outcome_of
+from pentad import TaskFailure, describe_exit
+from pentad.tools import EXIT_STOPPED, LOG_FILE
 from pentad_ray.folders import Incoming, listing, read_piece
-
-LOG = "log.txt"
-"""Where a task's process prints to, in its folder."""
-
-STOPPED = 130
-"""How a task's process ends when it was asked to stop."""
 
 
 class Worker:
-    """Looks after one task. `stop` may be called while `carry_out` runs; all else comes one after the other."""
+    """Runs one task. `stop` may be called while `run_task` runs; every other method is called alone."""
 
     def __init__(self) -> None:
         self._folder = Path()
@@ -39,58 +34,54 @@ class Worker:
         self._stopping = False
         self._lock = threading.Lock()
 
-    def open(self, folder: str, token: str, private: str) -> dict[str, Any]:
+    def open(self, folder: str, marker: str, private: str) -> dict[str, Any]:
         """Find out whether this machine sees the task's folder.
 
         Args:
-            folder: where it lies for the one who asks.
-            token: a file that lies in it now.
-            private: name for a folder of this machine's, to use where it does not see that one.
+            folder: its path on the machine that asks.
+            marker: the name of a file that is in it now.
+            private: name of a folder for this machine to use where it does not see that one.
 
         Returns:
-            shared: whether it does; empty: whether the folder must be sent first; folder: where the task will work;
+            shared: whether it sees it; empty: whether the folder must be sent first; folder: where the task will run;
             node: Ray's name for this machine.
         """
-        shared = Path(folder, token).is_file()
+        shared = Path(folder, marker).is_file()
         self._folder = Path(folder) if shared else Path(tempfile.gettempdir(), private)
         empty = not self._folder.exists()
         return {"shared": shared, "empty": empty, "folder": str(self._folder), "node": _node()}
 
     def receive(self, name: str, content: bytes) -> None:
-        """Take a piece of the folder."""
+        """Receive a piece of the folder."""
         self._incoming = self._incoming or Incoming(self._folder)
         self._incoming.write(name, content)
 
     def received(self) -> None:
-        """Put the folder in its place: it has arrived."""
-        (self._incoming or Incoming(self._folder)).done()
+        """Move the received folder to its target: it is complete."""
+        (self._incoming or Incoming(self._folder)).commit()
 
-    def carry_out(
+    def run_task(
         self, work: str, argument: Mapping[str, Any], environment: Mapping[str, str], attempt: int
-    ) -> tuple[str, str]:
-        """Start the task's process and wait for its end.
-
-        Returns:
-            The failure in one line, empty for none; a hint.
-        """
+    ) -> TaskFailure | None:
+        """Start the task's process, wait for its end, and return why it failed, None when it did not."""
         task = {"work": work, "argument": dict(argument), "folder": str(self._folder)}
         self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / LOG).open("ab") as log:
+        with (self._folder / LOG_FILE).open("ab") as log:
             if attempt > 1:
                 log.write(f"Started again on {socket.gethostname()}: its worker was lost.\n".encode())
                 log.flush()
             with self._lock:
                 if self._stopping:
-                    return outcome_of(STOPPED, self._folder)
+                    return describe_exit(EXIT_STOPPED, self._folder)
                 self._process = _start(environment, log)
         assert self._process.stdin is not None
-        with self._process.stdin as life_line:
-            life_line.write(json.dumps(task).encode() + b"\n")
-            life_line.flush()
+        with self._process.stdin as pipe:  # it stays open as long as this worker lives, see `child`
+            pipe.write(json.dumps(task).encode() + b"\n")
+            pipe.flush()
             code = self._process.wait()
         if self._stopping and code == -signal.SIGTERM:
-            code = STOPPED  # before it had anything to save
-        return outcome_of(code, self._folder)
+            code = EXIT_STOPPED  # before it had anything to save
+        return describe_exit(code, self._folder)
 
     def stop(self) -> None:
         """Ask the task to stop, so that it saves."""
@@ -107,7 +98,7 @@ class Worker:
         """Return a piece of a file."""
         return read_piece(self._folder, name, offset)
 
-    def forget(self) -> None:
+    def remove(self) -> None:
         """Remove this machine's own copy of the folder."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -119,7 +110,7 @@ def _node() -> str:
 
 
 def _start(environment: Mapping[str, str], log: Any) -> subprocess.Popen[bytes]:
-    """Start a task's process, out of reach of the terminal's Ctrl-C: the one who waits asks it to stop, once."""
+    """Start a task's process in a session of its own: the terminal's Ctrl-C must reach the executor alone."""
     return subprocess.Popen(
         [sys.executable, "-m", "pentad_ray.child"],
         stdin=subprocess.PIPE,

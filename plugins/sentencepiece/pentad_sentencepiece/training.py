@@ -9,7 +9,7 @@ from typing import Any
 
 import sentencepiece
 
-from pentad import END_OF_TEXT, EngineError, UsageError, utf8
+from pentad import END_OF_TEXT, EngineError, OptionsDoNotFit, UsageError, utf8
 from pentad_sentencepiece.cutting import short_parts
 from pentad_sentencepiece.plugin import SentencePieceOptions
 
@@ -63,16 +63,18 @@ def train(texts: Iterable[str], options: SentencePieceOptions) -> bytes:
 
 def _explain(message: str, asked: int) -> EngineError:
     if found := re.search(r"too high.*<= (\d+)", message):
-        return UsageError(
+        return OptionsDoNotFit(
             f"A vocabulary of {asked} was asked for; the training text gives at most {found[1]}.",
             f"Say --tokenizer.vocab-size {found[1]} or less, or train on more text.",
             code="vocabulary-too-large",
+            fitting={"vocab_size": int(found[1])},
         )
     if found := re.search(r"smaller than required_chars\. \d+ vs (\d+)", message):
-        return UsageError(
+        return OptionsDoNotFit(
             f"A vocabulary of {asked} was asked for; the training text's characters alone need {found[1]}.",
             f"Say --tokenizer.vocab-size {found[1]} or more, or a smaller --tokenizer.character-coverage.",
             code="vocabulary-too-small",
+            fitting={"vocab_size": int(found[1])},
         )
     if "sentences_.empty()" in message or "all_chars_count" in message:
         return UsageError("sentencepiece needs a text to train on; found none.", "Train on more text.", code="text-empty")

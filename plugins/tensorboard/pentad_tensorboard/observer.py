@@ -1,6 +1,6 @@
 """Writes TensorBoard's event files with the writer that torch ships; no tensorflow is needed.
 
-A resumed run goes on in the same folder: points after the step from which it goes on are struck out.
+A resumed run continues in the same folder: points after the step that it resumes from are removed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class TensorBoard(RunObserver):
     def on_start(self, event: Plan) -> None:
         """Open the event file, and write the recipe."""
         if self.options.folder is None and event.folder is None:
-            return  # nothing but a plan: there is no run to write into
+            return  # a plan has no run to write into
         folder = Path(self.options.folder) if self.options.folder else Path(event.folder or "", "tensorboard")
         purge = event.resumed_step + 1 if event.resumed_step else None
         self._writer = SummaryWriter(str(folder), purge_step=purge)
@@ -42,16 +42,16 @@ class TensorBoard(RunObserver):
             self._scalar("training/tokens per second", event.tokens_per_second, event.step)
 
     def on_evaluation(self, event: Evaluation) -> None:
-        """Write the score on the held-out text."""
-        self._scalar("held-out/bits per byte", event.bits_per_byte, event.step)
-        self._scalar("held-out/loss", event.loss, event.step)
+        """Write every score on the held-out text by its name: which ones there are is the evaluator's choice."""
+        for name, score in event.scores.items():
+            self._scalar(f"held-out/{name.replace('_', ' ')}", score, event.step)
 
     def on_sample(self, event: Sample) -> None:
         """Write a text."""
         self._text(f"samples/{event.index}", event.prompt + event.text, event.step)
 
     def on_checkpoint(self, event: Saved) -> None:
-        """Bring what is written to the disk; an interrupted run saves a checkpoint last."""
+        """Flush the file: an interrupted run saves a checkpoint last."""
         if self._writer:
             self._writer.flush()
 
@@ -65,7 +65,7 @@ class TensorBoard(RunObserver):
             self._writer.add_scalar(name, value, step)
 
     def _text(self, name: str, text: str, step: int) -> None:
-        """Write a text; indented, so that TensorBoard shows it as it is and not as Markdown."""
+        """Write a text; indented, so that TensorBoard shows it verbatim and not as Markdown."""
         if self._writer:
             indented = "".join(f"    {line}\n" for line in text.split("\n"))
             self._writer.add_text(name, indented, step)

@@ -18,3 +18,8 @@ def open_zstd(file: BinaryIO) -> BinaryIO:
     """Return a file that yields the plain bytes; reading a truncated one raises EOFError."""
     options = {int(zstd.DecompressionParameter.window_log_max): LONGEST_WINDOW_LOG}
     return cast(BinaryIO, zstd.ZstdFile(file, options=options))
+
+
+def example() -> bytes:
+    """Return a small file, with which `engine plugins check` tests the decompressor."""
+    return zstd.compress("Größe matters.\r\n".encode() * 20)

@@ -15,5 +15,6 @@ def engine_readers() -> Sequence[Reader]:
             summary="Zstandard compression of any format: book.txt.zst.",
             factory="pentad_zstd.decompressor:open_zstd",
             decompressor=True,
+            example="pentad_zstd.decompressor:example",
         )
     ]

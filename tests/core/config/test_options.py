@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pentad import NoOptions, option
-from pentad.config.options import describe, parse, to_dict
+from pentad.config.options import describe, parse, split_options, to_dict
 from pentad.testing import raises_code
 
 
@@ -150,3 +150,46 @@ def test_options_survive_their_plain_form(shape):
 def test_options_survive_the_text_of_flags(shape):
     values = {name: str(value) for name, value in to_dict(shape).items() if name != "parts"}
     assert {**to_dict(parse(Shape, values, "model")), "parts": ()} == {**to_dict(shape), "parts": ()}
+
+
+def test_options_behind_a_name_are_split_off():
+    assert split_options("words") == ("words", {})
+    assert split_options("a, b.txt") == ("a, b.txt", {})
+    assert split_options("words,documents=5,kind=a,kind=b") == ("words", {"documents": "5", "kind": "a,b"})
+    assert split_options("my, own.csv,column=a b") == ("my, own.csv", {"column": "a b"})
+
+
+@dataclass
+class Unfrozen:
+    size: int = option(1, "A size.")
+
+
+@dataclass(frozen=True)
+class MadeAnew:
+    names: tuple[str, ...] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Required:
+    size: int
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (Unfrozen, "frozen"),
+        (MadeAnew, "default_factory"),
+        (Required, "has no default"),
+        (int, "a dataclass"),
+        (Shape(), "itself"),
+    ],
+)
+def test_options_that_cannot_be_used_are_told_apart(wrong, said):
+    with pytest.raises(TypeError, match=said):
+        describe(wrong)
+
+
+@pytest.mark.parametrize("default", [["a"], {"a": 1}, {1}])
+def test_a_default_that_can_be_changed_is_refused(default):
+    with pytest.raises(TypeError, match="Use a tuple"):
+        option(default, "Names.")

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from pentad import STAGES, Choice, Implementation, Recipe, option
 from pentad.config.options import describe
 from pentad.config.recipe import TABLES, DataOptions, GenerationOptions, MachineOptions, TrainingOptions, read_tables
-from pentad.registry.catalogue import KINDS, Catalogue, Offer
+from pentad.registry.catalogue import Catalogue
+from pentad.registry.kinds import KINDS
+from pentad.registry.offers import Offer
 from pentad.registry.resolving import resolve
 from pentad.testing import raises_code
 

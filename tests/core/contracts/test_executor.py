@@ -1,4 +1,4 @@
-"""What every executor needs: calling a task's function, being its process, saying how it went."""
+"""What every executor needs: calling a task's function, being its process, describing how it ended."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ import sys
 
 import pytest
 
-from pentad.contracts.executor import DONE, FAILED, STOPPED, call_work, cause_of, outcome_of
+from pentad.contracts.executor import (
+    EXIT_DONE,
+    EXIT_FAILED,
+    EXIT_STOPPED,
+    TaskFailure,
+    call_work,
+    describe_exit,
+    describe_failure,
+)
 from pentad.testing import raises_code
 
 WORK = """
@@ -39,15 +47,15 @@ def die(argument, folder):
 PROCESS = """
 import json, sys
 from pathlib import Path
-from pentad.contracts.executor import be_task_process
+from pentad.contracts.executor import run_task_process
 assert "torch" not in sys.modules
-sys.exit(be_task_process(sys.argv[1], json.loads(sys.argv[2]), Path(sys.argv[3])))
+sys.exit(run_task_process(sys.argv[1], json.loads(sys.argv[2]), Path(sys.argv[3])))
 """
 
 
 @pytest.fixture
 def process(tmp_path):
-    """Carries a task out in a process; returns its exit code and its folder."""
+    """Runs a task in a process; returns its exit code and its folder."""
     (tmp_path / "some_work.py").write_text(WORK, encoding="utf-8")
 
     def start(name, **argument):
@@ -62,44 +70,48 @@ def process(tmp_path):
 
 def test_a_task_leaves_what_it_makes_and_what_it_prints(process):
     code, folder = process("note", say=1)
-    assert (code, outcome_of(code, folder)) == (DONE, ("", ""))
+    assert (code, describe_exit(code, folder)) == (EXIT_DONE, None)
     assert json.loads((folder / "said.json").read_text()) == {"say": 1}
     assert "for the log: ü" in (folder / "log.txt").read_text(encoding="utf-8")
 
 
 def test_a_failure_is_told_with_its_hint_and_forgotten_when_it_is_done_again(process):
     code, folder = process("refuse")
-    assert (code, outcome_of(code, folder)) == (FAILED, ("It expected more, found less.", "Give it more."))
-    assert process("note")[0] == DONE
+    failure = TaskFailure("It expected more, found less.", "Give it more.", "too-little")
+    assert (code, describe_exit(code, folder)) == (EXIT_FAILED, failure)
+    assert process("note")[0] == EXIT_DONE
     assert not (folder / "failure.json").exists()
 
 
 @pytest.mark.parametrize(("name", "cause"), [("crash", "ZeroDivisionError: by zero"), ("leave", "SystemExit: no more")])
 def test_what_is_no_error_of_ours_is_told_with_its_kind(process, name, cause):
     code, folder = process(name)
-    failure, hint = outcome_of(code, folder)
-    assert (code, failure, hint) == (FAILED, cause, f"{folder / 'log.txt'} has the traceback.")
+    failure = describe_exit(code, folder)
+    assert (code, failure.code, failure.message) == (EXIT_FAILED, "task-crashed", cause)
+    assert str(folder / "log.txt") in failure.hint
     assert "Traceback" in (folder / "log.txt").read_text()
 
 
 def test_a_task_that_was_stopped_has_not_failed_for_a_reason_of_its_own(process):
     code, folder = process("stop")
-    assert (code, outcome_of(code, folder)[0]) == (STOPPED, "it was stopped")
+    assert (code, describe_exit(code, folder).code) == (EXIT_STOPPED, "task-stopped")
     assert not (folder / "failure.json").exists()
 
 
 def test_a_killed_process_is_told_by_its_signal(process):
     code, folder = process("die")
-    assert (code, outcome_of(code, folder)[0]) == (-signal.SIGKILL, "its process was killed by SIGKILL")
-    assert "--batch-size" in outcome_of(code, folder)[1]
-    assert outcome_of(-250, folder)[0] == "its process was killed by 250"
+    failure = describe_exit(code, folder)
+    assert (code, failure.code) == (-signal.SIGKILL, "task-killed")
+    assert "SIGKILL" in failure.message and "--batch-size" in failure.hint
+    assert "250" in describe_exit(-250, folder).message
 
 
-@pytest.mark.parametrize("content", [None, "{", "[]"])
+@pytest.mark.parametrize("content", [None, "{", "[]", "{}"])
 def test_a_process_that_left_no_word_is_told_by_its_code(tmp_path, content):
     if content is not None:
         (tmp_path / "failure.json").write_text(content)
-    assert outcome_of(3, tmp_path)[0] == "its process ended with 3"
+    failure = describe_exit(3, tmp_path)
+    assert failure.code == "task-crashed" and "exit code 3" in failure.message
 
 
 def test_work_can_be_called_in_this_process(tmp_path, monkeypatch):
@@ -109,4 +121,4 @@ def test_work_can_be_called_in_this_process(tmp_path, monkeypatch):
     assert (tmp_path / "new" / "said.json").is_file()
     with raises_code("too-little") as caught:
         call_work("work_called_here:refuse", {}, tmp_path)
-    assert cause_of(caught.value, tmp_path) == ("It expected more, found less.", "Give it more.")
+    assert describe_failure(caught.value, tmp_path).code == "too-little"

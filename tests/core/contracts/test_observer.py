@@ -27,7 +27,8 @@ class Broken(Listener):
 def test_a_raising_observer_is_reported_once_and_left_out():
     before, broken, after = Listener(), Broken(), Listener()
     observers = Observers([before, broken, after])
-    with pytest.warns(UserWarning, match="Broken raised in on_preparation and is left out .*: RuntimeError: no network$"):
+    told = r"Broken raised in on_preparation and is left out .*: RuntimeError: no network \(.*test_observer.py, line \d+\)$"
+    with pytest.warns(UserWarning, match=told):
         observers.on_preparation(Preparation(what="one"))
     observers.on_preparation(Preparation(what="two"))
     assert (before.heard, broken.heard, after.heard) == (["one", "two"], ["one"], ["one", "two"])

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pentad import END_OF_TEXT, Tokenizer, utf8
 from pentad.contracts import tokenizer as module
+from pentad.contracts.tokenizer import count_lost_bytes
 from pentad.testing import raises_code
 
 
@@ -76,3 +79,66 @@ def test_utf8_names_the_surrogate():
         utf8("ab\udc80")
     assert "U+DC80" in caught.value.message
     assert "character 2" in caught.value.message
+
+
+class Lossy:
+    """Each character is a token of its own; those that are not kept are one unknown id that stands for nothing."""
+
+    lossless = False
+
+    def __init__(self, keeps=str.isascii, change=lambda character: character):
+        self.keeps, self.change, self.spelled = keeps, change, [b""]
+
+    def encode(self, text):
+        return [self.token(self.change(character)) if self.keeps(character) else 0 for character in text]
+
+    def token(self, character):
+        if character.encode() not in self.spelled:
+            self.spelled.append(character.encode())
+        return self.spelled.index(character.encode())
+
+    def token_bytes(self, token):
+        return self.spelled[token]
+
+
+def longest_common_subsequence(a: bytes, b: bytes) -> int:
+    row = [0] * (len(b) + 1)
+    for byte in a:
+        before = row
+        row = [0]
+        for place, other in enumerate(b):
+            row.append(before[place] + 1 if byte == other else max(before[place + 1], row[-1]))
+    return row[-1]
+
+
+@given(st.text("ab é😀"))
+def test_bytes_behind_unknown_ids_are_counted_exactly(text):
+    lost = len(text.encode()) - sum(character.isascii() for character in text)
+    tokenizer = Lossy()
+    assert count_lost_bytes(tokenizer, text, tokenizer.encode(text)) == lost
+
+
+@given(st.text("aAbB é", max_size=60))
+def test_never_fewer_bytes_are_counted_than_are_missing(text):
+    for tokenizer in (
+        Lossy(change=str.lower),
+        Lossy(keeps=lambda c: c != "b"),
+        Lossy(change=lambda c: c if c.isascii() else "e"),
+    ):
+        ids = tokenizer.encode(text)
+        back = b"".join(map(tokenizer.token_bytes, ids))
+        lost = count_lost_bytes(tokenizer, text, ids)
+        assert len(text.encode()) >= lost >= len(text.encode()) - longest_common_subsequence(text.encode(), back)
+
+
+def test_a_changed_word_costs_little_more_than_itself():
+    text = "The Cat saw the dog, and The Dog saw the cat. Nobody knows why they ran. " * 20
+    tokenizer = Lossy(change=str.lower)
+    capitals = sum(character.isupper() for character in text)
+    assert capitals <= count_lost_bytes(tokenizer, text, tokenizer.encode(text)) < 3 * capitals
+
+
+def test_what_is_said_to_be_lossless_is_not_looked_at():
+    tokenizer = Lossy()
+    tokenizer.lossless = True
+    assert count_lost_bytes(tokenizer, "é", [0]) == 0

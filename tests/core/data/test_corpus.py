@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import subprocess
 import sys
+import types
+from dataclasses import dataclass
 
 import pytest
 
-from pentad import Corpus, EngineError, Reader, hookimpl
-from pentad.data.corpus import named_from_anywhere, open_corpus
+from pentad import Corpus, EngineError, Reader, hookimpl, option
+from pentad.data.corpus import keep_pipes, named_from_anywhere, open_corpus
 from pentad.registry.catalogue import Catalogue
 from pentad.testing import raises_code
 
@@ -158,7 +161,7 @@ def test_the_pieces_of_a_corpus_end_where_the_factory_fails(catalogue):
 def test_a_name_that_is_also_a_path_is_refused(catalogue, tmp_path):
     (tmp_path / "poems").mkdir()
     (tmp_path / "poems/a.txt").write_text("mine")
-    assert refused(["poems"], catalogue, "ambiguous-name").hint == "Say ./poems or fake:poems."
+    assert refused(["poems"], catalogue, "ambiguous-name").hint == "Use ./poems or fake:poems."
     assert texts(["./poems"], catalogue) == ["mine"]
     assert texts(["fake:poems"], catalogue) == ["a rose", "is a \ufffd rose"]
 
@@ -179,7 +182,8 @@ def test_globs_match_files_and_folders(catalogue, tmp_path):
     assert texts(["b*"], catalogue) == ["b1.txt", "b2.txt", "b3/d.txt"]
     assert texts(["**/d.txt"], catalogue) == ["b3/d.txt"]
     assert "found no match" in refused(["q*"], catalogue, "data-without-files").message
-    assert "found 1 that cannot be read" in refused(["*.png"], catalogue, "data-without-files").message
+    assert "found 1 binary" in refused(["*.p*"], catalogue, "data-without-files").message
+    assert texts(["*.png"], catalogue) == ["b.png"]  # a pattern that spells the ending means it
 
 
 def test_a_path_with_magic_characters_is_a_path(catalogue, tmp_path):
@@ -189,7 +193,42 @@ def test_a_path_with_magic_characters_is_a_path(catalogue, tmp_path):
 
 def test_a_file_named_twice_is_read_once(catalogue, tmp_path):
     (tmp_path / "a.txt").write_text("once")
-    assert texts(["a.txt", "./a.txt", "*.txt", "."], catalogue) == ["once"]
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/link.txt").symlink_to(tmp_path / "a.txt")
+    data = ["a.txt", "./a.txt", "*.txt", ".", "b", "b/link.txt", str(tmp_path), "fake:poems", "poems"]
+    assert texts(data, catalogue) == ["once", "a rose", "is a \ufffd rose"]
+    assert texts(data[3::-1], catalogue) == texts(["b", "."], catalogue) == ["once"]
+
+
+def test_a_list_with_commas(catalogue, tmp_path, monkeypatch):
+    for name in ("a.txt", "b.txt", "c,d.txt"):
+        (tmp_path / name).write_text(name)
+    assert texts(["a.txt,b.txt"], catalogue) == texts(["a.txt, b.txt"], catalogue) == ["a.txt", "b.txt"]
+    assert texts(["c,d.txt"], catalogue) == ["c,d.txt"]
+    assert texts(["b.*,poems"], catalogue) == ["b.txt", "a rose", "is a \ufffd rose"]
+    assert "--data ONE --data OTHER" in refused(["a.txt,gone.txt"], catalogue, "data-not-found").hint
+    assert [piece.source for piece in open_corpus(["a.txt,b.txt", "c,d.txt"], catalogue).pieces()] == [0, 1, 2]
+    named = named_from_anywhere(["a.txt, b.txt", "c,d.txt", "a.txt,poems"])
+    monkeypatch.chdir("/")
+    assert named == (*(str(tmp_path / name) for name in ("a.txt", "b.txt", "c,d.txt", "a.txt")), "poems")
+
+
+def test_what_is_piped_in_is_kept(catalogue, tmp_path, monkeypatch):
+    monkeypatch.setenv("PENTAD_CACHE", str(tmp_path / "cache"))
+
+    def kept(data):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+        return keep_pipes(["poems", "-"])
+
+    assert texts(kept(b"from a pipe"), catalogue)[2:] == ["from a pipe"]
+    assert kept(b"from a pipe") == kept(b"from a pipe") != kept(b"from another")
+    with raises_code("pipe-empty"):
+        kept(b"")
+    assert keep_pipes(["a.txt"]) == ("a.txt",)
+    assert len(list((tmp_path / "cache/pipes").iterdir())) == 2
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with raises_code("pipe-in-processes"):
+        kept(b"from a pipe")
 
 
 def test_compressed_files(catalogue, tmp_path):
@@ -216,13 +255,18 @@ def test_nothing_of_that_name(catalogue, tmp_path):
     refused([], catalogue, "data-missing")
 
 
-def test_unknown_suffix(catalogue, tmp_path):
-    (tmp_path / "a.parquet").write_bytes(b"PAR1")
-    error = refused(["a.parquet"], catalogue, "unknown-suffix")
-    assert ".jsonl, .loud, .md, .txt (each also with .gz, .rot); found .parquet" in error.message
-    assert "1 .parquet" in refused(["."], catalogue, "data-without-files").message
-    (tmp_path / "README").write_bytes(b"")
-    assert "found no suffix" in refused(["README"], catalogue, "unknown-suffix").message
+@pytest.mark.parametrize("name", ["script.py", "page.html", "table.csv", "notes", "a.b.c", "x.zz", "log.gz.1", "UPPER.LOG"])
+def test_a_named_file_is_text_whatever_its_name(catalogue, tmp_path, name):
+    (tmp_path / name).write_text("text")
+    assert texts([name], catalogue) == texts([str(tmp_path / name)], catalogue) == ["text"]
+    refused([name, "gone.txt"], catalogue, "data-not-found")
+
+
+def test_a_named_file_that_is_no_text_is_refused(catalogue, tmp_path):
+    (tmp_path / "a.bin").write_bytes(bytes(range(256)))
+    assert "a.bin must be UTF-8 text; found a NUL byte at byte 0." in refused(["a.bin"], catalogue, "text-not-utf8").message
+    (tmp_path / "a.txt").write_text("text")
+    refused(["a.bin", "."], catalogue, "text-not-utf8")
 
 
 @pytest.mark.parametrize(
@@ -269,3 +313,63 @@ def test_opening_a_corpus_imports_no_torch(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.split("\n")[0] == "[] False"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    documents: int = option(2, "How many.", ge=1)
+    word: str = option("word", "Which.")
+
+
+def words(options):
+    return [f"{options.word} {number}\n" for number in range(options.documents)]
+
+
+def marked(file, options):
+    yield f"{options.word}: {file.read().decode()}"
+
+
+@pytest.fixture
+def with_options() -> Catalogue:
+    found = Catalogue(entry_points=[])
+    offers = types.SimpleNamespace(
+        engine_corpora=hookimpl(lambda: [Corpus(name="words", summary="", factory=words, options=Words)]),
+        engine_readers=hookimpl(lambda: [Reader(suffix=".mark", summary="", factory=marked, options=Words)]),
+    )
+    found._load("acme", "1", lambda: offers)
+    assert not found.problems
+    return found
+
+
+def test_options_stand_behind_a_corpus(with_options):
+    assert texts(["words"], with_options) == ["word 0\n", "word 1\n"]
+    assert texts(["words,documents=1,word=x", "acme:words,documents=1"], with_options) == ["x 0\n", "word 0\n"]
+    names = [source.name for source in open_corpus(["words,word=y,documents=3"], with_options).sources]
+    assert names == ["acme:words,documents=3,word=y"]
+
+
+def test_options_stand_behind_a_file(with_options, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.mark", "b, c=d.mark"):
+        (tmp_path / name).write_text("said")
+    assert texts(["a.mark,word=he"], with_options) == ["he: said"]
+    assert texts(["*.mark,word=she"], with_options) == ["she: said", "she: said"]
+    assert texts(["b, c=d.mark"], with_options) == ["word: said"]  # a name that is there is a file
+    assert named_from_anywhere(["a.mark,word=he", "words,word=x"]) == (f"{tmp_path}/a.mark,word=he", "words,word=x")
+
+
+@pytest.mark.parametrize(
+    ("argument", "code"),
+    [
+        ("words,documents=0", "option-bounds"),
+        ("words,documents=many", "option-type"),
+        ("words,length=3", "unknown-option"),
+        ("a.txt,column=text", "unknown-option"),
+        ("wards,documents=3", "data-not-found"),
+    ],
+)
+def test_wrong_options_are_refused_before_anything_is_read(argument, code, with_options, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text("text")
+    error = refused([argument], with_options, code)
+    assert "--words.documents" not in error.message

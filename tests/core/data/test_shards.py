@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -18,9 +19,9 @@ from hypothesis import strategies as st
 from pentad import END_OF_TEXT, Implementation, Tokenizer, option
 from pentad.data import shards
 from pentad.data.pieces import cut
-from pentad.data.shards import sample, tokenize_split, trained_tokenizer
+from pentad.data.shards import sample, tokenize_split, tokenizer_fingerprint, trained_tokenizer
 from pentad.data.split import split_corpus
-from pentad.registry.catalogue import Offer
+from pentad.registry.offers import Offer
 from pentad.testing import raises_code
 
 
@@ -188,9 +189,13 @@ def test_a_tokenizer_is_trained_once_on_the_training_part_alone(tmp_path):
     held_out = [piece.text for piece in split.held_out.pieces()]
     assert held_out and not set(tokenizer.seen) & set(held_out)
     assert len(tokenizer.seen) == split.train.n_documents
-    stamp = (folder / "seen.json").stat().st_mtime_ns
+    (kept,) = (tmp_path / "tokenizers").rglob("seen.json")
+    stamp = kept.stat().st_mtime_ns
     again = trained_tokenizer(offer(), ByteOptions(), split, tmp_path)
-    assert again[1:] == (folder, fingerprint) and (folder / "seen.json").stat().st_mtime_ns == stamp
+    assert again[2] == fingerprint == tokenizer_fingerprint(offer(), ByteOptions(), again[1])
+    assert kept.stat().st_mtime_ns == stamp
+    shutil.rmtree(tmp_path / "tokenizers")
+    assert (folder / "seen.json").read_bytes() == (again[1] / "seen.json").read_bytes()  # the cache is no longer needed
     others = [
         trained_tokenizer(offer("2"), ByteOptions(), split, tmp_path)[2],
         trained_tokenizer(offer(), ByteOptions(offset=2), split, tmp_path)[2],
@@ -220,7 +225,7 @@ MEMORY = """
     from pentad import END_OF_TEXT
 
     class Words:
-        vocab_size, end_of_text = 60_000, 1
+        vocab_size, end_of_text, lossless = 60_000, 1, True
         def encode_batch(self, texts):
             return [np.frombuffer(text.encode()[: len(text) // 4 * 4], dtype=np.uint32) % 50_000 + 2 for text in texts]
 

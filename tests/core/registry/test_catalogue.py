@@ -22,8 +22,9 @@ from pentad import (
     Sampler,
     hookimpl,
 )
-from pentad.registry.catalogue import Catalogue, Offer, bundled
+from pentad.registry.catalogue import Catalogue, bundled
 from pentad.registry.entry_points import EntryPoint
+from pentad.registry.offers import Offer
 from pentad.testing import raises_code
 
 

@@ -7,9 +7,10 @@ import types
 
 import pytest
 
-from pentad import Command, Corpus, Evaluator, Executor, Implementation, Observer, Reader, hookimpl
+from pentad import Adapter, Command, Corpus, Evaluator, Executor, Implementation, Observer, Reader, hookimpl
 from pentad.registry import hookspecs
-from pentad.registry.catalogue import KINDS, Catalogue
+from pentad.registry.catalogue import Catalogue
+from pentad.registry.kinds import KINDS
 
 RECORDS = {
     "engine_tokenizers": Implementation(name="acme", summary="", factory="never:imported"),
@@ -22,6 +23,7 @@ RECORDS = {
     "engine_observers": Observer(name="acme", summary="", factory="never:imported"),
     "engine_commands": Command(name="acme", summary="", factory="never:imported"),
     "engine_executors": Executor(name="acme", summary="", factory="never:imported"),
+    "engine_adapters": Adapter(name="acme", summary="", factory="never:imported"),
     "engine_evaluators": Evaluator(name="acme", summary="", factory="never:imported"),
 }
 
@@ -39,7 +41,7 @@ def test_the_specifications_are_the_hooks_that_are_asked():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_record_is_offered_as_its_kind(kind):
-    hook, record_type, _ = KINDS[kind]
+    hook, record_type, *_ = KINDS[kind]
     record = RECORDS[hook]
     found = catalogue_of(**{hook: hookimpl(lambda: [record])})
     assert isinstance(record, record_type)
@@ -50,7 +52,7 @@ def test_a_record_is_offered_as_its_kind(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_record_of_another_type_is_a_problem(kind):
-    hook, record_type, _ = KINDS[kind]
+    hook, record_type, *_ = KINDS[kind]
     wrong = next(record for record in RECORDS.values() if not isinstance(record, record_type))
     found = catalogue_of(**{hook: hookimpl(lambda: [wrong])})
     assert found.offers(kind) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import textwrap
 import pytest
 
 from pentad import EngineError
-from pentad.system.cache import cache_directory, cached, folder_fingerprint
+from pentad.system.cache import cache_directory, folder_fingerprint, from_cache
 from pentad.testing import raises_code
 
 
@@ -23,6 +24,12 @@ def write(text: str):
         (folder / "sub/b").write_text(text)
 
     return build
+
+
+def cached(place, build):
+    """Make sure that an entry is there, and return where its files are."""
+    from_cache(place, build, list)
+    return place / "content"
 
 
 def fail(folder):
@@ -111,12 +118,12 @@ def test_a_killed_build_leaves_no_entry_and_is_swept(tmp_path):
     code = """
         import sys, time
         from pathlib import Path
-        from pentad.system.cache import cached
+        from pentad.system.cache import from_cache
         def build(folder):
             (folder / "half").write_text("half")
             print("writing", flush=True)
             time.sleep(60)
-        cached(Path(sys.argv[1]), build)
+        from_cache(Path(sys.argv[1]), build, list)
     """
     process = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "key")], stdout=subprocess.PIPE, text=True
@@ -137,12 +144,12 @@ def test_two_processes_build_once_between_them(tmp_path):
     code = """
         import sys, time
         from pathlib import Path
-        from pentad.system.cache import cached
+        from pentad.system.cache import from_cache
         def build(folder):
             time.sleep(0.3)
             (folder / "a").write_text("x")
             print("built")
-        print((cached(Path(sys.argv[1]), build) / "a").read_text())
+        print(from_cache(Path(sys.argv[1]), build, lambda files: files.open("content/a").read().decode()))
     """
     command = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "key")]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
@@ -186,3 +193,40 @@ def test_a_disk_that_is_really_full(tmp_path):
         assert names(disk) == set()
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_an_entry_that_is_deleted_while_it_is_used_can_be_read_to_its_end(tmp_path):
+    def use(files):
+        shutil.rmtree(tmp_path)
+        return files.open("content/sub/b").read()
+
+    assert from_cache(tmp_path / "shards/key", write("x"), use) == b"x"
+
+
+@pytest.mark.parametrize("moment", range(1, 12))
+def test_an_entry_that_is_deleted_while_it_is_made_is_made_again(tmp_path, monkeypatch, moment):
+    """At the first, second, … of the calls that write, everything is deleted."""
+    left = [moment]
+
+    def deleting(real):
+        def call(*args, **kwargs):
+            left[0] -= 1
+            if left[0] == 0:
+                shutil.rmtree(tmp_path / "cache", ignore_errors=True)
+            return real(*args, **kwargs)
+
+        return call
+
+    for name in ("open", "mkdir", "rename", "fsync"):
+        monkeypatch.setattr(os, name, deleting(getattr(os, name)))
+    found = from_cache(tmp_path / "cache/shards/key", write("x"), lambda files: files.open("content/a").read())
+    assert found == b"x"
+
+
+def test_a_cache_that_is_always_deleted_is_said(tmp_path):
+    def use(files):
+        raise FileNotFoundError
+
+    with raises_code("cache-deleted") as caught:
+        from_cache(tmp_path / "key", write("x"), use)
+    assert "PENTAD_CACHE" in caught.value.hint

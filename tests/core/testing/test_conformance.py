@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pytest
 
 from pentad import Implementation, option
-from pentad.testing import CheckResult, Conformance, require
+from pentad.testing import CheckResult, Conformance, NotChecked, require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,14 @@ class Kit(Conformance):
     def check_raises(self) -> None:
         """It fails otherwise."""
         raise ValueError("a bug\nin two lines")
+
+
+class Lacking(Kit):
+    implementation = Implementation(name="lacking", summary="", factory=dict, expected_failures={"never": "by nature"})
+
+    def check_needs_more(self) -> None:
+        """It cannot be seen."""
+        raise NotChecked("give it an example")
 
 
 class Ours(Kit):
@@ -74,3 +82,14 @@ def test_options_are_the_defaults_then_the_classes_then_the_calls():
     assert Ours().parsed_options() == Options(size=3)
     assert Ours().parsed_options(size=4) == Options(size=4)
     assert Ours().factory() is dict
+
+
+def test_what_the_record_expects_to_fail_counts():
+    assert Lacking().run("never") == CheckResult(check="never", outcome="expected failure", note="by nature")
+
+
+def test_a_check_that_lacks_something_says_what_and_is_skipped_by_pytest():
+    assert Lacking().run("needs_more") == CheckResult(check="needs_more", outcome="not checked", note="give it an example")
+    kit = type("Again", (Kit,), {"implementation": Lacking.implementation, "check_needs_more": Lacking.check_needs_more})
+    with pytest.raises(unittest.SkipTest, match="give it an example"):
+        kit().test_needs_more()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -9,9 +10,10 @@ import pytest
 import torch
 
 from pentad import Catalogue, Evaluated, HeldOut, Model, NoOptions, Output, SpecialToken, Tokens, Vocabulary, make
-from pentad.inference.scoring import find_evaluator, judge
+from pentad.inference.scoring import Offered, find_evaluator, judge
 from pentad.inference.session import ModelSession
 from pentad.system.machine import Machine
+from pentad.testing import EvaluatorConformance
 from pentad_bits_per_byte.evaluator import BitsPerByte
 
 
@@ -112,3 +114,30 @@ def test_a_bidirectional_model_is_not_judged(tokenizer):
     model.causal = False
     offered, reasons = find_evaluator(["bits-per-byte"], Evaluated(tokenizer=tokenizer, builder=None, model=model), Catalogue())
     assert offered is None and "bidirectional" in reasons[0]
+
+
+@pytest.mark.parametrize("most", [None, 6])
+def test_lost_bytes_are_charged_and_stand_apart_by_name(tokenizer, most):
+    tokenizer.lossless = False
+    model, judged = Bigram(table()), held_out(tokenizer, "twelve bytes")
+    lossy = dataclasses.replace(judged, n_bytes=judged.n_bytes + 3, lost_bytes=3, max_tokens=most, context_length=3)
+    found = BitsPerByte(NoOptions()).evaluate(session(model, tokenizer), lossy)
+    lost = found["lost_bytes"]
+    assert lost == (3 if most is None else round(3 * (found["n_bytes"] - lost) / 12))
+    assert found["bits_per_byte"] == pytest.approx(found["bits_per_byte_of_tokens"] + 8 * lost / found["n_bytes"])
+    assert not judge(session(model, tokenizer), Offered("bits-per-byte", BitsPerByte(NoOptions())), lossy).lossless
+
+
+def test_a_lossless_score_has_no_such_names(tokenizer):
+    found = BitsPerByte(NoOptions()).evaluate(session(Bigram(table()), tokenizer), held_out(tokenizer, "some text"))
+    assert set(found) == {"bits_per_byte", "loss", "perplexity", "n_bytes", "n_tokens"}
+
+
+def test_a_tokenizer_that_leaves_bytes_out_in_silence_is_charged_too(tokenizer):
+    judged = dataclasses.replace(held_out(tokenizer, "text"), n_bytes=9)  # five bytes that no token stands for
+    found = BitsPerByte(NoOptions()).evaluate(session(Bigram(table()), tokenizer), judged)
+    assert found["lost_bytes"] == 5 and found["bits_per_byte"] > 8 * 5 / 9
+
+
+class TestBitsPerByte(EvaluatorConformance):
+    name = "bits-per-byte"

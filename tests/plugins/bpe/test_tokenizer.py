@@ -17,7 +17,7 @@ from tokenizers import pre_tokenizers
 
 from pentad import EngineError
 from pentad.testing import raises_code
-from pentad.testing.tokenizer import NASTY, random_texts, sample_texts
+from pentad.testing.stages.tokenizer import NASTY, random_texts, sample_texts
 from pentad_bpe import training
 from pentad_bpe.plugin import BPEOptions
 from pentad_bpe.tokenizer import BPE

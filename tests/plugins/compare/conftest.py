@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 PLUGIN = '''
-"""An executor in this very process, and a builder whose arms cannot be ranked with the others."""
+"""An executor in this very process, a builder that no evaluator fits, and a tokenizer that loses capital letters."""
 
 import importlib
 
 import numpy as np
 
-from pentad import IGNORED, Batch, Ended, Executor, ExampleBuilder, Implementation, SpecialToken, TaskExecutor, hookimpl
-from pentad.system.errors import EngineError
+from pentad import IGNORED, Batch, EngineError, Executor, ExampleBuilder, Implementation, SpecialToken, TaskExecutor, TaskResult
+from pentad import describe_failure, hookimpl
 
 
 class Inline(TaskExecutor):
@@ -29,14 +29,14 @@ class Inline(TaskExecutor):
     def __init__(self, options, *, jobs=None):
         self.jobs = jobs
 
-    def carry_out(self, tasks):
+    def run_tasks(self, tasks):
         for task in tasks:
             module, _, name = task.work.partition(":")
             try:
                 getattr(importlib.import_module(module), name)(task.argument, task.folder)
-                yield Ended(task=task)
+                yield TaskResult(task=task)
             except EngineError as error:
-                yield Ended(task=task, failure=error.message, hint=error.hint)
+                yield TaskResult(task=task, failure=describe_failure(error, task.folder))
 
 
 class Masked(ExampleBuilder):
@@ -57,6 +57,23 @@ class Masked(ExampleBuilder):
         targets[:, ::3] = inputs[:, ::3]
         inputs[:, ::3] = self.mask
         return Batch(inputs=inputs, targets=targets)
+
+
+def lower(options):
+    from pentad_byte.tokenizer import Byte
+
+    class Lower(Byte):
+        lossless = False
+
+        def encode(self, text):
+            return super().encode(text.lower())
+
+    return Lower(options)
+
+
+@hookimpl
+def engine_tokenizers():
+    return [Implementation(name="lower", summary="Bytes of small letters.", factory=lower)]
 
 
 @hookimpl
@@ -118,21 +135,10 @@ def compare(place, monkeypatch, capsys, tmp_path):
     def run(*arguments, out=None, code=0, error=None):
         codes.clear()
         out = out or tmp_path / "out"
-        fixed = [
-            "--config",
-            "tiny.toml",
-            "--data",
-            "text.txt",
-            "--plugin",
-            "here.py",
-            "--executor",
-            "inline",
-            "--out",
-            str(out),
-        ]
-        found = main.call(["compare", *map(str, arguments), *fixed])
+        fixed = ("--config", "tiny.toml", "--data", "text.txt", "--plugin", "here.py", "--executor", "inline")
+        exit_code = main.call(["compare", *map(str, arguments), *fixed, "--out", str(out)])
         said = capsys.readouterr()
-        assert found == code, said.err
+        assert exit_code == code, said.err
         assert error is None or codes == [error], said.err
         reports = sorted(out.glob("*/comparison.json"), key=lambda path: path.stat().st_mtime_ns)
         return (json.loads(reports[-1].read_text()) if reports else None), said

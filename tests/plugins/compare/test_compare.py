@@ -8,14 +8,18 @@ import math
 import shutil
 import signal
 import time
+from pathlib import Path
 
 import pytest
 import rich.text
 from safetensors.numpy import load_file
 
 from pentad_compare import records
-from pentad_compare.screen import Screen
+from pentad_compare.measures.figures import TokenizerFigures
+from pentad_compare.terminal.screen import Screen
+from pentad_compare.verdicts.groups import FAILED, NOT_JUDGED, NOT_LOSSLESS
 
+ROOT = Path(__file__).parents[3]
 SHORT = ("--text-bytes", "60")
 
 
@@ -37,7 +41,7 @@ def test_a_comparison_from_lists_to_verdicts(compare, tmp_path, place):
     assert found["seeds"] == [0, 1]
     assert found["budget"] == "12 steps"
     for arm in arms.values():
-        scores = [seed["bits_per_byte"] for seed in arm["seeds"]]
+        scores = [seed["score"] for seed in arm["seeds"]]
         assert len(scores) == 2
         assert scores[0] != scores[1]
         assert arm["mean"] == pytest.approx(sum(scores) / 2)
@@ -46,7 +50,7 @@ def test_a_comparison_from_lists_to_verdicts(compare, tmp_path, place):
             assert (seed["steps"], seed["tokens"]) == (12, 12 * 4 * 16)
             assert seed["flops"] == 12 * arm["flops_per_step"] > 0
             assert [point["final"] for point in seed["curve"]] == [False, True]
-            assert seed["curve"][-1]["bits_per_byte"] == seed["bits_per_byte"]
+            assert seed["curve"][-1]["score"] == seed["score"] == seed["scores"]["bits_per_byte"]
             run = tmp_path / "out" / seed["folder"]
             assert json.loads((run / "engine.json").read_text())["data"]["held_out_bytes"] == found["data"]["held_out_bytes"]
         assert sum(len(sampler["texts"]) for sampler in arm["samplers"]) == 2
@@ -54,11 +58,11 @@ def test_a_comparison_from_lists_to_verdicts(compare, tmp_path, place):
     assert group["baseline"] == "rnn"
     assert sorted(group["arms"], key=lambda label: arms[label]["mean"]) == group["arms"]
     (difference,) = group["differences"]
-    paired = [a["bits_per_byte"] - b["bits_per_byte"] for a, b in zip(arms["gpt"]["seeds"], arms["rnn"]["seeds"], strict=True)]
+    paired = [a["score"] - b["score"] for a, b in zip(arms["gpt"]["seeds"], arms["rnn"]["seeds"], strict=True)]
     assert difference["mean"] == pytest.approx(sum(paired) / 2)
     assert difference["low"] < difference["mean"] < difference["high"]
     assert difference["words"] in said.out
-    assert "--model.cell counts for rnn only: no option of gpt." in said.out
+    assert "--model.cell applies to rnn only" in said.out
     assert "bits/byte ± sd" in said.out and "difference [95%]" in said.out and "tokens/s" in said.out
     assert (tmp_path / "out" / found["name"] / "report.html").read_text().startswith("<!doctype html>")
     assert records.from_dict(records.Comparison, found).to_json() == (
@@ -66,19 +70,50 @@ def test_a_comparison_from_lists_to_verdicts(compare, tmp_path, place):
     ).read_text(encoding="utf-8")
 
 
-def test_a_narrow_terminal_keeps_the_scores_and_says_where_the_costs_are(compare, monkeypatch):
-    found, _ = compare("--seeds", "2", "--prompts", "0", "--optimizer.lr", "1e-3,2e-3", "--confidence", "0.9")
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
 
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
 
-    monkeypatch.setenv("COLUMNS", "80")
+def shown(write, columns, monkeypatch):
+    """Return the lines that a screen writes in a terminal of so many columns."""
+    monkeypatch.setenv("COLUMNS", str(columns))
     screen = Screen(Terminal())
-    screen.result(records.from_dict(records.Comparison, found))
-    said = rich.text.Text.from_ansi(screen.console.file.getvalue()).plain
-    assert max(map(len, said.splitlines())) <= 80
-    assert "difference [90%]" in said and "parameters, tokens/s, memory: in the report" in said
+    write(screen)
+    return rich.text.Text.from_ansi(screen.console.file.getvalue()).plain.splitlines()
+
+
+@pytest.mark.parametrize("columns", [100, 80, 60, 44])
+def test_tables_fit_the_terminal(compare, monkeypatch, columns):
+    found, _ = compare("--seeds", "2", "--prompts", "1", *SHORT, "--optimizer.lr", "1e-3,2e-3", "--confidence", "0.9")
+    comparison = records.from_dict(records.Comparison, found)
+    lines = shown(lambda screen: screen.result(comparison), columns, monkeypatch)
+    assert max(map(len, lines)) <= columns
+    said = "\n".join(lines)
+    assert "difference [90%]" in said and "…" not in said
+    for arm in comparison.arms:
+        assert f"{arm.mean:.3f}" in said
+    assert ("in the report" in said) == (columns < 100)
+    tokenizers = [TokenizerFigures(label="bpe", recipe={}, vocab_size=50_257, encode_bytes_per_second=5e8)]
+    lines = shown(lambda screen: screen.tokenizers(tokenizers), columns, monkeypatch)
+    assert max(map(len, lines)) <= columns and "…" not in "".join(lines)
+
+
+def test_a_plan_fits_a_narrow_terminal(compare, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "50")
+    monkeypatch.setattr("pentad_compare.terminal.screen.is_terminal", lambda stream: True)
+    _, said = compare("--model", "gpt,rnn", "--dry-run")
+    lines = rich.text.Text.from_ansi(said.out).plain.splitlines()
+    assert any("parameters" in line for line in lines) and max(map(len, lines)) <= 50
+
+
+def test_a_baseline_is_found_by_a_part_of_its_label(compare):
+    lists = ("--model", "gpt,rnn", "--optimizer", "adamw,muon", "--arm", "tiny.toml")
+    for word, label in [("rnn, muon", "rnn, muon"), ("tiny", "tiny")]:
+        _, said = compare(*lists, "--baseline", word, "--dry-run", "--json")
+        assert json.loads(said.out)["baseline"] == label
+    _, said = compare("--model", "gpt,rnn", "--model.n-head", "1,2", "--baseline", "n_head 2", "--dry-run", "--json")
+    assert json.loads(said.out)["baseline"] == "gpt, n_head 2"
 
 
 def test_the_command_that_reproduces_an_arm_does(compare, place, tmp_path, engine):
@@ -136,20 +171,23 @@ def test_reports_of_other_questions_lie_apart(compare, tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_said(compare, tmp_path):
     (tmp_path / "file").write_text("")
-    compare("--dry-run", out=tmp_path / "file" / "out", code=1, error="not-writable")
+    compare("--dry-run", "--seeds", "1", out=tmp_path / "file" / "out", code=1, error="not-writable")
 
 
-def test_the_same_recipe_twice_shows_no_difference(compare, place, tmp_path):
-    """The null test: both arms are trained, each by itself."""
-    shutil.copy(place / "tiny.toml", tmp_path / "twin.toml")
-    found, said = compare("--arm", tmp_path / "twin.toml", "--seeds", "3", "--prompts", "0")
-    assert [arm["label"] for arm in found["arms"]] == ["gpt", "twin"]
+@pytest.mark.parametrize("way", ["list", "file"])
+def test_the_same_recipe_twice_is_a_null_test(compare, place, tmp_path, way):
+    """Both arms are trained, each by itself, and differ in nothing."""
+    shutil.copy(place / "tiny.toml", tmp_path / "copy.toml")
+    twice = {"list": ("--model", "gpt,gpt"), "file": ("--arm", tmp_path / "copy.toml")}[way]
+    found, said = compare(*twice, "--seeds", "3", "--prompts", "0")
+    labels = ["gpt", {"list": "gpt (2)", "file": "copy"}[way]]
+    assert [arm["label"] for arm in found["arms"]] == labels
+    assert f"{labels[0]} and {labels[1]} have the same recipe: a null test" in found["notes"][0] and "null test" in said.out
     folders = [seed["folder"] for arm in found["arms"] for seed in arm["seeds"]]
     assert len(set(folders)) == 6
     (difference,) = found["groups"][0]["differences"]
     assert difference["verdict"] == "none"
     assert difference["mean"] == 0
-    assert "no difference" in said.out
 
 
 def test_a_recipe_that_is_known_to_be_better_wins(compare):
@@ -162,26 +200,64 @@ def test_a_recipe_that_is_known_to_be_better_wins(compare):
 
 
 def test_arms_that_fail_are_shown_and_the_others_go_on(compare):
-    found, said = compare("--optimizer.lr", "0.01,1e30", "--seeds", "2", "--prompts", "0")
+    arguments = ("--optimizer.lr", "0.01,1e30", "--seeds", "2", "--prompts", "0")
+    found, said = compare(*arguments, code=1, error="arm-failed")  # a script notices; the report is there all the same
     good, bad = found["arms"]
     assert good["mean"] is not None
     assert bad["mean"] is None
     assert "not finite" in bad["failure"]
     assert [seed["failure"] != "" for seed in bad["seeds"]] == [True, True]
-    assert found["groups"][1]["reason"].startswith("No run of these came to an end")
+    assert found["groups"][1]["reason"] == FAILED
     assert found["groups"][0]["differences"] == []
     assert any("lr 1e30" in note for note in found["notes"])
     assert "failed" in said.out
 
 
-def test_arms_that_look_both_ways_stand_apart(compare):
+def test_arms_that_no_evaluator_judges_are_not_ranked(compare):
     found, said = compare("--builder", "next-token,hidden-third", "--seeds", "1", "--prompts", "0")
-    ranked, apart = found["groups"]
+    ranked, other = found["groups"]
     assert (ranked["arms"], ranked["reason"]) == (["next-token"], "")
-    assert apart["arms"] == ["hidden-third"]
-    assert "both sides" in apart["reason"]
-    assert apart["differences"] == []
-    assert "Apart:" in said.out
+    assert (other["arms"], other["reason"], other["metric"], other["differences"]) == (["hidden-third"], NOT_JUDGED, None, [])
+    assert NOT_JUDGED in said.out
+
+
+def test_each_evaluator_ranks_its_own_arms(compare, tmp_path):
+    masked = ROOT / "examples" / "contracts" / "masked.py"
+    found, said = compare(
+        *("--plugin", masked, "--builder", "next-token,masked", "--model.n-embd", "16,32"),
+        *("--seeds", "2", "--prompts", "1", *SHORT, "--figures", tmp_path / "figures"),
+    )
+    causal, bidirectional = found["groups"]
+    assert [group["metric"]["evaluator"] for group in found["groups"]] == ["bits-per-byte", "masked-accuracy"]
+    assert {label.partition(",")[0] for label in causal["arms"]} == {"next-token"}
+    assert {label.partition(",")[0] for label in bidirectional["arms"]} == {"masked"}
+    arms = {arm["label"]: arm for arm in found["arms"]}
+    means = [arms[label]["mean"] for label in bidirectional["arms"]]
+    assert means == sorted(means, reverse=True) and bidirectional["metric"]["lower_is_better"] is False
+    assert {difference["arm"].partition(",")[0] for difference in bidirectional["differences"]} == {"masked"}
+    scores = [arms[label]["seeds"][0]["scores"] for label in bidirectional["arms"]]
+    assert all(score["masked_accuracy"] == pytest.approx(arms[label]["seeds"][0]["score"]) for score, label in
+               zip(scores, bidirectional["arms"], strict=True))  # fmt: skip
+    assert not [sampler for label in bidirectional["arms"] for sampler in arms[label]["samplers"]]  # they write no texts
+    assert "masked accuracy ± sd" in said.out
+    names = {path.name for path in (tmp_path / "figures").glob("*.svg")}
+    assert {"scores-0.svg", "scores-1.svg", "differences-0.svg", "differences-1.svg"} <= names
+
+
+def test_tuning_follows_the_direction_of_the_score(compare):
+    masked = ROOT / "examples" / "contracts" / "masked.py"
+    found, _ = compare(
+        "--plugin", masked, "--builder", "masked", "--tune", "optimizer.lr=1e-9,0.03", "--seeds", "1", "--prompts", "0"
+    )
+    (arm,) = found["arms"]
+    low, high = (candidate["scores"][0] for candidate in arm["candidates"])
+    assert high > low and [candidate["chosen"] for candidate in arm["candidates"]] == [False, True]
+
+
+def test_a_lossy_tokenizer_gets_no_verdict_against_a_lossless_one(compare):
+    found, _ = compare("--tokenizer", "byte,lower", "--seeds", "2", "--prompts", "0")
+    assert [(group["arms"], group["reason"]) for group in found["groups"]] == [(["byte"], ""), (["lower"], NOT_LOSSLESS)]
+    assert not [difference for group in found["groups"] for difference in group["differences"]]
 
 
 def test_bytes_of_text_are_equal_across_tokenizers(compare):
@@ -210,13 +286,11 @@ def test_time_is_equal_and_not_shared(compare):
 
 
 def test_a_budget_of_time_is_refused_where_runs_share_a_processor(engine, tmp_path):
-    started = engine(
-        "compare", "--config", "tiny.toml", "--data", "text.txt", "--budget", "1s", "--jobs", "2", "--out", tmp_path
-    )
+    text = ("--config", "tiny.toml", "--data", "text.txt", "--out", tmp_path)
+    started = engine("compare", *text, "--budget", "1s", "--jobs", "2", "--seeds", "2", "--json")
     _, err = started.communicate(timeout=60)
     assert started.returncode == 2
-    assert "2 runs at once would slow each other" in err
-    assert "--jobs 1" in err
+    assert "budget-shared" in err and "--jobs 1" in err
 
 
 def test_a_dry_run_trains_nothing(compare, tmp_path):
@@ -242,19 +316,27 @@ def test_json_goes_to_stdout_and_all_else_to_stderr(compare):
     [
         (["--model", "gpt,rn"], "unknown-name", "Did you mean rnn?"),
         (["--model.n-layerz", "1,2"], "unknown-option", "--model.n-layer"),
-        (["--baseline", "gtp"], "unknown-arm", "Did you mean gpt?"),
+        (["--baseline", "gtp", "--seeds", "1"], "unknown-arm", "Did you mean gpt?"),
+        (["--model.n-layer", "1,2", "--baseline", "rnn"], "unknown-arm", "n_layer 1; n_layer 2"),
+        (
+            ["--model", "gpt,rnn", "--model.n-embd", "16,32", "--baseline", "rnn"],
+            "ambiguous-arm",
+            "rnn, n_embd 16; rnn, n_embd 32",
+        ),
+        ([], "nothing-to-compare", "engine compare --model gpt,rnn"),
+        (["--dry-run", "--steps", "3"], "nothing-to-compare", "--seeds 3"),
         (["--tune", "optimizer.lr"], "tune-format", "optimizer.lr=3e-4"),
         (["--tune", "optimizer.lrr=1,2"], "unknown-option", "Did you mean lr?"),
         (["--tune", "sampler.k=1,2"], "tune-unknown", ""),
         (["--steps", "5", "--budget", "3s"], "options-conflict", "one of them"),
-        (["--held-out", "0"], "nothing-held-out", ""),
+        (["--held-out", "0", "--seeds", "1"], "nothing-held-out", ""),
         (["--arm", "nowhere.toml"], "file-missing", ""),
         (["--seeds", "0"], "option-bounds", ""),
         (["--tune", "training.steps=5,40"], "tune-shared", "flag of its own"),
         (["--model.n-layer", "1,2", "--tune", "model.n-layer=1,2"], "tune-axis", ""),
-        (["--tune-budget", "3kB"], "tune-missing", ""),
-        (["--name", "../x"], "name-format", ""),
-        (["--name", "runs"], "name-format", ""),
+        (["--tune-budget", "3kB", "--seeds", "1"], "tune-missing", ""),
+        (["--name", "../x", "--seeds", "1"], "name-format", ""),
+        (["--name", "runs", "--seeds", "1"], "name-format", ""),
         (["--model", ","], "value-missing", ""),
     ],
 )
@@ -319,7 +401,7 @@ def test_killed_in_the_middle_it_goes_on_and_ends_as_if_nothing_had_been(engine,
     first, second = found["arms"][0]["seeds"]
     assert first["reused"]
     for ours, theirs in zip((first, second), expected["arms"][0]["seeds"], strict=True):
-        assert ours["bits_per_byte"] == theirs["bits_per_byte"]
+        assert ours["score"] == theirs["score"]
         assert same_weights(weights(tmp_path / "killed" / ours["folder"]), weights(tmp_path / "calm" / theirs["folder"]))
     assert math.isfinite(found["arms"][0]["mean"])
 
@@ -338,7 +420,7 @@ def test_a_stopped_comparison_saves_and_says_how_to_go_on(engine, tmp_path, numb
     _out, err = started.communicate(timeout=100)
     assert started.returncode == 130, err
     assert "0 of 1 runs are finished" in err
-    assert "To go on: engine compare --config tiny.toml" in err
+    assert "engine compare --config tiny.toml" in err
     assert list((tmp_path / "out").glob("runs/*/seed-0/run/checkpoints/step-*"))
 
 
@@ -363,7 +445,8 @@ def test_samplers_train_once_and_are_compared_by_their_texts(compare, tmp_path):
 
 
 def test_tokenizers_alone(compare, tmp_path):
-    found, said = compare("--tokenizer", "byte,bpe", "--tokenizer.vocab-size", "280,300,9000", "--no-train")
+    lists = ("--tokenizer", "byte,bpe", "--tokenizer.vocab-size", "280,300,9000", "--no-train")
+    found, said = compare(*lists, code=1, error="arm-failed")
     byte, *bpe = found["tokenizers"]
     assert [each["label"] for each in found["tokenizers"]] == ["byte", *(f"bpe, vocab_size {n}" for n in (280, 300, 9000))]
     assert (byte["bytes_per_token"], byte["round_trip_failures"]) == (1, 0)

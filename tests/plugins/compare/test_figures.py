@@ -18,8 +18,8 @@ from pentad.data.corpus import open_corpus
 from pentad.data.split import split_corpus
 from pentad.tools import peak_memory
 from pentad_cli.main import call
-from pentad_compare.records import Text
-from pentad_compare.texts import surprise, write_texts
+from pentad_compare.measures.figures import Text
+from pentad_compare.measures.texts import bits_per_byte_of, write_texts
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "and", "saw", "two", "dogs", "run", "by", "her", "red", "house", "in", "town"]
 PROMPTS, TEXT_BYTES = 2, 110
@@ -102,7 +102,7 @@ def test_the_seeds_begin_with_the_one_that_was_asked_for(whole, ask):
 
 def test_mean_and_spread_are_those_of_the_seeds(whole):
     for arm in whole[0]["arms"]:
-        scores = [seed["bits_per_byte"] for seed in arm["seeds"]]
+        scores = [seed["score"] for seed in arm["seeds"]]
         assert arm["mean"] == pytest.approx(statistics.fmean(scores))
         assert arm["spread"] == pytest.approx(statistics.stdev(scores))
 
@@ -162,7 +162,7 @@ def test_samples_are_drawn_with_the_seed_of_their_model(whole, opened):
 def test_surprise_is_that_of_the_model_that_wrote(whole, opened):
     for arm in whole[0]["arms"]:
         (sampler,) = arm["samplers"]
-        alone = statistics.fmean(surprise(opened[arm["label"], 7][1], texts_of(sampler["texts"])))
+        alone = statistics.fmean(bits_per_byte_of(opened[arm["label"], 7][1], texts_of(sampler["texts"])))
         assert sampler["by_seed"]["7"]["bits_per_byte"] == pytest.approx(alone, rel=1e-5)
         both = statistics.fmean(each["bits_per_byte"] for each in sampler["by_seed"].values())
         assert sampler["figures"]["bits_per_byte"] == pytest.approx(both)
@@ -173,7 +173,7 @@ def test_held_out_text_has_a_surprise_where_there_is_one_arm(ask, whole, opened)
     found = ask("--tokenizer", "byte", "--seed", "7", "--seeds", "2", *TEXTS)
     assert all(seed["reused"] for seed in found["arms"][0]["seeds"])
     texts = texts_of(found["human_texts"])
-    expected = [statistics.fmean(surprise(opened["byte", seed][1], texts)) for seed in (7, 8)]
+    expected = [statistics.fmean(bits_per_byte_of(opened["byte", seed][1], texts)) for seed in (7, 8)]
     assert found["human"]["bits_per_byte"] == pytest.approx(statistics.fmean(expected), rel=1e-5)
     assert found["human"]["n_texts"] == PROMPTS
 

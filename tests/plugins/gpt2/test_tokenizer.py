@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pentad import NoOptions
 from pentad.testing import raises_code
-from pentad.testing.tokenizer import NASTY, random_texts
+from pentad.testing.stages.tokenizer import NASTY, random_texts
 from pentad_gpt2 import tokenizer as module
 from pentad_gpt2 import vocabulary
 from pentad_gpt2.tokenizer import GPT2

@@ -10,7 +10,7 @@ import pytest
 
 from pentad.data.corpus import open_corpus
 from pentad.registry.catalogue import Catalogue
-from pentad.testing import raises_code
+from pentad.testing import ReaderConformance, raises_code
 
 TEXTS = ["eins", "zwei\r\n", "", None, "größer", "😀" * 10]
 
@@ -55,3 +55,15 @@ def test_what_is_no_parquet_file(tmp_path):
     with raises_code("document-format") as caught:
         read(tmp_path / "b.parquet.gz")
     assert caught.value.hint == "Unpack it first."
+
+
+def test_another_column(tmp_path):
+    pq.write_table(pa.table({"content": ["eins"], "text": [1]}), tmp_path / "a.parquet")
+    path = tmp_path / "a.parquet"
+    assert [piece.text for piece in open_corpus([f"{path},column=content"], Catalogue()).pieces()] == ["eins"]
+    with raises_code("unknown-option"):
+        open_corpus([f"{path},colour=red"], Catalogue())
+
+
+class TestParquet(ReaderConformance):
+    name = ".parquet"

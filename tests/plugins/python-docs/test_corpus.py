@@ -8,6 +8,7 @@ import sys
 from pentad.data.corpus import open_corpus
 from pentad.data.split import Part, split_corpus
 from pentad.registry.catalogue import Catalogue
+from pentad.testing import CorpusConformance
 from pentad_python_docs.corpus import documents, without_repetitions
 
 LONG = " ".join(f"word{number}" for number in range(20))
@@ -57,3 +58,7 @@ def test_listing_it_reads_no_text():
     found = "Catalogue().find('corpus', 'python-docs').name"
     code = f"import sys; from pentad.registry.catalogue import Catalogue; print({found}, 'pydoc_data.topics' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "python-docs False\n"
+
+
+class TestPythonDocs(CorpusConformance):
+    name = "python-docs"

@@ -29,8 +29,8 @@ def test_a_folder_arrives_as_it_was(tmp_path, monkeypatch):
             assert len(piece) <= 7
             incoming.write(name, piece)
     assert [path.name for path in place.iterdir()] == ["old"]
-    incoming.done()
-    incoming.drop()
+    incoming.commit()
+    incoming.discard()
     assert listing(place) == listing(source)
     assert all((place / name).read_bytes() == (source / name).read_bytes() for name, _ in listing(source))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["place", "source"]
@@ -40,7 +40,7 @@ def test_a_folder_arrives_as_it_was(tmp_path, monkeypatch):
 def test_what_did_not_arrive_whole_leaves_nothing(tmp_path):
     incoming = Incoming(tmp_path / "place")
     incoming.write("a", b"half")
-    incoming.drop()
+    incoming.discard()
     assert list(tmp_path.iterdir()) == []
     assert listing(tmp_path / "missing") == []
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pentad import EngineError
 from pentad.testing import raises_code
-from pentad.testing.tokenizer import sample_texts
+from pentad.testing.stages.tokenizer import sample_texts
 from pentad_sentencepiece import cutting, training
 from pentad_sentencepiece.plugin import SentencePieceOptions
 from pentad_sentencepiece.tokenizer import SentencePiece

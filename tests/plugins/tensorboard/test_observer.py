@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pentad import Catalogue
+from pentad.testing import ObserverConformance
 from pentad_cli.main import call
 
 pytest.importorskip("tensorboard", reason="the optional plugin tensorboard is not installed")
@@ -55,6 +56,18 @@ def test_a_run_is_written_and_goes_on(folder: Path, capsys: pytest.CaptureFixtur
     assert "left out" not in capsys.readouterr().err
 
 
+def test_the_scores_of_another_evaluator_have_their_names(folder: Path) -> None:
+    masked = Path(__file__).parents[3] / "examples" / "contracts" / "masked.py"
+    arguments = ("--data", "text.txt", "--out", "run", *SMALL, "--model", "gpt", "--model.n-head", "2")
+    chosen = ("--plugin", str(masked), "--builder", "masked", "--steps", "2", "--observe", "tensorboard")
+    assert call(["run", *arguments, *chosen]) == 0
+    events = read(folder / "run" / "tensorboard")
+    lines = [json.loads(line) for line in (folder / "run" / "metrics.jsonl").read_text().splitlines()]
+    (final,) = [line for line in lines if line["kind"] == "evaluation" and line["final"]]
+    assert events.Scalars("held-out/masked accuracy")[-1].value == pytest.approx(final["masked_accuracy"], rel=1e-6)
+    assert [tag for tag in events.Tags()["scalars"] if tag.startswith("held-out/")] == ["held-out/masked accuracy"]
+
+
 def test_another_folder(folder: Path) -> None:
     observer = Catalogue().find("observer", "tensorboard")
     assert call(["run", "--data", "text.txt", "--out", "run", *SMALL, "--steps", "1", "--observe", "tensorboard",
@@ -81,3 +94,7 @@ def test_listing_it_imports_no_tensorboard(folder: Path) -> None:
 def test_its_options_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert call(["run", "--observe", "tensorboard", "--help"]) == 0
     assert "--tensorboard.every" in capsys.readouterr().out
+
+
+class TestTensorboard(ObserverConformance):
+    name = "tensorboard"

@@ -8,7 +8,7 @@ import pytest
 
 from pentad.data.corpus import open_corpus
 from pentad.registry.catalogue import Catalogue
-from pentad.testing import raises_code
+from pentad.testing import ReaderConformance, raises_code
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -51,3 +51,7 @@ def test_damage_is_an_error_with_a_way_out(tmp_path, damage):
     with raises_code("file-unreadable") as caught:
         read(tmp_path / "a.txt.zst")
     assert "truncated, damaged, or no .txt.zst file" in caught.value.hint
+
+
+class TestZstd(ReaderConformance):
+    name = ".zst"

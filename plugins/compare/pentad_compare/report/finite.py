@@ -1,4 +1,4 @@
-"""Figures that are no number are taken out before anything is drawn: a report must not fail over one odd run."""
+"""Infinities and NaN are removed before anything is drawn: a report must not fail over one odd run."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Record = TypeVar("Record")
 
 def finite(record: Record) -> Record:
     """Return a record without infinities and NaN: None where that may stand, else 0; points on a curve are left out."""
-    fields = [each for each in dataclasses.fields(record) if each.name != "recipe"]  # type: ignore[arg-type]
-    values = {each.name: _finite(getattr(record, each.name), "None" in str(each.type)) for each in fields}
+    fields = [field for field in dataclasses.fields(record) if field.name != "recipe"]  # type: ignore[arg-type]
+    values = {field.name: _finite(getattr(record, field.name), "None" in str(field.type)) for field in fields}
     return dataclasses.replace(record, **values)  # type: ignore[type-var]
 
 
@@ -25,9 +25,7 @@ def _finite(value: Any, optional: bool) -> Any:
     if dataclasses.is_dataclass(value):
         return finite(value)
     if isinstance(value, Mapping):
-        return {key: _finite(each, optional) for key, each in value.items()}
+        return {key: _finite(item, optional) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [
-            _finite(each, optional) for each in value if not (isinstance(each, Point) and not math.isfinite(each.bits_per_byte))
-        ]
+        return [_finite(item, optional) for item in value if not (isinstance(item, Point) and not math.isfinite(item.score))]
     return value

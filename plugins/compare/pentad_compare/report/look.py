@@ -44,8 +44,8 @@ class Look:
     @property
     def letter(self) -> str:
         """A short name for where the label has no room: A to Z, then A2 to Z2."""
-        turn, place = divmod(self.index, len(string.ascii_uppercase))
-        return string.ascii_uppercase[place] + (str(turn + 1) if turn else "")
+        turn, number = divmod(self.index, len(string.ascii_uppercase))
+        return string.ascii_uppercase[number] + (str(turn + 1) if turn else "")
 
 
 def looks(labels: Sequence[str]) -> dict[str, Look]:

@@ -1,4 +1,4 @@
-"""Figures of a comparison in words, on top of `pentad_cli.text`."""
+"""Figures of a comparison in words, on top of `pentad_cli.tools`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ MINUS = "\u2212"
 
 
 def digits(comparison: Comparison) -> int:
-    """Say how many decimals bits per byte need, so that the smallest difference found does not vanish."""
-    found = [abs(each.mean) for group in comparison.groups for each in group.differences if each.mean]
-    return 4 if found and min(found) < 0.01 else 3
+    """Return how many decimals scores need, so that the smallest difference does not vanish."""
+    sizes = [abs(one.mean) for group in comparison.groups for one in group.differences if one.mean]
+    return 4 if sizes and min(sizes) < 0.01 else 3
 
 
 def bits(value: float | None, decimals: int) -> str:
-    """Say a score in bits per byte, or that there is none."""
+    """Return a score as text, a dash for none."""
     return "–" if value is None else f"{value:.{decimals}f}"
 
 
@@ -32,14 +32,14 @@ def signed(value: float, decimals: int) -> str:
     return ("+" if value > 0 else MINUS) + words
 
 
-def difference(found: Difference, decimals: int) -> str:
+def difference(one: Difference, decimals: int) -> str:
     """Say a difference and its interval: `−0.21 [−0.24, −0.18]`."""
-    if found.mean is None:
+    if one.mean is None:
         return "–"
-    words = signed(found.mean, decimals)
-    if found.low is None or found.high is None:
+    words = signed(one.mean, decimals)
+    if one.low is None or one.high is None:
         return words
-    return f"{words} [{signed(found.low, decimals)}, {signed(found.high, decimals)}]"
+    return f"{words} [{signed(one.low, decimals)}, {signed(one.high, decimals)}]"
 
 
 def percent(share: float | None) -> str:

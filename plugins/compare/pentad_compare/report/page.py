@@ -1,4 +1,4 @@
-"""Put the sections together to the page, and write it."""
+"""Puts the sections together to the page, and writes it and its figures."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ import jinja2
 from markupsafe import Markup
 
 from pentad.tools import write_atomically
-from pentad_cli.text import visible
+from pentad_cli.tools import visible
 from pentad_compare.records import Comparison
 from pentad_compare.report import sections
 from pentad_compare.report.finite import finite
 from pentad_compare.report.sections.parts import swatch
+from pentad_compare.report.svg import standalone
 
 _PACKAGE = "pentad_compare.report"
 
 
 def write_report(comparison: Comparison, path: Path) -> None:
-    """Write the report of a comparison; readers and crashes see the old file or the new one, never a half.
+    """Write the report of a comparison, atomically.
 
     Raises:
         OSError: the disk is full or not writable.
@@ -31,9 +32,23 @@ def write_report(comparison: Comparison, path: Path) -> None:
     write_atomically(path, render(comparison))
 
 
+def write_figures(comparison: Comparison, folder: Path) -> None:
+    """Write every figure of the report as an SVG file.
+
+    Raises:
+        OSError: the folder is not writable.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for section in sections.all_of(finite(comparison)):
+        for block in section.blocks:
+            for figure in block.figures:
+                write_atomically(folder / f"{figure.slug}.svg", standalone(figure))
+
+
 def render(comparison: Comparison) -> str:
     """Return the report as one HTML document."""
-    style = resources.files(_PACKAGE).joinpath("style.css").read_text(encoding="utf-8")
+    files = resources.files(_PACKAGE)
+    style = "".join(files.joinpath(name).read_text(encoding="utf-8") for name in ("chart.css", "page.css"))
     page = environment().get_template("page.html")
     comparison = finite(comparison)
     return page.render(
@@ -46,8 +61,8 @@ def render(comparison: Comparison) -> str:
 
 @functools.cache
 def environment() -> jinja2.Environment:
-    """Return what renders the templates: every value that is no markup is made visible, then escaped."""
-    made = jinja2.Environment(
+    """Return the environment of the templates: every value that is not markup is made visible, then escaped."""
+    templates = jinja2.Environment(
         loader=jinja2.PackageLoader(_PACKAGE),
         autoescape=True,
         finalize=_shown,
@@ -55,8 +70,8 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals["swatch"] = swatch
-    return made
+    templates.globals["swatch"] = swatch
+    return templates
 
 
 def _shown(value: Any) -> Any:
@@ -64,6 +79,6 @@ def _shown(value: Any) -> Any:
 
 
 def _policy(style: str) -> str:
-    """Return the content security policy: nothing but this very style, so that not even a forgotten escape could run."""
+    """Return the content security policy: nothing but this very style, so that not even a missed escape could run a script."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"

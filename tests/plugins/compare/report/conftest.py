@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from pentad_compare.measures.figures import SamplerFigures, Text, TextFigures, TokenizerFigures
 from pentad_compare.records import (
+    BITS_PER_BYTE,
     ArmResult,
     Candidate,
     Comparison,
@@ -18,11 +20,7 @@ from pentad_compare.records import (
     Difference,
     Group,
     Point,
-    SamplerFigures,
     SeedResult,
-    Text,
-    TextFigures,
-    TokenizerFigures,
     from_dict,
 )
 
@@ -99,7 +97,7 @@ def _point(share: float, score: float, seconds: float, text: float, flops: float
         bytes=text * share,
         flops=flops * share,
         seconds=seconds * share,
-        bits_per_byte=score,
+        score=score,
         final=final,
     )
 
@@ -109,9 +107,9 @@ def run(seed: int, final: float | None, seconds: float, text: float, flops: floa
     return SeedResult(
         seed=seed,
         folder=f"runs/arm/seed-{seed}",
-        bits_per_byte=score,
-        loss=2.4 if score is None else score * 2.1,
-        perplexity=11.0,
+        metric=None if score is None else BITS_PER_BYTE,
+        score=score,
+        scores={} if score is None else {"bits_per_byte": score, "loss": score * 2.1, "perplexity": 11.0},
         steps=500,
         tokens=round(text / 3),
         bytes=text,
@@ -136,7 +134,7 @@ def arm(
     matrix: int = 1_200_000,
     **more: object,
 ) -> ArmResult:
-    scores = [seed.bits_per_byte for seed in seeds if seed.bits_per_byte is not None]
+    scores = [seed.score for seed in seeds if seed.score is not None]
     mean = sum(scores) / len(scores) if scores else None
     spread = (
         math.sqrt(sum((score - mean) ** 2 for score in scores) / (len(scores) - 1)) if mean is not None and scores[1:] else None
@@ -157,6 +155,7 @@ def arm(
         "vocab_size": embedding // 128,
         "bytes_per_token": 3.21,
         "flops_per_step": 3.1e9,
+        "metric": None if mean is None else BITS_PER_BYTE,
         "mean": mean,
         "spread": spread,
         "seeds": seeds,
@@ -185,14 +184,16 @@ def group(arms: Sequence[ArmResult], half: float = 0.03, reason: str = "") -> Gr
     baseline = next((each for each in arms if each.mean is not None), None)
     differences = [difference(each, baseline, half) for each in scored if baseline and each is not baseline]
     name = baseline.label if baseline and differences else ""
-    return Group(reason=reason, arms=[each.label for each in (*scored, *rest)], baseline=name, differences=differences)
+    metric = BITS_PER_BYTE if scored else None
+    labels = [each.label for each in (*scored, *rest)]
+    return Group(reason=reason, metric=metric, arms=labels, baseline=name, differences=differences)
 
 
 def comparison(arms: Sequence[ArmResult], groups: Sequence[Group] | None = None, **more: object) -> Comparison:
     values: dict[str, object] = {
         "name": "mine",
         "command": "engine compare --tokenizer bpe,byte --model gpt,rnn --seeds 3 --budget 60s --data my.txt",
-        "made": "2026-11-20T21:14:05+00:00",
+        "created": "2026-11-20T21:14:05+00:00",
         "engine": "0.1.0",
         "python": "3.11.9",
         "torch": "2.13.0",
@@ -229,12 +230,10 @@ def usual() -> Comparison:
                 seed=2, folder="runs/byte-rnn/seed-2", failure="RuntimeError: out of memory: tried to get 512 MB"
             )
         candidates = [
-            Candidate(
-                options={"optimizer.lr": lr}, bits_per_byte=[final + 0.1 + shift, final + 0.09 + shift], chosen=lr == "1e-3"
-            )
+            Candidate(options={"optimizer.lr": lr}, scores=[final + 0.1 + shift, final + 0.09 + shift], chosen=lr == "1e-3")
             for lr, shift in (("3e-4", 0.1), ("1e-3", 0.0), ("3e-3", 0.04))
         ]
-        candidates[2] = Candidate(options={"optimizer.lr": "3e-3"}, bits_per_byte=[None, None]) if index == 1 else candidates[2]
+        candidates[2] = Candidate(options={"optimizer.lr": "3e-3"}, scores=[None, None]) if index == 1 else candidates[2]
         figures = [sampler("top-k", seeds, 0.04 + 0.03 * index)]
         settings = {"tokenizer": tokenizer, "model": model}
         parameters = {"embedding": 262_144 if tokenizer == "bpe" else 32_768}
@@ -264,9 +263,9 @@ def apart() -> Comparison:
         verdict="unknown",
         words="rnn 0.250 bits per byte above gpt; one seed gives no interval",
     )
-    reason = "The builder masked predicts single tokens from both sides; that gives no probability of a text."
+    reason = "No evaluator fits these arms, so they have no score: no ranking."
     groups = [
-        Group(reason="", arms=["gpt", "rnn"], baseline="gpt", differences=[unknown]),
+        Group(reason="", metric=BITS_PER_BYTE, arms=["gpt", "rnn"], baseline="gpt", differences=[unknown]),
         Group(reason=reason, arms=["gpt, masked"]),
     ]
     return comparison([*arms, masked], groups, seeds=[1])
@@ -286,7 +285,7 @@ def many() -> Comparison:
         arm=wide.arm, baseline=wide.baseline, n_seeds=2, mean=wide.mean, low=-3.1, high=3.2, verdict="none", words=wide.words
     )
     differences = [huge if each is wide else each for each in found.differences]
-    groups = [Group(reason="", arms=found.arms, baseline=found.baseline, differences=differences)]
+    groups = [Group(reason="", metric=BITS_PER_BYTE, arms=found.arms, baseline=found.baseline, differences=differences)]
     return comparison(arms, groups, budget="50MB", budget_unit="bytes", seeds=[1, 2])
 
 

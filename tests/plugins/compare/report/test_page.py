@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pentad_cli.text import visible
+from pentad_cli.tools import visible
 from pentad_compare.records import Comparison, from_dict
 from pentad_compare.report.page import render, write_report
 
@@ -237,16 +237,17 @@ def test_what_failed_is_shown_with_its_cause(cases: Mapping[str, Comparison]) ->
 def test_a_group_that_stands_apart_is_in_no_ranking(cases: Mapping[str, Comparison]) -> None:
     page = render(cases["apart"])
     apart = page.index("Stands apart: gpt, masked")
-    assert "that gives no probability of a text" in page[apart:]
+    assert "No evaluator fits these arms" in page[apart:]
     assert page.index('id="scores-0-wide-title"') < apart
     assert 'id="scores-1-wide-title"' not in page
 
 
 def test_the_verdicts_are_words(cases: Mapping[str, Comparison]) -> None:
     text = Page(render(cases["usual"])).text
-    assert "bpe, gpt has the lowest mean: 1.9" in text
+    assert "bpe, gpt scores best: 1.9" in text
     assert "no difference shown; about 6 more seeds would be needed to show 0.01" in text
-    assert "2 shown to be worse and 1 without a shown difference" in text
+    assert "bpe, rnn and byte, rnn are measurably worse than bpe, gpt." in text
+    assert "No difference shown between bpe, gpt and byte, gpt." in text
 
 
 def test_the_recipe_is_shown_as_toml(cases: Mapping[str, Comparison]) -> None:

@@ -7,9 +7,9 @@ import pytest
 
 
 def palettes() -> dict[str, dict[str, str]]:
-    style = resources.files("pentad_compare.report").joinpath("style.css").read_text(encoding="utf-8")
-    blocks = re.findall(r":root \{([^}]+)\}", style)
-    light, dark = (dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", block)) for block in blocks)
+    files = resources.files("pentad_compare.report")
+    styles = [files.joinpath(name).read_text(encoding="utf-8") for name in ("chart.css", "page.css")]
+    light, dark = (dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", style)) for style in styles)
     return {"light": light, "dark": light | dark}
 
 

@@ -22,7 +22,7 @@ _POLYGONS = {"square": (4, 45.0, 1.18), "triangle": (3, -90.0, 1.3), "diamond": 
 
 @dataclass
 class Canvas:
-    """An SVG on the way; lengths in pixels, the origin at the upper left. `letters`: whether arms stand there as letters."""
+    """An SVG being drawn; lengths in pixels, the origin at the upper left. `letters`: whether arms are named by letters."""
 
     width: float
     height: float = 0
@@ -120,12 +120,14 @@ class Figure:
     """A chart in both sizes, with the words around it.
 
     Args:
+        slug: unique on the page.
         title, subtitle: what is to be seen, and what it is.
         wide, narrow: the drawings.
         legend: arms by their letters, where a drawing has no room for labels.
         legend_wide: whether the wide drawing needs the legend as well.
     """
 
+    slug: str
     title: str
     subtitle: str
     wide: Markup
@@ -148,7 +150,7 @@ def figure(slug: str, title: str, subtitle: str, draw: Callable[[float], Canvas]
     drawn = {
         name: _svg(canvas, f"{slug}-{name}", name, title, subtitle) for canvas, name in ((wide, "wide"), (narrow, "narrow"))
     }
-    return Figure(title, subtitle, drawn["wide"], drawn["narrow"], shown, wide.letters)
+    return Figure(slug, title, subtitle, drawn["wide"], drawn["narrow"], shown, wide.letters)
 
 
 def _svg(canvas: Canvas, slug: str, css: str, title: str, subtitle: str) -> Markup:

@@ -79,7 +79,7 @@ def _panel(
 
 def _scale(panel: Panel, start: float, end: float) -> Scale:
     known = [
-        value for value in (*panel.values, panel.human, *(each for row in panel.seeds for each in row)) if value is not None
+        value for value in (*panel.values, panel.human, *(score for row in panel.seeds for score in row)) if value is not None
     ]
     if panel.percent and min(known) < 0.6 * max(max(known), 0.01):
         return Scale(0.0, max(max(known) * 1.08, 0.01), start, end)
@@ -103,16 +103,16 @@ class Lengths:
     mean: float
 
 
-def draw_lengths(size: float, found: Sequence[Lengths]) -> Canvas:
+def draw_lengths(size: float, histograms: Sequence[Lengths]) -> Canvas:
     """Draw a small histogram for each tokenizer, all over the same axes."""
     canvas = Canvas(size)
-    across = min(2 if canvas.narrow or len(found) == 4 else 3, len(found))
+    across = min(2 if canvas.narrow or len(histograms) == 4 else 3, len(histograms))
     cell = (size - (across - 1) * 16) / across
-    highest = _highest([max(each.shares) for each in found])
-    for index, each in enumerate(found):
+    highest = _highest([max(histogram.shares) for histogram in histograms])
+    for index, histogram in enumerate(histograms):
         line, column = divmod(index, across)
-        _histogram(canvas, each, (column * (cell + 16), line * 168), cell, highest)
-    canvas.height = 168 * -(-len(found) // across) + 14
+        _histogram(canvas, histogram, (column * (cell + 16), line * 168), cell, highest)
+    canvas.height = 168 * -(-len(histograms) // across) + 14
     canvas.text(size / 2, canvas.height - 10, "bytes of a token", "axis", "middle")
     return canvas
 
@@ -123,31 +123,31 @@ def _highest(peaks: Sequence[float]) -> float:
     return max(peak for peak in ordered if peak <= 2 * ordered[(len(ordered) - 1) // 2])
 
 
-def _histogram(canvas: Canvas, each: Lengths, origin: tuple[float, float], cell: float, highest: float) -> None:
+def _histogram(canvas: Canvas, histogram: Lengths, origin: tuple[float, float], cell: float, highest: float) -> None:
     left, top = origin
-    label = wrap(each.look.label, cell - 20, 2)
-    canvas.mark(left + 6, top + 10, each.look)
-    canvas.lines(left + 17, top + 10 + (len(label) - 1) * LINE / 2, label, "label", hint=each.look.label)
+    label = wrap(histogram.look.label, cell - 20, 2)
+    canvas.mark(left + 6, top + 10, histogram.look)
+    canvas.lines(left + 17, top + 10 + (len(label) - 1) * LINE / 2, label, "label", hint=histogram.look.label)
     down = Scale(0, highest, top + 138, top + 62)
-    bar = (cell - 4) / len(each.shares)
+    bar = (cell - 4) / len(histogram.shares)
     canvas.line(left, down(0), left + cell, down(0), "base")
-    for index, share in enumerate(each.shares):
-        last = index + 1 == len(each.shares)
+    for index, share in enumerate(histogram.shares):
+        last = index + 1 == len(histogram.shares)
         hint = f"{index + 1}{' or more' if last else ''} bytes: {share:.1%} of the tokens"
         x, y = left + 2 + index * bar, down(min(share, highest))
         if share:
-            canvas.bar(x + 0.5, y, bar - 1, down(0) - y, f"fill {each.look.colour}", hint)
+            canvas.bar(x + 0.5, y, bar - 1, down(0) - y, f"fill {histogram.look.colour}", hint)
         if share > highest:
             canvas.line(x - 2, y + 16, x + bar + 2, y + 10, "cut")
-        if index == 0 or last or ((index + 1) % 4 == 0 and index + 3 < len(each.shares)):
+        if index == 0 or last or ((index + 1) % 4 == 0 and index + 3 < len(histogram.shares)):
             middle, anchor = (x + bar, "end") if last else (x + bar / 2, "middle")
             canvas.text(middle, top + 150, f"{index + 1}{'+' if last else ''}", "tick", anchor)
-    peak = max(range(len(each.shares)), key=lambda index: each.shares[index])
+    peak = max(range(len(histogram.shares)), key=lambda index: histogram.shares[index])
     start = peak < 2
     canvas.text(
         left if start else left + 2 + (peak + 0.5) * bar,
-        down(min(each.shares[peak], highest)) - 9,
-        f"{each.shares[peak]:.0%}",
+        down(min(histogram.shares[peak], highest)) - 9,
+        f"{histogram.shares[peak]:.0%}",
         "tick",
         None if start else "middle",
     )

@@ -1,4 +1,4 @@
-"""Labels beside marks that lie anywhere: each where nothing stands yet, and letters where labels have no room."""
+"""Labels beside marks: each in the first free spot, and letters where labels have no room."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Box:
         return self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
 
     def holds(self, other: Box) -> bool:
-        """Say whether another box lies inside."""
+        """Say whether another box is inside."""
         inside = self.left <= other.left and other.right <= self.right
         return inside and self.top <= other.top and other.bottom <= self.bottom
 
@@ -57,12 +57,12 @@ def place_labels(canvas: Canvas, marks: Sequence[tuple[Look, float, float]], fra
 
 def _places(names: Sequence[tuple[str, float, float]], frame: Box, taken: Sequence[Box]) -> list[Box | None]:
     """Give each name the first free place around its mark; None where there is none."""
-    full, made = [*taken], []
+    full, chosen = [*taken], []
     for name, x, y in names:
         free = (box for box in _around(x, y, width(name)) if frame.holds(box) and not any(box.touches(other) for other in full))
-        made.append(next(free, None))
-        full += [box for box in made[-1:] if box]
-    return made
+        chosen.append(next(free, None))
+        full += [box for box in chosen[-1:] if box]
+    return chosen
 
 
 def _around(x: float, y: float, long: float) -> list[Box]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pentad_compare.records import ArmResult, Difference
+from pentad_compare.records import ArmResult, Difference, Metric
 from pentad_compare.report.charts.canvas import Canvas
 from pentad_compare.report.charts.rows import Axis, Row, draw_rows
 from pentad_compare.report.charts.scale import Scale, padded
@@ -21,9 +21,9 @@ _WIDEST = 2.0
 """An interval is cut with arrows where it is wider than this many times the span of the means: two seeds give huge ones."""
 
 
-def draw_scores(size: float, arms: Sequence[tuple[Look, ArmResult]], decimals: int) -> Canvas:
+def draw_scores(size: float, arms: Sequence[tuple[Look, ArmResult]], metric: Metric, decimals: int) -> Canvas:
     """Draw each arm's mean, and its seeds as small dots; arms without a score are left out by the caller."""
-    seeds = [[seed.bits_per_byte for seed in arm.seeds if seed.bits_per_byte is not None] for _, arm in arms]
+    seeds = [[seed.score for seed in arm.seeds if seed.score is not None] for _, arm in arms]
     low, high = padded([value for values in seeds for value in values] or [arm.mean or 0.0 for _, arm in arms])
     rows = [Row(look, bits(arm.mean, decimals)) for look, arm in arms]
 
@@ -32,13 +32,13 @@ def draw_scores(size: float, arms: Sequence[tuple[Look, ArmResult]], decimals: i
         if len(seeds[index]) > 1:
             canvas.line(scale(min(seeds[index])), y, scale(max(seeds[index])), y, f"range {look.colour}")
         for seed in arm.seeds:
-            if seed.bits_per_byte is not None:
-                hint = f"{look.label}, seed {seed.seed}: {bits(seed.bits_per_byte, decimals)}"
-                canvas.dot(scale(seed.bits_per_byte), y, 3.5, f"seed {look.colour}", hint)
+            if seed.score is not None:
+                hint = f"{look.label}, seed {seed.seed}: {bits(seed.score, decimals)}"
+                canvas.dot(scale(seed.score), y, 3.5, f"seed {look.colour}", hint)
         if arm.mean is not None:
             canvas.line(scale(arm.mean), y - 10, scale(arm.mean), y + 10, f"mean {look.colour}")
 
-    return draw_rows(size, rows, Axis(low, high, "bits per byte (lower is better)"), marks)
+    return draw_rows(size, rows, Axis(low, high, metric.axis), marks)
 
 
 @dataclass(frozen=True)
@@ -47,28 +47,28 @@ class _Span:
     high: float
 
 
-def draw_differences(size: float, found: Sequence[tuple[Look, Difference]], decimals: int) -> Canvas:
+def draw_differences(size: float, rows: Sequence[tuple[Look, Difference]], metric: Metric, decimals: int) -> Canvas:
     """Draw each arm's paired difference to the baseline with its interval, around zero."""
-    span = _span([each for _, each in found])
-    rows = [Row(look, difference(each, decimals), *VERDICTS.get(each.verdict, UNKNOWN)) for look, each in found]
+    span = _span([one for _, one in rows])
+    labelled = [Row(look, difference(one, decimals), *VERDICTS.get(one.verdict, UNKNOWN)) for look, one in rows]
 
     def marks(canvas: Canvas, index: int, scale: Scale, y: float) -> None:
-        look, each = found[index]
-        css = VERDICTS.get(each.verdict, UNKNOWN)[1]
-        if each.low is not None and each.high is not None:
-            _interval(canvas, scale, y, each.low, each.high, css)
-        if each.mean is not None:
-            canvas.dot(scale(each.mean), y, 5, f"dot {css}", f"{look.label}: {difference(each, decimals)}")
+        look, one = rows[index]
+        css = VERDICTS.get(one.verdict, UNKNOWN)[1]
+        if one.low is not None and one.high is not None:
+            _interval(canvas, scale, y, one.low, one.high, css)
+        if one.mean is not None:
+            canvas.dot(scale(one.mean), y, 5, f"dot {css}", f"{look.label}: {difference(one, decimals)}")
 
-    axis = Axis(span.low, span.high, "difference in bits per byte", ("← better", "worse →"))
-    return draw_rows(size, rows, axis, marks)
+    ends = ("← better", "worse →") if metric.lower_is_better else ("← worse", "better →")
+    return draw_rows(size, labelled, Axis(span.low, span.high, f"difference in {metric.title}", ends), marks)
 
 
-def _span(found: Sequence[Difference]) -> _Span:
+def _span(differences: Sequence[Difference]) -> _Span:
     """Return bounds that hold zero, every mean, and intervals as far as they leave the means readable."""
-    means = [0.0, *(each.mean for each in found if each.mean is not None)]
+    means = [0.0, *(one.mean for one in differences if one.mean is not None)]
     room = max(max(means) - min(means), 1e-3) * _WIDEST
-    ends = [value for each in found for value in (each.low, each.high) if value is not None]
+    ends = [value for one in differences for value in (one.low, one.high) if value is not None]
     ends = [min(max(value, min(means) - room), max(means) + room) for value in ends]
     return _Span(*padded([*means, *ends]))
 

@@ -22,7 +22,7 @@ class Row:
 
     Args:
         look: of the arm, whose label it bears.
-        value: figures that stand at the right.
+        value: figures at the right.
         verdict: a word below the figures, and `css` the class of its colour.
     """
 
@@ -58,7 +58,7 @@ def draw_rows(size: float, rows: Sequence[Row], axis: Axis, marks: Callable[[Can
     scale = Scale(axis.low, axis.high, left, right)
     top = _ends(canvas, axis, scale)
     tops, middles, bottom = _places(canvas.narrow, rows, labels, top, stacked)
-    # Where labels stand above the marks, lines keep clear of them.
+    # Where labels are above the marks, lines keep clear of them.
     strips = [(middle - 12, middle + 12) for middle in middles] if canvas.narrow else [(top, bottom)]
     canvas.axis_below(scale, bottom, strips, axis.title, most=4 if canvas.narrow else 6)
     for upper, lower in strips if axis.ends else []:

@@ -1,6 +1,6 @@
 """From values to pixels, and the values worth a tick.
 
-Ticks stand at 1, 2 or 5 times a power of ten, the steps that people read without effort (Heckbert, Nice numbers for graph
+Ticks are at 1, 2 or 5 times a power of ten, the steps that people read without effort (Heckbert, Nice numbers for graph
 labels, 1990).
 """
 
@@ -33,8 +33,8 @@ class Scale:
 
     def ticks(self, most: int) -> list[float]:
         """Return at most about so many round values on the axis."""
-        found = _log_ticks(self.low, self.high, most) if self.log else []
-        return found if len(found) > 2 else linear_ticks(self.low, self.high, most)
+        ticks = _log_ticks(self.low, self.high, most) if self.log else []
+        return ticks if len(ticks) > 2 else linear_ticks(self.low, self.high, most)
 
     def _turn(self, value: float) -> float:
         return math.log(max(value, 1e-300)) if self.log else value
@@ -60,11 +60,11 @@ def nice_step(wanted: float) -> float:
 def _log_ticks(low: float, high: float, most: int) -> list[float]:
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for times in ((1, 2, 5), (1, 3), (1,)):
-        found = [float(f"{each}e{power}") for power in powers for each in times]
-        found = [value for value in found if low * (1 - 1e-9) <= value <= high * (1 + 1e-9)]
-        if len(found) <= most + 2:
-            return found
-    return found[:: math.ceil(len(found) / most)]
+        ticks = [float(f"{digit}e{power}") for power in powers for digit in times]
+        ticks = [value for value in ticks if low * (1 - 1e-9) <= value <= high * (1 + 1e-9)]
+        if len(ticks) <= most + 2:
+            return ticks
+    return ticks[:: math.ceil(len(ticks) / most)]
 
 
 def roomy_ticks(scale: Scale, most: int) -> list[tuple[float, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from pentad_compare.records import Metric
 from pentad_compare.report.charts.canvas import Canvas
 from pentad_compare.report.charts.place import Box, place_labels
 from pentad_compare.report.charts.scale import Scale, padded, prefix
@@ -15,7 +16,7 @@ _LOG_FROM = 20.0
 
 @dataclass(frozen=True)
 class Spot:
-    """An arm: its cost, its score in bits per byte, and the lowest and highest of its seeds."""
+    """An arm: its cost, its score, and the lowest and highest of its seeds."""
 
     look: Look
     cost: float
@@ -24,8 +25,10 @@ class Spot:
     high: float
 
 
-def draw_scatter(size: float, spots: Sequence[Spot], title: Callable[[str], str], unit: tuple[str, float] | None) -> Canvas:
-    """Draw marks over a cost; `title` and `unit` as for learning curves."""
+def draw_scatter(
+    size: float, spots: Sequence[Spot], metric: Metric, title: Callable[[str], str], unit: tuple[str, float] | None
+) -> Canvas:
+    """Draw marks over a cost; `metric`, `title` and `unit` as for learning curves."""
     canvas = Canvas(size)
     top, left, right = 30, 46, size - 10
     bottom = top + (260 if canvas.narrow else 320)
@@ -35,7 +38,7 @@ def draw_scatter(size: float, spots: Sequence[Spot], title: Callable[[str], str]
     across = Scale(*bounds, left, right, log)
     down = Scale(*padded([value for spot in spots for value in (spot.low, spot.high)], 0.12), bottom, top)
     sign, factor = unit or prefix(bounds[1])
-    canvas.axis_left(down, left, right, "bits per byte (lower is better)")
+    canvas.axis_left(down, left, right, metric.axis)
     canvas.axis_below(
         across, bottom, [(top, bottom)], title(sign) + (", logarithmic" if log else ""), factor, 4 if canvas.narrow else 7
     )

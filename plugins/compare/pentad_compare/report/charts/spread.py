@@ -49,12 +49,12 @@ def _lines(n_labels: int, height: float) -> int:
 def spread(wanted: Sequence[float], sizes: Sequence[float], top: float, bottom: float) -> list[float]:
     """Return middles for boxes in order from the top: near where they are wanted, apart, and within bounds where they fit.
 
-    Boxes that touch are joined to a block that stands at the mean of its members' wishes (pool adjacent violators).
+    Boxes that touch are joined to a block at the mean of its members' wanted positions (pool adjacent violators).
     """
     offsets = [sum(sizes[:index]) + sizes[index] / 2 for index in range(len(sizes))]
     blocks: list[list[float]] = []
-    for place, offset in zip(wanted, offsets, strict=True):
-        blocks.append([place - offset])
+    for position, offset in zip(wanted, offsets, strict=True):
+        blocks.append([position - offset])
         while len(blocks) > 1 and _mean(blocks[-2]) >= _mean(blocks[-1]):
             blocks[-2:] = [blocks[-2] + blocks[-1]]
     starts = [_mean(block) for block in blocks for _ in block]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import unicodedata
 
-from pentad_cli.text import visible_line
+from pentad_cli.tools import visible_line
 
 FONT = 13
 """Size of letters in pixels, in both sizes of a chart."""
@@ -47,11 +47,11 @@ def fit(text: str, room: float, size: float = FONT) -> str:
 def wrap(text: str, room: float, lines: int = 2, size: float = FONT) -> list[str]:
     """Break a text into at most so many lines of a width; what does not fit the last is cut with an ellipsis."""
     words = visible_line(text).split(" ")
-    made: list[str] = []
-    while words and len(made) < lines - 1:
+    broken: list[str] = []
+    while words and len(broken) < lines - 1:
         taken = 1
         while taken < len(words) and width(" ".join(words[: taken + 1]), size) <= room:
             taken += 1
-        made.append(fit(" ".join(words[:taken]), room, size))
+        broken.append(fit(" ".join(words[:taken]), room, size))
         words = words[taken:]
-    return [*made, fit(" ".join(words), room, size)] if words else made
+    return [*broken, fit(" ".join(words), room, size)] if words else broken

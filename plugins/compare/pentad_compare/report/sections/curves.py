@@ -15,33 +15,37 @@ def curves(comparison: Comparison) -> Section | None:
     """Return the section, or None where nothing was measured on the way."""
     blocks = []
     for index, group in enumerate(comparison.groups):
-        figures = [made for measure in (BYTES, FLOPS, SECONDS) if (made := _figure(comparison, group, measure, index))]
+        figures = [one for measure in (BYTES, FLOPS, SECONDS) if (one := _figure(comparison, group, measure, index))]
         if figures:
             blocks.append(Block(group_title(comparison, group), figures=figures))
     words = (
-        "Lines: mean of the seeds, scored on the way on a part of the held-out text; shaded: lowest to highest seed. "
+        "Lines: mean of the seeds, scored during training on a part of the held-out text; shaded: lowest to highest seed. "
         "Marks: the final score on all of it. The first steps are cut off."
     )
     return Section("curves", "Learning curves", words, blocks) if blocks else None
 
 
 def _figure(comparison: Comparison, group: Group, measure: Measure, index: int) -> Figure | None:
-    read = measure.of_point
+    read, metric = measure.of_point, group.metric
     assert read is not None
     known = all_looks(comparison)
-    found: list[Curve] = [
-        made for label in group.arms if (made := curve(known[label], comparison.arm(label), read)) and _reaches(made)
+    drawn: list[Curve] = [
+        line for label in group.arms if (line := curve(known[label], comparison.arm(label), read)) and _reaches(line)
     ]
-    if not any(len(each.x) > 1 for each in found):
+    if metric is None or not any(len(line.x) > 1 for line in drawn):
         return None
     name = f"curve-{measure.name.split()[-1]}-{index}"
-    unit = measure.unit(domain(found).x[1])
+    unit = measure.unit(domain(drawn).x[1])
     title = f"What is learned {_WORDS[measure.name]}"
-    words = f"Held-out bits per byte against {measure.name}."
+    words = f"Held-out {metric.title} against {measure.name}."
     return figure(
-        name, title, words, lambda size: draw_curves(size, found, measure.axis, unit, name), [each.look for each in found]
+        name,
+        title,
+        words,
+        lambda size: draw_curves(size, drawn, metric, measure.axis, unit, name),
+        [line.look for line in drawn],
     )
 
 
-def _reaches(made: Curve) -> bool:
-    return max([*made.x[-1:], *([made.end[0]] if made.end else [])], default=0) > 0
+def _reaches(line: Curve) -> bool:
+    return max([*line.x[-1:], *([line.end[0]] if line.end else [])], default=0) > 0

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pentad_cli.text import plural, size
+from pentad_cli.tools import plural, size
 from pentad_compare.records import ArmResult, Comparison, Difference, Group
 from pentad_compare.report.charts.ranking import UNKNOWN, VERDICTS
 from pentad_compare.report.numbers import bits, digits, listing
@@ -36,14 +36,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Head:
-    """What stands above the sections.
+    """The part of the page above the sections.
 
     Args:
         name: of the comparison.
         title: what was compared.
         headline: what was found, in a sentence or two.
         verdicts: every difference in words.
-        facts: conditions: name, value, and a smaller line.
+        conditions: name, value, and a smaller line.
         notes: what a reader must know.
     """
 
@@ -51,27 +51,27 @@ class Head:
     title: str
     headline: str
     verdicts: Sequence[Verdict]
-    facts: Sequence[tuple[str, str, str]]
+    conditions: Sequence[tuple[str, str, str]]
     notes: Sequence[str]
 
 
 def head(comparison: Comparison) -> Head:
     """Return the head of the page."""
-    scored = [group for group in comparison.groups if not group.reason]
-    differences = [each for group in scored for each in group.differences]
+    scored = [group for group in comparison.groups if group.metric]
+    differences = [difference for group in scored for difference in group.differences]
     return Head(
         comparison.name,
         "Compared: " + _varied(comparison),
         " ".join(_headline(comparison, group) for group in scored) or _without_ranking(comparison),
-        [_verdict(each) for each in differences],
-        _facts(comparison),
+        [_verdict(difference) for difference in differences],
+        _conditions(comparison),
         comparison.notes,
     )
 
 
-def _verdict(found: Difference) -> Verdict:
-    word, css = VERDICTS.get(found.verdict, UNKNOWN)
-    return Verdict(word, css, found.words)
+def _verdict(difference: Difference) -> Verdict:
+    word, css = VERDICTS.get(difference.verdict, UNKNOWN)
+    return Verdict(word, css, difference.words)
 
 
 def _varied(comparison: Comparison) -> str:
@@ -80,60 +80,63 @@ def _varied(comparison: Comparison) -> str:
     for arm in comparison.arms:
         for key, value in arm.settings.items():
             values.setdefault(key, []).append(value)
-    if len(samplers := list(dict.fromkeys(each.sampler for arm in comparison.arms for each in arm.samplers))) > 1:
+    if len(samplers := list(dict.fromkeys(sampler.sampler for arm in comparison.arms for sampler in arm.samplers))) > 1:
         values["sampler"] = samplers
     if comparison.tokenizers:
-        values = {"tokenizers": [each.label for each in comparison.tokenizers]}
-    varied = {key: each for key, found in values.items() if len(each := list(dict.fromkeys(found))) > 1}
+        values = {"tokenizers": [tokenizer.label for tokenizer in comparison.tokenizers]}
+    distinct = {key: list(dict.fromkeys(words)) for key, words in values.items()}
+    varied = {key: words for key, words in distinct.items() if len(words) > 1}
     if not varied:
         return listing([arm.label for arm in comparison.arms])
     return " and ".join(
-        f"{key} ({', '.join(each)})" if len(each) < 9 else f"{len(each)} of {key}" for key, each in varied.items()
+        f"{key} ({', '.join(words)})" if len(words) < 9 else f"{len(words)} of {key}" for key, words in varied.items()
     )
 
 
 def _headline(comparison: Comparison, group: Group) -> str:
-    """Say in words which arm has the lowest mean and how the others stand to the baseline."""
-    arms = [arm for label in group.arms if (arm := comparison.arm(label)).mean is not None]
-    if not arms:
-        return "No arm has a score."
-    best = min(arms, key=lambda arm: arm.mean or 0.0)
-    score = f"{bits(best.mean, digits(comparison))} bits per byte"
-    if len(arms) == 1:
-        return f"{best.label} has {score}{_of_seeds(best)}."
-    return f"{best.label} has the lowest mean: {score}{_of_seeds(best)}. {_tally(group)}".strip()
+    """Say which arm of a group scores best, and which others are measurably different from the baseline."""
+    best = comparison.arm(group.arms[0])
+    title = group.metric.title if group.metric else "score"
+    score = f"{bits(best.mean, digits(comparison))} {title}{_of_seeds(best)}"
+    if len(group.arms) == 1:
+        return f"{best.label} has {score}."
+    return f"{best.label} scores best: {score}. {_tally(group)}".strip()
 
 
 def _of_seeds(arm: ArmResult) -> str:
-    done = [seed for seed in arm.seeds if seed.bits_per_byte is not None]
+    done = [seed for seed in arm.seeds if seed.score is not None]
     return f" over {plural(len(done), 'seed')}" if done else ""
 
 
 def _tally(group: Group) -> str:
-    """Count how the others stand to the baseline."""
-    verdicts = [each.verdict for each in group.differences]
-    counts = {
-        "shown to be better": verdicts.count("better"),
-        "shown to be worse": verdicts.count("worse"),
-        "without a shown difference": verdicts.count("none"),
-    }
-    counts["without an interval"] = len(verdicts) - sum(counts.values())
-    words = [f"{count} {what}" for what, count in counts.items() if count]
-    return f"Beside the baseline {group.baseline}: {listing(words)}." if words else ""
+    """Say how the others stand to the baseline."""
+    by_verdict: dict[str, list[str]] = {}
+    for difference in group.differences:
+        by_verdict.setdefault(difference.verdict, []).append(difference.arm)
+    sentences = [
+        f"{listing(arms)} {'is' if len(arms) == 1 else 'are'} measurably {verdict} than {group.baseline}."
+        for verdict in ("better", "worse")
+        if (arms := by_verdict.get(verdict))
+    ]
+    if arms := by_verdict.get("none"):
+        sentences.append(f"No difference shown between {group.baseline} and {listing(arms)}.")
+    if arms := by_verdict.get("unknown"):
+        sentences.append(f"No interval for {listing(arms)}.")
+    return " ".join(sentences)
 
 
 def _without_ranking(comparison: Comparison) -> str:
-    done = [each for each in comparison.tokenizers if not each.failure]
+    done = [tokenizer for tokenizer in comparison.tokenizers if not tokenizer.failure]
     if not done:
-        return "Nothing here can be ranked by bits per byte."
-    most = max(done, key=lambda each: each.bytes_per_token)
+        return "No arm has a score."
+    most = max(done, key=lambda tokenizer: tokenizer.bytes_per_token)
     return f"{most.label} packs the most text into a token: {most.bytes_per_token:.2f} bytes."
 
 
-def _facts(comparison: Comparison) -> list[tuple[str, str, str]]:
+def _conditions(comparison: Comparison) -> list[tuple[str, str, str]]:
     """List the conditions; what does not apply is left out."""
     data = comparison.data
-    found = [
+    conditions = [
         ("Budget", comparison.budget, _BUDGETS.get(comparison.budget_unit, "")) if comparison.arms else ("", "", ""),
         ("Seeds", ", ".join(map(str, comparison.seeds)) if comparison.arms else "", "the same for every arm"),
         ("Text", listing(data.sources), f"fingerprint {data.fingerprint[:12]}" if data.fingerprint else ""),
@@ -144,13 +147,13 @@ def _facts(comparison: Comparison) -> list[tuple[str, str, str]]:
         else ("", "", ""),
         ("Machine", comparison.machine, _computed(comparison)),
         ("Versions", f"pentad {comparison.engine}", f"Python {comparison.python}, torch {comparison.torch}"),
-        ("Date", _date(comparison.made), ""),
+        ("Date", _date(comparison.created), ""),
     ]
-    return [fact for fact in found if fact[1]]
+    return [fact for fact in conditions if fact[1]]
 
 
 def _intervals(comparison: Comparison) -> bool:
-    return any(each.low is not None for group in comparison.groups for each in group.differences)
+    return any(difference.low is not None for group in comparison.groups for difference in group.differences)
 
 
 def _computed(comparison: Comparison) -> str:
@@ -163,10 +166,10 @@ def _computed(comparison: Comparison) -> str:
     return "; ".join(way for way in dict.fromkeys(ways) if way not in comparison.machine)
 
 
-def _date(made: str) -> str:
+def _date(text: str) -> str:
     """Say a date in words, or as it was given."""
     try:
-        time = datetime.datetime.fromisoformat(made)
+        time = datetime.datetime.fromisoformat(text)
     except ValueError:
-        return made
+        return text
     return f"{time.day} {time:%B %Y, %H:%M}" + (f" {time.tzname()}" if time.tzinfo else "")

@@ -1,4 +1,4 @@
-"""What a run uses up: how it is read from a run or a point on the way, and how its axis is called."""
+"""What a run uses: how it is read from a run or a point of its curve, and the title of its axis."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Measure:
         name: in a sentence.
         axis: makes the axis' title of a unit's prefix.
         of_arm: its mean over an arm's finished runs.
-        of_point: its value on the way; None where it does not grow with training.
+        of_point: its value during training; None where it does not grow.
         timed: whether it is in seconds.
     """
 
@@ -35,11 +35,11 @@ class Measure:
 
 
 def _mean_of(name: str) -> Callable[[ArmResult], float]:
-    return lambda arm: mean([float(getattr(seed, name)) for seed in arm.seeds if not seed.failure])
+    return lambda arm: mean([float(getattr(seed, name)) for seed in arm.done])
 
 
 def _peak(arm: ArmResult) -> float:
-    return float(max((seed.peak_memory_bytes for seed in arm.seeds if not seed.failure), default=0))
+    return float(max((seed.peak_memory_bytes for seed in arm.done), default=0))
 
 
 BYTES = Measure("text read", lambda sign: f"text read ({sign}B)", _mean_of("bytes"), lambda point: point.bytes)
@@ -56,10 +56,10 @@ MEMORY = Measure("memory", lambda sign: f"peak memory ({sign}B)", _peak)
 
 
 def differing(arms: Sequence[ArmResult], measures: Sequence[Measure], least: float = 1.15) -> list[Measure]:
-    """Keep the measures in which the arms lie apart by at least a factor."""
-    found = []
+    """Keep the measures in which the arms differ by at least a factor."""
+    kept = []
     for measure in measures:
         values = [measure.of_arm(arm) for arm in arms]
         if min(values) > 0 and max(values) >= least * min(values):
-            found.append(measure)
-    return found
+            kept.append(measure)
+    return kept

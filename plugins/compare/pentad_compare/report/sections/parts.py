@@ -80,7 +80,7 @@ class Section:
 
 def all_looks(comparison: Comparison) -> dict[str, Look]:
     """Give every arm, or every tokenizer, its look."""
-    return looks([each.label for each in comparison.arms or comparison.tokenizers])
+    return looks([item.label for item in comparison.arms or comparison.tokenizers])
 
 
 def swatch(look: Look) -> Markup:

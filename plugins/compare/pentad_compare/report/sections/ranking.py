@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from pentad_cli.text import count, duration, plural, quantity, short, size
-from pentad_compare.records import ArmResult, Comparison, Difference, Group, SeedResult
+import functools
+
+from pentad_cli.tools import count, duration, plural, quantity, short, size
+from pentad_compare.records import ArmResult, Comparison, Difference, Group
 from pentad_compare.report.charts.canvas import Figure, figure
 from pentad_compare.report.charts.ranking import UNKNOWN, VERDICTS, draw_differences, draw_scores
 from pentad_compare.report.look import Look
@@ -23,82 +25,82 @@ def ranking(comparison: Comparison) -> Section | None:
 
 def _block(comparison: Comparison, group: Group, index: int) -> Block:
     arms = [comparison.arm(label) for label in group.arms]
-    done = [arm for arm in arms if any(not seed.failure for seed in arm.seeds)]
+    done = [arm for arm in arms if arm.done]
     known, decimals = all_looks(comparison), digits(comparison)
     tables = [table(comparison, group, arms, known) for table in (_quality, _size)] if done else []
-    words = [f"Why: {group.reason}"] if group.reason else []
+    words = [group.reason] if group.reason else []
     return Block(group_title(comparison, group), words, figures=_figures(group, done, known, decimals, index), tables=tables)
 
 
 def _figures(group: Group, arms: list[ArmResult], known: dict[str, Look], decimals: int, index: int) -> list[Figure]:
-    made = []
+    metric = group.metric
+    if metric is None:
+        return []
+    figures = []
     scored = [(known[arm.label], arm) for arm in arms if arm.mean is not None]
     if len(scored) > 1:
-        title = f"{scored[0][0].label} has the lowest mean" if not group.reason else "Scores"
-        words = "Held-out bits per byte. Upright lines: means; dots: single seeds."
-        made.append(figure(f"scores-{index}", title, words, lambda width: draw_scores(width, scored, decimals)))
-    found = [(known[each.arm], each) for each in group.differences if each.mean is not None]
-    if found:
+        title = f"{scored[0][0].label} scores best"
+        words = f"Held-out {metric.title}. Upright lines: means; dots: single seeds."
+        figures.append(figure(f"scores-{index}", title, words, lambda width: draw_scores(width, scored, metric, decimals)))
+    compared = [(known[one.arm], one) for one in group.differences if one.mean is not None]
+    if compared:
         title = f"Difference to {group.baseline}"
         words = "Dots: mean difference, seed by seed; lines: its interval. Only a line that misses zero shows a difference."
-        made.append(figure(f"differences-{index}", title, words, lambda width: draw_differences(width, found, decimals)))
-    return made
+        draw = functools.partial(draw_differences, rows=compared, metric=metric, decimals=decimals)
+        figures.append(figure(f"differences-{index}", title, words, draw))
+    return figures
 
 
 def _quality(comparison: Comparison, group: Group, arms: list[ArmResult], known: dict[str, Look]) -> Table:
     """Return the table of scores."""
-    found = {each.arm: each for each in group.differences}
+    differences = {one.arm: one for one in group.differences}
     decimals = digits(comparison)
-    columns = ["Arm", "Bits per byte", "Each seed", "Difference to the baseline", "Seeds"]
-    if not found:
-        columns = ["Arm", "Bits per byte", "Each seed", "Loss per token", "Seeds"]
+    title = group.metric.title.capitalize() if group.metric else "Score"
+    columns = ["Arm", title, "Each seed", "Difference to the baseline" if differences else "Other scores", "Seeds"]
     rows = []
     for arm in arms:
-        beside = _beside(group, arm, found.get(arm.label), decimals) if found else _loss(arm)
-        seeds = Cell(_count_seeds(arm))
-        rows.append([Cell(arm.label, look=known[arm.label]), _score(arm, decimals), _each(arm, decimals), beside, seeds])
+        more = _difference(group, arm, differences.get(arm.label), decimals) if differences else _other_scores(arm)
+        seeds = Cell(arm.seeds_done)
+        rows.append([Cell(arm.label, look=known[arm.label]), _score(arm, decimals), _seeds(arm, decimals), more, seeds])
     return Table("Scores on held-out text", columns, rows)
 
 
 def _score(arm: ArmResult, decimals: int) -> Cell:
     if arm.mean is None:
-        return Cell("failed", css="bad") if _failed(arm) else Cell("–", "no probability of a text")
+        return Cell("failed", css="bad") if _failed(arm) else Cell("–", "no evaluator fits")
     return Cell(bits(arm.mean, decimals), f"± {bits(arm.spread, decimals)}" if arm.spread is not None else "one seed")
 
 
-def _each(arm: ArmResult, decimals: int) -> Cell:
-    return Cell(
-        "  ".join("failed" if seed.failure else bits(seed.bits_per_byte, decimals) for seed in arm.seeds), css="figures"
-    )
+def _seeds(arm: ArmResult, decimals: int) -> Cell:
+    scores = ["failed" if seed.failure else bits(seed.score, decimals) for seed in arm.seeds]
+    return Cell("  ".join(scores), css="figures")
 
 
-def _beside(group: Group, arm: ArmResult, found: Difference | None, decimals: int) -> Cell:
+def _difference(group: Group, arm: ArmResult, one: Difference | None, decimals: int) -> Cell:
     if arm.label == group.baseline:
         return Cell("baseline")
-    if found is None or found.mean is None:
+    if one is None or one.mean is None:
         return Cell("–")
-    word, css = VERDICTS.get(found.verdict, UNKNOWN)
-    return Cell(difference(found, decimals), f"{word}, {plural(found.n_seeds, 'common seed')}", css)
+    word, css = VERDICTS.get(one.verdict, UNKNOWN)
+    return Cell(difference(one, decimals), f"{word}, {plural(one.n_seeds, 'common seed')}", css)
 
 
-def _loss(arm: ArmResult) -> Cell:
-    losses = [seed.loss for seed in arm.seeds if seed.loss is not None]
-    return Cell(f"{mean(losses):.3f}", "within one tokenizer only") if losses else Cell("–")
-
-
-def _count_seeds(arm: ArmResult) -> str:
-    done = len(_done(arm))
-    return str(done) if done == len(arm.seeds) else f"{done} of {len(arm.seeds)}"
+def _other_scores(arm: ArmResult) -> Cell:
+    """Return the means of the scores that do not rank the arm."""
+    primary = arm.metric.name if arm.metric else ""
+    names = dict.fromkeys(name for seed in arm.seeds for name in seed.scores if name != primary)
+    means = {name: mean([seed.scores[name] for seed in arm.seeds if name in seed.scores]) for name in names}
+    return Cell(", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in means.items()) or "–")
 
 
 def _size(comparison: Comparison, group: Group, arms: list[ArmResult], known: dict[str, Look]) -> Table:
     """Return the table of sizes and costs: means over the seeds, and the highest peak of memory."""
     columns = ["Arm", "Parameters", "Vocabulary", "Speed", "Compute", "Peak memory", "Training time", "Steps"]
-    return Table("Size and cost of a run", columns, [_costs(arm, known[arm.label]) for arm in arms if _done(arm)])
+    return Table("Size and cost of a run", columns, [_costs(arm, known[arm.label]) for arm in arms if arm.done])
 
 
 def _costs(arm: ArmResult, look: Look) -> list[Cell]:
-    runs = _done(arm)
+    runs = arm.done
     peak = max((run.peak_memory_bytes for run in runs), default=0)
     flops = mean([run.flops for run in runs])
     embedding, rest = short(arm.n_embedding), short(arm.n_parameters - arm.n_embedding)
@@ -123,12 +125,8 @@ def _costs(arm: ArmResult, look: Look) -> list[Cell]:
     ]
 
 
-def _done(arm: ArmResult) -> list[SeedResult]:
-    return [seed for seed in arm.seeds if not seed.failure]
-
-
 def _failed(arm: ArmResult) -> bool:
-    return bool(arm.failure) or not _done(arm)
+    return bool(arm.failure) or not arm.done
 
 
 def _failures(comparison: Comparison) -> Block | None:
@@ -144,10 +142,10 @@ def _failures(comparison: Comparison) -> Block | None:
 
 def _causes(arm: ArmResult) -> dict[str, str]:
     """Return every cause with the seeds that failed by it."""
-    found: dict[str, list[str]] = {}
+    causes: dict[str, list[str]] = {}
     for seed in arm.seeds:
         if seed.failure:
-            found.setdefault(seed.failure, []).append(str(seed.seed))
-    if arm.failure and not found:
+            causes.setdefault(seed.failure, []).append(str(seed.seed))
+    if arm.failure and not causes:
         return {arm.failure: "all"}
-    return {cause: ", ".join(seeds) for cause, seeds in found.items()}
+    return {cause: ", ".join(seeds) for cause, seeds in causes.items()}

@@ -16,7 +16,7 @@ def recipes(comparison: Comparison) -> Section:
     """Return the section of recipes."""
     known = all_looks(comparison)
     arms = [(known[arm.label], to_toml(arm.recipe), arm.reproduce) for arm in comparison.arms]
-    arms += [(known[each.label], to_toml(each.recipe), "") for each in comparison.tokenizers]
+    arms += [(known[item.label], to_toml(item.recipe), "") for item in comparison.tokenizers]
     return Section("recipes", "Repeat it", template="recipes.html", extra={"command": comparison.command, "arms": arms})
 
 
@@ -27,9 +27,9 @@ def to_toml(recipe: Mapping[str, Any]) -> str:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
+        return [_plain(item) for item in value]
     return value if isinstance(value, (str, int, float, bool)) else "none" if value is None else str(value)
 
 

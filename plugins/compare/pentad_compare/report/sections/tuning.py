@@ -11,26 +11,26 @@ def tuning(comparison: Comparison) -> Section | None:
     """Return the section, or None where nothing was tuned."""
     known, decimals = all_looks(comparison), digits(comparison)
     rows = [
-        [Cell(arm.label, look=known[arm.label]), *_cells(arm, each, decimals)]
+        [Cell(arm.label, look=known[arm.label]), *_cells(arm, candidate, decimals)]
         for arm in comparison.arms
-        for each in arm.candidates
+        for candidate in arm.candidates
     ]
     if not rows:
         return None
-    words = "Every arm had the same settings to try, on seeds and on a part of the text of which no score above is made."
-    table = Table("Settings tried", ["Arm", "Setting", "Bits per byte", "Each seed", "Chosen"], rows)
+    words = "Every arm tried the same settings, with seeds and on a part of the text that no score above uses."
+    table = Table("Settings tried", ["Arm", "Setting", "Score", "Each seed", "Chosen"], rows)
     return Section("tuning", "Tuning", words, [Block(tables=[table])])
 
 
 def _cells(arm: ArmResult, candidate: Candidate, decimals: int) -> list[Cell]:
     setting = ", ".join(f"{key} = {value}" for key, value in candidate.options.items())
-    done = [score for score in candidate.bits_per_byte if score is not None]
-    each = "  ".join("failed" if score is None else bits(score, decimals) for score in candidate.bits_per_byte)
+    done = [score for score in candidate.scores if score is not None]
+    seeds = "  ".join("failed" if score is None else bits(score, decimals) for score in candidate.scores)
     css = "good" if candidate.chosen else ""
     score = Cell(bits(mean(done), decimals), css=css) if done else Cell("failed", css="bad")
     return [
         Cell(setting, css=f"long {css}".strip()),
         score,
-        Cell(each, css="figures"),
+        Cell(seeds, css="figures"),
         Cell("chosen" if candidate.chosen else "–", css=css),
     ]

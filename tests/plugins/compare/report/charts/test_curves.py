@@ -12,10 +12,10 @@ LOOK = Look("gpt", 0)
 def arm(*curves: list[tuple[float, float]], finals: tuple[float, ...] = ()) -> ArmResult:
     seeds = []
     for index, points in enumerate(curves):
-        made = [Point(step=0, tokens=0, bytes=x, flops=0, seconds=0, bits_per_byte=y) for x, y in points]
+        made = [Point(step=0, tokens=0, bytes=x, flops=0, seconds=0, score=y) for x, y in points]
         if finals:
-            made.append(Point(step=0, tokens=0, bytes=10, flops=0, seconds=0, bits_per_byte=finals[index], final=True))
-        seeds.append(SeedResult(seed=index, folder="", bits_per_byte=1.0, curve=made))
+            made.append(Point(step=0, tokens=0, bytes=10, flops=0, seconds=0, score=finals[index], final=True))
+        seeds.append(SeedResult(seed=index, folder="", score=1.0, curve=made))
     return ArmResult(label="gpt", settings={}, recipe={}, reproduce="", seeds=seeds)
 
 

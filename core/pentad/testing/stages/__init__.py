@@ -1,0 +1,1 @@
+"""The checks of the five stages, a file for each contract."""

@@ -1,0 +1,214 @@
+"""From the arguments of `engine compare` to a study that is checked: its arms, baseline, name and tuning."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pentad import STAGES, Recipe, TaskExecutor, UsageError
+from pentad.tools import TABLES, describe, did_you_mean, read_tables
+from pentad_cli.tools import Tables, lay_over
+from pentad_compare import collect
+from pentad_compare.arms import SHARED, Arm, arm_of, distinct, product
+from pentad_compare.request import CompareArgs, Request
+from pentad_compare.running import text_of
+from pentad_compare.study import Study, slug
+from pentad_compare.tuning import Tuning, candidates_of, parse
+from pentad_compare.verdicts.budgets import missed_by_plan
+
+PROMPTS = (4, 16)
+"""How many prompts, to look at samples and to compare samplers."""
+
+
+def study_of(args: CompareArgs) -> Study:
+    """Make the arms, and choose where their runs go.
+
+    Raises:
+        UsageError: an argument names something that does not exist, or two do not fit together.
+    """
+    request = args.request
+    # Tuning cuts its own validation text off; the score that is reported is of the held-out text.
+    request.tables = {**request.tables, "data": {**request.tables["data"], "validation": 0.0}}
+    arms = product(request.tables, request.names, request.axes, request.catalogue)
+    for path in args.arm:
+        tables = _arm_tables(path, request, arms[0].recipe)
+        arms.append(arm_of(path.stem, tables, arms[0].samplers, request.catalogue))
+    arms = distinct(arms)
+    refuse_nothing_listed(arms, args)
+    baseline = find_baseline(arms, args.baseline)
+    first = arms[0].recipe.training.seed
+    split = text_of(arms[0], request.catalogue)
+    if split.held_out.n_bytes == 0:
+        raise UsageError(
+            "A comparison judges on held-out text; found --held-out 0.", "Leave --held-out out.", code="nothing-held-out"
+        )
+    return Study(
+        arms=arms,
+        seeds=list(range(first, first + args.seeds)),
+        folder=args.out,
+        name=_checked_name(args.name) if args.name else name_of(arms, args),
+        split=split,
+        catalogue=request.catalogue,
+        plugins=request.plugins,
+        prompts=args.prompts if args.prompts is not None else PROMPTS[len(arms[0].samplers) > 1],
+        text_bytes=args.text_bytes,
+        threads=None,
+        baseline=baseline,
+        confidence=args.confidence,
+        detect=args.detect,
+        command=shlex.join(["engine", "compare", *request.arguments]),
+    )
+
+
+def refuse_nothing_listed(arms: Sequence[Arm], args: CompareArgs) -> None:
+    """Refuse a comparison of one arm, unless --seeds or --tune says what it is for.
+
+    Raises:
+        UsageError: there is nothing to compare.
+    """
+    if len(arms) > 1 or len(arms[0].samplers) > 1 or args.no_train or args.tune or args.seeds_given:
+        return
+    raise UsageError(
+        f"A comparison expects a list of two or more, found one arm: {arms[0].label}.",
+        "List what to compare, on a stage or an option: engine compare --model gpt,rnn; --optimizer.lr 1e-3,3e-3; "
+        "--sampler greedy,top-k. With --seeds 3, one arm shows its spread over seeds.",
+        code="nothing-to-compare",
+    )
+
+
+def find_baseline(arms: Sequence[Arm], word: str | None) -> str:
+    """Return the label of the baseline: the first arm, the one of that label, or the one that has the word in its label.
+
+    Raises:
+        UsageError: no arm has it, or several have.
+    """
+    labels = [arm.label for arm in arms]
+    if word is None:
+        return labels[0]
+    if word in labels:
+        return word
+    matching = [label for label in labels if word in label.split(", ")]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        raise UsageError(
+            f"--baseline expects one arm, found {len(matching)} with {word!r}.",
+            f"Give a whole label: {'; '.join(matching)}.",
+            code="ambiguous-arm",
+        )
+    raise UsageError(
+        f"--baseline expects one of the arms, found {word!r}.",
+        did_you_mean(word, labels) or f"The arms are: {'; '.join(labels)}.",
+        code="unknown-arm",
+    )
+
+
+def _arm_tables(path: Path, request: Request, first: Recipe) -> Tables:
+    """Return a recipe file's tables with the text and the budget of the comparison, which are those of the first arm."""
+    tables = lay_over(request.tables, read_tables(path, "--arm"), request.catalogue)
+    tables["data"] = request.tables["data"]
+    for key in SHARED:
+        table, _, name = key.partition(".")
+        tables.setdefault(table, {})[name] = getattr(getattr(first, table), name)
+    for axis in request.axes:  # an option with a single value holds for all arms
+        known = axis.table in TABLES or axis.name in _option_names(axis.table, tables, request)
+        if len(axis.values) == 1 and known:
+            tables[axis.table] = {**tables[axis.table], axis.name: axis.values[0]}
+    return tables
+
+
+def _option_names(stage: str, tables: Tables, request: Request) -> list[str]:
+    if stage not in STAGES:
+        return []
+    return [spec.name for spec in describe(request.catalogue.find(stage, str(tables[stage]["name"])).options)]
+
+
+def _checked_name(name: str) -> str:
+    """Return a report's name.
+
+    Raises:
+        UsageError: it cannot name a folder beside those of the runs.
+    """
+    if name != slug(name) or name in ("runs", "tokenizers"):
+        raise UsageError(
+            f"--name expects small letters, digits, dots and dashes; found {name!r}.",
+            f"For example {slug(name)}-1.",
+            code="name-format",
+        )
+    return name
+
+
+def name_of(arms: Sequence[Arm], args: CompareArgs) -> str:
+    """Return a folder's name that the same comparison always gets, with more seeds too."""
+    varied = [*dict.fromkeys(key.partition(".")[2] or key for arm in arms for key in arm.settings)]
+    samplers = ["sampler"] if len(arms[0].samplers) > 1 else []
+    recipes = []
+    for arm in arms:
+        tables = arm.recipe.to_dict()
+        del tables["training"]["seed"]
+        recipes.append([arm.label, tables, [sampler.label for sampler in arm.samplers]])
+    kind = [args.no_train, args.baseline, list(args.tune), args.tune_seeds, args.tune_budget]
+    digest = hashlib.sha256(json.dumps([recipes, kind], sort_keys=True, default=str).encode()).hexdigest()[:6]
+    return f"{slug('-'.join([*varied, *samplers]) or 'arm')}-{digest}"
+
+
+def tuning_of(args: CompareArgs, study: Study) -> Tuning | None:
+    """Return how arms are tuned, checked against every arm.
+
+    Raises:
+        UsageError: an arm has no such option, or its values are wrong.
+    """
+    if not args.tune:
+        if args.tune_budget:
+            raise UsageError(
+                "--tune-budget needs --tune; found none.",
+                "Add what to tune: --tune optimizer.lr=x0.3,x1,x3.",
+                code="tune-missing",
+            )
+        return None
+    tuning = Tuning(options=[parse(text) for text in args.tune], seeds=args.tune_seeds, budget=args.tune_budget)
+    for arm in study.arms:
+        for option in tuning.options:
+            if option.key in arm.settings:
+                raise UsageError(
+                    f"--tune {option.key} is what tells the arms apart.",
+                    "Tune another option, or list it alone.",
+                    code="tune-axis",
+                )
+        candidates_of(arm, tuning, study.catalogue)
+    tuning.amount(study.arms[0])
+    return tuning
+
+
+def missed_by_plans(study: Study) -> Iterator[str]:
+    """Yield a warning for each arm that cannot spend its budget."""
+    for arm in study.arms:
+        plan = collect.plan_of(study, arm)
+        yield from missed_by_plan(arm.label, plan, arm.recipe.budget()) if plan else ()
+
+
+def refuse_shared_clock(study: Study, tuning: Tuning | None, executor: TaskExecutor) -> None:
+    """Make sure that runs with a budget of time do not share a processor.
+
+    Raises:
+        UsageError: several would share it.
+    """
+    budgets = [study.arms[0].recipe.budget(), *([tuning.amount(study.arms[0])] if tuning else [])]
+    if any(budget.unit == "seconds" for budget in budgets) and (executor.shares_devices or _share_the_cpu(study, executor)):
+        raise UsageError(
+            f"A budget of time needs a processor for each run; {executor.concurrency} runs at once would slow each other.",
+            "Use --jobs 1, or a budget that sharing does not change: --steps, 50MB, 2e15flops.",
+            code="budget-shared",
+        )
+
+
+def _share_the_cpu(study: Study, executor: TaskExecutor) -> bool:
+    """Say whether runs that must use the CPU would share it although there is a GPU for each."""
+    if executor.concurrency == 1 or all(arm.recipe.machine.device != "cpu" for arm in study.arms):
+        return False
+    import torch
+
+    return torch.cuda.device_count() > 0

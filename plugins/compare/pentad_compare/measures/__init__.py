@@ -1,0 +1,1 @@
+"""Measurements of generated texts and of tokenizers, made inside tasks."""

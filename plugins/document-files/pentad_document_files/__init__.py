@@ -1,0 +1,1 @@
+"""Word, PDF and EPUB files (.docx, .pdf, .epub) as texts for pentad."""

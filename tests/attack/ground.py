@@ -1,0 +1,117 @@
+"""What is attacked: a tiny run, and what it must come to."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pentad import Choice, Recipe, RunObserver, open_run, resume, run
+from pentad.runs.newest import list_checkpoints
+
+from .child import Ended, in_child
+
+STEPS, STOPPED = 8, 4
+
+
+@dataclass(frozen=True)
+class Case:
+    """One attack: what was done, how it ended, and why that is wrong; empty where it is right."""
+
+    what: str
+    ended: Ended
+    wrong: str = ""
+
+
+class _Stops(RunObserver):
+    def on_step(self, event: Any) -> None:
+        if event.step == STOPPED:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+class Ground:
+    """A folder with a text, a complete run, and one that was stopped half-way; each attack gets copies.
+
+    Args:
+        folder: empty.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.count = folder, 0
+        self.cache = folder / "cache"
+        os.environ["PENTAD_CACHE"] = str(self.cache)
+        text = folder / "text.txt"
+        text.write_text("".join(f"{number} cats sat on mat {number * 7 % 13}.\n\n" for number in range(60)))
+        self.recipe = Recipe(
+            tokenizer="byte",
+            builder="next-token",
+            model=Choice("gpt", n_layer=1, n_head=2, n_embd=8, dropout=0.2),
+            optimizer="adamw",
+            sampler="temperature",
+            data=text,
+            training={"steps": STEPS, "batch_size": 8, "context_length": 16},
+            machine={"device": "cpu", "threads": 1, "precision": "fp32"},
+            evaluation={"evaluate_every": 0.5},
+            generation={"max_tokens": 8, "samples": 1, "prompt": "1 c", "sample_every": 0.5},
+            reporting={"log_every": 3, "keep_checkpoints": 2, "checkpoint_seconds": 1e-9},
+        )
+        self.complete, self.half = folder / "complete", folder / "half"
+        run(self.recipe, out=self.complete)
+        in_child(lambda: run(self.recipe, out=self.half, observers=[_Stops()]))
+        assert list_checkpoints(self.half)[0] < STEPS
+        self.texts = {self.text_of(self.complete), *(self._text_of_older() or ())}
+
+    def place(self) -> Path:
+        """Return a new empty folder for one attack."""
+        self.count += 1
+        place = self.folder / f"case-{self.count}"
+        place.mkdir()
+        return place
+
+    def copy(self, source: Path) -> Path:
+        """Return a copy of a run in a place of its own."""
+        return shutil.copytree(source, self.place() / "run")
+
+    def text_of(self, path: Path) -> str:
+        """Return what a run writes."""
+        return open_run(path).generate("1 c", max_tokens=12)[0].text
+
+    def _text_of_older(self) -> Iterator[str]:
+        copy = self.copy(self.complete)
+        shutil.rmtree(copy / "checkpoints" / f"step-{STEPS}")
+        yield self.text_of(copy)
+
+    def finished(self, path: Path) -> str:
+        """Finish what is left of a run, and return why that is not what the complete run is; empty where it is."""
+        ended = in_child(lambda: self._finish(path))
+        if ended.how != "ok" and ended.detail != "run-done":
+            return f"it cannot be finished: {ended.how} {ended.detail}"
+        return next((f"{name} differs" for name, read in _PARTS.items() if read(path) != read(self.complete)), "")
+
+    def _finish(self, path: Path) -> None:
+        if (path / "engine.json").is_file():
+            resume(path)
+        else:
+            run(self.recipe, out=path)
+
+
+def _lines(path: Path, name: str) -> list[Any]:
+    found = [json.loads(line) for line in (path / name).read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "timing"} for line in found]
+
+
+def _bytes_of(path: Path, name: str) -> bytes:
+    return (path / "checkpoints" / f"step-{list_checkpoints(path)[0]}" / name).read_bytes()
+
+
+_PARTS: dict[str, Callable[[Path], Any]] = {
+    "metrics.jsonl": lambda path: _lines(path, "metrics.jsonl"),
+    "samples.jsonl": lambda path: _lines(path, "samples.jsonl"),
+    "model.safetensors": lambda path: _bytes_of(path, "model.safetensors"),
+    "optimizer.safetensors": lambda path: _bytes_of(path, "optimizer.safetensors"),
+}
