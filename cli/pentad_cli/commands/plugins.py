@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from pentad.config.options import OptionSpec, describe
-from pentad.config.stages import STAGE_SPECS, STAGES
+from pentad.config.stages import STAGES
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.kinds import KINDS
 from pentad.registry.offers import Offer
@@ -21,16 +21,6 @@ from pentad_cli.command import EngineCommand, EngineSubgroup, Folder, debug_opti
 from pentad_cli.group import installed
 from pentad_cli.output import paint, say, say_json, table, terminal_width, wrap
 from pentad_cli.text import visible, visible_line
-
-TITLES = {
-    **{name: spec.title for name, spec in STAGE_SPECS.items()},
-    "corpus": "Corpora for --data",
-    "reader": "File formats for --data, beside .txt, .md, .jsonl and .gz",
-    "observer": "Observers for --observe",
-    "executor": "Executors: where many runs are carried out (engine compare --executor)",
-    "evaluator": "Evaluators: scores of held-out text (engine evaluate --with)",
-    "command": "Commands",
-}
 
 
 def _catalogue(plugin: Sequence[Path]) -> Catalogue:
@@ -49,7 +39,7 @@ def _list(plugin: Sequence[Path], as_json: bool) -> None:
     if not every:
         say("Nothing is installed. pip install pentad brings the default plugins.")
     first = max((len(_called(offer, catalogue)) for offer in every), default=0)
-    for kind, title in TITLES.items():
+    for kind, (*_, title) in KINDS.items():
         offers = catalogue.offers(kind)
         if offers:
             say(paint(title, "bold"))
@@ -97,7 +87,7 @@ def _offers(catalogue: Catalogue) -> list[dict[str, Any]]:
             "version": offer.version,
             "summary": offer.record.summary,
         }
-        for kind in TITLES
+        for kind in KINDS
         for offer in catalogue.offers(kind)
     ]
 
@@ -120,7 +110,7 @@ def _named(name: str, catalogue: Catalogue) -> list[Offer[Any]]:
     Raises:
         UsageError: nothing does.
     """
-    every = [offer for kind in TITLES for offer in catalogue.offers(kind)]
+    every = [offer for kind in KINDS for offer in catalogue.offers(kind)]
     found = [offer for offer in every if name in (offer.name, offer.full_name, f"{offer.kind}:{offer.name}")]
     found = found or [offer for offer in every if name == offer.distribution]
     if not found:
@@ -247,7 +237,7 @@ def _ask_for_kind() -> str:
             code="kind-missing",
         )
     for kind in KINDS:
-        say(f"  {paint(kind, 'cyan')}{' ' * (12 - len(kind))}{TITLES[kind]}", err=True)
+        say(f"  {paint(kind, 'cyan')}{' ' * (12 - len(kind))}{KINDS[kind].title}", err=True)
     answer: str = click.prompt("What does it offer?", type=click.Choice(list(KINDS)), show_choices=False, err=True)
     return answer
 
