@@ -63,7 +63,7 @@ def test_a_run_from_an_empty_directory(engine: Cli, tmp_path: Path) -> None:
     assert {"recipe.toml", "engine.json", "tokenizer", "checkpoints", "metrics.jsonl", "samples.jsonl"} <= {
         path.name for path in folder.iterdir()
     }
-    assert "python-docs" in done.err
+    assert "shakespeare" in done.err
     assert "bits per byte" in done.err
     assert "Traceback" not in done.err
 
