@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pentad.config.budget import Budget
-    from pentad.config.options import OptionSpec, changed, describe, parse
+    from pentad.config.options import OptionSpec, changed, describe, given, parse
     from pentad.config.recipe import TABLES, read_tables
     from pentad.contracts.executor import EXIT_STOPPED, LOG_FILE
     from pentad.data.pieces import Piece, Pieces
@@ -35,6 +35,7 @@ PLACES = {
         "OptionSpec",
         "changed",
         "describe",
+        "given",
         "parse",
     ),
     "config.recipe": (
@@ -109,6 +110,7 @@ __all__ = [
     "changed",
     "describe",
     "did_you_mean",
+    "given",
     "locked",
     "make_builder",
     "negative_log_likelihood",

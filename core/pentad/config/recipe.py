@@ -310,7 +310,8 @@ class Recipe(_Tables):
 def to_toml(tables: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the tables of a recipe as TOML, which has no null, so that None is "none"."""
     named = {
-        name: _nested({key: "none" if value is None else value for key, value in table.items()}) for name, table in tables.items()
+        name: _nested({key: "none" if value is None else value for key, value in table.items()})
+        for name, table in tables.items()
     }
     import tomli_w  # commands that only read recipes start faster without it
 

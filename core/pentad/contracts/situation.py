@@ -70,18 +70,27 @@ class Situation:
     @property
     def in_words(self) -> str:
         """The text and the budget in a few words: `1.0 MB of text, 9e12 FLOPs in 150 s`."""
-        text = f"{_megabytes(self.train_bytes)} of text"
+        text = f"{_amount(self.train_bytes)} of text"
         if self.tokens is not None:
-            return f"{text}, {self.tokens:.2g} tokens to read".replace("e+0", "e").replace("e+", "e")
+            return f"{text}, {_power(self.tokens)} tokens to read"
         if self.flops is None:
             return text
-        flops = f"{self.flops:.0e} FLOPs".replace("e+0", "e").replace("e+", "e")
+        flops = f"{_power(self.flops)} FLOPs"
         return f"{text}, {flops}" if self.seconds is None else f"{text}, about {flops} in {self.seconds:g} s"
 
 
-def _megabytes(n_bytes: int) -> str:
-    scale, unit = (1e9, "GB") if n_bytes >= 1e9 else (1e6, "MB") if n_bytes >= 9.5e5 else (1e3, "kB")
-    return f"{n_bytes / scale:.1f} {unit}" if n_bytes / scale < 9.95 else f"{n_bytes / scale:,.0f} {unit}"
+def _amount(n_bytes: int) -> str:
+    for least, scale, unit in ((0.95e9, 1e9, "GB"), (0.95e6, 1e6, "MB"), (1e3, 1e3, "kB")):
+        if n_bytes >= least:
+            amount = n_bytes / scale
+            return f"{amount:.1f} {unit}" if amount < 9.95 else f"{amount:,.0f} {unit}"
+    return f"{n_bytes} B"
+
+
+def _power(number: float) -> str:
+    """Spell a large number as `9e12`."""
+    digits, _, exponent = f"{number:.0e}".partition("e")
+    return f"{digits}e{int(exponent)}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -159,7 +159,8 @@ def measured_rate(machine: Machine, world: World) -> float:
     generator = torch.Generator().manual_seed(0)
 
     def matrix(*shape: int) -> torch.Tensor:
-        return (torch.randn(shape, generator=generator) / width**0.5).to(machine.device).requires_grad_()
+        drawn = torch.randn(shape, generator=generator) / width**0.5
+        return drawn.to(machine.device).requires_grad_()
 
     weights = [matrix(width, 4 * width), matrix(4 * width, width), matrix(width, 4 * width), matrix(4 * width, width)]
     head, inputs = matrix(width, 8 * width), matrix(rows, width).detach()

@@ -25,9 +25,19 @@ from typing import Any
 
 import pentad
 from pentad import Catalogue, Recipe, Task
-from pentad.tools import TABLES, Split, available_cores, changed, describe, read_json, resolve, source_digest, written_tables
+from pentad.tools import (
+    TABLES,
+    Split,
+    available_cores,
+    changed,
+    describe,
+    given,
+    read_json,
+    resolve,
+    source_digest,
+    written_tables,
+)
 from pentad_compare.arms import TRAINED, Arm
-
 
 PLAN = "plan.json"
 """What a plan's task writes."""
@@ -87,10 +97,10 @@ class Study:
 
     def key(self, recipe: Recipe, index: int = 0) -> str:
         """Return a digest of all that decides an arm's results; `index` counts arms of the same recipe."""
-        written = written_tables(resolve(recipe, self.catalogue))
         tables = {table: _deciding(getattr(recipe, table)) for table in TABLES}
-        tables["training"] = {name: value for name, value in tables["training"].items() if name in written["training"]}
-        del tables["training"]["seed"]  # it has a folder of its own
+        # What is left open is sized for each arm; the seed has a folder of its own.
+        fixed = given(recipe.training) - {"seed"}
+        tables["training"] = {name: value for name, value in tables["training"].items() if name in fixed}
         del tables["machine"]["threads"]  # the executor's share of the cores; it counts where time is the budget, see below
         decides: dict[str, Any] = {stage: self._stage(stage, recipe) for stage in TRAINED}
         decides |= {**tables, "text": self.split.fingerprint, "index": index}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pentad import Advice, Situation
 
@@ -22,8 +22,11 @@ LADDER = (
 )  # fmt: skip
 """Layers and width, from small to large; from 12 x 768 on these are about GPT-2's."""
 
-TOKENS_PER_PARAMETER = 2.0
+TOKENS_PER_PARAMETER = 3.0
 """Training tokens, repeated ones counted each time, that a parameter wants: with fewer a smaller model learns more."""
+
+ENOUGH_PASSES = 8.0
+"""Passes over the text that are enough for any size: a small text is better read less often by a larger model."""
 
 PARAMETERS_PER_TOKEN = 7.0
 """Parameters that a token of the text can feed, however long the training: larger models memorise sooner than they learn."""
@@ -51,7 +54,7 @@ def advise(options: GPTOptions, situation: Situation) -> Advice | None:
     text = situation.n_train_tokens or tokens
     most = MOST_PASSES * text
     passes = min(tokens, most) / text
-    values = {"n_layer": chosen.n_layer, "n_embd": chosen.n_embd, "n_head": chosen.n_head}
+    values: dict[str, Any] = {"n_layer": chosen.n_layer, "n_embd": chosen.n_embd, "n_head": chosen.n_head}
     values = {name: value for name, value in values.items() if name in situation.open}
     dropout = next(rate for limit, rate in DROPOUT if passes <= limit)
     words = f"{chosen.n_layer} layers x {chosen.n_embd}" if values else ""
@@ -82,7 +85,7 @@ def _sizes(options: GPTOptions, left_open: frozenset[str]) -> Iterator[GPTOption
     """Yield the ladder, with what was given in place of its own; sizes that do not fit together are skipped."""
     seen = set()
     for n_layer, n_embd in LADDER:
-        values = {"n_layer": n_layer, "n_embd": n_embd}
+        values: dict[str, Any] = {"n_layer": n_layer, "n_embd": n_embd}
         values = {name: value if name in left_open else getattr(options, name) for name, value in values.items()}
         for n_head in _heads(values["n_embd"]) if "n_head" in left_open else (options.n_head,):
             try:
@@ -104,9 +107,10 @@ def _fits(size: GPTOptions, situation: Situation) -> bool:
     """Say whether the budget and the text are large enough for a size, and the memory."""
     vocab_size = situation.vocab_size or 1024
     parameters, price = compute_parameters(size, vocab_size), flops_per_token(size, situation)
-    if situation.tokens_for(price) < TOKENS_PER_PARAMETER * parameters:
+    tokens, text = situation.tokens_for(price), situation.n_train_tokens
+    if tokens < TOKENS_PER_PARAMETER * parameters and not (text and tokens >= ENOUGH_PASSES * text):
         return False
-    if situation.n_train_tokens and parameters > PARAMETERS_PER_TOKEN * situation.n_train_tokens:
+    if text and parameters > PARAMETERS_PER_TOKEN * text:
         return False
     if situation.seconds is None and situation.flops is None and situation.seconds_for(price) > LONGEST:
         return False

@@ -12,7 +12,7 @@ def engine_corpora() -> Sequence[Corpus]:
     return [
         Corpus(
             name="python-docs",
-            summary="The language reference that this Python ships: English prose and code, 0.4 MB, its text depends on the version.",
+            summary="The language reference that this Python ships: prose and code, 0.4 MB; it differs by version.",
             factory="pentad_python_docs.corpus:documents",
         )
     ]
