@@ -32,6 +32,7 @@ class Display(RunObserver):
         self.stream = stream
         self.plan: Plan | None = None
         self.history = History()
+        self._unread = False
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -41,8 +42,12 @@ class Display(RunObserver):
         """Leave the terminal as it was."""
 
     def write(self, line: str = "") -> None:
-        """Write a line at once."""
-        print(line, file=self.stream, flush=True)
+        """Write a line at once. A run goes on, and says nothing more, when nobody reads it any more (`engine run | head`)."""
+        if not self._unread:
+            try:
+                print(line, file=self.stream, flush=True)
+            except BrokenPipeError:
+                self._unread = True
 
     def show_plan(self, plan: Plan) -> None:
         """Write the plan."""

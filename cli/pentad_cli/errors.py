@@ -172,7 +172,7 @@ def show_warnings_in_one_line() -> None:
     ) -> None:
         del filename, lineno, file, line
         if not issubclass(category, (DeprecationWarning, PendingDeprecationWarning, ResourceWarning)):
-            say(f"{paint('Warning:', 'bold yellow', sys.stderr)} {visible_line(str(message))}", err=True)
+            say(f"{paint('Warning:', 'bold yellow', sys.stderr)} {visible_line(runnable(str(message)))}", err=True)
 
     warnings.showwarning = show_one
 

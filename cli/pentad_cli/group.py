@@ -33,6 +33,8 @@ BUILT_IN = {
     "evaluate": BuiltIn("evaluate:evaluate", "Score a trained model on text, in bits per byte."),
     "tokenize": BuiltIn("tokenize:tokenize", "Show how a tokenizer cuts a text."),
     "examples": BuiltIn("examples:examples", "Show the training examples of a text: context -> next token."),
+    "export": BuiltIn("exchange:export_command", "Write a run's model as another project reads it."),
+    "import": BuiltIn("exchange:import_command", "Make a run of another project's model."),
     "plugins": BuiltIn("plugins:plugins", "List, show and check what is installed."),
     "doctor": BuiltIn("doctor:doctor", "Look for what could stop or slow a run on this machine."),
 }

@@ -48,7 +48,7 @@ def name_hint(stage: str, name: str, catalogue: Catalogue) -> str:
 def with_name_hint(error: UsageError, stage: str, name: str, catalogue: Catalogue) -> UsageError:
     """Return the error of an unknown name with a better hint, where there is one."""
     hint = name_hint(stage, name, catalogue) if error.code == "unknown-name" else ""
-    return UsageError(error.message, hint, code=error.code) if hint else error
+    return UsageError(error.message, hint, code="unknown-name") if hint else error
 
 
 def _a(noun: str) -> str:

@@ -22,6 +22,7 @@ from pentad.system.errors import UsageError
 _DEPENDENCIES: dict[str, tuple[str, ...]] = {
     **{name: spec.dependencies for name, spec in STAGE_SPECS.items()},
     "evaluator": ("numpy>=1.26", "torch>=2.11"),
+    "format": ("numpy>=1.26", "torch>=2.11"),
     "command": ("click>=8.1",),
 }
 """What an implementation imports beside the core, by kind; nothing unless it is named."""
@@ -73,6 +74,8 @@ def use_of(name: str, kind: str) -> str:
         "corpus": f"engine run --data {name}:{name} --steps 100",  # its folder beside it has the bare name
         "reader": f"engine run --data table{suffix_of(name)} --steps 100",
         "evaluator": f"engine evaluate RUN --with {name}",
+        "adapter": f"engine run --start RUN --adapter {name} --steps 100",
+        "format": f"engine export RUN --format {name} --out DIR",
         "executor": f"engine compare --executor {name} --model gpt,rnn --steps 100",
         "command": f"engine {name} RUN",
     }[kind]

@@ -45,7 +45,7 @@ def _path_word(path: Path) -> str:
         inside = absolute.relative_to(Path.cwd())
     except (ValueError, OSError):
         return shell_word(str(absolute))
-    return shell_word(str(inside) if len(inside.parts) > 1 else f"./{inside}")
+    return shell_word(f"./{inside}" if len(inside.parts) == 1 else str(inside))
 
 
 def shell_word(text: str) -> str:
@@ -69,16 +69,28 @@ def runnable(text: str) -> str:
 
 _COMMANDS = "run|resume|generate|evaluate|chat|compare|tokenize|examples|runs|export|import|studio|plugins|doctor|start"
 _ENGINE = re.compile(rf"(?<![\w/.-])engine( (?:(?:{_COMMANDS})\b|--help|--version))")
-_PIP = re.compile(r"(?<![\w/-])pip install((?: --[a-z-]+)*) (pentad(?:-[a-z0-9-]+)?)(?:==[\w.+!-]+)?(?![\w-])")
+_PIP = re.compile(r"(?<![\w/-])pip install((?: --[a-z-]+)*) (pentad(?:-[a-z0-9-]+)?)(==[\w.+!-]+)?(?![\w=-])")
 
 
 def _pip(match: re.Match[str]) -> str:
     """Return the command that installs a distribution here: from the checkout where there is one, by this Python."""
     python = _path_word(Path(sys.executable))
     folder = _folder_of(match.group(2))
-    if folder is None:
-        return f"{python} -m pip install{match.group(1)} {match.group(2)}"
+    if folder is None or (match.group(3) and _is_installed(match.group(2))):  # another version is asked for than the sources'
+        return f"{python} -m pip install{match.group(1)} {match.group(2)}{match.group(3) or ''}"
+    if match.group(2) == "pentad":  # the bundle, which needs all of the others: the Makefile names them
+        return f"make -C {_path_word(folder)} run"
     return f"{python} -m pip install --editable {_path_word(folder)}"
+
+
+def _is_installed(distribution: str) -> bool:
+    import importlib.metadata
+
+    try:
+        importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _folder_of(distribution: str) -> Path | None:

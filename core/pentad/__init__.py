@@ -18,6 +18,7 @@ from pentad.registry.records import (
     Corpus,
     Evaluator,
     Executor,
+    Format,
     Implementation,
     Observer,
     Reader,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
         describe_failure,
         run_task_process,
     )
+    from pentad.contracts.format import Imported, ModelFormat, Trained
     from pentad.contracts.model import Model, Output, Role, State
     from pentad.contracts.objective import CrossEntropy, Loss, Net, Objective, TensorBatch
     from pentad.contracts.observer import (
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
     from pentad.pipeline import plan, resume, run
     from pentad.registry.catalogue import Catalogue
     from pentad.registry.making import make
+    from pentad.runs.exchange import export_run, import_model
     from pentad.runs.saved_run import SavedRun, open_run
     from pentad.system.errors import EngineError, OptionsDoNotFit, UsageError
     from pentad.train.trainer import named_parameters
@@ -89,6 +92,9 @@ _LAZY = {
     "describe_exit": "contracts.executor",
     "Model": "contracts.model",
     "ModelAdapter": "contracts.adapter",
+    "Imported": "contracts.format",
+    "ModelFormat": "contracts.format",
+    "Trained": "contracts.format",
     "Attention": "contracts.batch",
     "Evaluated": "contracts.evaluator",
     "HeldOut": "contracts.evaluator",
@@ -146,6 +152,8 @@ _LAZY = {
     "run": "pipeline",
     "resume": "pipeline",
     "plan": "pipeline",
+    "export_run": "runs.exchange",
+    "import_model": "runs.exchange",
     "open_run": "runs.saved_run",
     "SavedRun": "runs.saved_run",
 }
@@ -175,12 +183,15 @@ __all__ = [
     "Evaluator",
     "ExampleBuilder",
     "Executor",
+    "Format",
     "HeldOut",
     "Implementation",
+    "Imported",
     "Limits",
     "Loss",
     "Model",
     "ModelAdapter",
+    "ModelFormat",
     "NamedParameter",
     "Net",
     "NoOptions",
@@ -223,12 +234,15 @@ __all__ = [
     "TokenIds",
     "Tokenizer",
     "Tokens",
+    "Trained",
     "UsageError",
     "Vocabulary",
     "describe_exit",
     "describe_failure",
     "draw_below",
+    "export_run",
     "hookimpl",
+    "import_model",
     "make",
     "named_parameters",
     "open_run",

@@ -91,15 +91,15 @@ def test_wrong_use_of_a_plugins_command_is_told_as_everywhere(plugin_folder: Pat
 def test_a_broken_command_says_who_made_it(plugin_folder: Path, plain_environment: dict[str, str]) -> None:
     done = probe("broken", cwd=plugin_folder, env=plain_environment)
     assert done.returncode == 1
-    assert "The command broken of acme-tools 2.0 cannot be loaded: RuntimeError: no such luck" in done.stderr
+    assert "acme-tools 2.0" in done.stderr and "RuntimeError: no such luck" in done.stderr
     assert "Traceback" not in done.stderr
     assert "Traceback" in probe("--debug", "broken", cwd=plugin_folder, env=plain_environment).stderr
 
 
 def test_a_command_that_is_none_is_refused(plugin_folder: Path, plain_environment: dict[str, str]) -> None:
-    done = probe("wrong", cwd=plugin_folder, env=plain_environment)
+    done = probe("--debug", "wrong", cwd=plugin_folder, env=plain_environment)
     assert done.returncode == 1
-    assert "must be a click.Command, found 5" in done.stderr
+    assert "Code: plugin-contract" in done.stderr and "acme-tools" in done.stderr
 
 
 @pytest.mark.parametrize("name", group.BUILT_IN)

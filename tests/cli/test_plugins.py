@@ -266,3 +266,14 @@ def test_a_plugin_that_raises_is_named_with_file_and_line(cli: Cli, tmp_path: Pa
     assert "sampler good or sampler bad of" in words and f"{path.name}, line 12: AttributeError" in words
     assert f"engine plugins check {path.name}" in words or f"engine plugins check {path}" in words
     assert cli("plugins", "check", f"{path}:bad").code == 1
+
+
+def test_options_that_stand_behind_a_name_are_shown_so(cli: Cli) -> None:
+    assert "engine run --data FILE.parquet,column=text" in cli("plugins", "show", ".parquet").out
+    (facts,) = json.loads(cli("plugins", "show", ".parquet", "--json").out)
+    assert [option["flag"] for option in facts["options"]] == [".parquet,column="]
+    assert cli("plugins", "check", "pentad-parquet", "--parquet.column", "text").code == 0
+
+
+def test_the_hint_for_a_bare_name_can_be_followed(cli: Cli) -> None:
+    assert "pentad-top-k:top-k checks the sampler alone" in cli("plugins", "check", "top-k").err

@@ -98,6 +98,24 @@ def test_the_commands_that_the_end_names_work(cli: Cli, text: Path) -> None:
         assert done.code == 0, done.err
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX pipes")
+def test_a_run_that_nobody_reads_goes_on_in_silence(text: Path, cache: Path, tmp_path: Path) -> None:
+
+    process = subprocess.Popen(
+        command("run", "--data", text, "--steps", "2", "--out", "r", *TINY),
+        cwd=tmp_path,
+        env=environment(cache),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == 0
+    assert (tmp_path / "r" / "checkpoints" / "step-2").is_dir()
+
+
 def test_dry_run_stops_before_training(cli: Cli, text: Path, tmp_path: Path) -> None:
     plan = json.loads(cli("run", "--data", text, "--steps", "7", "--dry-run", "--json", *TINY).out)
     assert plan["steps"] == 7

@@ -78,3 +78,9 @@ def test_public_functions_and_classes_have_docstrings(root):
             named = isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name in pentad.__all__
             silent += [node.name] if named and not ast.get_docstring(node) else []
     assert not silent
+
+
+def test_what_must_be_written_is_marked(api):
+    assert "- `@abstractmethod @property vocab_size: int`" in api
+    assert "- `@abstractmethod def probabilities(" in api
+    assert "- `@property end_of_text: int`" in api

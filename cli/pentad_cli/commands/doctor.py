@@ -6,6 +6,7 @@ import click
 
 from pentad_cli.command import EngineCommand, json_option
 from pentad_cli.output import paint, say, say_json, terminal_width, wrap
+from pentad_cli.started import runnable
 from pentad_cli.text import visible_line
 
 
@@ -32,7 +33,7 @@ def _say(finding: object) -> None:
     say(f"  {paint(f'{finding.state:<4}', style)}  {finding.topic:<12}  {first}")
     for line in more:
         say(" " * 22 + line)
-    for line in wrap(visible_line(finding.hint), terminal_width() - 24) if finding.hint else ():
+    for line in wrap(visible_line(runnable(finding.hint)), terminal_width() - 24) if finding.hint else ():
         say(" " * 22 + paint(line, "cyan"))
 
 

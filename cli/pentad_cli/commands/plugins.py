@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from pentad.config.options import OptionSpec, describe
-from pentad.config.stages import STAGE_SPECS, STAGES
+from pentad.config.stages import STAGES
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.kinds import KINDS
 from pentad.registry.offers import Offer
@@ -21,16 +21,6 @@ from pentad_cli.command import EngineCommand, EngineSubgroup, Folder, debug_opti
 from pentad_cli.group import installed
 from pentad_cli.output import paint, say, say_json, table, terminal_width, wrap
 from pentad_cli.text import visible, visible_line
-
-TITLES = {
-    **{name: spec.title for name, spec in STAGE_SPECS.items()},
-    "corpus": "Corpora for --data",
-    "reader": "File formats for --data, beside .txt, .md, .jsonl and .gz",
-    "observer": "Observers for --observe",
-    "executor": "Executors: where many runs are carried out (engine compare --executor)",
-    "evaluator": "Evaluators: scores of held-out text (engine evaluate --with)",
-    "command": "Commands",
-}
 
 
 def _catalogue(plugin: Sequence[Path]) -> Catalogue:
@@ -49,7 +39,7 @@ def _list(plugin: Sequence[Path], as_json: bool) -> None:
     if not every:
         say("Nothing is installed. pip install pentad brings the default plugins.")
     first = max((len(_called(offer, catalogue)) for offer in every), default=0)
-    for kind, title in TITLES.items():
+    for kind, (*_, title) in KINDS.items():
         offers = catalogue.offers(kind)
         if offers:
             say(paint(title, "bold"))
@@ -97,7 +87,7 @@ def _offers(catalogue: Catalogue) -> list[dict[str, Any]]:
             "version": offer.version,
             "summary": offer.record.summary,
         }
-        for kind in TITLES
+        for kind in KINDS
         for offer in catalogue.offers(kind)
     ]
 
@@ -120,7 +110,7 @@ def _named(name: str, catalogue: Catalogue) -> list[Offer[Any]]:
     Raises:
         UsageError: nothing does.
     """
-    every = [offer for kind in TITLES for offer in catalogue.offers(kind)]
+    every = [offer for kind in KINDS for offer in catalogue.offers(kind)]
     found = [offer for offer in every if name in (offer.name, offer.full_name, f"{offer.kind}:{offer.name}")]
     found = found or [offer for offer in every if name == offer.distribution]
     if not found:
@@ -148,9 +138,30 @@ def _describe(offer: Offer[Any]) -> None:
     rows = [(spec.flag, _default(spec.default), _help(spec)) for spec in specs]
     say(table(rows, header=("option", "default", ""), styles=["cyan", "green"]))
     say()
-    example = f"--{offer.kind} {offer.name} --{offer.kind}.{specs[0].flag} {_default(specs[0].default)}"
-    if offer.kind in STAGES:
-        say(paint(f"engine run {example}", "dim"))
+    say(paint(_example(offer, specs[0]), "dim"))
+
+
+def _spelled(offer: Offer[Any], spec: OptionSpec) -> str:
+    """Return how an option is named: as a flag, or behind the name of what a command may take many of."""
+    behind = offer.kind in ("corpus", "reader", "evaluator")
+    return f"{offer.name},{spec.flag}=" if behind else f"--{offer.table}.{spec.flag}"
+
+
+def _example(offer: Offer[Any], spec: OptionSpec) -> str:
+    """Return a command that sets an option, in the way in which the kind's options are set."""
+    flag, value = f"--{offer.table}.{spec.flag}", shlex.quote(_default(spec.default))
+    behind = shlex.quote(f"{offer.name},{spec.flag}={_default(spec.default)}")
+    if offer.kind == "observer":
+        return f"engine run --observe {offer.name} {flag} {value}"
+    if offer.kind == "executor":
+        return f"engine compare --executor {offer.name} {flag} {value}"
+    if offer.kind == "evaluator":
+        return f"engine evaluate RUN --with {behind}"
+    if offer.kind == "corpus":
+        return f"engine run --data {behind}"
+    if offer.kind == "reader":
+        return f"engine run --data {shlex.quote(f'FILE{offer.name},{spec.flag}={_default(spec.default)}')}"
+    return f"engine run --{offer.kind} {offer.name} {flag} {value}"
 
 
 def _default(value: Any) -> str:
@@ -176,7 +187,7 @@ def _facts(offer: Offer[Any]) -> dict[str, Any]:
         facts["options"] = [
             {
                 "name": spec.name,
-                "flag": f"--{offer.table}.{spec.flag}",
+                "flag": _spelled(offer, spec),
                 "type": spec.type.__name__,
                 "optional": spec.optional,
                 "default": spec.default,
@@ -226,7 +237,7 @@ def _ask_for_kind() -> str:
             code="kind-missing",
         )
     for kind in KINDS:
-        say(f"  {paint(kind, 'cyan')}{' ' * (12 - len(kind))}{TITLES[kind]}", err=True)
+        say(f"  {paint(kind, 'cyan')}{' ' * (12 - len(kind))}{KINDS[kind].title}", err=True)
     answer: str = click.prompt("What does it offer?", type=click.Choice(list(KINDS)), show_choices=False, err=True)
     return answer
 

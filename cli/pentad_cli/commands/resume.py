@@ -28,7 +28,7 @@ class ResumeCommand(StageCommand):
         request = super().look(ctx, args)
         request.tables.pop("optimizer", None)  # the defaults' one: what stands there from now on is what flags change
         folder = positional(args, self.flags_with_value())
-        if folder is None:
+        if not folder:
             return request
         from pentad.runs.folder import RunDirectory
 

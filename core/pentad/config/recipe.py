@@ -25,7 +25,9 @@ from pentad.system.errors import UsageError, did_you_mean
 class DataOptions:
     """The text: the table `[data]`."""
 
-    sources: tuple[str, ...] = option((), "Names of corpora, files, folders or globs; - reads what is piped in.")
+    sources: tuple[str, ...] = option(
+        (), "Corpora, files, folders or globs, with options behind (NAME,option=value); - reads what is piped in."
+    )
     include: tuple[str, ...] = option((), 'More files of folders and globs to read, by patterns such as "*.log".')
     exclude: tuple[str, ...] = option((), 'Files and folders below folders to leave out, by patterns: "*.md", "tests".')
     strict: bool = option(False, "Refuse a folder that holds an unreadable file, instead of skipping the file.")

@@ -210,11 +210,16 @@ def _sources(argument: str, number: int, catalogue: Catalogue, lister: Lister) -
         return _at_path(path, number, lister)
     if glob.has_magic(name):
         return _matching(name, number, lister)
+    missing = [part for part in map(str.strip, name.split(",")) if not _is_name(part, catalogue)]
+    if len(missing) <= name.count(","):  # some of a list are there
+        raise UsageError(
+            f"--data expects a file, a folder, a glob or a corpus; found nothing named {' or '.join(map(repr, missing))}.",
+            "Correct that part of the list, or repeat the flag: --data ONE --data OTHER.",
+            code="data-not-found",
+        )
     known = [offer.name for offer in catalogue.offers("corpus")]
     siblings = [str(path.parent / sibling) for sibling in _names_in(path.parent)]
     advice = install_advice(catalogue, "corpus", name) or did_you_mean(name, known) or did_you_mean(str(path), siblings)
-    if "," in name and not advice:
-        advice = "Repeat the flag for several: --data ONE --data OTHER. Of a list with commas, each part must be there."
     raise UsageError(
         f"--data expects a file, a folder, a glob or a corpus; found nothing named {name!r}.",
         advice or _known_corpora(catalogue),

@@ -31,6 +31,7 @@ _MARKS = {  # the longer ones first: that of UTF-16 begins that of UTF-32
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+_MARKED = tuple({mark[:1] for mark in _MARKS})
 _UTF8 = ("auto", "utf-8")
 _PLAIN = DataOptions()
 
@@ -71,7 +72,7 @@ def decoded(file: BinaryIO, name: str, encoding: str = "auto") -> Iterator[str]:
     """
     codec = codec_of(encoding)
     block = _beginning(file)
-    if codec == "auto":
+    if codec == "auto" and block[:1] in _MARKED:
         codec = next((found for mark, found in _MARKS.items() if block.startswith(mark)), codec)
     decoder = codecs.getincrementaldecoder("utf-8" if codec in _UTF8 else codec)()
     offset = 0
@@ -117,7 +118,7 @@ _OTHER_ENCODING = (
 
 def _nul_hint(data: bytes) -> str:
     start = data[:1000]
-    if start.count(0) * 3 < len(start) or not any(start):
+    if start.count(0) * 5 < 2 * len(start) or not any(start):
         return _BINARY
     order = "le" if start[1::2].count(0) > start[::2].count(0) else "be"
     return f"If it is UTF-16, say --encoding utf-16-{order}. Else it is a binary file: leave it out of --data."

@@ -22,6 +22,7 @@ from pentad.registry.records import (
     Corpus,
     Evaluator,
     Executor,
+    Format,
     Implementation,
     Observer,
     Reader,
@@ -94,6 +95,12 @@ def engine_executors() -> Sequence[Executor]:
 @hookspec
 def engine_adapters() -> Sequence[Adapter]:
     """Return the ways of changing a trained model so that little of it, or something beside it, is learned."""
+    raise NotImplementedError
+
+
+@hookspec
+def engine_formats() -> Sequence[Format]:
+    """Return the model files of other projects that can be written and read."""
     raise NotImplementedError
 
 

@@ -39,7 +39,11 @@ class Offer(Generic[Record]):
 
         Of some kinds a command uses one at a time, and their flags bear the kind's name; of the others it may use many.
         """
-        return self.kind if self.kind in (*STAGE_SPECS, "executor") else self.name.lstrip(".").replace(".", "-")
+        return (
+            self.kind
+            if self.kind in (*STAGE_SPECS, "executor", "adapter", "format")
+            else self.name.lstrip(".").replace(".", "-")
+        )
 
     @property
     def fingerprint(self) -> str:

@@ -155,6 +155,18 @@ class Adapter(OptionsRecord):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Format(OptionsRecord):
+    """Model files of another project.
+
+    Args:
+        name: what users type: `--format gpt2`; its options are flags `--format.OPTION`.
+        factory: called as `factory(options)`; returns a `pentad.ModelFormat`.
+    """
+
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evaluator(OptionsRecord):
     """A way of judging a model on held-out text.
 

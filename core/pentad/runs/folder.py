@@ -131,9 +131,10 @@ class RunDirectory(Provenance):
 
     def _sweep(self) -> None:
         """Remove halves of files that killed processes left, and the mark of a set-up that was killed at its last step."""
-        for path in self.path.iterdir():
-            if path.name == _SETTING_UP or _is_half(path.name):
-                discard(path)
+        with contextlib.suppress(OSError):
+            for path in self.path.iterdir():
+                if path.name == _SETTING_UP or _is_half(path.name):
+                    discard(path)
 
     @classmethod
     def open(cls, path: Path) -> RunDirectory:
@@ -175,7 +176,8 @@ class RunDirectory(Provenance):
 
     def write_recipe(self, recipe: Recipe) -> None:
         """Replace the recipe."""
-        write_atomically(self.path / "recipe.toml", recipe.to_toml())
+        with self.writing():
+            write_atomically(self.path / "recipe.toml", recipe.to_toml())
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -261,10 +263,18 @@ def refuse_used(path: Path) -> None:
 
     Raises:
         UsageError: there is something else.
+        EngineError: it cannot be found out.
     """
     if not os.path.lexists(path):
         return
-    names = {entry.name for entry in path.iterdir()} if path.is_dir() else {""}
+    try:
+        names = {entry.name for entry in path.iterdir()} if path.is_dir() else {""}
+    except OSError as error:
+        raise EngineError(
+            f"--out expects a folder that can be written; found {path}, which cannot be read: {error.strerror}.",
+            f"{what_to_check(error)}, or choose another folder.",
+            code="not-writable",
+        ) from None
     killed = _SETTING_UP in names and _ENGINE not in names
     if not names or names == {_LOCK} or (killed and all(_of_set_up(name) for name in names)):
         return

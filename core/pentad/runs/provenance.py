@@ -179,10 +179,17 @@ class Provenance:
             EngineError: its files are not those that the run was trained with.
         """
         folder = self.path / "tokenizer"
-        if folder_fingerprint(folder) != self.fact(str, "tokenizer_files"):
-            raise EngineError(f"{folder} is not what the run was trained with.", "Use a copy of the run.", code="run-changed")
         tokenizer: Tokenizer = offer.make(options)
-        tokenizer.load(folder)
+        try:
+            same = folder_fingerprint(folder) == self.fact(str, "tokenizer_files")
+            if same:
+                tokenizer.load(folder)
+        except OSError as error:
+            raise EngineError(
+                f"{folder} cannot be read: {error.strerror}.", "Check its rights and its disk.", code="saved-file-unreadable"
+            ) from error
+        if not same:
+            raise EngineError(f"{folder} is not what the run was trained with.", "Use a copy of the run.", code="run-changed")
         return tokenizer
 
 

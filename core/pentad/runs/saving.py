@@ -130,11 +130,11 @@ def _tidy(run: Path, newest: int, keep: int) -> None:
     """Remove older checkpoints and what killed processes left. One of a later step is damaged, or the run had not gone on
     from an earlier one; it is no reason to remove a whole one.
     """
-    for step in [step for step in list_checkpoints(run) if step <= newest][keep:]:
-        with contextlib.suppress(OSError):  # the next save tries again
+    with contextlib.suppress(OSError, EngineError):  # the next save tries again
+        for step in [step for step in list_checkpoints(run) if step <= newest][keep:]:
             remove_at_once(checkpoint_path(run, step))
-    for left in (run / "checkpoints").glob(f"*{UNFINISHED}"):
-        discard(left)
+        for left in (run / "checkpoints").glob(f"*{UNFINISHED}"):
+            discard(left)
 
 
 def _not_saved(run: Path, place: Path, error: Exception) -> EngineError:

@@ -235,10 +235,11 @@ def write_atomically(path: Path, text: str) -> None:
 
 def _sweep(path: Path) -> None:
     """Remove halves of a file that killed processes left: those that nobody has locked."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.????????{UNFINISHED}"):
-        with contextlib.suppress(OSError, EngineError), open_plain(left, "rb") as file:
-            if _lock(file.fileno(), wait=False):
-                left.unlink()
+    with contextlib.suppress(OSError):
+        for left in path.parent.glob(f".{glob.escape(path.name)}.????????{UNFINISHED}"):
+            with contextlib.suppress(OSError, EngineError), open_plain(left, "rb") as file:
+                if _lock(file.fileno(), wait=False):
+                    left.unlink()
 
 
 def what_to_check(error: OSError) -> str:

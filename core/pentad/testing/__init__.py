@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pentad.testing.beside.corpus import CorpusConformance
     from pentad.testing.beside.evaluator import EvaluatorConformance
     from pentad.testing.beside.executor import ExecutorConformance
+    from pentad.testing.beside.format import FormatConformance
     from pentad.testing.beside.observer import ObserverConformance
     from pentad.testing.beside.reader import ReaderConformance
     from pentad.testing.raising import raises_code
@@ -48,6 +49,7 @@ _LAZY = {
     "ObserverConformance": "beside.observer",
     "AdapterConformance": "beside.adapter",
     "EvaluatorConformance": "beside.evaluator",
+    "FormatConformance": "beside.format",
     "ExecutorConformance": "beside.executor",
     "CorpusConformance": "beside.corpus",
     "ReaderConformance": "beside.reader",
@@ -64,6 +66,7 @@ __all__ = [
     "EvaluatorConformance",
     "ExampleBuilderConformance",
     "ExecutorConformance",
+    "FormatConformance",
     "ModelConformance",
     "NotChecked",
     "ObjectiveConformance",

@@ -89,7 +89,7 @@ class Table(Model):
             raise EngineError(
                 f"{inputs.shape[1]} tokens are more than the model's context of {self.context_length}.",
                 "Read them through the session, which moves the context on.",
-                code="context-too-long",
+                code="sequence-too-long",
             )
         tokens = inputs if self.causal else torch.nn.functional.pad(inputs[:, :-1], (1, 0))
         return Output(torch.nn.functional.one_hot(tokens, self.vocab_size).float(), state)

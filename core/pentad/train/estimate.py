@@ -25,7 +25,7 @@ from pentad.inference.net import CHUNK_LOGITS, ModelNet
 from pentad.system.errors import EngineError
 from pentad.system.machine import peak_memory, resident_bytes
 from pentad.train.memory import refuse_large_batch, state_bytes
-from pentad.train.trainer import Trainer, named_parameters, on_device
+from pentad.train.trainer import Trainer, loss_of, named_parameters, on_device
 
 TRIAL_STEPS = 5
 """Most steps that are timed: a slow one among them does not move their median."""
@@ -123,7 +123,7 @@ def _one_row(trainer: Trainer) -> tuple[float, int]:
     trainer.model.train(trainer.objective.dropout)
     counter = FlopCounterMode(display=False, custom_mapping=_fused())
     with counter, torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss = trainer.objective.loss(trainer.net, batch).total
+        loss = loss_of(trainer.objective, trainer.net, batch).total
         if loss.requires_grad:
             loss.backward()
     trainer.net.pop_auxiliary()

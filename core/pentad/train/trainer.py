@@ -198,7 +198,7 @@ class Trainer:
 
     def _count(self, batch: TensorBatch) -> tuple[float, float, dict[str, float]]:
         with torch.no_grad():
-            loss = self.objective.loss(self.net, batch)
+            loss = loss_of(self.objective, self.net, batch)
             count = float(loss.count)
             if count:
                 self.model.learn_by_counting(batch.inputs, batch.targets, batch.segments)
@@ -257,9 +257,7 @@ class _ObjectiveOfModel(nn.Module):
             nothing = nothing + 0.0 * self.anchor
         if batch is None:
             return (nothing,)
-        found = self.objective.loss(self.net, batch)
-        if not isinstance(found, Loss):
-            raise wrong_return(self.objective, "loss", "a pentad.Loss", found)
+        found = loss_of(self.objective, self.net, batch)
         count = torch.as_tensor(found.count, device=nothing.device).detach()
         auxiliary = self.net.pop_auxiliary()
         total = nothing + found.total + sum(auxiliary.values(), torch.zeros_like(nothing)) * count
@@ -268,6 +266,18 @@ class _ObjectiveOfModel(nn.Module):
         metrics = {**found.metrics, **{name: loss.detach() * count for name, loss in auxiliary.items()}}
         values = [torch.as_tensor(value, dtype=torch.float64, device=nothing.device).detach() for value in metrics.values()]
         return total, found.total.detach(), count, tuple(metrics), values
+
+
+def loss_of(objective: Objective, net: ModelNet, batch: TensorBatch) -> Loss:
+    """Return the loss of a batch.
+
+    Raises:
+        EngineError: the objective returns something else.
+    """
+    found = objective.loss(net, batch)
+    if not isinstance(found, Loss):
+        raise wrong_return(objective, "loss", "a pentad.Loss", found)
+    return found
 
 
 def _batch(builder: ExampleBuilder, method: str, found: object) -> Batch:

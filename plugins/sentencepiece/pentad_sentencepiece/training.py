@@ -10,7 +10,7 @@ from typing import Any
 import sentencepiece
 
 from pentad import END_OF_TEXT, EngineError, OptionsDoNotFit, UsageError, utf8
-from pentad_sentencepiece.cutting import short_parts
+from pentad_sentencepiece.cutting import Thinner, short_parts
 from pentad_sentencepiece.plugin import SentencePieceOptions
 
 # The trainer leaves out each document that holds its own marks; it needs them for spaces, for unknowns and for the end.
@@ -93,12 +93,12 @@ def _noting(texts: Iterator[str], failures: list[BaseException]) -> Iterator[str
 
 
 def _sentences(texts: Iterable[str], most: int) -> Iterator[str]:
-    left = most
+    left, thinner = most, Thinner()
     for text in texts:
         if not text.isascii():
             utf8(text)
-        for part in _RESERVED.split(text[:left]):
-            yield from short_parts(part)
+        for passage in _RESERVED.split(text[:left]):
+            yield from (part for part in short_parts(passage) if thinner.takes(part))
         left -= len(text)
         if left <= 0:
             return

@@ -297,3 +297,20 @@ def test_encoding_in_memory_is_what_the_shard_holds(shard_of, fakes):
     empty = encode_all([], Batched(fakes.ByteLike()))
     assert (empty.ids.tolist(), empty.starts.tolist(), empty.learn, empty.sources) == ([END], [0], None, None)
     assert Vocabulary.of(Batched(fakes.ByteLike()), Chat.special_tokens).id("end_of_turn") == 259
+
+
+def test_what_a_tokenizer_loses_of_the_learned_text_is_counted(shard_of, fakes):
+    class Ascii(Batched):
+        lossless = False
+
+        def encode_batch(self, texts):
+            return [self.inner.encode("".join(filter(str.isascii, text))) for text in texts]
+
+        def token_bytes(self, token):
+            return self.inner.token_bytes(token)
+
+    asked = shard_of([chat("é?", "4é")], Chat(), tokenizer=Ascii(fakes.ByteLike()))
+    assert (asked.n_bytes, asked.lost_bytes) == (3, 2)
+    assert shard_of([chat("é", "4é")], Chat()).lost_bytes == 0  # another text, as the cache goes by text and fingerprint
+    plain = shard_of([chat("é?", "4é")], Plain(), tokenizer=Ascii(fakes.ByteLike()))
+    assert plain.lost_bytes == 4

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pentad import Recipe
+from pentad.config.stages import STAGES
 from pentad.runs.folder import RunDirectory, new_run_path, refuse_used
 from pentad.runs.records import read_lines
 from pentad.testing import raises_code
@@ -120,3 +122,17 @@ def test_the_folder_in_a_hint_is_quoted(tmp_path, monkeypatch):
         RunDirectory(run).append("metrics.jsonl", {})
     for hint in (used.value.hint, full.value.hint):
         assert f"engine resume '{run}'" in hint
+
+
+def test_a_folder_that_cannot_be_listed_or_whose_recipe_cannot_be_written(directory, monkeypatch):
+    def fail(*args, **kwargs):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "listdir", fail)
+    monkeypatch.setattr(os, "scandir", fail)
+    monkeypatch.setattr(os, "open", fail)
+    with raises_code("not-writable") as caught:
+        refuse_used(directory.path)
+    assert caught.value.hint.startswith("Mount the disk for writing")
+    with raises_code("not-writable"):
+        directory.write_recipe(Recipe(data="x.txt", **dict.fromkeys(STAGES, "x")))

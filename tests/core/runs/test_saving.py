@@ -103,3 +103,21 @@ def test_a_removal_that_fails_leaves_the_old_checkpoint_whole_or_none(fakes, tmp
     assert list_checkpoints(tmp_path) == [2] and not newest_checkpoint(tmp_path).problems
     save_checkpoint(tmp_path, at(3), model, None, 1)
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == [checkpoint_path(tmp_path, 3).name]
+
+
+def test_a_folder_that_cannot_be_listed_after_the_save_costs_nothing(fakes, tmp_path, monkeypatch):
+    model = fakes.Tiny()
+    save_checkpoint(tmp_path, at(1), model, None, 1)
+    real = os.scandir
+
+    def fail(folder):
+        if os.fspath(folder).endswith("checkpoints"):
+            raise OSError(errno.EIO, "Input/output error")
+        return real(folder)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", fail)
+        save_checkpoint(tmp_path, at(2), model, None, 1)
+    assert newest_checkpoint(tmp_path).checkpoint.state.step == 2
+    save_checkpoint(tmp_path, at(3), model, None, 1)
+    assert list_checkpoints(tmp_path) == [3]

@@ -219,3 +219,45 @@ def test_damaged_files_are_refused(prose, tmp_path):
 @pytest.mark.parametrize("train_mb", [1, 101])
 def test_it_asks_for_as_much_text_as_the_option_says(train_mb):
     assert BPE(BPEOptions(train_mb=train_mb)).sample_bytes == train_mb * 1_000_000
+
+
+def words_of(text: str) -> list[str]:
+    return sorted(re_words().findall(text))
+
+
+def re_words():
+    import regex
+
+    return regex.compile(pattern(3))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(["a", " ", "  ", "\n", "\n ", "word", "h" * 70, "漢字" * 40, "é,", "/" * 66, "1" * 80]), max_size=14
+    )
+)
+def test_long_runs_are_counted_as_in_their_place(parts):
+    text = "".join(parts)
+    assert sorted(word for chunk in training._chunks([text], 10**6) for word in re_words().findall(chunk)) == words_of(text)
+
+
+def test_text_without_white_space_is_sampled_evenly(monkeypatch):
+    monkeypatch.setattr(training, "RUN_CHARACTERS", 4000)
+    text = "".join(chr(0x4E00 + number % 5000) for number in range(50_000))
+    english = "Some words in English, and a few more.\n" * 50
+    chunks = list(training._chunks([english, text, english], 10**6))
+    kept = [chunk for chunk in chunks if not chunk.isascii()]
+    assert "".join(chunk for chunk in chunks if chunk.isascii()) == english * 2
+    assert 1900 < sum(map(len, kept)) <= 4000 and all(len(chunk) <= training._PART for chunk in kept)
+    places = [text.index(chunk) for chunk in kept]
+    assert chunks == list(training._chunks([english, text, english], 10**6)) and len(set(places)) > 10
+    trained = BPE(BPEOptions(vocab_size=300, min_frequency=1))
+    trained.train([english, text])
+    assert trained.decode(trained.encode(text)) == text
+
+
+def test_texts_with_white_space_are_never_sampled(monkeypatch):
+    monkeypatch.setattr(training, "RUN_CHARACTERS", 0)
+    text = "Words of a usual length, and https://example.org/ too.\n" * 40
+    assert "".join(training._chunks([text], 10**6)) == text

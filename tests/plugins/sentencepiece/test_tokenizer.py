@@ -181,3 +181,17 @@ def test_a_file_that_is_no_model_is_refused(tmp_path, model):
 @pytest.mark.parametrize("train_mb", [1, 101])
 def test_it_asks_for_as_much_text_as_the_option_says(train_mb):
     assert SentencePiece(SentencePieceOptions(train_mb=train_mb)).sample_bytes == train_mb * 1_000_000
+
+
+def test_text_without_white_space_is_thinned_out(monkeypatch):
+    monkeypatch.setattr(cutting, "RUN_CHARACTERS", 4000)
+    text = "".join(chr(0x4E00 + number % 5000) for number in range(60_000))
+    english = "Some words in English, and a few more.\n" * 90
+    parts = list(training._sentences([english, text, english], 10**6))
+    assert "".join(part for part in parts if part.isascii()) == english * 2
+    kept = "".join(part for part in parts if not part.isascii())
+    assert 8000 < len(kept) < 24_000 and kept.startswith(text[:1024])
+    assert parts == list(training._sentences([english, text, english], 10**6))
+    trained = SentencePiece(SentencePieceOptions(vocab_size=5280))
+    trained.train([english, text])
+    assert trained.decode(trained.encode(text)) == text

@@ -110,6 +110,11 @@ class ForgetsTheLast(Right):
         return tasks[:-1]
 
 
+class NeedsATask(Right):
+    def ordered(self, tasks):
+        return [tasks[0], *tasks[1:]]
+
+
 def kit_of(executor):
     record = Executor(name="wrong", summary="", factory=lambda options, jobs: executor(jobs))
     return type("Kit", (ExecutorConformance,), {"implementation": record})()
@@ -120,6 +125,7 @@ def kit_of(executor):
     [
         (HasNoJobs, "says_what_it_has"),
         (ForgetsTheLast, "every_task_is_carried_out"),
+        (NeedsATask, "no_task_is_no_error"),
         (TellsNoFailure, "failures_are_told"),
         (TellsNoFailure, "a_killed_process_costs_no_other"),
         (InThisProcess, "tasks_have_processes_of_their_own"),
@@ -131,7 +137,14 @@ def test_a_wrong_executor_is_caught_by_the_check_meant_for_it(executor, check):
     assert kit_of(executor).run(check).outcome == "failed"
 
 
-def test_a_right_executor_passes():
-    kit = kit_of(Right)
-    failed = {check: result.note for check in kit.checks() if (result := kit.run(check)).outcome != "passed"}
-    assert not failed
+@pytest.mark.parametrize(
+    ("executor", "failed"),
+    [
+        (Right, []),
+        (KillsWhatIsUnderWay, ["tasks_are_stopped_when_nobody_waits"]),
+    ],
+)
+def test_no_other_check_fails(executor, failed):
+    kit = kit_of(executor)
+    found = {check: result.note for check in kit.checks() if (result := kit.run(check)).outcome != "passed"}
+    assert list(found) == failed, found

@@ -234,3 +234,17 @@ def test_options_that_do_not_survive_json_are_caught():
 def test_messages_tell_what_to_change():
     assert "shifted by one" in failures(ShiftedByOne)["targets_are_the_next_token"]
     assert "segments" in failures(LearnsAcrossDocuments)["nothing_crosses_documents"]
+
+
+class KnowsTheTokenizer(Right):
+    def __init__(self, options, *, tokenizer, context_length, vocab_size, end_of_text):
+        super().__init__(options, context_length=context_length, vocab_size=vocab_size, end_of_text=end_of_text)
+        assert (tokenizer.vocab_size, tokenizer.end_of_text) == (vocab_size, end_of_text)
+        assert tokenizer.encode("any text").max() < vocab_size
+
+
+def test_a_factory_gets_what_it_names():
+    record = Implementation(name="named", summary="", factory=KnowsTheTokenizer)
+    assert (
+        type("Kit", (ExampleBuilderConformance,), {"implementation": record})().run("rows_have_their_shape").outcome == "passed"
+    )

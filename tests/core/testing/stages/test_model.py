@@ -434,3 +434,14 @@ def test_coarse_faults_are_caught(model: type[Model], check: str) -> None:
 def test_every_check_catches_something() -> None:
     caught = {check for _, checks in FAULTS for check in checks} | {check for _, check in COARSE}
     assert caught | {"options_survive_json"} == set(ModelConformance.checks())
+
+
+class KnowsTheVocabulary(RunningMean):
+    def __init__(self, options: NoOptions, *, vocabulary: Any, vocab_size: int) -> None:
+        super().__init__(options, vocabulary.size, 16)
+        assert vocab_size == vocabulary.size
+
+
+def test_a_factory_gets_what_it_names() -> None:
+    record = Implementation(name="named", summary="", factory=KnowsTheVocabulary)
+    assert type("Kit", (ModelConformance,), {"implementation": record})().run("shapes").outcome == "passed"
