@@ -100,7 +100,7 @@ def prepare_tokenizer(
 def _fitted(
     resolved: Resolved, catalogue: Catalogue, observer: RunObserver, situation: Situation | None = None
 ) -> tuple[Fitted, Split, str]:
-    """Return the tokenizer with its options, the split, and why these were chosen; by the text alone where no run is planned."""
+    """Return the tokenizer with its options, the split, and why these were chosen; by the text alone without a run."""
     split = open_split(resolved, catalogue, observer)
     offer = resolved.offers["tokenizer"]
     observer.on_preparation(Preparation(what=f"Preparing the tokenizer {offer.name}"))

@@ -43,7 +43,7 @@ class AdviceConformance(Conformance):
     def advise(self) -> Callable[[Any, Situation], Advice | None] | None:
         """Return the function under test, or None where none is offered."""
         named = getattr(self.record(), "advise", "")
-        return resolve(named) if named else None  # type: ignore[no-any-return]
+        return resolve(named) if named else None
 
     def check_advice_fits(self) -> None:
         """What `advise` says are options within their bounds, the same for the same situation, that fit into the memory."""

@@ -39,8 +39,8 @@ class Job:
     """Everything that a run is made of. Only `state`, `run` and `recorder` change.
 
     Where a new run starts from another, `start` is that run, and `initial` are the weights that come from there, before an
-    adapter changed the model. `left_out` names what the adapter froze. `steps` are those that the budget pays for, None where it
-    is a time; `most_steps` are those after which a training by time ends at the latest, or None.
+    adapter changed the model. `left_out` names what the adapter froze. `steps` are those that the budget pays for, None where
+    it is a time; `most_steps` are those after which a training by time ends at the latest, or None.
     """
 
     resolved: Resolved

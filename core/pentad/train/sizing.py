@@ -136,7 +136,7 @@ def _is_long(budget: Budget, tokens_per_step: int) -> bool:
 def noted_rate(machine: Machine, world: World) -> float:
     """Return what `measured_rate` says, or what it said before on this machine where that is about the same.
 
-    A size must not hang on how busy the machine was for a moment: the same command, and each arm of a comparison, gets the same.
+    A size must not hang on how busy the machine was for a moment: the same command, and each arm of a comparison, gets one.
     """
     rate = measured_rate(machine, world)
     place = cache_directory() / "speed" / f"{machine.device.type}-{machine.precision}-{machine.threads}-{world.size}.json"
@@ -160,7 +160,9 @@ def measured_rate(machine: Machine, world: World) -> float:
 
     def matrix(*shape: int) -> torch.Tensor:
         drawn = torch.randn(shape, generator=generator) / width**0.5
-        return drawn.to(machine.device).requires_grad_()
+        drawn = drawn.to(machine.device)
+        drawn.requires_grad_()
+        return drawn
 
     weights = [matrix(width, 4 * width), matrix(4 * width, width), matrix(width, 4 * width), matrix(4 * width, width)]
     head, inputs = matrix(width, 8 * width), matrix(rows, width).detach()
