@@ -16,6 +16,7 @@ from pentad.contracts.model import Model
 from pentad.contracts.observer import Observers, Preparation, RunObserver
 from pentad.contracts.optimizer import NamedParameter, Optimization
 from pentad.contracts.session import Session
+from pentad.contracts.situation import Situation
 from pentad.data.corpus import keep_pipes
 from pentad.data.preparation import Kept, Prepared, prepare
 from pentad.inference.net import ModelNet
@@ -32,7 +33,7 @@ from pentad.system.processes import World, join_world
 from pentad.train.estimate import Estimate, estimate
 from pentad.train.job import Job, session_of
 from pentad.train.memory import free_memory, refuse_large_model, sizes_of
-from pentad.train.sizing import situation_of, with_examples, with_model
+from pentad.train.sizing import corrected, situation_of, with_examples, with_model
 from pentad.train.trainer import Trainer, named_parameters
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ def assemble(
     resolved = with_examples(resolved, situation) if situation else resolved
     prepared = prepare(resolved, catalogue, observer, kept, from_start, situation)
     resolved, sizing = with_model(prepared, situation) if situation else (prepared.resolved, {})
+    if situation and "model" in sizing and start is None:
+        resolved, sizing = _at_its_speed(resolved, sizing, prepared, situation, machine, world, observer)
     training = resolved.recipe.training
     if earlier is None:
         _refuse_large(resolved, prepared, machine)
@@ -137,6 +140,32 @@ def assemble(
         initial=initial,
         left_out=frozen_by(model, adapter),
     )
+
+
+def _at_its_speed(
+    resolved: Resolved,
+    sizing: dict[str, str],
+    prepared: Prepared,
+    situation: Situation,
+    machine: Machine,
+    world: World,
+    observer: RunObserver,
+) -> tuple[Resolved, dict[str, str]]:
+    """Time a step of the chosen size, and choose again where the machine is much faster or slower than was thought.
+
+    A small model on a fast device spends its time elsewhere than in products, so no measurement but its own tells.
+    """
+    if situation.seconds is None:
+        return resolved, sizing
+    _refuse_large(resolved, prepared, machine)
+    model = make_model(resolved, prepared.vocabulary, prepared.builder, machine)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        return resolved, sizing
+    reference = _reference(prepared, model, machine, False)
+    net = ModelNet(model, machine, vocabulary=prepared.vocabulary, reference=reference)
+    cost = _measure(resolved, prepared, net, True, world, observer, lambda of: session_of(of, machine, prepared))
+    found = corrected(situation, cost, machine, world)
+    return with_model(prepared, found) if found else (resolved, sizing)
 
 
 def _reference(prepared: Prepared, model: Model, machine: Machine, started: bool) -> ModelNet | None:

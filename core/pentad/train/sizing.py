@@ -1,8 +1,8 @@
 """Sizes that the user left open, chosen for the text, the budget and the machine, before anything is made.
 
 Core sizes the examples of a step by the arithmetic that the budget buys. Implementations size themselves (`advise`): the
-tokenizer by the text, then the model, then the optimizer. What a second buys is measured by a small training step of products
-and a softmax on the machine itself.
+tokenizer by the text, then the model, then the optimizer. What a second buys is known from the last run on this machine, or
+guessed from a small step of products and a softmax; a timed step of the chosen size corrects it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import dataclasses
 import json
 import statistics
 import time
+from pathlib import Path
 
 import torch
 from torch.nn import functional as F
@@ -26,6 +27,7 @@ from pentad.system.errors import EngineError
 from pentad.system.files import read_json, write_atomically
 from pentad.system.machine import Machine
 from pentad.system.processes import World
+from pentad.train.estimate import Estimate
 from pentad.train.memory import free_memory
 
 MEASURING = 0.2
@@ -33,6 +35,9 @@ MEASURING = 0.2
 
 SAME_SPEED = 2.0
 """A machine is as fast as it was noted to be, unless it is found so many times faster or slower."""
+
+PRODUCTS_SHARE = 0.5
+"""What a whole training reaches of the speed of its products alone: the first guess, which a timed step corrects."""
 
 FEW_TOKENS = 5e6
 """A training on fewer tokens than this is short on every machine, so nothing is measured for it."""
@@ -110,7 +115,7 @@ def situation_of(resolved: Resolved, machine: Machine, world: World) -> Situatio
     budget, training = resolved.recipe.budget(), resolved.recipe.training
     asked = any(getattr(offer.record, "advise", "") and resolved.open[stage] for stage, offer in resolved.offers.items())
     per_step = training.batch_size * training.context_length
-    rate = noted_rate(machine, world) if asked and _is_long(budget, per_step) else 0.0
+    rate = known_rate(machine, world) if asked and _is_long(budget, per_step) else 0.0
     seconds = budget.amount if budget.unit == "seconds" else None
     flops = budget.amount if budget.unit == "flops" else seconds * rate if seconds is not None and rate else None
     return Situation(
@@ -133,23 +138,39 @@ def _is_long(budget: Budget, tokens_per_step: int) -> bool:
     return budget.unit in ("seconds", "epochs") or (budget.unit == "bytes" and budget.amount > FEW_TOKENS)
 
 
-def noted_rate(machine: Machine, world: World) -> float:
-    """Return what `measured_rate` says, or what it said before on this machine where that is about the same.
+def known_rate(machine: Machine, world: World) -> float:
+    """Return the operations per second that an earlier run had on this machine; a measured guess before the first."""
+    noted = _noted(machine, world)
+    return world.mean(noted) if noted else PRODUCTS_SHARE * measured_rate(machine, world)
 
-    A size must not hang on how busy the machine was for a moment: the same command, and each arm of a comparison, gets one.
+
+def corrected(situation: Situation, cost: Estimate, machine: Machine, world: World) -> Situation | None:
+    """Return what is known once a step of the chosen size was timed, or None where the machine is about as fast as was thought.
+
+    What was found is noted. A size must not hang on how busy the machine was for a moment, so a noted speed holds until the
+    machine is found to be `SAME_SPEED` times faster or slower: the same command, and each arm of a comparison, gets the same.
     """
-    rate = measured_rate(machine, world)
-    place = cache_directory() / "speed" / f"{machine.device.type}-{machine.precision}-{machine.threads}-{world.size}.json"
-    noted = 0.0
-    with contextlib.suppress(EngineError, OSError):
-        noted = float(read_json(place).get("flops_per_second", 0.0)) if place.is_file() else 0.0
-    if noted and 1 / SAME_SPEED < rate / noted < SAME_SPEED:
-        return world.mean(noted)
-    if world.is_first:
-        with contextlib.suppress(OSError):  # it is measured again next time
+    if not cost.flops_per_step or situation.seconds is None:
+        return None
+    rate = cost.flops_per_step / max(cost.seconds_per_step, 1e-9)
+    close = 1 / SAME_SPEED < rate / situation.flops_per_second < SAME_SPEED
+    if not (close and _noted(machine, world)) and world.is_first:
+        with contextlib.suppress(OSError):  # it is found out again next time
+            place = _place(machine, world)
             place.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(place, json.dumps({"flops_per_second": rate}) + "\n")
-    return rate
+    return None if close else dataclasses.replace(situation, flops=rate * situation.seconds, flops_per_second=rate)
+
+
+def _noted(machine: Machine, world: World) -> float:
+    place = _place(machine, world)
+    with contextlib.suppress(EngineError, OSError, KeyError, TypeError, ValueError):
+        return max(0.0, float(read_json(place)["flops_per_second"])) if place.is_file() else 0.0
+    return 0.0
+
+
+def _place(machine: Machine, world: World) -> Path:
+    return cache_directory() / "speed" / f"{machine.device.type}-{machine.precision}-{machine.threads}-{world.size}.json"
 
 
 def measured_rate(machine: Machine, world: World) -> float:
@@ -159,10 +180,8 @@ def measured_rate(machine: Machine, world: World) -> float:
     generator = torch.Generator().manual_seed(0)
 
     def matrix(*shape: int) -> torch.Tensor:
-        drawn = torch.randn(shape, generator=generator) / width**0.5
-        drawn = drawn.to(machine.device)
-        drawn.requires_grad_()
-        return drawn
+        drawn: torch.Tensor = torch.randn(shape, generator=generator) / width**0.5
+        return drawn.to(machine.device).requires_grad_()
 
     weights = [matrix(width, 4 * width), matrix(4 * width, width), matrix(width, 4 * width), matrix(4 * width, width)]
     head, inputs = matrix(width, 8 * width), matrix(rows, width).detach()

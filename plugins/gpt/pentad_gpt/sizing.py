@@ -22,7 +22,7 @@ LADDER = (
 )  # fmt: skip
 """Layers and width, from small to large; from 12 x 768 on these are about GPT-2's."""
 
-TOKENS_PER_PARAMETER = 3.0
+TOKENS_PER_PARAMETER = 2.5
 """Training tokens, repeated ones counted each time, that a parameter wants: with fewer a smaller model learns more."""
 
 ENOUGH_PASSES = 8.0
