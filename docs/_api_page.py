@@ -30,6 +30,7 @@ _CHAPTERS: dict[str, tuple[str, ...]] = {
     "Session": ("contracts.session",),
     "Evaluator": ("contracts.evaluator",),
     "Adapter": ("contracts.adapter",),
+    "Sizes": ("contracts.situation",),
     "Format": ("contracts.format",),
     "Corpora, readers and commands": (),
     "Running": ("config.recipe", "pipeline", "runs.saved_run", "runs.exchange", "contracts.observer", "contracts.executor"),

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from pentad.contracts.records import Document, Record, Span, text_of
     from pentad.contracts.sampler import Chain, Sampler, tempered_softmax
     from pentad.contracts.session import Decoder, Limits, Session, TextScore, TokenEvent
+    from pentad.contracts.situation import Advice, Situation
     from pentad.contracts.tokenizer import END_OF_TEXT, TokenIds, Tokenizer, utf8
     from pentad.contracts.vocabulary import SpecialToken, Vocabulary
     from pentad.data.shuffling import draw_below, random_words, shuffled
@@ -116,6 +117,8 @@ _LAZY = {
     "Session": "contracts.session",
     "TextScore": "contracts.session",
     "TokenEvent": "contracts.session",
+    "Advice": "contracts.situation",
+    "Situation": "contracts.situation",
     "SpecialToken": "contracts.vocabulary",
     "Vocabulary": "contracts.vocabulary",
     "ScaleLearningRate": "contracts.observer",
@@ -163,6 +166,7 @@ __all__ = [
     "IGNORED",
     "STAGES",
     "Adapter",
+    "Advice",
     "Attention",
     "Batch",
     "Catalogue",
@@ -212,6 +216,7 @@ __all__ = [
     "ScaleLearningRate",
     "ScheduleOptions",
     "Session",
+    "Situation",
     "Span",
     "SpecialToken",
     "Stage",

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pentad.config.options import parse, to_dict
+from pentad.config.options import changed, parse, to_dict
 from pentad.config.recipe import Choice, Recipe
 from pentad.contracts.observer import Observers, Plan, Preparation, RunObserver, RunResult
 from pentad.data.preparation import Kept
@@ -183,7 +183,8 @@ def _record_changes(run: RunDirectory, job: Job, before: Resolved) -> None:
 def _with_new_end(resolved: Resolved, steps: int | None, budget: str | None) -> Resolved:
     if steps is None and budget is None:
         return resolved
-    training = dataclasses.replace(resolved.recipe.training, steps=steps, budget=budget)
+    # Whoever names a new end wants to get there, however often the text is read on the way.
+    training = changed(resolved.recipe.training, steps=steps, budget=budget, max_epochs=None)
     recipe = resolved.recipe.replace(training=training)
     recipe.budget()
     return dataclasses.replace(resolved, recipe=recipe)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pentad.config.budget import Budget
-    from pentad.config.options import OptionSpec, describe, parse
+    from pentad.config.options import OptionSpec, changed, describe, given, parse
     from pentad.config.recipe import TABLES, read_tables
     from pentad.contracts.executor import EXIT_STOPPED, LOG_FILE
     from pentad.data.pieces import Piece, Pieces
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pentad.inference.net import bits_per_byte, negative_log_likelihood
     from pentad.inference.scoring import score_windows
     from pentad.registry.offers import Offer
-    from pentad.registry.resolving import resolve
+    from pentad.registry.resolving import resolve, written_tables
     from pentad.runs.folder import RunDirectory
     from pentad.runs.records import read_lines
     from pentad.system.errors import Interrupted, RunDone, did_you_mean, one_line
@@ -33,7 +33,9 @@ PLACES = {
     "config.budget": ("Budget",),
     "config.options": (
         "OptionSpec",
+        "changed",
         "describe",
+        "given",
         "parse",
     ),
     "config.recipe": (
@@ -60,7 +62,10 @@ PLACES = {
         "negative_log_likelihood",
     ),
     "registry.offers": ("Offer",),
-    "registry.resolving": ("resolve",),
+    "registry.resolving": (
+        "resolve",
+        "written_tables",
+    ),
     "runs.folder": ("RunDirectory",),
     "runs.records": ("read_lines",),
     "system.errors": (
@@ -102,8 +107,10 @@ __all__ = [
     "Split",
     "available_cores",
     "bits_per_byte",
+    "changed",
     "describe",
     "did_you_mean",
+    "given",
     "locked",
     "make_builder",
     "negative_log_likelihood",
@@ -120,6 +127,7 @@ __all__ = [
     "score_windows",
     "source_digest",
     "write_atomically",
+    "written_tables",
 ]
 
 

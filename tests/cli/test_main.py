@@ -42,7 +42,7 @@ WRONG = {
     "run --config nope.toml": ("file-missing", "Check the path."),
     "run --plugin nope.py": ("file-missing", "Check the path."),
     "run --observe nobody": ("unknown-name", "Installed:"),
-    "run --data nope.txt": ("data-not-found", "python-docs"),
+    "run --data nope.txt": ("data-not-found", "shakespeare"),
     "resume": ("argument-missing", "Usage: engine resume [OPTIONS] RUN"),
     "resume nope": ("not-a-run", "engine run makes one"),
     "generate nope": ("not-a-run", "engine run makes one"),

@@ -63,7 +63,7 @@ def test_a_run_from_an_empty_directory(engine: Cli, tmp_path: Path) -> None:
     assert {"recipe.toml", "engine.json", "tokenizer", "checkpoints", "metrics.jsonl", "samples.jsonl"} <= {
         path.name for path in folder.iterdir()
     }
-    assert "python-docs" in done.err
+    assert "shakespeare" in done.err
     assert "bits per byte" in done.err
     assert "Traceback" not in done.err
 
@@ -263,7 +263,22 @@ def test_print_config_is_a_recipe_that_config_takes(cli: Cli, tmp_path: Path) ->
     assert later["model"]["n_hidden"] == recipe["model"]["n_hidden"]
     assert (later["training"]["steps"], later["training"]["budget"]) == ("none", "9s")
     other = tomllib.loads(cli("run", "--config", "recipe.toml", "--model", "gpt", "--print-config").out)
-    assert other["model"]["n_layer"] == 3
+    assert other["model"] == {"name": "gpt"}, "its sizes are left to the run"
+
+
+def test_sizes_are_chosen_shown_and_kept(cli: Cli, text: Path) -> None:
+    words = ("run", "--data", text, "--budget", "1e9flops", "--tokenizer", "byte", "--precision", "fp32", "--threads", "1")
+    done = cli(*words, "--max-tokens", "1", "--out", "small")
+    assert done.code == 0, done.err
+    assert "layers x" in done.out and "1e9 FLOPs" in done.out
+    chosen = tomllib.loads(Path("small/recipe.toml").read_text())["model"]
+    larger = json.loads(cli(*words[:4], "2e12flops", *words[5:], "--model.n-layer", "1", "--dry-run", "--json").out)
+    assert larger["recipe"]["model"]["n_layer"] == 1
+    assert larger["recipe"]["model"]["n_embd"] > chosen["n_embd"]
+    assert larger["recipe"]["training"]["max_epochs"] is not None, "a small text is not read for ever"
+    assert "layers x" in larger["sizing"]["model"]
+    assert cli("resume", "small", "--steps", "12").code == 0
+    assert tomllib.loads(Path("small/recipe.toml").read_text())["model"] == chosen
 
 
 @pytest.mark.parametrize("flags", ["--steps none", "--steps NONE", "--steps None --budget 150s", "--config none.toml"])

@@ -23,7 +23,7 @@ def test_a_recipe_resolves(path: Path) -> None:
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_the_command_line_takes_it(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(["run", "--config", str(path), "--print-config"]) == 0
-    assert 'sources = ["python-docs"]' in capsys.readouterr().out.replace("[\n    ", "[").replace(",\n]", "]")
+    assert 'sources = ["shakespeare"]' in capsys.readouterr().out.replace("[\n    ", "[").replace(",\n]", "]")
 
 
 def test_gpt2_small_has_its_parameters() -> None:

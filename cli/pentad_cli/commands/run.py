@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pentad.config.recipe import TABLES, Recipe
+from pentad.config.recipe import TABLES, Recipe, to_toml
 from pentad_cli.arguments.command import Folder
 from pentad_cli.arguments.stage_command import TEXTS, Request, StageCommand
 from pentad_cli.terminal.output import say, say_json
@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 
 def _run(config: Path | None, out: Path | None, dry_run: bool, print_config: bool, as_json: bool) -> None:
-    from pentad.registry.resolving import resolve
+    from pentad.registry.resolving import resolve, written_tables
 
     request: Request = click.get_current_context().obj
     recipe = Recipe.from_dict(request.tables, f"--config {config}" if config else "The recipe")
     resolved = resolve(recipe, request.catalogue)
     if print_config:
-        say_json(resolved.recipe.to_dict()) if as_json else say(resolved.recipe.to_toml().rstrip())
+        tables = written_tables(resolved)
+        say_json(tables) if as_json else say(to_toml(tables).rstrip())
         return
     (_plan if dry_run else _train)(recipe, request, out, as_json)
 
@@ -62,8 +63,8 @@ run = StageCommand(
     adapter=True,
     help="""Train a model on text: tokenize, build examples, learn, generate.
 
-    Without options it trains on the built-in corpus. What flags leave open, --config says; what that leaves open, the
-    defaults do.
+    Without options it trains on Shakespeare's plays. What flags leave open, --config says; what that leaves open, the
+    defaults do. The sizes of the vocabulary and the model are chosen for the text, the budget and the machine, unless given.
 
     \b
       engine run my.txt --budget 5m        the same as --data my.txt
@@ -86,7 +87,12 @@ run = StageCommand(
             help="Folder to save the run to; a new one in runs/ unless given.",
         ),
         click.Option(["--dry-run"], is_flag=True, help="Show the plan and what it costs, and stop there."),
-        click.Option(["--print-config"], is_flag=True, help="Print the whole recipe as TOML, and stop there."),
+        click.Option(
+            ["--print-config"],
+            is_flag=True,
+            help="Print the recipe as TOML, without the sizes that the run would choose, and stop there; --dry-run --json and "
+            "a run's recipe.toml have them.",
+        ),
         *train_options(),
     ],
 )

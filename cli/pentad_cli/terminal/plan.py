@@ -17,8 +17,8 @@ def plan_lines(plan: Plan, stream: TextIO = sys.stdout) -> list[str]:
         ("text", _text(plan)),
         ("tokenizer", _tokenizer(plan)),
         ("examples", _examples(plan)),
-        ("model", _model(plan)),
-        ("optimizer", plan.recipe.choice("optimizer").name),
+        ("model", _model(plan) + _reason(plan, "model")),
+        ("optimizer", plan.recipe.choice("optimizer").name + _reason(plan, "optimizer")),
         ("training", _training(plan)),
         ("computing", _computing(plan)),
     ]
@@ -78,6 +78,11 @@ def _model(plan: Plan) -> str:
     )
 
 
+def _reason(plan: Plan, stage: str) -> str:
+    """Return why a stage has its sizes; where the tokenizer has its own is plain to see."""
+    return f"; {plan.sizing[stage]}" if plan.sizing.get(stage) else ""
+
+
 def _training(plan: Plan) -> str:
     by_clock = plan.recipe.budget().unit == "seconds"
     about = "about " if by_clock else ""
@@ -85,8 +90,14 @@ def _training(plan: Plan) -> str:
     if plan.resumed_step:
         text = f"resumed at step {count(plan.resumed_step)} of {text}"
     if plan.seconds is not None:
-        text += f", {'' if by_clock else 'about '}{duration(plan.seconds)}"
-    return text
+        text += f", {'' if by_clock and not _ends_early(plan) else 'about '}{duration(plan.seconds)}"
+    return text + (f"; more passes than {plan.recipe.training.max_epochs:g} would not help" if _ends_early(plan) else "")
+
+
+def _ends_early(plan: Plan) -> bool:
+    """Say whether the training ends before its budget, since it has read the text often enough."""
+    most = plan.recipe.training.max_epochs
+    return most is not None and plan.epochs >= 0.99 * most
 
 
 def _passes(epochs: float) -> str:

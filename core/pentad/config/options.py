@@ -327,6 +327,13 @@ def given(options: Any) -> frozenset[str]:
     return frozenset(field.name for field in dataclasses.fields(options) if getattr(options, field.name) != field.default)
 
 
+def changed(options: Options, **changes: Any) -> Options:
+    """Return a copy with some options changed, which counts them as given and leaves open what was open."""
+    copied = dataclasses.replace(options, **changes)  # type: ignore[type-var]
+    object.__setattr__(copied, _GIVEN, given(options) | frozenset(changes))
+    return copied
+
+
 def to_dict(options: Any) -> dict[str, Any]:
     """Return an options object as plain names and values, in the order of its fields."""
     return {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}

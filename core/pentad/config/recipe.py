@@ -55,6 +55,9 @@ class TrainingOptions:
     batch_size: int = option(8, "Examples per step, over all micro-batches and processes.", ge=1, le=1_000_000)
     context_length: int = option(128, "Tokens per example.", ge=1)
     gradient_accumulation: int = option(1, "Micro-batches per step; more need less memory.", ge=1)
+    max_epochs: float | None = option(
+        None, "Most passes over the text, where the budget would buy more; none means no limit.", gt=0
+    )
     grad_clip: float = option(1.0, "Clip the gradient norm to this; 0 disables.", ge=0)
 
 
@@ -302,14 +305,19 @@ class Recipe(_Tables):
         return cls(**arguments)
 
     def to_toml(self) -> str:
-        """Return the recipe as the text of a TOML file that `read_tables` reads. TOML has no null, so None is "none"."""
-        tables = {
-            name: _nested({key: "none" if value is None else value for key, value in table.items()})
-            for name, table in self.to_dict().items()
-        }
-        import tomli_w  # commands that only read recipes start faster without it
+        """Return the recipe as the text of a TOML file that `read_tables` reads."""
+        return to_toml(self.to_dict())
 
-        return tomli_w.dumps(tables)
+
+def to_toml(tables: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the tables of a recipe as TOML, which has no null, so that None is "none"."""
+    named = {
+        name: _nested({key: "none" if value is None else value for key, value in table.items()})
+        for name, table in tables.items()
+    }
+    import tomli_w  # commands that only read recipes start faster without it
+
+    return tomli_w.dumps(named)
 
 
 def flat(table: Mapping[str, Any]) -> dict[str, Any]:

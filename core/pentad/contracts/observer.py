@@ -80,6 +80,7 @@ class Plan:
         resumed_step: the step that a resumed run goes on from; 0 for a new one.
         warnings: what the user should know before the run starts.
         start: the run that it starts from, or None.
+        sizing: stage, or `training`, to why it has the sizes that the user left open, in a few words.
     """
 
     folder: Path | None
@@ -103,6 +104,7 @@ class Plan:
     resumed_step: int = 0
     warnings: Sequence[str] = field(default=())
     start: StartedFrom | None = None
+    sizing: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float | None:

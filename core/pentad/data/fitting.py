@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pentad.config.options import describe, parse, to_dict
-from pentad.config.recipe import Choice
+from pentad.config.options import changed, describe, parse, to_dict
 from pentad.contracts.tokenizer import Tokenizer
 from pentad.data.shards import trained_tokenizer
 from pentad.data.split import Split
@@ -71,15 +70,6 @@ def fitted_tokenizer(offer: Offer[Any], options: Any, left_open: Collection[str]
     return Fitted(tokenizer=tokenizer, folder=folder, fingerprint=fingerprint, options=options, notes=notes)
 
 
-def with_options(resolved: Resolved, stage: str, options: Any) -> Resolved:
-    """Return the choices with other options of a stage."""
-    if options == resolved.options[stage]:
-        return resolved
-    choice = Choice(resolved.recipe.choice(stage).name, **to_dict(options))
-    recipe = resolved.recipe.replace(**{stage: choice})
-    return replace(resolved, recipe=recipe, options={**resolved.options, stage: options})
-
-
 def with_shorter_context(resolved: Resolved, has_examples: Callable[[Resolved], bool]) -> Resolved | None:
     """Return the choices with half the context, a quarter of it and so on, until the text gives an example; None if never.
 
@@ -92,7 +82,7 @@ def with_shorter_context(resolved: Resolved, has_examples: Callable[[Resolved], 
     length = resolved.recipe.training.context_length
     while length > 1:
         length //= 2
-        training = replace(resolved.recipe.training, context_length=length)
+        training = changed(resolved.recipe.training, context_length=length)
         shorter = replace(resolved, recipe=resolved.recipe.replace(training=training))
         if has_examples(shorter):
             return shorter

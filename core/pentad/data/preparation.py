@@ -8,15 +8,16 @@ from pathlib import Path
 from pentad.config.recipe import DataOptions
 from pentad.contracts.builder import ExampleBuilder
 from pentad.contracts.observer import Preparation, RunObserver
+from pentad.contracts.situation import Situation
 from pentad.contracts.tokenizer import Tokenizer
 from pentad.contracts.vocabulary import Vocabulary
 from pentad.data.corpus import open_corpus
-from pentad.data.fitting import Fitted, fitted_tokenizer, with_options, with_shorter_context
+from pentad.data.fitting import Fitted, fitted_tokenizer, with_shorter_context
 from pentad.data.rendering import Rendering
 from pentad.data.shards import TokenShard, tokenize_split
 from pentad.data.split import Part, Split, split_corpus
 from pentad.registry.catalogue import Catalogue
-from pentad.registry.resolving import Resolved
+from pentad.registry.resolving import Resolved, advised, with_options
 from pentad.system.cache import cache_directory
 from pentad.system.errors import EngineError, UsageError
 
@@ -36,6 +37,7 @@ class Prepared:
         vocabulary: every id that the model must know.
         train: the training part as ids.
         held_out: the held-out part as ids, or None when nothing is held out.
+        reason: why the tokenizer has the size that it has; empty where nobody chose it.
     """
 
     resolved: Resolved
@@ -48,6 +50,7 @@ class Prepared:
     vocabulary: Vocabulary
     train: TokenShard
     held_out: TokenShard | None
+    reason: str = ""
 
     @property
     def vocab_size(self) -> int:
@@ -90,16 +93,22 @@ def prepare_tokenizer(
     Raises:
         UsageError: the text cannot give the vocabulary that the options ask for.
     """
-    fitted, split = _fitted(resolved, catalogue, observer or RunObserver())
+    fitted, split, _ = _fitted(resolved, catalogue, observer or RunObserver())
     return fitted.tokenizer, fitted.folder, fitted.fingerprint, split
 
 
-def _fitted(resolved: Resolved, catalogue: Catalogue, observer: RunObserver) -> tuple[Fitted, Split]:
+def _fitted(
+    resolved: Resolved, catalogue: Catalogue, observer: RunObserver, situation: Situation | None = None
+) -> tuple[Fitted, Split, str]:
+    """Return the tokenizer with its options, the split, and why these were chosen; by the text alone without a run."""
     split = open_split(resolved, catalogue, observer)
     offer = resolved.offers["tokenizer"]
     observer.on_preparation(Preparation(what=f"Preparing the tokenizer {offer.name}"))
+    known = replace(situation or Situation(train_bytes=0), train_bytes=split.train.n_bytes)
+    resolved, advice = advised(resolved, "tokenizer", known)
     left_open = resolved.open.get("tokenizer", ())
-    return fitted_tokenizer(offer, resolved.options["tokenizer"], left_open, split, cache_directory()), split
+    fitted = fitted_tokenizer(offer, resolved.options["tokenizer"], left_open, split, cache_directory())
+    return fitted, split, advice.reason
 
 
 def make_builder(resolved: Resolved, tokenizer: Tokenizer, catalogue: Catalogue | None = None) -> ExampleBuilder:
@@ -151,6 +160,7 @@ def prepare(
     observer: RunObserver | None = None,
     kept: Kept | None = None,
     tokenizer_of: StartTokenizer | None = None,
+    situation: Situation | None = None,
 ) -> Prepared:
     """Do all that comes before the model.
 
@@ -159,13 +169,14 @@ def prepare(
         observer: told how far it is.
         kept: of a run that goes on; None to train the tokenizer, or take it from the cache.
         tokenizer_of: of a run that a new one starts from, used in place of a trained one; the text may be another.
+        situation: budget and machine, for what the user left open; None where nothing is to be sized by them.
 
     Raises:
         UsageError: the text is too short for one example of the context length, or any of the errors of the parts.
         EngineError: the text is not what it was.
     """
     observer = observer or RunObserver()
-    fitted, split = _tokenizer(resolved, catalogue, observer, kept, tokenizer_of)
+    fitted, split, reason = _tokenizer(resolved, catalogue, observer, kept, tokenizer_of, situation)
     notes = [*split.notes, *fitted.notes]
     resolved = with_options(resolved, "tokenizer", fitted.options)
 
@@ -204,6 +215,7 @@ def prepare(
         vocabulary=Vocabulary.of(fitted.tokenizer, builder.special_tokens),
         train=train,
         held_out=held_out,
+        reason=reason,
     )
 
 
@@ -220,15 +232,16 @@ def _tokenizer(
     observer: RunObserver,
     kept: Kept | None,
     start: StartTokenizer | None,
-) -> tuple[Fitted, Split]:
+    situation: Situation | None,
+) -> tuple[Fitted, Split, str]:
     if kept is None and start is None:
-        return _fitted(resolved, catalogue, observer)
+        return _fitted(resolved, catalogue, observer, situation)
     split = open_split(resolved, catalogue, observer)
     options = resolved.options["tokenizer"]
     if kept is None:
         assert start is not None
         made = Fitted(tokenizer=start.tokenizer, folder=start.folder, fingerprint=start.fingerprint, options=options)
-        return made, split
+        return made, split, ""
     if split.fingerprint != kept.data_fingerprint:
         raise EngineError(
             "The text must be what it was when the run was started; it has changed.",
@@ -238,4 +251,4 @@ def _tokenizer(
     made = Fitted(
         tokenizer=kept.tokenizer, folder=kept.tokenizer_folder, fingerprint=kept.tokenizer_fingerprint, options=options
     )
-    return made, split
+    return made, split, ""

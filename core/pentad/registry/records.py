@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pentad.config.options import NoOptions
+from pentad.contracts.situation import Advice, Situation
 
 HOOK_API_VERSION = 2
 """One number for all hooks and contracts. A plugin module may say `pentad_api = 2`; one that asks for more is not loaded."""
@@ -58,11 +59,15 @@ class Implementation(OptionsRecord):
             and values, and returns options of this version with which the factory makes what reads the older state. The run
             keeps what it says, so the function is called each time the run is opened. Parameters that were renamed are
             `Model.upgrade_state`'s; files of a tokenizer are its `load`'s.
+        advise: `module:function` (or a callable) that sizes what the user left open. It is called as
+            `advise(options, situation)` with the options object and a `pentad.Situation`, and returns a `pentad.Advice`, or
+            None for no opinion. Tokenizers, models and optimizers are asked.
         factory: called as its stage's contract says: `factory(options, …)`.
     """
 
     name: str
     upgrade: str | Callable[[dict[str, Any], str], dict[str, Any]] = ""
+    advise: str | Callable[[Any, Situation], Advice | None] = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from pentad.contracts.model import Model
 from pentad.contracts.observer import Observers, Preparation, RunObserver
 from pentad.contracts.optimizer import NamedParameter, Optimization
 from pentad.contracts.session import Session
+from pentad.contracts.situation import Situation
 from pentad.data.corpus import keep_pipes
 from pentad.data.preparation import Kept, Prepared, prepare
 from pentad.inference.net import ModelNet
@@ -31,6 +33,7 @@ from pentad.system.processes import World, join_world
 from pentad.train.estimate import Estimate, estimate
 from pentad.train.job import Job, session_of
 from pentad.train.memory import free_memory, refuse_large_model, sizes_of
+from pentad.train.sizing import corrected, situation_of, with_examples, with_model
 from pentad.train.trainer import Trainer, named_parameters
 
 if TYPE_CHECKING:
@@ -78,8 +81,14 @@ def assemble(
     world = join_world(machine.device)
     observer = observer if world.is_first else Observers(())
     kept, from_start = earlier.kept if earlier else None, start.tokenizer if start else None
-    prepared = prepare(_with_pipes_kept(resolved), catalogue, observer, kept, from_start)
-    resolved, training = prepared.resolved, prepared.resolved.recipe.training
+    resolved = _with_pipes_kept(resolved)
+    situation = None if earlier else situation_of(resolved, machine, world)
+    resolved = with_examples(resolved, situation) if situation else resolved
+    prepared = prepare(resolved, catalogue, observer, kept, from_start, situation)
+    resolved, sizing = with_model(prepared, situation) if situation else (prepared.resolved, {})
+    if situation and "model" in sizing and start is None:
+        resolved, sizing = _at_its_speed(resolved, sizing, prepared, situation, machine, world, observer)
+    training = resolved.recipe.training
     if earlier is None:
         _refuse_large(resolved, prepared, machine)
     model = make_model(resolved, prepared.vocabulary, prepared.builder, machine)
@@ -100,8 +109,9 @@ def assemble(
         return session_of(of, machine, prepared)
 
     cost = earlier.cost if earlier else _measure(resolved, prepared, net, learns, world, observer, session)
-    steps = _steps(resolved, prepared, cost)
+    steps, most_steps = _steps(resolved, prepared, cost)
     seconds = resolved.recipe.budget().amount if steps is None else steps * cost.seconds_per_step
+    seconds = min(seconds, most_steps * cost.seconds_per_step) if most_steps else seconds
     compiled = earlier.compiled if earlier else learns and _compiles(wanted.compile, machine, seconds)
     optimization = make_optimization(resolved, named_parameters(model)) if learns else None
     if compiled:
@@ -122,12 +132,40 @@ def assemble(
         cost=cost,
         compiled=compiled,
         steps=steps,
+        most_steps=most_steps,
+        sizing=sizing,
         state=TrainingState(step=0, seconds=0.0, tokens=0, steps=steps, tokenizer=prepared.tokenizer_fingerprint),
         observer=observer,
         start=start,
         initial=initial,
         left_out=frozen_by(model, adapter),
     )
+
+
+def _at_its_speed(
+    resolved: Resolved,
+    sizing: dict[str, str],
+    prepared: Prepared,
+    situation: Situation,
+    machine: Machine,
+    world: World,
+    observer: RunObserver,
+) -> tuple[Resolved, dict[str, str]]:
+    """Time a step of the chosen size, and choose again where the machine is much faster or slower than was thought.
+
+    A small model on a fast device spends its time elsewhere than in products, so no measurement but its own tells.
+    """
+    if situation.seconds is None:
+        return resolved, sizing
+    _refuse_large(resolved, prepared, machine)
+    model = make_model(resolved, prepared.vocabulary, prepared.builder, machine)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        return resolved, sizing
+    reference = _reference(prepared, model, machine, False)
+    net = ModelNet(model, machine, vocabulary=prepared.vocabulary, reference=reference)
+    cost = _measure(resolved, prepared, net, True, world, observer, lambda of: session_of(of, machine, prepared))
+    found = corrected(situation, cost, machine, world)
+    return with_model(prepared, found) if found else (resolved, sizing)
 
 
 def _reference(prepared: Prepared, model: Model, machine: Machine, started: bool) -> ModelNet | None:
@@ -208,7 +246,8 @@ def _measure(
     )
 
 
-def _steps(resolved: Resolved, prepared: Prepared, cost: Estimate) -> int | None:
+def _steps(resolved: Resolved, prepared: Prepared, cost: Estimate) -> tuple[int | None, int | None]:
+    """Return the steps that the budget pays for, None for time; and those that it may have at the most, None for no limit."""
     training = resolved.recipe.training
     per_step = training.batch_size * training.context_length * prepared.train.n_bytes / prepared.train.n_tokens
     budget = resolved.recipe.budget()
@@ -219,7 +258,9 @@ def _steps(resolved: Resolved, prepared: Prepared, cost: Estimate) -> int | None
             code="arithmetic-unknown",
         )
     per_epoch = prepared.builder.count(prepared.train.tokens) / training.batch_size
-    return budget.steps(flops_per_step=cost.flops_per_step, bytes_per_step=per_step, steps_per_epoch=per_epoch)
+    most = math.ceil(training.max_epochs * per_epoch) if training.max_epochs else None
+    paid = budget.steps(flops_per_step=cost.flops_per_step, bytes_per_step=per_step, steps_per_epoch=per_epoch)
+    return (min(paid, most) if paid and most else paid), most
 
 
 def _compiles(wish: str, machine: Machine, seconds: float) -> bool:

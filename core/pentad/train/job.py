@@ -39,7 +39,8 @@ class Job:
     """Everything that a run is made of. Only `state`, `run` and `recorder` change.
 
     Where a new run starts from another, `start` is that run, and `initial` are the weights that come from there, before an
-    adapter changed the model. `left_out` names what the adapter froze.
+    adapter changed the model. `left_out` names what the adapter froze. `steps` are those that the budget pays for, None where
+    it is a time; `most_steps` are those after which a training by time ends at the latest, or None.
     """
 
     resolved: Resolved
@@ -55,8 +56,10 @@ class Job:
     cost: Estimate
     compiled: bool
     steps: int | None
+    most_steps: int | None
     state: TrainingState
     observer: Observers
+    sizing: Mapping[str, str] = dataclasses.field(default_factory=dict)
     start: Start | None = None
     initial: Mapping[str, Tensor] | None = None
     left_out: Set[str] = frozenset()
@@ -121,12 +124,14 @@ class Job:
             return 1.0
         if self.steps is not None:
             return min(1.0, (self.state.step + ahead) / self.steps)
-        return min(1.0, (self.state.seconds + ahead * self.pace) / self.seconds_allowed)
+        share = (self.state.seconds + ahead * self.pace) / self.seconds_allowed
+        return min(1.0, max(share, (self.state.step + ahead) / self.most_steps if self.most_steps else 0.0))
 
     def remaining(self) -> float:
         """Return the estimated seconds of training left."""
         if self.steps is None:
-            return max(0.0, self.seconds_allowed - self.state.seconds)
+            left = max(0.0, self.seconds_allowed - self.state.seconds)
+            return min(left, self.pace * (self.most_steps - self.state.step)) if self.most_steps else left
         return self.pace * (self.steps - self.state.step)
 
 
@@ -155,6 +160,7 @@ def facts_of(job: Job) -> dict[str, Any]:
         "processes": job.world.size,
         "compiled": job.compiled,
         "estimate": dataclasses.asdict(job.cost),
+        **({"sizing": dict(job.sizing)} if job.sizing else {}),
     }
 
 
@@ -165,6 +171,7 @@ def plan_of(job: Job, folder: Path | None) -> Plan:
     for named in named_parameters(job.model):
         parameters[named.role] = parameters.get(named.role, 0) + named.parameter.numel()
     steps = job.steps or max(1, round(job.seconds_allowed / max(job.cost.seconds_per_step, 1e-9)))
+    steps = min(steps, job.most_steps or steps)
     epochs = steps * training.batch_size / prepared.builder.count(prepared.train.tokens)
     return Plan(
         folder=folder,
@@ -188,6 +195,7 @@ def plan_of(job: Job, folder: Path | None) -> Plan:
         resumed_step=job.state.step,
         warnings=_warnings(job, epochs),
         start=job.start.described(job.resolved.recipe, prepared.vocabulary) if job.start else None,
+        sizing=job.sizing,
     )
 
 

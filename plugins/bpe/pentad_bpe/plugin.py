@@ -28,5 +28,6 @@ def engine_tokenizers() -> Sequence[Implementation]:
             summary="Byte-pair encoding trained on your text; encodes fast, through tiktoken.",
             factory="pentad_bpe.tokenizer:BPE",
             options=BPEOptions,
+            advise="pentad_bpe.sizing:advise",
         )
     ]

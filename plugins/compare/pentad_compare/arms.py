@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pentad import STAGES, Catalogue, Choice, Recipe, UsageError
-from pentad.tools import TABLES, OptionSpec, describe, did_you_mean, resolve
+from pentad.tools import TABLES, OptionSpec, describe, did_you_mean, resolve, written_tables
 from pentad_cli.tools import Tables, lay_over
 
 TRAINED: tuple[str, ...] = tuple(stage for stage in STAGES if stage != "sampler")
@@ -39,7 +39,8 @@ class Arm:
     Args:
         label: what tells it from the others.
         settings: `model` or `model.n_layer` to the value, for what varies.
-        recipe: every choice, resolved; its seed, data and budget are the comparison's.
+        recipe: every choice, without the sizes that were left open, which each arm chooses for itself under the same budget;
+            its seed, data and budget are the comparison's.
         samplers: whose texts are compared; the first is the recipe's.
     """
 
@@ -99,7 +100,7 @@ def product(tables: Tables, names: Mapping[str, Sequence[str]], axes: Sequence[A
                 layer.setdefault(setting.axis.table, {})[setting.axis.name] = setting.value
             below = lay_over(chosen, layer, catalogue)
             samplers = _samplers(below, names["sampler"], axes, catalogue)
-            recipe = resolve(_with_sampler(below, samplers[0].choice), catalogue).recipe
+            recipe = checked(_with_sampler(below, samplers[0].choice), catalogue)
             varied = {stage: name for stage, name in stage_names.items() if len(names[stage]) > 1}
             varied |= {setting.axis.key: setting.text for setting in settings if len(setting.axis.values) > 1}
             arms.append(Arm(label=_label(varied, recipe), settings=varied, recipe=recipe, samplers=samplers))
@@ -112,8 +113,17 @@ def arm_of(label: str, tables: Tables, samplers: Sequence[NamedSampler], catalog
     Raises:
         UsageError: the recipe is wrong.
     """
-    recipe = resolve(_with_sampler(tables, samplers[0].choice), catalogue).recipe
+    recipe = checked(_with_sampler(tables, samplers[0].choice), catalogue)
     return Arm(label=label, settings={"recipe": label}, recipe=recipe, samplers=samplers)
+
+
+def checked(recipe: Recipe, catalogue: Catalogue) -> Recipe:
+    """Return a recipe with every option spelled out but the sizes that were left open.
+
+    Raises:
+        UsageError: as for `resolve`.
+    """
+    return Recipe.from_dict(written_tables(resolve(recipe, catalogue)))
 
 
 def _with_sampler(tables: Tables, choice: Choice) -> Recipe:

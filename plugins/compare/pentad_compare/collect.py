@@ -15,8 +15,8 @@ from pentad.tools import RunDirectory, read_json, read_lines
 from pentad_compare.arms import Arm
 from pentad_compare.measures.figures import SamplerFigures, Text, TextFigures
 from pentad_compare.records import ArmResult, Candidate, Metric, Point, SeedResult, from_dict
-from pentad_compare.study import Study
-from pentad_compare.work import OUTCOME, PLAN, TEXTS, is_complete
+from pentad_compare.study import PLAN, Study
+from pentad_compare.work import OUTCOME, TEXTS, is_complete
 
 PLANNED = (
     "parameters", "vocab_size", "train_bytes", "train_tokens", "steps", "seconds_per_step", "flops_per_step", "memory_bytes",
@@ -138,7 +138,7 @@ def arm_result(study: Study, arm: Arm, seeds: Sequence[SeedResult], failure: str
     return ArmResult(
         label=arm.label,
         settings=arm.settings,
-        recipe={name: _without_none(table) for name, table in arm.recipe.to_dict().items()},
+        recipe={name: _without_none(table) for name, table in study.sized(arm).to_dict().items()},
         reproduce=_reproduce(study, done[0]) if done else "",
         failure=failure,
         parameters=plan.get("parameters", {}),

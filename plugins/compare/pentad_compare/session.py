@@ -21,7 +21,7 @@ from pentad_compare.records import ArmResult, Candidate, Comparison
 from pentad_compare.request import CompareArgs
 from pentad_compare.running import Progress, Runner
 from pentad_compare.study import Study, null_tests
-from pentad_compare.summary import machine_of, save, summarize
+from pentad_compare.summary import machine_of, save, sizes_chosen, summarize
 from pentad_compare.terminal.screen import Screen, plan_json
 from pentad_compare.tuning import Tuning, tune
 
@@ -47,7 +47,7 @@ def run_comparison(args: CompareArgs) -> None:
             screen.on_note(note)
         runner.plan(study)
         screen.plan(study, executor.concurrency, tries)
-        for note in missed_by_plans(study):
+        for note in (*sizes_chosen(study), *missed_by_plans(study)):
             screen.on_note(note)
         if args.dry_run:
             _end_dry_run(args, screen, "This was a dry run: nothing was trained.", plan_json(study, screen.progress))
@@ -62,6 +62,7 @@ def _train(study: Study, tuning: Tuning | None, runner: Runner) -> Comparison:
     candidates: Mapping[str, Sequence[Candidate]] = {}
     if tuning is not None:
         study, candidates = tune(study, tuning, runner)
+        runner.plan(study)  # of the tuned arms: all seeds of one get the same sizes
     runner.train(study)
     if study.prompts:
         runner.write_texts(study)

@@ -25,8 +25,22 @@ from typing import Any
 
 import pentad
 from pentad import Catalogue, Recipe, Task
-from pentad.tools import TABLES, Split, available_cores, describe, source_digest
+from pentad.tools import (
+    TABLES,
+    Split,
+    available_cores,
+    changed,
+    describe,
+    given,
+    read_json,
+    resolve,
+    source_digest,
+    written_tables,
+)
 from pentad_compare.arms import TRAINED, Arm
+
+PLAN = "plan.json"
+"""What a plan's task writes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +98,9 @@ class Study:
     def key(self, recipe: Recipe, index: int = 0) -> str:
         """Return a digest of all that decides an arm's results; `index` counts arms of the same recipe."""
         tables = {table: _deciding(getattr(recipe, table)) for table in TABLES}
-        del tables["training"]["seed"]  # it has a folder of its own
+        # What is left open is sized for each arm; the seed has a folder of its own.
+        fixed = given(recipe.training) - {"seed"}
+        tables["training"] = {name: value for name, value in tables["training"].items() if name in fixed}
         del tables["machine"]["threads"]  # the executor's share of the cores; it counts where time is the budget, see below
         decides: dict[str, Any] = {stage: self._stage(stage, recipe) for stage in TRAINED}
         decides |= {**tables, "text": self.split.fingerprint, "index": index}
@@ -109,8 +125,17 @@ class Study:
 
     def argument(self, recipe: Recipe, **more: Any) -> dict[str, Any]:
         """Return what every task needs: the recipe and how to resolve it, in plain values."""
-        tables = recipe.to_dict()
+        tables = written_tables(resolve(recipe, self.catalogue))
         return {"recipe": tables, "plugins": [str(path) for path in self.plugins], "cwd": os.getcwd(), **more}
+
+    def sized(self, arm: Arm) -> Recipe:
+        """Return an arm's recipe with the sizes of its plan, so that every seed has the same; without a plan as it is."""
+        path = self.arm_folder(arm) / "plan" / PLAN
+        sizes = read_json(path).get("recipe") if path.is_file() else None
+        if not isinstance(sizes, dict):
+            return arm.recipe
+        tables = {name: {**sizes.get(name, {}), **table} for name, table in self.argument(arm.recipe)["recipe"].items()}
+        return Recipe.from_dict(tables)
 
     def plan_task(self, arm: Arm) -> Task:
         """Return the task that estimates the cost of an arm's run."""
@@ -119,7 +144,7 @@ class Study:
 
     def train_task(self, arm: Arm, seed: int) -> Task:
         """Return the task that trains one run."""
-        recipe = run_recipe(arm.recipe, seed, self.threads)
+        recipe = run_recipe(self.sized(arm), seed, self.threads)
         argument = self.argument(recipe, text=self.split.fingerprint)
         return self._task(f"{arm.label}, seed {seed}", "train", argument, self.seed_folder(arm, seed))
 
@@ -157,7 +182,7 @@ class Study:
 def run_recipe(recipe: Recipe, seed: int, threads: int | None) -> Recipe:
     """Return an arm's recipe for one run."""
     return recipe.replace(
-        training=dataclasses.replace(recipe.training, seed=seed),
+        training=changed(recipe.training, seed=seed),
         machine=dataclasses.replace(recipe.machine, threads=recipe.machine.threads or threads),
         generation=dataclasses.replace(recipe.generation, sample_every=0.0),  # the comparison samples texts by itself
     )

@@ -75,6 +75,7 @@ def machine_of(arms: Sequence[ArmResult]) -> str:
 def _notes(study: Study, arms: Sequence[ArmResult]) -> Iterator[str]:
     """Yield what a reader must know to judge the figures."""
     yield from null_tests(study.arms)
+    yield from sizes_chosen(study)
     if len(study.seeds) == 1:
         yield "One seed: chance cannot be told from a difference. Use --seeds 3 or more."
     baseline = next(arm for arm in arms if arm.label == study.baseline)
@@ -91,6 +92,14 @@ def _notes(study: Study, arms: Sequence[ArmResult]) -> Iterator[str]:
     ways = {(seed.device, seed.precision, seed.threads) for arm in arms for seed in arm.done}
     if len(ways) > 1:
         yield "The runs were computed in different ways (see the table), so times and memory do not compare."
+
+
+def sizes_chosen(study: Study) -> Iterator[str]:
+    """Say of each arm to what it sized itself, where that was left open."""
+    for arm in study.arms:
+        reason = (collect.plan_of(study, arm) or {}).get("sizing", {}).get("model")
+        if reason:
+            yield f"{arm.label} was sized to {reason}."
 
 
 def save(comparison: Comparison, folder: Path, figures: Path | None = None) -> None:

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pentad import Catalogue, Recipe, UsageError
-from pentad.tools import TABLES, Budget, OptionSpec, describe, did_you_mean, resolve
+from pentad.tools import TABLES, Budget, OptionSpec, changed, describe, did_you_mean, resolve, written_tables
 from pentad_compare import collect
-from pentad_compare.arms import SHARED, TRAINED, Arm, Axis
+from pentad_compare.arms import SHARED, TRAINED, Arm, Axis, checked
 from pentad_compare.records import Candidate, Metric
 from pentad_compare.running import Progress, Runner, text_of
 from pentad_compare.study import Study
@@ -102,7 +102,7 @@ def candidates_of(arm: Arm, tuning: Tuning, catalogue: Catalogue) -> list[tuple[
         options: dict[str, str] = {}
         for option, value in zip(tuning.options, values, strict=True):
             recipe, options[option.key] = _with(arm, recipe, option, value, catalogue)
-        candidates.append((options, resolve(recipe, catalogue).recipe))
+        candidates.append((options, checked(recipe, catalogue)))
     return candidates
 
 
@@ -116,8 +116,8 @@ def _with(arm: Arm, recipe: Recipe, option: Axis, value: str, catalogue: Catalog
             code="unknown-option",
         )
     spec = specs[option.name]
-    tables = recipe.to_dict()
-    now = tables[option.table][option.name]
+    resolved = resolve(recipe, catalogue)
+    tables, now = written_tables(resolved), resolved.recipe.to_dict()[option.table][option.name]
     wanted: Any = value
     if value.startswith("x") and spec.type in (int, float) and now is not None:
         wanted = now * _factor(value, option)
@@ -176,7 +176,7 @@ def _trial(arm: Arm, tuning: Tuning, options: Mapping[str, str], recipe: Recipe)
     data = dataclasses.replace(recipe.data, validation=VALIDATION)
     training = recipe.training
     if tuning.budget:
-        training = dataclasses.replace(training, budget=tuning.budget, steps=None)
+        training = changed(training, budget=tuning.budget, steps=None)
     label = ", ".join([arm.label, *map(" ".join, options.items())])
     return dataclasses.replace(arm, label=label, recipe=recipe.replace(data=data, training=training))
 

@@ -31,9 +31,10 @@ from pentad.tools import (
     write_atomically,
 )
 from pentad_compare.measures.figures import Text
+from pentad_compare.study import PLAN
 
-PLAN, OUTCOME, TEXTS, FIGURES = "plan.json", "outcome.json", "texts.json", "figures.json"
-"""The files that tasks write."""
+OUTCOME, TEXTS, FIGURES = "outcome.json", "texts.json", "figures.json"
+"""The files that tasks write beside the plan."""
 
 DECIDES_TEXTS = ("samplers", "prompts", "text_bytes")
 """The values of a task that decide the texts of a trained model."""
@@ -60,7 +61,8 @@ def plan(argument: Mapping[str, Any], folder: Path) -> None:
 
 def _plan_values(event: Plan) -> dict[str, Any]:
     left_out = ("folder", "recipe")
-    return {field.name: getattr(event, field.name) for field in dataclasses.fields(event) if field.name not in left_out}
+    values = {field.name: getattr(event, field.name) for field in dataclasses.fields(event) if field.name not in left_out}
+    return {**values, "recipe": event.recipe.to_dict()}
 
 
 class _PlanKeeper(RunObserver):

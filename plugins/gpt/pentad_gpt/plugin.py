@@ -15,5 +15,6 @@ def engine_models() -> Sequence[Implementation]:
             summary="Transformer: each token attends to those before it. GPT-2 is one setting, the defaults are a modern one.",
             factory="pentad_gpt.model:GPT",
             options="pentad_gpt.options:GPTOptions",
+            advise="pentad_gpt.sizing:advise",
         )
     ]

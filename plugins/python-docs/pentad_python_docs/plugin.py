@@ -12,7 +12,7 @@ def engine_corpora() -> Sequence[Corpus]:
     return [
         Corpus(
             name="python-docs",
-            summary="The Python language reference that this interpreter ships: real English, offline, about 0.4 MB.",
+            summary="The language reference that this Python ships: prose and code, 0.4 MB; it differs by version.",
             factory="pentad_python_docs.corpus:documents",
         )
     ]

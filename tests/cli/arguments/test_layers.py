@@ -17,7 +17,7 @@ def test_the_defaults_are_a_recipe(catalogue: Catalogue) -> None:
     resolved = resolve(Recipe.from_dict(default_tables()), catalogue)
     names = [resolved.recipe.choice(stage).name for stage in ("tokenizer", "builder", "model", "optimizer", "sampler")]
     assert names == ["bpe", "next-token", "gpt", "muon", "top-k"]
-    assert resolved.recipe.data.sources == ("python-docs",)
+    assert resolved.recipe.data.sources == ("shakespeare",)
 
 
 def test_the_upper_layer_wins_option_by_option(catalogue: Catalogue) -> None:

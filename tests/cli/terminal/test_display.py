@@ -90,7 +90,7 @@ def test_the_plan_says_everything_in_eighty_columns() -> None:
     text = "\n".join(plan_lines(plan(), io.StringIO()))
     assert all(len(line) <= 80 for line in text.split("\n"))
     for words in (
-        "python-docs: 336 kB in 49 documents, 37.7 kB held out",
+        "shakespeare: 336 kB in 49 documents, 37.7 kB held out",
         "bpe: 4,096 ids, 80,295 tokens, 4.19 bytes per token",
         "next-token: 8 × 128 tokens a step",
         "gpt: 5.24M parameters (embedding 1.05M, matrix 3.15M, head 1.05M)",

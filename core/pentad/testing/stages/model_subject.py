@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from pentad.contracts.model import Model
+from pentad.contracts.optimizer import Optimization
+from pentad.contracts.situation import Situation
 from pentad.contracts.vocabulary import Vocabulary
-from pentad.testing.conformance import Conformance, require
+from pentad.registry.offers import arguments_for
+from pentad.testing.advice import AdviceConformance
+from pentad.testing.conformance import require
+from pentad.train.memory import sizes_of
 
 BATCH = 3
 
 
-class ModelSubject(Conformance):
+class ModelSubject(AdviceConformance):
     """A model under test.
 
     Attributes:
@@ -38,6 +43,18 @@ class ModelSubject(Conformance):
         model.eval()
         model.causal = "causal" in model.attention
         return model  # type: ignore[no-any-return]
+
+    def bytes_with(self, options: Any, situation: Situation) -> float:
+        """Return four times the bytes of the parameters, which are given no values: themselves, gradients, optimizer state."""
+        available = {"vocab_size": situation.vocab_size, "context_length": situation.context_length}
+
+        def make() -> Model:
+            vocabulary = Vocabulary(tokenizer_size=situation.vocab_size or 1, end_of_text=0)
+            given = arguments_for(self.factory(), {**available, "vocabulary": vocabulary}, self.kind)
+            return self.factory()(options, **given)  # type: ignore[no-any-return]
+
+        sizes = sizes_of(make, lambda parameters: Optimization(optimizers=[]), float("inf"))
+        return 4.0 * sizes.weights if sizes else 0.0
 
     def stirred(self) -> Model:
         """Return a model in which every parameter matters."""

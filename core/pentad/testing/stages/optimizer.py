@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from pentad.contracts.model import Role
 from pentad.contracts.optimizer import NamedParameter, Optimization
-from pentad.testing.conformance import Conformance, require
+from pentad.testing.advice import AdviceConformance
+from pentad.testing.conformance import require
 
 _VOCAB_SIZE, _WIDTH = 11, 8
 
@@ -26,7 +27,7 @@ _ROLES: dict[str, Role] = {
 }
 
 
-class OptimizerConformance(Conformance):
+class OptimizerConformance(AdviceConformance):
     """Checks of an optimizer.
 
     Attributes:

@@ -17,7 +17,8 @@ import numpy as np
 
 from pentad.contracts.tokenizer import END_OF_TEXT, Tokenizer
 from pentad.system.errors import EngineError, UsageError
-from pentad.testing.conformance import Conformance, require
+from pentad.testing.advice import AdviceConformance
+from pentad.testing.conformance import require
 
 SENTENCES = (
     "The tokenizer cuts a text into pieces, and each piece has a number.",
@@ -77,7 +78,7 @@ def random_texts(count: int = 200, seed: int = 0) -> list[str]:
     return ["".join(character() for _ in range(source.randrange(1, 40))) for _ in range(count)]
 
 
-class TokenizerConformance(Conformance):
+class TokenizerConformance(AdviceConformance):
     """The tokenizer contract (`pentad.contracts.tokenizer.Tokenizer`), promise by promise.
 
     The tokenizer is trained on `sample_texts()`; a vocabulary of some hundred tokens fits them. `lossless = False` in the

@@ -1,0 +1,109 @@
+"""What an implementation is told when it is asked which sizes fit, and what it answers.
+
+    def advise(options, situation):
+        width = 128 if situation.tokens_for(3e6) > 1e6 else 64
+        return Advice(values={"width": width}, reason=f"width {width}: {situation.in_words}")
+
+An `Implementation` names the function as `advise="my_plugin.sizing:advise"`. Core asks before the run, and takes of the answer
+what the user left open; an option that the user gave always holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """The text, the budget and the machine, as far as they are known when an implementation is asked.
+
+    The same situation must get the same answer. A tokenizer is asked before there are tokens, a model when they are counted.
+
+    Args:
+        train_bytes: UTF-8 bytes of the training text.
+        n_train_tokens: its tokens; None before the tokenizer is trained.
+        vocab_size: ids that the model must know; None likewise.
+        tokens: how many tokens the budget trains on; None where the budget is time or arithmetic, or is not known yet.
+        flops: floating-point operations that the budget buys, for time at the rate that was measured; None where it is an
+            amount of text.
+        seconds: training time, where that is the budget.
+        flops_per_second: of a small training step on this machine; 0 where nothing was measured.
+        free_memory: bytes that the training may take; 0 where that is unknown.
+        device: type of the device: cpu, cuda, mps.
+        context_length: tokens per example.
+        batch_size: examples per step.
+        open: names of the implementation's options that the user left open.
+    """
+
+    train_bytes: int
+    n_train_tokens: int | None = None
+    vocab_size: int | None = None
+    tokens: float | None = None
+    flops: float | None = None
+    seconds: float | None = None
+    flops_per_second: float = 0.0
+    free_memory: float = 0.0
+    device: str = "cpu"
+    context_length: int = 128
+    batch_size: int = 8
+    open: frozenset[str] = frozenset()
+
+    @property
+    def bytes_per_token(self) -> float | None:
+        """Mean bytes of a token of the training text; None before the tokenizer is trained."""
+        return self.train_bytes / self.n_train_tokens if self.n_train_tokens else None
+
+    def tokens_for(self, flops_per_token: float) -> float:
+        """Return how many tokens are trained on, where each costs so many operations, forward and backward; 0 if unknown."""
+        if self.tokens is not None:
+            return self.tokens
+        return (self.flops or 0.0) / flops_per_token
+
+    def seconds_for(self, flops_per_token: float) -> float:
+        """Return about how long the training takes, where each token costs so many operations; 0 if unknown."""
+        if not self.flops_per_second:
+            return 0.0
+        return self.tokens_for(flops_per_token) * flops_per_token / self.flops_per_second
+
+    @property
+    def in_words(self) -> str:
+        """The text and the budget in a few words: `1.0 MB of text, 9e12 FLOPs in 150 s`."""
+        text = f"{_amount(self.train_bytes)} of text"
+        if self.tokens is not None:
+            return f"{text}, {_power(self.tokens)} tokens to read"
+        if self.flops is None:
+            return text
+        flops = f"{_power(self.flops)} FLOPs"
+        return f"{text}, {flops}" if self.seconds is None else f"{text}, about {flops} in {self.seconds:g} s"
+
+
+def _amount(n_bytes: int) -> str:
+    for least, scale, unit in ((0.95e9, 1e9, "GB"), (0.95e6, 1e6, "MB"), (1e3, 1e3, "kB")):
+        if n_bytes >= least:
+            amount = n_bytes / scale
+            return f"{amount:.1f} {unit}" if amount < 9.95 else f"{amount:,.0f} {unit}"
+    return f"{n_bytes} B"
+
+
+def _power(number: float) -> str:
+    """Spell a large number as `9e12`."""
+    digits, _, exponent = f"{number:.0e}".partition("e")
+    return f"{digits}e{int(exponent)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advice:
+    """What an implementation says of its options.
+
+    Args:
+        values: option to value; those that the user gave are passed over.
+        reason: the choice and why, in a few words, for the plan: `3 layers x 128: 1.0 MB of text, 9e12 FLOPs in 150 s`.
+        max_tokens: training tokens from which on more would not help with this text, as a model of these sizes memorises it;
+            a budget of time or arithmetic ends there. None for no limit.
+    """
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
+    max_tokens: float | None = None

@@ -1,0 +1,1 @@
+"""The corpus shakespeare for pentad: 1.1 MB of Shakespeare's plays."""
