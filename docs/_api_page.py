@@ -135,7 +135,7 @@ def _of_the_command_line(folder: Path) -> str:
     """Return the chapter of what plugins' commands take from the command line."""
     parts = ["## For commands of plugins", docstring(Module(folder / "tools.py").text)]
     for stem, names in pentad_cli.tools.PLACES.items():
-        module = Module(folder / f"{stem}.py")
+        module = Module(folder / f"{stem.replace('.', '/')}.py")
         parts += [_section(module.names[name], f"pentad_cli.tools.{name}") for name in names]
     return "\n\n".join(parts)
 

@@ -16,8 +16,8 @@ from pentad.config.stages import STAGE_SPECS, STAGES
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.kinds import KINDS
 from pentad.registry.offers import Offer
+from pentad_cli.arguments.stage_command import SpecOption, StageCommand
 from pentad_cli.group import engine
-from pentad_cli.stage_command import SpecOption, StageCommand
 
 _INTRODUCTION = """# Command reference
 

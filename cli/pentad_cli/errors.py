@@ -16,9 +16,9 @@ import click
 
 from pentad.registry.failures import plugin_failure
 from pentad.system.errors import EngineError, UsageError, is_out_of_memory
-from pentad_cli.output import paint, say
-from pentad_cli.started import runnable
-from pentad_cli.text import size, visible_line
+from pentad_cli.terminal.output import paint, say
+from pentad_cli.terminal.started import runnable
+from pentad_cli.terminal.text import size, visible_line
 
 
 def as_engine_error(error: BaseException) -> EngineError:
@@ -120,7 +120,7 @@ def _wrong_value(message: str, hint: str, expected: object) -> UsageError:
 
 
 def _meant(flag: str, known: list[str], context: click.Context | None) -> str:
-    from pentad_cli.hints import option_hint
+    from pentad_cli.arguments.hints import option_hint
 
     request = context.obj if context else None
     stages = getattr(context.command, "stages", ()) if context else ()
@@ -128,7 +128,7 @@ def _meant(flag: str, known: list[str], context: click.Context | None) -> str:
 
 
 def _not_taken(command: str, words: str, context: click.Context | None) -> str:
-    from pentad_cli.hints import extra_argument_hint
+    from pentad_cli.arguments.hints import extra_argument_hint
 
     if context is None:
         return ""

@@ -16,7 +16,7 @@ import click
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.offers import Offer
 from pentad.system.errors import EngineError, UsageError
-from pentad_cli.output import terminal_width
+from pentad_cli.terminal.output import terminal_width
 
 
 class BuiltIn(NamedTuple):
@@ -149,7 +149,7 @@ class EngineGroup(click.Group):
         if command is None and not ctx.resilient_parsing:
             if args[0].startswith("-"):
                 raise click.NoSuchOption(args[0], ctx=ctx)
-            from pentad_cli.hints import command_hint
+            from pentad_cli.arguments.hints import command_hint
 
             hint = command_hint(args[0], self.list_commands(ctx))
             if "--plugin" in args:

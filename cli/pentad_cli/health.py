@@ -14,7 +14,7 @@ from typing import Literal
 from pentad.config.stages import STAGES
 from pentad.system.errors import one_line
 from pentad_cli.group import installed
-from pentad_cli.text import plural, size
+from pentad_cli.terminal.text import plural, size
 
 LITTLE_SPACE = 1_000_000_000
 

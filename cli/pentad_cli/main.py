@@ -10,7 +10,7 @@ import click
 
 from pentad_cli.errors import show, show_warnings_in_one_line, silence_broken_pipe
 from pentad_cli.group import ReaderGone, engine
-from pentad_cli.output import paint, say
+from pentad_cli.terminal.output import paint, say
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -10,20 +10,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pentad_cli.command import EngineCommand, Folder, json_option, offers_of, plugin_option
+    from pentad_cli.arguments.command import EngineCommand, Folder, json_option, offers_of, plugin_option
+    from pentad_cli.arguments.layers import Tables, default_tables, lay_over
+    from pentad_cli.arguments.scanning import look
+    from pentad_cli.arguments.stage_command import SpecOption, TwoLooks
     from pentad_cli.group import installed
-    from pentad_cli.layers import Tables, default_tables, lay_over
-    from pentad_cli.output import has_colour, is_terminal, plain, say_json, terminal_width
-    from pentad_cli.stage_command import SpecOption, TwoLooks, look
-    from pentad_cli.text import count, duration, plural, quantity, short, size, visible, visible_line
+    from pentad_cli.terminal.output import has_colour, is_terminal, plain, say_json, terminal_width
+    from pentad_cli.terminal.text import count, duration, plural, quantity, short, size, visible, visible_line
 
 PLACES = {
-    "command": ("EngineCommand", "Folder", "json_option", "offers_of", "plugin_option"),
+    "arguments.command": ("EngineCommand", "Folder", "json_option", "offers_of", "plugin_option"),
     "group": ("installed",),
-    "stage_command": ("SpecOption", "TwoLooks", "look"),
-    "layers": ("Tables", "default_tables", "lay_over"),
-    "output": ("has_colour", "is_terminal", "plain", "say_json", "terminal_width"),
-    "text": ("count", "duration", "plural", "quantity", "short", "size", "visible", "visible_line"),
+    "arguments.scanning": ("look",),
+    "arguments.stage_command": ("SpecOption", "TwoLooks"),
+    "arguments.layers": ("Tables", "default_tables", "lay_over"),
+    "terminal.output": ("has_colour", "is_terminal", "plain", "say_json", "terminal_width"),
+    "terminal.text": ("count", "duration", "plural", "quantity", "short", "size", "visible", "visible_line"),
 }
 """Module to the names that are taken from it."""
 

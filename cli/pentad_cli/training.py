@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from pentad_cli.command import epochs_option, json_option, observe_option
-from pentad_cli.output import is_terminal, say_json
-from pentad_cli.stage_command import Request
+from pentad_cli.arguments.command import epochs_option, json_option, observe_option
+from pentad_cli.arguments.stage_command import Request
+from pentad_cli.terminal.output import is_terminal, say_json
 
 if TYPE_CHECKING:
     from pentad.contracts.observer import RunObserver, RunResult
-    from pentad_cli.display import Display
+    from pentad_cli.terminal.display import Display
 
 
 def train_options() -> list[click.Option]:
@@ -25,13 +25,13 @@ def train_options() -> list[click.Option]:
 
 def display_for(stream: TextIO) -> Display:
     """Return the display that suits a stream; under torchrun only the first process has one."""
-    from pentad_cli.display import Display, PlainDisplay, is_first_process
+    from pentad_cli.terminal.display import Display, PlainDisplay, is_first_process
 
     if not is_first_process():
         return Display(io.StringIO())
     if not is_terminal(stream):
         return PlainDisplay(stream)
-    from pentad_cli.live import LiveDisplay
+    from pentad_cli.terminal.live import LiveDisplay
 
     return LiveDisplay(stream)
 
@@ -45,7 +45,7 @@ def train(run_it: Callable[[list[RunObserver]], RunResult], request: Request, as
         as_json: whether the result goes to stdout as JSON, and all else to stderr.
     """
     from pentad.system.machine import prepare_process
-    from pentad_cli.display import is_first_process
+    from pentad_cli.terminal.display import is_first_process
 
     prepare_process()  # before an observer or the pipeline imports torch
     watchers = request.watchers()

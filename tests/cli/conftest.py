@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from pentad_cli import group, main, started
+from pentad_cli import group, main
 from pentad_cli.errors import as_engine_error, show
+from pentad_cli.terminal import started
 
 TINY = (
     *("--tokenizer", "byte", "--batch-size", "4", "--context-length", "16", "--max-tokens", "8", "--threads", "1"),

@@ -71,7 +71,7 @@ def test_several_samples_are_told_apart(cli: Cli, trained: Path) -> None:
 
 def test_a_terminal_gets_no_control_characters(cli: Cli, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An untrained model over bytes writes anything; the terminal sees it spelled, and characters whole."""
-    monkeypatch.setattr("pentad_cli.writing.is_terminal", lambda stream: True)
+    monkeypatch.setattr("pentad_cli.terminal.writing.is_terminal", lambda stream: True)
     monkeypatch.setenv("NO_COLOR", "1")
     out = cli("generate", trained, "--prompt", "é\x1b[2J", "--max-tokens", "200", "--sampler", "temperature").out
     assert out.startswith("é\\x1b[2J")

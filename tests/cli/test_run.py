@@ -399,7 +399,7 @@ def test_a_terminal_that_is_closed_does_not_end_a_run(tmp_path: Path, cache: Pat
 def test_only_the_first_process_of_several_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
     import io
 
-    from pentad_cli.display import PlainDisplay
+    from pentad_cli.terminal.display import PlainDisplay
     from pentad_cli.training import display_for
 
     monkeypatch.setenv("RANK", "1")

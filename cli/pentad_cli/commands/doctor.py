@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from pentad_cli.command import EngineCommand, json_option
-from pentad_cli.output import paint, say, say_json, terminal_width, wrap
-from pentad_cli.started import runnable
-from pentad_cli.text import visible_line
+from pentad_cli.arguments.command import EngineCommand, json_option
+from pentad_cli.terminal.output import paint, say, say_json, terminal_width, wrap
+from pentad_cli.terminal.started import runnable
+from pentad_cli.terminal.text import visible_line
 
 
 def _doctor(ctx: click.Context, as_json: bool) -> None:

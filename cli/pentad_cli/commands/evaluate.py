@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from pentad.config.options import parse
-from pentad_cli.command import json_option, offers_of, run_argument, strict_option
-from pentad_cli.display import lossy_words
-from pentad_cli.output import paint, say, say_json
-from pentad_cli.progress import ProgressLine
-from pentad_cli.stage_command import Request, StageCommand
-from pentad_cli.text import count, duration, plural, size, visible_line
+from pentad_cli.arguments.command import json_option, offers_of, run_argument, strict_option
+from pentad_cli.arguments.stage_command import Request, StageCommand
+from pentad_cli.terminal.display import lossy_words
+from pentad_cli.terminal.output import paint, say, say_json
+from pentad_cli.terminal.progress import ProgressLine
+from pentad_cli.terminal.text import count, duration, plural, size, visible_line
 
 if TYPE_CHECKING:
     from pentad.contracts.observer import Evaluation

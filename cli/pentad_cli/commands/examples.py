@@ -10,10 +10,10 @@ import click
 
 from pentad.config.options import parse
 from pentad.system.errors import UsageError
-from pentad_cli.command import json_option, read_text
-from pentad_cli.output import cells, is_terminal, paint, say, say_json, terminal_width
-from pentad_cli.stage_command import Request, StageCommand
-from pentad_cli.text import plural, visible_bytes
+from pentad_cli.arguments.command import json_option, read_text
+from pentad_cli.arguments.stage_command import Request, StageCommand
+from pentad_cli.terminal.output import cells, is_terminal, paint, say, say_json, terminal_width
+from pentad_cli.terminal.text import plural, visible_bytes
 
 if TYPE_CHECKING:
     from pentad.contracts.batch import Batch, Tokens
@@ -28,7 +28,7 @@ MOST_CHARACTERS = 1 << 20
 def _examples(text: str | None, limit: int, as_json: bool) -> None:
     request: Request = click.get_current_context().obj
     pieces = _pieces(request, text, limit)
-    from pentad_cli.tokenizing import tokenizer_for
+    from pentad_cli.arguments.tokenizing import tokenizer_for
 
     tokenizer = tokenizer_for(request)
     builder, tokens = _tokens(request, tokenizer, pieces)

@@ -9,12 +9,12 @@ import click
 from pentad.config.options import split_options
 from pentad.config.recipe import Choice, Recipe
 from pentad.registry.catalogue import Catalogue
-from pentad_cli.command import EngineCommand, Folder, json_option, offers_of, plugin_option, run_argument
+from pentad_cli.arguments.command import EngineCommand, Folder, json_option, offers_of, plugin_option, run_argument
+from pentad_cli.arguments.layers import default_tables
 from pentad_cli.group import installed
-from pentad_cli.layers import default_tables
-from pentad_cli.output import say, say_json
-from pentad_cli.started import engine_word, shell_word
-from pentad_cli.text import visible_line
+from pentad_cli.terminal.output import say, say_json
+from pentad_cli.terminal.started import engine_word, shell_word
+from pentad_cli.terminal.text import visible_line
 
 
 def _catalogue(plugin: tuple[Path, ...]) -> Catalogue:

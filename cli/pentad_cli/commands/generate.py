@@ -13,13 +13,14 @@ import click
 from pentad.config.options import parse
 from pentad.registry.catalogue import Catalogue
 from pentad.system.errors import Interrupted, UsageError
-from pentad_cli.command import json_option, read_text, run_argument, strict_option
-from pentad_cli.layers import Tables
-from pentad_cli.output import paint, say, say_json
-from pentad_cli.sampling import sampler_choice, sampling_options
-from pentad_cli.stage_command import Request, StageCommand, look, positional
-from pentad_cli.text import plural, short
-from pentad_cli.writing import TextWriter
+from pentad_cli.arguments.command import json_option, read_text, run_argument, strict_option
+from pentad_cli.arguments.layers import Tables
+from pentad_cli.arguments.sampling import sampler_choice, sampling_options
+from pentad_cli.arguments.scanning import look, positional
+from pentad_cli.arguments.stage_command import Request, StageCommand
+from pentad_cli.terminal.output import paint, say, say_json
+from pentad_cli.terminal.text import plural, short
+from pentad_cli.terminal.writing import TextWriter
 
 if TYPE_CHECKING:
     from pentad.config.recipe import Choice

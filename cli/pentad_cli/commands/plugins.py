@@ -17,10 +17,18 @@ from pentad.registry.kinds import KINDS
 from pentad.registry.offers import Offer
 from pentad.registry.records import OptionsRecord
 from pentad.system.errors import UsageError, did_you_mean
-from pentad_cli.command import EngineCommand, EngineSubgroup, Folder, debug_option, json_option, offers_of, plugin_option
+from pentad_cli.arguments.command import (
+    EngineCommand,
+    EngineSubgroup,
+    Folder,
+    debug_option,
+    json_option,
+    offers_of,
+    plugin_option,
+)
 from pentad_cli.group import installed
-from pentad_cli.output import paint, say, say_json, table, terminal_width, wrap
-from pentad_cli.text import visible, visible_line
+from pentad_cli.terminal.output import paint, say, say_json, table, terminal_width, wrap
+from pentad_cli.terminal.text import visible, visible_line
 
 
 def _catalogue(plugin: Sequence[Path]) -> Catalogue:
@@ -201,7 +209,7 @@ def _facts(offer: Offer[Any]) -> dict[str, Any]:
 
 
 def _new(name: str, stage: str | None, kind: str | None, out: Path | None, as_json: bool) -> None:
-    from pentad_cli.scaffold import use_of, with_article, write_distribution
+    from pentad_cli.authoring.scaffold import use_of, with_article, write_distribution
 
     if stage and kind and stage != kind:
         raise UsageError(
@@ -250,7 +258,7 @@ def _check(ctx: click.Context, dist: str, as_json: bool) -> None:
     from pentad.system.machine import prepare_process
 
     prepare_process()
-    from pentad_cli.checks import check_distribution
+    from pentad_cli.authoring.checks import check_distribution
 
     code = check_distribution(ctx.obj, as_json)
     ctx.exit(code)
@@ -261,7 +269,7 @@ class CheckCommand(EngineCommand):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Find the distribution, so that its implementations' options are flags."""
-        from pentad_cli.stage_command import positional
+        from pentad_cli.arguments.scanning import positional
 
         name = positional(args, ())
         if name:
@@ -269,7 +277,7 @@ class CheckCommand(EngineCommand):
         return super().parse_args(ctx, args)
 
     def _request(self, name: str, quiet: bool) -> Any:
-        from pentad_cli.checks import CheckRequest, request_for
+        from pentad_cli.authoring.checks import CheckRequest, request_for
 
         try:
             return request_for(name)

@@ -11,9 +11,10 @@ import click
 
 from pentad.config.options import describe
 from pentad.system.errors import EngineError
-from pentad_cli.command import run_argument
-from pentad_cli.layers import is_given
-from pentad_cli.stage_command import Request, SpecOption, StageCommand, positional
+from pentad_cli.arguments.command import run_argument
+from pentad_cli.arguments.layers import is_given
+from pentad_cli.arguments.scanning import positional
+from pentad_cli.arguments.stage_command import Request, SpecOption, StageCommand
 from pentad_cli.training import train, train_options
 
 if TYPE_CHECKING:

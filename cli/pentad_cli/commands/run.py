@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from pentad.config.recipe import TABLES, Recipe, to_toml
-from pentad_cli.command import Folder
-from pentad_cli.output import say, say_json
-from pentad_cli.stage_command import TEXTS, Request, StageCommand
+from pentad_cli.arguments.command import Folder
+from pentad_cli.arguments.stage_command import TEXTS, Request, StageCommand
+from pentad_cli.terminal.output import say, say_json
 from pentad_cli.training import display_for, train, train_options
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def _run(config: Path | None, out: Path | None, dry_run: bool, print_config: boo
 
 def _plan(recipe: Recipe, request: Request, out: Path | None, as_json: bool) -> None:
     from pentad.system.machine import prepare_process
-    from pentad_cli.display import is_first_process
+    from pentad_cli.terminal.display import is_first_process
 
     prepare_process()  # before the pipeline imports torch
     with display_for(sys.stderr if as_json else sys.stdout) as display:

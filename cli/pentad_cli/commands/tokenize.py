@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from pentad.system.errors import UsageError
-from pentad_cli.command import Folder, json_option, read_text
-from pentad_cli.output import has_colour, paint, say, say_json
-from pentad_cli.stage_command import Request, StageCommand
-from pentad_cli.text import count, plural, visible_bytes
+from pentad_cli.arguments.command import Folder, json_option, read_text
+from pentad_cli.arguments.stage_command import Request, StageCommand
+from pentad_cli.terminal.output import has_colour, paint, say, say_json
+from pentad_cli.terminal.text import count, plural, visible_bytes
 
 if TYPE_CHECKING:
     from pentad.contracts.tokenizer import Tokenizer
@@ -29,7 +29,7 @@ def _tokenize(text: str | None, run: Path | None, special: bool, as_json: bool) 
             "The tokenizer is that of --run or of --tokenizer, found both.", "Use one of them.", code="options-conflict"
         )
     text = read_text(text, "engine tokenize")
-    from pentad_cli.tokenizing import tokenizer_for, tokenizer_of_run
+    from pentad_cli.arguments.tokenizing import tokenizer_for, tokenizer_of_run
 
     tokenizer = tokenizer_of_run(run, request.catalogue) if run else tokenizer_for(request)
     ids = [int(token) for token in (tokenizer.encode_with_special(text) if special else tokenizer.encode(text))]

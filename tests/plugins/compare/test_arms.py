@@ -6,7 +6,7 @@ import pytest
 
 from pentad import Catalogue
 from pentad.testing import raises_code
-from pentad_cli.layers import default_tables
+from pentad_cli.arguments.layers import default_tables
 from pentad_compare.arms import Axis, distinct, product
 
 

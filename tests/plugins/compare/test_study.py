@@ -10,7 +10,7 @@ from pentad import Catalogue
 from pentad.config.recipe import Choice
 from pentad.data.corpus import open_corpus
 from pentad.data.split import split_corpus
-from pentad_cli.layers import default_tables
+from pentad_cli.arguments.layers import default_tables
 from pentad_compare.arms import arm_of, product
 from pentad_compare.study import Study, run_recipe, slug
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pentad_cli import output
+from pentad_cli.terminal import output
 
 
 @dataclass

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from pentad_cli.curve import GUTTER, Curve, draw
+from pentad_cli.terminal.curve import GUTTER, Curve, draw
 
 
 def falling(points: int = 400) -> Curve:

@@ -14,10 +14,10 @@ from pentad.registry.kinds import KINDS
 from pentad.registry.offers import Offer
 from pentad.registry.records import resolve
 from pentad.system.errors import UsageError, did_you_mean
+from pentad_cli.arguments.stage_command import SpecOption
 from pentad_cli.group import installed
-from pentad_cli.output import paint, say, say_json, terminal_width, wrap
-from pentad_cli.stage_command import SpecOption
-from pentad_cli.text import plural, visible_line
+from pentad_cli.terminal.output import paint, say, say_json, terminal_width, wrap
+from pentad_cli.terminal.text import plural, visible_line
 
 if TYPE_CHECKING:
     from pentad.testing.conformance import Conformance

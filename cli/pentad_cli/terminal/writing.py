@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from pentad_cli.output import cells, is_terminal, paint, terminal_width
-from pentad_cli.text import visible
+from pentad_cli.terminal.output import cells, is_terminal, paint, terminal_width
+from pentad_cli.terminal.text import visible
 
 TAB = 4
 

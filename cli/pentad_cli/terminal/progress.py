@@ -7,8 +7,8 @@ import time
 from typing import Self, TextIO
 
 from pentad.contracts.observer import Preparation, RunObserver
-from pentad_cli.output import is_terminal
-from pentad_cli.text import visible_line
+from pentad_cli.terminal.output import is_terminal
+from pentad_cli.terminal.text import visible_line
 
 PATIENCE = 1.0
 """Seconds that pass in silence: what is quicker needs no progress."""

@@ -6,7 +6,7 @@ import pytest
 
 from pentad import Catalogue, Choice
 from pentad.testing import raises_code
-from pentad_cli.sampling import sampler_choice
+from pentad_cli.arguments.sampling import sampler_choice
 
 TOP_K = Choice("top-k", k=50, temperature=1.0)
 

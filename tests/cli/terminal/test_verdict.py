@@ -9,8 +9,8 @@ import pytest
 
 from pentad import Recipe
 from pentad.contracts.observer import RunResult, Sample
-from pentad_cli.layers import default_tables
-from pentad_cli.verdict import History, overfitting, scripts, verdict
+from pentad_cli.arguments.layers import default_tables
+from pentad_cli.terminal.verdict import History, overfitting, scripts, verdict
 
 from .test_display import RESULT, SCORE, plan, step
 

@@ -13,8 +13,8 @@ from pentad.contracts.observer import Plan, RunResult
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.offers import Offer
 from pentad.system.errors import EngineError
-from pentad_cli.started import engine_word, shell_word
-from pentad_cli.text import visible_line
+from pentad_cli.terminal.started import engine_word, shell_word
+from pentad_cli.terminal.text import visible_line
 
 _SWITCHES = ("--json", "--debug", "--dry-run", "--drop-duplicates", "--strict")
 _LEFT_OUT = ("--json", "--debug", "--out", "--model")

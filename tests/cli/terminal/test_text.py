@@ -4,7 +4,7 @@ import doctest
 
 import pytest
 
-from pentad_cli import output, text
+from pentad_cli.terminal import output, text
 
 
 def test_the_examples_in_the_docstrings() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pentad.config.options import given, parse, to_dict
 from pentad.registry.catalogue import Catalogue
-from pentad_cli.stage_command import Request
+from pentad_cli.arguments.stage_command import Request
 
 if TYPE_CHECKING:
     from pentad.contracts.tokenizer import Tokenizer

@@ -5,10 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.cli.conftest import Result
 
-from pentad_cli.stage_command import look, positional
-
-from .conftest import Result
+from pentad_cli.arguments.scanning import look, positional
 
 Cli = Callable[..., Result]
 

@@ -9,14 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.cli.conftest import TINY, Result, activated, environment
 
 from pentad import Catalogue, Recipe
 from pentad.contracts.observer import RunResult, Sample
-from pentad_cli import started
-from pentad_cli.layers import default_tables
-from pentad_cli.next_steps import next_commands, opening
+from pentad_cli.arguments.layers import default_tables
+from pentad_cli.terminal import started
+from pentad_cli.terminal.next_steps import next_commands, opening
 
-from .conftest import TINY, Result, activated, environment
 from .test_display import RESULT, plan
 
 Engine = Callable[..., Result]

@@ -11,8 +11,8 @@ import unicodedata
 from collections import Counter
 
 from pentad.contracts.observer import Evaluation, Plan, RunResult, Step
-from pentad_cli.curve import Curve
-from pentad_cli.text import count
+from pentad_cli.terminal.curve import Curve
+from pentad_cli.terminal.text import count
 
 UNIFORM = 8.0
 """Bits per byte of a model that holds all 256 bytes for equally likely."""

@@ -6,8 +6,8 @@ import sys
 from typing import TextIO
 
 from pentad.contracts.observer import Plan, StartedFrom
-from pentad_cli.output import paint, terminal_width, wrap
-from pentad_cli.text import count, duration, plural, quantity, short, size, visible, visible_line
+from pentad_cli.terminal.output import paint, terminal_width, wrap
+from pentad_cli.terminal.text import count, duration, plural, quantity, short, size, visible, visible_line
 
 
 def plan_lines(plan: Plan, stream: TextIO = sys.stdout) -> list[str]:

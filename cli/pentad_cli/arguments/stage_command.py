@@ -19,9 +19,10 @@ from pentad.config.stages import STAGE_SPECS, STAGES
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.offers import Offer
 from pentad.system.errors import EngineError, UsageError
-from pentad_cli.command import EngineCommand, offers_of, plugin_option, words
+from pentad_cli.arguments.command import EngineCommand, offers_of, plugin_option, words
+from pentad_cli.arguments.layers import Tables, default_tables, is_given, lay_over
+from pentad_cli.arguments.scanning import look
 from pentad_cli.group import installed
-from pentad_cli.layers import Tables, default_tables, is_given, lay_over
 
 _FLAGS = {"data.sources": "data", "data.held_out_sources": "held-out-data", "start.run": "start"}
 """Flags that are not named as their field."""
@@ -343,7 +344,7 @@ def _find(catalogue: Catalogue, stage: str, name: str) -> Offer[Any]:
     try:
         return catalogue.find(stage, name)
     except UsageError as error:
-        from pentad_cli.hints import with_name_hint
+        from pentad_cli.arguments.hints import with_name_hint
 
         raise with_name_hint(error, stage, name, catalogue) from None
 
@@ -360,43 +361,6 @@ def _start(given: Mapping[str, list[str]], config: Tables) -> str | None:
         return given["--start"][-1]
     table = config.get("start")
     return table.get("run") if isinstance(table, Mapping) and table.get("run") != "none" else None
-
-
-def look(args: Sequence[str], with_value: Sequence[str]) -> Mapping[str, list[str]]:
-    """Find the flags that take a value, without judging the others.
-
-    Args:
-        args: the command line.
-        with_value: flags whose value is the next argument, however that looks.
-    """
-    found: dict[str, list[str]] = {}
-    position = 0
-    while position < len(args) and args[position] != "--":
-        flag, equals, value = args[position].partition("=")
-        position += 1
-        if flag not in with_value:
-            continue
-        if not equals and position < len(args):
-            value, equals, position = args[position], "=", position + 1
-        if equals:
-            found.setdefault(flag, []).append(value)
-    return found
-
-
-def positional(args: Sequence[str], with_value: Sequence[str]) -> str | None:
-    """Return the first argument that is no flag and no flag's value; a stage's flag (`--sampler.k`) takes a value."""
-    position = 0
-    while position < len(args):
-        flag = args[position]
-        position += 1
-        if flag == "--":
-            return args[position] if position < len(args) else None
-        if not flag.startswith("-"):
-            return flag
-        # A stage's flag may be a switch, whose value is left out before another flag.
-        of_stage = flag.startswith("--") and "." in flag and "=" not in flag
-        position += flag in with_value or (of_stage and not "".join(args[position : position + 1]).startswith("-"))
-    return None
 
 
 def _with_own_default(spec: OptionSpec, table: Mapping[str, Any]) -> OptionSpec:

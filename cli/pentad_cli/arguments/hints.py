@@ -12,8 +12,8 @@ from pentad.config.recipe import TABLES
 from pentad.config.stages import STAGES
 from pentad.registry.catalogue import Catalogue
 from pentad.system.errors import EngineError, UsageError, did_you_mean
-from pentad_cli.started import shell_word
-from pentad_cli.synonyms import COMMANDS, NAMES, OPTIONS
+from pentad_cli.arguments.synonyms import COMMANDS, NAMES, OPTIONS
+from pentad_cli.terminal.started import shell_word
 
 if TYPE_CHECKING:
     import click

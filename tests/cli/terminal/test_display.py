@@ -10,10 +10,10 @@ import pytest
 from pentad.config.recipe import Recipe
 from pentad.contracts.observer import Evaluation, Plan, Preparation, RunResult, Sample, Step
 from pentad.registry.catalogue import Catalogue
-from pentad_cli.display import PlainDisplay, step_words
-from pentad_cli.layers import default_tables
-from pentad_cli.live import LiveDisplay
-from pentad_cli.plan import plan_lines
+from pentad_cli.arguments.layers import default_tables
+from pentad_cli.terminal.display import PlainDisplay, step_words
+from pentad_cli.terminal.live import LiveDisplay
+from pentad_cli.terminal.plan import plan_lines
 from pentad_cli.training import display_for
 
 

@@ -13,7 +13,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from pentad_cli.text import visible_line
+from pentad_cli.terminal.text import visible_line
 
 
 @functools.cache

@@ -5,7 +5,7 @@ import pytest
 from pentad.config.recipe import Recipe
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.resolving import resolve
-from pentad_cli.layers import default_tables, lay_over
+from pentad_cli.arguments.layers import default_tables, lay_over
 
 
 @pytest.fixture(scope="module")

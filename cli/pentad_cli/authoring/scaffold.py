@@ -143,7 +143,7 @@ def rendered(name: str, kind: str) -> dict[str, str]:
 
 
 def _template(source: str) -> str:
-    return resources.files("pentad_cli").joinpath("templates", f"{source}.template").read_text(encoding="utf-8")
+    return resources.files("pentad_cli.authoring").joinpath("templates", f"{source}.template").read_text(encoding="utf-8")
 
 
 def _module(name: str) -> str:

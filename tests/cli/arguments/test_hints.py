@@ -9,16 +9,15 @@ from pathlib import Path
 
 import click
 import pytest
+from tests.cli.conftest import Result
 
 from pentad import Catalogue
 from pentad.config.stages import STAGES
+from pentad_cli.arguments.hints import name_hint
+from pentad_cli.arguments.synonyms import COMMANDS, NAMES, OPTIONS
 from pentad_cli.commands.generate import generate
 from pentad_cli.commands.run import run
 from pentad_cli.group import engine as group
-from pentad_cli.hints import name_hint
-from pentad_cli.synonyms import COMMANDS, NAMES, OPTIONS
-
-from .conftest import Result
 
 Cli = Callable[..., Result]
 
@@ -101,7 +100,7 @@ def test_a_hint_runs_where_nothing_is_activated(
     import subprocess
     import sys
 
-    from pentad_cli import started as module
+    from pentad_cli.terminal import started as module
 
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     if started == "module":
@@ -117,7 +116,7 @@ def test_a_hint_runs_where_nothing_is_activated(
 
 
 def test_what_is_not_installed_is_installed_from_the_checkout() -> None:
-    from pentad_cli.started import runnable
+    from pentad_cli.terminal.started import runnable
 
     told = runnable("Install it with: pip install pentad-zstd")
     place = Path(told.rpartition(" ")[2])

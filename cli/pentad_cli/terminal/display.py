@@ -14,11 +14,11 @@ from typing import Self, TextIO
 
 from pentad.contracts.observer import Evaluation, Plan, Preparation, RunObserver, RunResult, Sample, Step
 from pentad.registry.catalogue import Catalogue
-from pentad_cli.next_steps import next_commands, opening
-from pentad_cli.output import fold, paint, terminal_width, wrap
-from pentad_cli.plan import plan_lines
-from pentad_cli.text import count, duration, plural, short, visible, visible_line
-from pentad_cli.verdict import History, verdict
+from pentad_cli.terminal.next_steps import next_commands, opening
+from pentad_cli.terminal.output import fold, paint, terminal_width, wrap
+from pentad_cli.terminal.plan import plan_lines
+from pentad_cli.terminal.text import count, duration, plural, short, visible, visible_line
+from pentad_cli.terminal.verdict import History, verdict
 
 
 class Display(RunObserver):

@@ -11,11 +11,11 @@ from rich.live import Live
 from rich.text import Text
 
 from pentad.contracts.observer import Evaluation, Plan, Preparation, RunResult, Step
-from pentad_cli.curve import GUTTER, draw, step_axis
-from pentad_cli.display import Display, facts, score_words, step_words, takes_unicode
-from pentad_cli.output import has_colour, terminal_width
-from pentad_cli.text import count, visible_line
-from pentad_cli.verdict import overfitting
+from pentad_cli.terminal.curve import GUTTER, draw, step_axis
+from pentad_cli.terminal.display import Display, facts, score_words, step_words, takes_unicode
+from pentad_cli.terminal.output import has_colour, terminal_width
+from pentad_cli.terminal.text import count, visible_line
+from pentad_cli.terminal.verdict import overfitting
 
 CURVE_HEIGHT = 8
 

@@ -8,8 +8,8 @@ import pytest
 
 from pentad import HeldOut, open_run
 from pentad.contracts.observer import Preparation, RunObserver
-from pentad_cli import progress
-from pentad_cli.progress import ProgressLine
+from pentad_cli.terminal import progress
+from pentad_cli.terminal.progress import ProgressLine
 
 
 class Terminal(io.StringIO):

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pentad_cli.output import cells
-from pentad_cli.writing import TextWriter
+from pentad_cli.terminal.output import cells
+from pentad_cli.terminal.writing import TextWriter
 
 
 class Terminal(io.StringIO):

@@ -1,0 +1,1 @@
+"""What a person sees: displays, plans, charts, progress, and words for numbers."""
