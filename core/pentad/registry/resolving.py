@@ -94,7 +94,7 @@ def advised(resolved: Resolved, stage: str, situation: Situation) -> tuple[Resol
     try:
         advice = function(resolved.options[stage], replace(situation, open=left_open))
     except Exception as error:
-        raise _no_advice(offer, f"fails: {one_line(error)}", "advise-failed") from error
+        raise _no_advice(offer, f"fails: {one_line(error)}") from error
     if advice is None:
         return resolved, Advice()
     if not isinstance(advice, Advice):
@@ -103,7 +103,7 @@ def advised(resolved: Resolved, stage: str, situation: Situation) -> tuple[Resol
     try:
         options = parse(offer.options, {**to_dict(resolved.options[stage]), **values}, stage)
     except UsageError as error:
-        raise _no_advice(offer, f"does not fit its options: {error.message}", "plugin-contract") from error
+        raise _no_advice(offer, f"does not fit its options: {error.message}") from error
     return with_options(resolved, stage, options), replace(advice, values=values)
 
 
@@ -111,10 +111,10 @@ def _names(resolved: Resolved, stage: str) -> frozenset[str]:
     return frozenset(to_dict(resolved.options[stage]))
 
 
-def _no_advice(offer: Offer[Any], problem: str, code: str) -> EngineError:
+def _no_advice(offer: Offer[Any], problem: str) -> EngineError:
     return EngineError(
         f"The advice of the {offer.kind} {offer.full_name} on its sizes {problem}",
         f"Give its options yourself (engine plugins show {offer.name} lists them); "
         f"{check_command(offer.distribution, offer.name)} tells more.",
-        code=code,
+        code="advise-failed",
     )

@@ -31,7 +31,7 @@ ENOUGH_PASSES = 8.0
 PARAMETERS_PER_TOKEN = 7.0
 """Parameters that a token of the text can feed, however long the training: larger models memorise sooner than they learn."""
 
-DROPOUT = ((2.5, 0.0), (15.0, 0.1), (float("inf"), 0.2))
+DROPOUT = ((6.0, 0.0), (15.0, 0.1), (float("inf"), 0.2))
 """Passes over the text up to which features are dropped at this rate."""
 
 MOST_PASSES = 20.0
