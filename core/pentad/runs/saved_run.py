@@ -295,7 +295,7 @@ def open_run(path: str | Path, *, catalogue: Catalogue | None = None, device: st
     Args:
         path: the run's folder.
         catalogue: what is installed; None to look.
-        device: auto, cpu, cuda or mps; it need not be the one that trained it.
+        device: auto, cpu, cuda or mps; it need not be the one that trained it. The precision is the recipe's.
         strict: refuse an older checkpoint in the place of a damaged one.
 
     Raises:
@@ -309,7 +309,7 @@ def open_run(path: str | Path, *, catalogue: Catalogue | None = None, device: st
     checkpoint = _newest_of(path, strict)
     tokenizer = load_tokenizer(run, resolved)
     wanted = resolved.recipe.machine
-    machine = pick_machine(device, "auto" if device != "auto" else wanted.precision, wanted.threads)
+    machine = pick_machine(device, wanted.precision, wanted.threads)
     builder = make_builder(resolved, tokenizer, catalogue)
     vocabulary = Vocabulary.of(tokenizer, builder.special_tokens)
     model = make_model(resolved, vocabulary, builder, machine)
