@@ -140,7 +140,7 @@ def _disk() -> Finding:
     what = f"{size(free)} free here, where runs/ goes"
     if not os.access(Path.cwd(), os.W_OK):
         return Finding(
-            topic="disk", state="warn", what=f"{Path.cwd()} is not writable", hint="Work elsewhere, or say --out DIR."
+            topic="disk", state="warn", what=f"{Path.cwd()} is not writable", hint="Work elsewhere, or use --out DIR."
         )
     if free < LITTLE_SPACE:
         return Finding(

@@ -223,7 +223,7 @@ def _restore(job: Job, directory: RunDirectory, before: Resolved, *, new_end: bo
     """Put the newest whole checkpoint into the job; before the first one it starts anew."""
     newest = newest_checkpoint(directory.path)
     for problem in newest.problems:
-        job.observer.on_preparation(Preparation(what=f"Passing over a checkpoint: {problem}"))
+        job.observer.on_preparation(Preparation(what=f"Skipping a checkpoint: {problem}"))
     checkpoint = newest.checkpoint
     if checkpoint is None:
         job.observer.on_preparation(Preparation(what="No checkpoint was saved yet: starting from step 0"))

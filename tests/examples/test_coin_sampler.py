@@ -42,5 +42,5 @@ def test_it_makes_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys:
     arguments = ["run", "--data", "text.txt", "--tokenizer", "byte", "--steps", "1", "--out", "run", *size]
     assert call([*arguments, "--plugin", str(FILE), "--sampler", "coin", "--sampler.bias", "0.9"]) == 0
     assert call(["generate", "run", "--max-tokens", "2"]) == 1
-    assert f"Say --plugin {FILE}" in capsys.readouterr().err
+    assert f"Use --plugin {FILE}" in capsys.readouterr().err
     assert call(["generate", "run", "--max-tokens", "2", "--plugin", str(FILE)]) == 0

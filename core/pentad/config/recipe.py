@@ -299,7 +299,7 @@ class Recipe(_Tables):
             name = table.pop("name", None)
             if not isinstance(name, str):
                 raise UsageError(
-                    f"{where} names no {stage}.", f'Add [{stage}] with name = "…", or say --{stage} NAME.', code="stage-missing"
+                    f"{where} names no {stage}.", f'Add [{stage}] with name = "…", or use --{stage} NAME.', code="stage-missing"
                 )
             arguments[stage] = Choice(name, **flat(table))
         return cls(**arguments)
@@ -347,7 +347,7 @@ def read_tables(path: Path, flag: str = "--config") -> dict[str, dict[str, Any]]
     """Read the tables of a recipe file, checked only as far as TOML goes; `flag` is how the user named it.
 
     Raises:
-        UsageError: there is no such file, or it is no TOML; names the line.
+        UsageError: there is no such file, or it is not TOML; names the line.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))

@@ -41,7 +41,7 @@ class ExampleBuilder(ABC):
     """
 
     attention: Attention = "causal"
-    """What the model must be able to do: look back only, or both ways."""
+    """What the model must be able to do: causal or bidirectional."""
 
     special_tokens: tuple[SpecialToken, ...] = ()
     """The tokens that the builder adds behind the tokenizer's own: a mask, the turns of a chat."""

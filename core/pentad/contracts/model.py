@@ -69,7 +69,7 @@ class Model(nn.Module):
 
     causal: bool = True
     """Whether a position sees only what stands before it. Core sets it to False on a model that lists "bidirectional", before
-    the first call, when the builder needs to look both ways; such a model has no state."""
+    the first call, when the builder needs bidirectional attention; such a model has no state."""
 
     context_length: int | None
     """The most tokens that the model can take in one row, or None when there is no such bound (a recurrent state)."""

@@ -77,7 +77,7 @@ class Plan:
         seconds_per_step: measured on a few steps; None when nothing was measured.
         memory_bytes: estimate of parameters, gradients, optimizer state and activations.
         device, precision, compiled, threads: how it will be computed.
-        resumed_step: the step that a resumed run goes on from; 0 for a new one.
+        resumed_step: the step that a resumed run continues from; 0 for a new one.
         warnings: what the user should know before the run starts.
         start: the run that it starts from, or None.
         sizing: stage, or `training`, to why it has the sizes that the user left open, in a few words.
@@ -268,10 +268,10 @@ class RunObserver:
     """
 
     def on_preparation(self, event: Preparation) -> None:
-        """Work before the training goes on."""
+        """Work before the training continues."""
 
     def on_start(self, event: Plan) -> None:
-        """Training starts, or goes on after a resume."""
+        """Training starts, or resumes."""
 
     def on_step(self, event: Step) -> Request | None:
         """A step is finished."""

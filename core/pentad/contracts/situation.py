@@ -98,7 +98,7 @@ class Advice:
     """What an implementation says of its options.
 
     Args:
-        values: option to value; those that the user gave are passed over.
+        values: option to value; those that the user gave are skipped.
         reason: the choice and why, in a few words, for the plan: `3 layers x 128: 1.0 MB of text, 9e12 FLOPs in 150 s`.
         max_tokens: training tokens from which on more would not help with this text, as a model of these sizes memorises it;
             a budget of time or arithmetic ends there. None for no limit.

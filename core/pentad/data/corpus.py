@@ -303,7 +303,7 @@ def _in_folder(folder: Path, number: int, lister: Lister) -> list[Files]:
 
 
 _INCLUDE_HINT = (
-    'Name the file itself, or say --include "*.ENDING" to read files of a folder as plain text. '
+    'Name the file itself, or use --include "*.ENDING" to read files of a folder as plain text. '
     "engine plugins lists the formats that are read."
 )
 

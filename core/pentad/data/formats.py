@@ -121,7 +121,7 @@ def _nul_hint(data: bytes) -> str:
     if start.count(0) * 5 < 2 * len(start) or not any(start):
         return _BINARY
     order = "le" if start[1::2].count(0) > start[::2].count(0) else "be"
-    return f"If it is UTF-16, say --encoding utf-16-{order}. Else it is a binary file: leave it out of --data."
+    return f"If it is UTF-16, use --encoding utf-16-{order}. Else it is a binary file: leave it out of --data."
 
 
 def _not_text(name: str, offset: int, found: str, codec: str, hint: str) -> UsageError:
@@ -148,11 +148,11 @@ def _lines(blocks: Iterable[str], name: str) -> Iterator[str]:
 
 
 def read_jsonl(file: BinaryIO, name: str, options: DataOptions = _PLAIN) -> Iterator[Piece]:
-    """Yield one record a line; blank lines are passed over.
+    """Yield one record a line; blank lines are skipped.
 
     Raises:
-        UsageError: a line is no JSON object, or has neither a string or null under "text" nor a known set of keys, or not the
-            key that `options.text_key` names; names the file and the line.
+        UsageError: a line is not a JSON object, or has neither a string or null under "text" nor a known set of keys, or not
+            the key that `options.text_key` names; names the file and the line.
     """
     for number, line in enumerate(_lines(decoded(file, name, options.encoding), name), 1):
         text = line.strip()
@@ -216,7 +216,7 @@ def _column(header: list[str], name: str, wanted: str) -> int:
     if wanted not in header:
         raise UsageError(
             f"{name} must name the column {wanted!r} in its first line; found {', '.join(header[:20]) or 'nothing'}.",
-            f"Say --text-key {header[0] if header else 'COLUMN'}, or another column of it.",
+            f"Use --text-key {header[0] if header else 'COLUMN'}, or another column of it.",
             code="document-format",
         )
     return header.index(wanted)

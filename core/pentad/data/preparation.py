@@ -167,7 +167,7 @@ def prepare(
     Args:
         resolved, catalogue: every choice, and what is installed.
         observer: told how far it is.
-        kept: of a run that goes on; None to train the tokenizer, or take it from the cache.
+        kept: of a run that is resumed; None to train the tokenizer, or take it from the cache.
         tokenizer_of: of a run that a new one starts from, used in place of a trained one; the text may be another.
         situation: budget and machine, for what the user left open; None where nothing is to be sized by them.
 

@@ -29,7 +29,7 @@ FEWEST_DOCUMENTS = 20
 """From this many different documents on, whole ones are held out."""
 
 FARTHEST = 1.1
-"""A document that would bring the held-out part beyond this multiple of its share is passed over."""
+"""A document that would bring the held-out part beyond this multiple of its share is skipped."""
 
 Rule = Literal["nothing", "documents", "tails", "corpus"]
 Cut = tuple[int, int]

@@ -57,7 +57,7 @@ class Offer(Generic[Record]):
         """The dataclass of its options, imported now where the record names the place.
 
         Raises:
-            EngineError: it cannot be imported, or is no dataclass of options; names the distribution and the cause.
+            EngineError: it cannot be imported, or is not a dataclass of options; names the distribution and the cause.
         """
         options = self.resolve("options") if hasattr(self.record, "options") else NoOptions
         try:

@@ -62,7 +62,7 @@ def checkpoint_path(run: Path, step: int) -> Path:
 
 
 WEIGHTS = "weights/"
-"""Before the names of the weights that training goes on with, in optimizer.safetensors."""
+"""Before the names of the weights that training resumes with, in optimizer.safetensors."""
 
 
 def load_checkpoint(run: Path, step: int, *, to_train: bool = True) -> Checkpoint:
@@ -177,7 +177,7 @@ class Checkpoint:
         put_tensors(model, tensors)
 
     def restore_training_weights(self, model: Model) -> None:
-        """Put the weights that training goes on with into a model, where they are others than those to judge.
+        """Put the weights that training resumes with into a model, where they are others than those to judge.
 
         Raises:
             EngineError: they do not fit the model.

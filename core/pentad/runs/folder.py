@@ -38,7 +38,7 @@ def new_run_path(model: str) -> Path:
         path = Path("runs", f"{stamp}-{name}{suffix}")
         if not path.exists():
             return path
-    raise EngineError("runs/ must have a free name for this second; found none.", "Say --out DIR.", code="no-free-name")
+    raise EngineError("runs/ must have a free name for this second; found none.", "Use --out DIR.", code="no-free-name")
 
 
 class RunDirectory(Provenance):
@@ -233,7 +233,7 @@ class RunDirectory(Provenance):
         return is_sealed(self.path)
 
     def cut_back(self, step: int, *, keep_final: bool) -> None:
-        """Drop the lines of steps after `step`, and a half line at the end: the run goes on from there.
+        """Drop the lines of steps after `step`, and a half line at the end: the run resumes from there.
 
         Args:
             step: the last one that stays. Changes of options that were made later hold from there on.

@@ -84,7 +84,7 @@ class Provenance:
             return Recipe.from_dict(read_tables(path, "The recipe"), str(path))
         except UsageError as error:
             raise EngineError(
-                f"{path} is damaged: {error.message}", "Mend it, or use a copy of the run.", code="run-damaged"
+                f"{path} is damaged: {error.message}", "Correct it, or use a copy of the run.", code="run-damaged"
             ) from None
 
     def resolve(self, catalogue: Catalogue) -> Resolved:
@@ -144,7 +144,7 @@ class Provenance:
         broken = [problem.cause for problem in catalogue.problems if problem.distribution == distribution]
         state = f"it is installed but broken: {broken[0]}" if broken else "it is not installed"
         install = (
-            f"Say --plugin {shlex.quote(distribution)}" if version == UNPACKAGED else f"pip install {distribution}=={version}"
+            f"Use --plugin {shlex.quote(distribution)}" if version == UNPACKAGED else f"pip install {distribution}=={version}"
         )
         raise EngineError(
             f"The {stage} {name} of {self.path} was made by {distribution} {version}; {state}.", install, code="maker-missing"

@@ -21,8 +21,8 @@ _SHOWN = 5
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """Return the lines of a JSON-lines file that can be read; none where there is no file.
 
-    A half line at the end is what a crash leaves, and is skipped. Any other that is no JSON object is left out with a warning
-    that says how many there are and where.
+    A half line at the end is what a crash leaves, and is skipped. Any other that is not a JSON object is left out with a
+    warning that says how many there are and where.
 
     Raises:
         EngineError: it is a link, a pipe or a device, or cannot be read.

@@ -49,7 +49,7 @@ def save_checkpoint(
     `left_out` names parameters that are kept elsewhere, since an adapter froze them.
 
     model.safetensors has the weights to judge and to sample from (`Optimization.evaluating`); where those are not the weights
-    that training goes on with, optimizer.safetensors has these too.
+    that training resumes with, optimizer.safetensors has these too.
 
     Raises:
         EngineError: the weights are not finite, so that nothing could go on from them, or the disk is full or not writable;
@@ -80,7 +80,7 @@ def save_checkpoint(
 def _save_weights(
     step: int, model: Model, optimization: Optimization | None, path: Path, left_out: Set[str]
 ) -> dict[str, Tensor]:
-    """Write the weights to judge; return those that training goes on with, where they are others, as `weights/NAME`."""
+    """Write the weights to judge; return those that training resumes with, where they are others, as `weights/NAME`."""
 
     def weights() -> dict[str, Tensor]:
         return unshared({name: tensor for name, tensor in model.state_dict().items() if name not in left_out})

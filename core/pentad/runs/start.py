@@ -142,7 +142,7 @@ def _same(stage: str, recipe: Recipe, base: SavedRun, catalogue: Catalogue) -> C
     if catalogue.find(stage, choice.name).full_name != offer.full_name:
         raise UsageError(
             f"The {stage} of {base.path} is {offer.name}, and comes along; found --{stage} {choice.name}.",
-            f"Leave --{stage} out, or say --{stage} {offer.name}.",
+            f"Leave --{stage} out, or use --{stage} {offer.name}.",
             code="start-mismatch",
         )
     return base.recipe.choice(stage)

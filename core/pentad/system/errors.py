@@ -88,7 +88,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def to_resume(run: object) -> str:
-    """Return the command that goes on with a run, its folder quoted as a shell wants it.
+    """Return the command that resumes a run, its folder quoted as a shell wants it.
 
     >>> to_resume("my run")
     "engine resume 'my run'"

@@ -152,7 +152,9 @@ class Conformance:
         try:
             text = json.dumps(to_dict(options))
         except TypeError as error:
-            raise AssertionError(f"an option is no JSON value ({error}); use int, float, bool, str or a tuple of str") from None
+            raise AssertionError(
+                f"an option is not a JSON value ({error}); use int, float, bool, str or a tuple of str"
+            ) from None
         require(
             parse(self.options_type(), json.loads(text), self.kind) == options,
             "options change when they are written to JSON and read again; use int, float, bool, str or a tuple of str",

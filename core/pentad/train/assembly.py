@@ -254,7 +254,7 @@ def _steps(resolved: Resolved, prepared: Prepared, cost: Estimate) -> tuple[int 
     if budget.unit == "flops" and not cost.flops_per_step:
         raise UsageError(
             f"A budget of arithmetic needs a model whose arithmetic is counted; found none in {resolved.offers['model'].name}.",
-            "Say --steps, or a budget of text: --budget 50MB.",
+            "Use --steps, or a budget of text: --budget 50MB.",
             code="arithmetic-unknown",
         )
     per_epoch = prepared.builder.count(prepared.train.tokens) / training.batch_size

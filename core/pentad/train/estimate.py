@@ -38,7 +38,7 @@ WARM_UP_SHARE = 8
 
 
 START = 0.001
-"""Progress that the schedule is told: where rates rise at the start, they are small here, so that the twin does not diverge."""
+"""Progress that the schedule is told: where rates rise at the start, they are small here, and the replica does not diverge."""
 
 
 @dataclass(frozen=True, kw_only=True)

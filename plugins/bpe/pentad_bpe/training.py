@@ -49,7 +49,7 @@ def train(texts: Iterable[str], options: BPEOptions) -> str:
     if largest < options.vocab_size:
         raise OptionsDoNotFit(
             f"A vocabulary of {options.vocab_size} was asked for; the training text gives at most {largest}.",
-            f"Say --tokenizer.vocab-size {largest} or less, or train on more text.",
+            f"Use --tokenizer.vocab-size {largest} or less, or train on more text.",
             code="vocabulary-too-large",
             fitting={"vocab_size": largest},
         )

@@ -127,11 +127,11 @@ class GPT(Model):
         """Return an empty cache, for the weights as they are now.
 
         Raises:
-            EngineError: `max_length` is beyond the context, or the model looks both ways.
+            EngineError: `max_length` is beyond the context, or the model is bidirectional.
         """
         if not self.causal:
             raise EngineError(
-                "A model that looks both ways cannot go on from a state: each new token would change all features before it.",
+                "A model that is bidirectional cannot go on from a state: each new token would change all features before it.",
                 "Generate with a model trained by a causal builder (--builder next-token).",
                 code="state-not-causal",
             )

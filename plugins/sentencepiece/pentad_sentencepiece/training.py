@@ -65,14 +65,14 @@ def _explain(message: str, asked: int) -> EngineError:
     if found := re.search(r"too high.*<= (\d+)", message):
         return OptionsDoNotFit(
             f"A vocabulary of {asked} was asked for; the training text gives at most {found[1]}.",
-            f"Say --tokenizer.vocab-size {found[1]} or less, or train on more text.",
+            f"Use --tokenizer.vocab-size {found[1]} or less, or train on more text.",
             code="vocabulary-too-large",
             fitting={"vocab_size": int(found[1])},
         )
     if found := re.search(r"smaller than required_chars\. \d+ vs (\d+)", message):
         return OptionsDoNotFit(
             f"A vocabulary of {asked} was asked for; the training text's characters alone need {found[1]}.",
-            f"Say --tokenizer.vocab-size {found[1]} or more, or a smaller --tokenizer.character-coverage.",
+            f"Use --tokenizer.vocab-size {found[1]} or more, or a smaller --tokenizer.character-coverage.",
             code="vocabulary-too-small",
             fitting={"vocab_size": int(found[1])},
         )

@@ -48,14 +48,14 @@ def test_a_checkpoint_brings_everything_back(fakes, tmp_path, make):
     model = fakes.Tiny()
     optimizer = trained(model, make)
     save(tmp_path, model, optimizer)
-    twin = fakes.Tiny()
-    other = make(twin.parameters(), lr=0.1)
+    replica = fakes.Tiny()
+    other = make(replica.parameters(), lr=0.1)
     checkpoint = load_checkpoint(tmp_path, 1)
     assert checkpoint.state == STATE
-    checkpoint.restore_model(twin)
+    checkpoint.restore_model(replica)
     checkpoint.restore_optimizers([other])
     for name, tensor in model.state_dict().items():
-        assert torch.equal(tensor, twin.state_dict()[name])
+        assert torch.equal(tensor, replica.state_dict()[name])
     for each, its_twin in zip(optimizer.state_dict()["state"].values(), other.state_dict()["state"].values(), strict=True):
         assert each.keys() == its_twin.keys()
         assert all(torch.equal(torch.as_tensor(each[name]), torch.as_tensor(its_twin[name])) for name in each)
@@ -75,16 +75,16 @@ def test_what_an_optimizer_counts_in_its_groups_comes_back(fakes, tmp_path):
 
 
 def test_tied_weights_are_saved_once(fakes, tmp_path):
-    model, twin = fakes.Tiny(tied=True), fakes.Tiny(tied=True)
+    model, replica = fakes.Tiny(tied=True), fakes.Tiny(tied=True)
     place = save(tmp_path, model, trained(model))
     assert list(load_file(place / "model.safetensors")) == ["embedding.weight"]
-    load_checkpoint(tmp_path, 1).restore_model(twin)
-    assert torch.equal(twin.head.weight, model.head.weight) and twin.head.weight is twin.embedding.weight
+    load_checkpoint(tmp_path, 1).restore_model(replica)
+    assert torch.equal(replica.head.weight, model.head.weight) and replica.head.weight is replica.embedding.weight
 
 
 def test_views_and_strides_are_saved(fakes, tmp_path):
-    model, twin = fakes.Tiny(), fakes.Tiny()
-    for each in (model, twin):
+    model, replica = fakes.Tiny(), fakes.Tiny()
+    for each in (model, replica):
         table = torch.arange(12.0).reshape(3, 4)
         each.register_buffer("view", table[1])
         each.register_buffer("other", table[2])
@@ -92,9 +92,9 @@ def test_views_and_strides_are_saved(fakes, tmp_path):
         each.register_buffer("nothing", torch.zeros(0, 3))
         each.register_buffer("count", torch.tensor(5))
     save(tmp_path, model, trained(model))
-    twin.turned.zero_()
-    load_checkpoint(tmp_path, 1).restore_model(twin)
-    assert torch.equal(twin.turned, torch.arange(12.0).reshape(3, 4).t())
+    replica.turned.zero_()
+    load_checkpoint(tmp_path, 1).restore_model(replica)
+    assert torch.equal(replica.turned, torch.arange(12.0).reshape(3, 4).t())
 
 
 def test_old_checkpoints_go_and_damaged_newer_ones_never_cost_a_whole_one(fakes, tmp_path):

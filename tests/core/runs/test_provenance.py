@@ -65,7 +65,7 @@ def test_no_hint_repeats_what_a_stranger_calls_a_distribution(directory, distrib
     ("distribution", "version", "hint"),
     [
         ("pentad-x", "0.1.0", "pip install pentad-x==0.1.0"),
-        ("./my model.py", "unpackaged", "Say --plugin './my model.py'"),
+        ("./my model.py", "unpackaged", "Use --plugin './my model.py'"),
     ],
 )
 def test_what_made_a_stage_is_named(directory, distribution, version, hint):

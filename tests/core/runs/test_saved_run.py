@@ -120,7 +120,7 @@ def edit(path, change):
             lambda facts: facts["stages"]["model"].update(distribution="./mine.py", version="unpackaged"),
             "maker-missing",
             "./mine.py unpackaged",
-            "Say --plugin ./mine.py",
+            "Use --plugin ./mine.py",
         ),
     ],
 )

@@ -58,8 +58,8 @@ def test_an_estimate_survives_a_trial_that_diverges(fakes, cpu):
     model = fakes.Tiny()
 
     def explosive(parameters):
-        twin = type("Twin", (), {"parameters": lambda self: [each.parameter for each in parameters]})()
-        return fakes.sgd(twin, lr=1e38)
+        replica = type("Twin", (), {"parameters": lambda self: [each.parameter for each in parameters]})()
+        return fakes.sgd(replica, lr=1e38)
 
     assert estimate(ModelNet(model, cpu), explosive, fakes.Given(rows()), TOKENS, options()).seconds_per_step > 0
     with torch.no_grad():

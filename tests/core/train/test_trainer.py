@@ -71,14 +71,14 @@ def test_the_loop_is_a_bare_torch_loop(fakes, cpu):
 def test_micro_batches_of_unequal_targets_are_one_batch(fakes, cpu, accumulation):
     kept = np.random.default_rng(1).random((24, 8)) < np.linspace(0, 1, 24)[:, None]
     builder, model = fakes.Given(rows(), kept), fakes.Summing()
-    twin = copy.deepcopy(model)
+    replica = copy.deepcopy(model)
     one = trainer(fakes, cpu, model, builder)
-    many = trainer(fakes, cpu, twin, builder, gradient_accumulation=accumulation)
+    many = trainer(fakes, cpu, replica, builder, gradient_accumulation=accumulation)
     for number in range(3):
         whole, parts = one.step(number, 0), many.step(number, 0)
         assert parts.loss == pytest.approx(whole.loss, rel=1e-5)
         assert parts.grad_norm == pytest.approx(whole.grad_norm, rel=1e-4)
-    assert_same(weights(model), weights(twin), rtol=1e-4, atol=1e-6)
+    assert_same(weights(model), weights(replica), rtol=1e-4, atol=1e-6)
 
 
 def test_a_batch_with_nothing_to_learn_is_a_no_op(fakes, cpu):
@@ -119,12 +119,12 @@ def test_dropout_depends_on_the_seed_and_the_step_alone(fakes, cpu):
     builder, model = fakes.Given(rows()), fakes.Tiny(dropout=0.5)
 
     def after(numbers, noise=0, **changes):
-        twin = copy.deepcopy(model)
-        found = trainer(fakes, cpu, twin, builder, gradient_accumulation=2, **changes)
+        replica = copy.deepcopy(model)
+        found = trainer(fakes, cpu, replica, builder, gradient_accumulation=2, **changes)
         for number in numbers:
             torch.manual_seed(noise)
             found.step(number, 0)
-        return weights(twin)
+        return weights(replica)
 
     assert_same(after([0, 1]), after([0, 1], noise=9), rtol=0, atol=0)
     differing = [after([0]), after([3]), after([0], seed=4)]  # 8 examples a step, 24 in all: step 3 has those of step 0
@@ -239,11 +239,11 @@ def test_weights_of_targets_count(fakes, cpu):
     kept = np.zeros((24, 8), dtype=bool)
     kept[:, :3] = True
     model = fakes.Tiny()
-    twin = copy.deepcopy(model)
+    replica = copy.deepcopy(model)
     weighted = trainer(fakes, cpu, model, Weighted(rows())).step(0, 0)
-    plain = trainer(fakes, cpu, twin, fakes.Given(rows(), kept)).step(0, 0)
+    plain = trainer(fakes, cpu, replica, fakes.Given(rows(), kept)).step(0, 0)
     assert weighted.loss == pytest.approx(plain.loss, rel=1e-5)
-    assert_same(weights(model), weights(twin), rtol=1e-4, atol=1e-6)
+    assert_same(weights(model), weights(replica), rtol=1e-4, atol=1e-6)
 
 
 def test_a_schedule_of_any_kind(fakes, cpu):

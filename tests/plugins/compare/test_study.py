@@ -103,8 +103,8 @@ def test_a_key_changes_with_the_code(study, monkeypatch):
 
 
 def test_arms_of_one_recipe_lie_apart(study):
-    twin = arm_of("twin", study.arms[0].recipe.to_dict(), study.arms[0].samplers, study.catalogue)
-    both = dataclasses.replace(study, arms=[*study.arms, twin])
+    replica = arm_of("replica", study.arms[0].recipe.to_dict(), study.arms[0].samplers, study.catalogue)
+    both = dataclasses.replace(study, arms=[*study.arms, replica])
     folders = [both.arm_folder(arm) for arm in both.arms]
     assert folders[0] == study.arm_folder(study.arms[0])
     assert folders[0] != folders[1]

@@ -31,7 +31,7 @@ from pentad.testing.stages.model_subject import BATCH, logits_in_pieces, logits_
 class ModelConformance(StateChecks, ShapeChecks):
     """Checks of a model, on tiny inputs, on the CPU, in fp32.
 
-    Most checks run on a model whose parameters have been stirred with noise (or, without parameters, that has counted a random
+    Most checks run on a model whose parameters have been perturbed by noise (or, without parameters, that has counted a random
     text): at the start many models compute nothing yet, and faults would not show.
 
     Attributes:
@@ -61,7 +61,7 @@ class ModelConformance(StateChecks, ShapeChecks):
 
     def check_losses(self) -> None:
         """Auxiliary losses are finite single numbers with a gradient, and there are none in evaluation."""
-        model = self.stirred()
+        model = self.perturbed()
         require(not model(self.tokens()).losses, "in evaluation `losses` must be empty")
         for name, loss in model.train()(self.tokens()).losses.items():
             require(loss.shape == (), f"the loss {name} must be one number, found shape {tuple(loss.shape)}")
@@ -94,7 +94,7 @@ class ModelConformance(StateChecks, ShapeChecks):
 
     def check_saves_and_loads(self) -> None:
         """All that was learned is in `state_dict`, under one name each, and survives safetensors."""
-        model, inputs = self.stirred(), self.tokens()
+        model, inputs = self.perturbed(), self.tokens()
         saved = model.state_dict()
         for name, tensor in saved.items():
             twins = [
@@ -118,7 +118,7 @@ class ModelConformance(StateChecks, ShapeChecks):
 
     def check_lower_precision(self) -> None:
         """Under bf16 autocast, as on GPUs, logits are finite and near those of fp32, also step by step."""
-        model, inputs = self.stirred(), self.tokens()
+        model, inputs = self.perturbed(), self.tokens()
         expected = logits_of(model, inputs)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             found = [logits_of(model, inputs).float()]

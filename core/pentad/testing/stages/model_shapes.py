@@ -45,7 +45,7 @@ class ShapeChecks(ModelSubject):
 
     def check_logits_by_position(self) -> None:
         """Logits of a part of the features are that part of the logits: core makes them in chunks."""
-        model = self.stirred()
+        model = self.perturbed()
         features = model(self.tokens()).features
         expected = model.logits(features)
         found = torch.stack([model.logits(features[:, position]) for position in range(features.shape[1])], dim=1)
@@ -53,13 +53,13 @@ class ShapeChecks(ModelSubject):
 
     def check_reads_its_input(self) -> None:
         """The logits at a position depend on the token there."""
-        model, inputs = self.stirred(), self.tokens()
+        model, inputs = self.perturbed(), self.tokens()
         before, after = logits_of(model, inputs), logits_of(model, _changed(inputs, -1))
         require(not torch.equal(before[:, -1], after[:, -1]), "the last token does not change the last logits; read it")
 
     def check_causal(self) -> None:
         """A change at position t leaves all logits before t as they were."""
-        model, inputs = self.stirred(), self.tokens()
+        model, inputs = self.perturbed(), self.tokens()
         if not model.causal:
             return
         before = logits_of(model, inputs)
@@ -70,7 +70,7 @@ class ShapeChecks(ModelSubject):
 
     def check_shorter_row(self) -> None:
         """The beginning of a row alone has the logits that it has in the whole row."""
-        model, inputs = self.stirred(), self.tokens()
+        model, inputs = self.perturbed(), self.tokens()
         if not model.causal:
             return
         half = self.context_length // 2
@@ -79,7 +79,7 @@ class ShapeChecks(ModelSubject):
 
     def check_looks_both_ways(self) -> None:
         """With `causal` set to False, a model that lists bidirectional attention sees what comes later."""
-        model, inputs = self.stirred(), self.tokens()
+        model, inputs = self.perturbed(), self.tokens()
         if "bidirectional" not in model.attention:
             return
         model.causal = False
@@ -91,7 +91,7 @@ class ShapeChecks(ModelSubject):
 
     def check_rows_apart(self) -> None:
         """Rows of a batch do not touch each other, in evaluation and in training mode."""
-        model, inputs = self.stirred(), self.tokens()
+        model, inputs = self.perturbed(), self.tokens()
         changed = torch.cat((self.tokens(1)[:1], inputs[1:]))
         for training in (False, True):
             model.train(training)
@@ -102,13 +102,13 @@ class ShapeChecks(ModelSubject):
 
     def check_any_batch_size(self) -> None:
         """A row has the same logits alone and in a batch."""
-        model, inputs = self.stirred(), self.tokens()
+        model, inputs = self.perturbed(), self.tokens()
         found = torch.cat([logits_of(model, row[None]) for row in inputs])
         self.compare(found, logits_of(model, inputs), "a row must have the same logits alone and in a batch")
 
     def check_segments_apart(self) -> None:
         """A change in one document leaves the logits of the others in its row as they were, before and behind it."""
-        model = self.stirred()
+        model = self.perturbed()
         for attention in sorted(model.attention):
             model.causal = attention == "causal"
             self._compare_documents(model)
@@ -129,13 +129,13 @@ class ShapeChecks(ModelSubject):
 
     def check_one_segment(self) -> None:
         """Rows of one document have the same logits with `segments` and without."""
-        model, inputs = self.stirred(), self.tokens()
+        model, inputs = self.perturbed(), self.tokens()
         found = logits_of(model, inputs, torch.zeros_like(inputs))
         self.compare(found, logits_of(model, inputs), "segments of all zeros must give the same logits as None")
 
     def check_no_leak_between_calls(self) -> None:
         """A call without a state starts afresh: nothing is left of earlier calls, in evaluation and in training mode."""
-        model, inputs = self.stirred(), self.tokens()
+        model, inputs = self.perturbed(), self.tokens()
         for training in (False, True):
             model.train(training)
             before = logits_of_itself(model, inputs)

@@ -28,7 +28,7 @@ class StateChecks(ModelSubject):
         self._compare_steps([third, third, self.context_length - 2 * third], "several tokens at a time, in pieces,")
 
     def _compare_steps(self, lengths: Sequence[int], how: str) -> None:
-        model, inputs = self.stirred(), self.tokens()
+        model, inputs = self.perturbed(), self.tokens()
         if not model.causal:
             return
         found = logits_in_pieces(model, inputs, lengths)
@@ -39,7 +39,7 @@ class StateChecks(ModelSubject):
 
     def check_state_selects(self) -> None:
         """Where the state offers `select`, rows picked from it, also twice, go on as if they had been read so."""
-        model, inputs = self.stirred(), self.tokens()
+        model, inputs = self.perturbed(), self.tokens()
         half, rows = self.context_length // 2, torch.tensor([2, 0, 2, 1])
         if not model.causal or not offers(model.initial_state(BATCH, self.context_length), "select"):
             return
@@ -63,7 +63,7 @@ class StateChecks(ModelSubject):
 
     def check_state_truncates(self) -> None:
         """Where the state offers `truncate`, it forgets the newest tokens as if they had never been read."""
-        model, inputs = self.stirred(), self.tokens()
+        model, inputs = self.perturbed(), self.tokens()
         half = self.context_length // 2
         if not model.causal or not offers(model.initial_state(BATCH, self.context_length), "truncate"):
             return
@@ -77,7 +77,7 @@ class StateChecks(ModelSubject):
 
     def check_states_are_apart(self) -> None:
         """A state made later starts empty, and two states do not touch each other."""
-        model, inputs, other = self.stirred(), self.tokens(), self.tokens(1)
+        model, inputs, other = self.perturbed(), self.tokens(), self.tokens(1)
         if not model.causal:
             return
         half = self.context_length // 2

@@ -56,7 +56,7 @@ class ModelSubject(AdviceConformance):
         sizes = sizes_of(make, lambda parameters: Optimization(optimizers=[]), float("inf"))
         return 4.0 * sizes.weights if sizes else 0.0
 
-    def stirred(self) -> Model:
+    def perturbed(self) -> Model:
         """Return a model in which every parameter matters."""
         model = self.fresh()
         if not list(model.parameters()):

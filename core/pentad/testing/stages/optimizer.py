@@ -98,13 +98,13 @@ class OptimizerConformance(AdviceConformance):
         optimization = self.optimization(_parameters(model))
         for step in range(4):
             _train(model, optimization, step, 8)
-        twin = copy.deepcopy(model)
-        restored = self.optimization(_parameters(twin))
+        replica = copy.deepcopy(model)
+        restored = self.optimization(_parameters(replica))
         _load(restored, _saved(optimization))
         for step in range(4, 8):
             _train(model, optimization, step, 8)
-            _train(twin, restored, step, 8)
-        for (name, one), other in zip(model.named_parameters(), twin.parameters(), strict=True):
+            _train(replica, restored, step, 8)
+        for (name, one), other in zip(model.named_parameters(), replica.parameters(), strict=True):
             require(torch.equal(one, other), f"{name} differs after saving and loading; keep all state in `self.state`")
 
     def check_saves_before_the_first_step(self) -> None:
