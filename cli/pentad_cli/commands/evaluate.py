@@ -53,6 +53,8 @@ def _show(score: Evaluation, text: str) -> None:
         if not score.lossless:
             say(paint(lossy_words(score), "yellow"))
         say(f"loss {score.loss:.3f} nats per token, perplexity {score.perplexity:.1f}")
+        if error := score.scores.get("standard_error"):
+            say(paint(f"± {error:.3f} bits per byte is the standard error from the choice of the held-out text", "dim"))
     else:
         say(f"{paint(f'{visible_line(score.primary)} {score.score:.3f}', 'bold green')} on {text}")
         others = [f"{visible_line(name)} {value:.3f}" for name, value in score.scores.items() if name != score.primary]

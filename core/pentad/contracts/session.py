@@ -73,13 +73,15 @@ class TokenEvent:
 class TextScore:
     """The negative log-likelihood of a text: `nats` in all, over `n_tokens` tokens of a text of `n_bytes` bytes.
 
-    `lost_bytes` of them cannot be had back from the tokens, and no nats stand for these.
+    `lost_bytes` of them cannot be had back from the tokens, and no nats stand for these. `standard_error` is that of the
+    bits per byte, from how much the stretches of the text differ; 0 where the text was not looked at in stretches.
     """
 
     nats: float
     n_tokens: int
     n_bytes: int
     lost_bytes: int = 0
+    standard_error: float = 0.0
 
 
 class Session(ABC):

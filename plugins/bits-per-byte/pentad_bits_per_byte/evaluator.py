@@ -6,6 +6,10 @@ only scores of the same context.
 
 Where the tokenizer is not lossless, each byte that it lost is charged with 8 bits. Such a score has two more names beside it:
 `lost_bytes`, and `bits_per_byte_of_tokens`, what it would be without the charge.
+
+`standard_error` is that of the bits per byte which comes from the held-out text: on another text of this kind
+and length the same model would score about so much higher or lower. Models that are compared on one text
+share most of it.
 """
 
 from __future__ import annotations
@@ -38,6 +42,7 @@ class BitsPerByte(RunEvaluator):
         return {
             "bits_per_byte": bits_per_byte(score.nats, n_bytes, lost),
             **(lossy if lost or not session.tokenizer.lossless else {}),
+            **({"standard_error": score.standard_error} if score.standard_error else {}),
             "loss": loss,
             "perplexity": math.exp(min(loss, 700.0)),
             "n_bytes": score.n_bytes,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import random
+import statistics
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,7 @@ from pentad.contracts.vocabulary import Vocabulary
 from pentad.data.shards import TokenShard
 from pentad.inference import scoring as module
 from pentad.inference.net import ModelNet, bits_per_byte
-from pentad.inference.scoring import Offered, judge, score_windows
+from pentad.inference.scoring import Offered, judge, score_windows, standard_error
 from pentad.inference.session import ModelSession
 
 TEXTS = ["hello world", "a", "héé 😀", "x" * 40, "the end\n"]
@@ -193,3 +195,17 @@ def test_an_evaluator_without_its_primary_score_is_refused(fakes, cpu):
     text = HeldOut(tokens=shard(fakes.ByteLike()).tokens, n_bytes=1, context_length=8)
     with pytest.raises(EngineError, match=r"silent must return the score accuracy"):
         judge(session, Offered("silent", Silent()), text)
+
+
+def test_the_standard_error_is_that_of_a_ratio_of_means():
+    source = random.Random(0)
+    draws = []
+    for _ in range(400):
+        stretches = [
+            (source.gauss(2.0, 0.3) * size * math.log(2), size) for size in (source.randrange(80, 120) for _ in range(40))
+        ]
+        mean = sum(nats for nats, _ in stretches) / sum(size for _, size in stretches) / math.log(2)
+        draws.append((mean, standard_error(stretches)))
+    spread = statistics.stdev(mean for mean, _ in draws)
+    assert statistics.fmean(error for _, error in draws) == pytest.approx(spread, rel=0.1)
+    assert standard_error([(1.0, 10)] * 7) == 0.0 == standard_error([])

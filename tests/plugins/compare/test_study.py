@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 
@@ -122,3 +123,27 @@ def test_a_run_gets_its_seed_and_the_share_of_threads(study):
 )
 def test_labels_become_harmless_names(label, name):
     assert slug(label) == name
+
+
+def test_all_seeds_of_an_arm_have_the_sizes_of_its_plan(study):
+    tables = default_tables()
+    tables["model"] = {"name": "gpt", "n_layer": 5}
+    names = {stage: (tables[stage]["name"],) for stage in ("tokenizer", "builder", "model", "optimizer", "sampler")}
+    (arm,) = product(tables, names, (), study.catalogue)
+    assert set(arm.recipe.model.options) == {"n_layer"}, "what can be sized is left open"
+    study = dataclasses.replace(study, arms=[arm])
+    key = study.key(arm.recipe)
+    assert study.sized(arm) == arm.recipe
+    planned = study.argument(arm.recipe)["recipe"]
+    planned["model"] = {"name": "gpt", "n_layer": 9, "n_embd": 96, "n_head": 2}
+    planned["training"] = {**planned["training"], "context_length": 64, "seed": 99}
+    path = study.arm_folder(arm) / "plan" / "plan.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"recipe": planned}))
+    sized = study.sized(arm)
+    assert (sized.model.options["n_layer"], sized.model.options["n_embd"]) == (5, 96), "given options win"
+    assert (sized.training.context_length, sized.training.seed) == (64, arm.recipe.training.seed)
+    assert study.key(arm.recipe) == key
+    recipes = [study.train_task(arm, seed).argument["recipe"] for seed in (0, 1)]
+    assert {recipe["model"]["n_embd"] for recipe in recipes} == {96}
+    assert [recipe["training"]["seed"] for recipe in recipes] == [0, 1]
