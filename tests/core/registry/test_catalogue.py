@@ -23,7 +23,7 @@ from pentad import (
     hookimpl,
 )
 from pentad.registry.catalogue import Catalogue, bundled
-from pentad.registry.entry_points import EntryPoint
+from pentad.system.entry_points import EntryPoint
 from pentad.registry.offers import Offer
 from pentad.testing import raises_code
 
