@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pentad.config.budget import Budget
-    from pentad.config.options import OptionSpec, describe, parse
+    from pentad.config.options import OptionSpec, describe, parse, split_options
     from pentad.config.recipe import TABLES, read_tables
     from pentad.contracts.executor import EXIT_STOPPED, LOG_FILE
     from pentad.data.pieces import Piece, Pieces
@@ -35,6 +35,7 @@ PLACES = {
         "OptionSpec",
         "describe",
         "parse",
+        "split_options",
     ),
     "config.recipe": (
         "TABLES",
@@ -119,6 +120,7 @@ __all__ = [
     "resolve",
     "score_windows",
     "source_digest",
+    "split_options",
     "write_atomically",
 ]
 
