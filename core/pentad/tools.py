@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pentad.config.budget import Budget
-    from pentad.config.options import OptionSpec, changed, describe, given, parse
+    from pentad.config.options import OptionSpec, changed, describe, given, parse, split_options
     from pentad.config.recipe import TABLES, read_tables
     from pentad.contracts.executor import EXIT_STOPPED, LOG_FILE
     from pentad.data.pieces import Piece, Pieces
@@ -37,6 +37,7 @@ PLACES = {
         "describe",
         "given",
         "parse",
+        "split_options",
     ),
     "config.recipe": (
         "TABLES",
@@ -126,6 +127,7 @@ __all__ = [
     "resolve",
     "score_windows",
     "source_digest",
+    "split_options",
     "write_atomically",
     "written_tables",
 ]

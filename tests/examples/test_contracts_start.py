@@ -1,4 +1,4 @@
-"""The proofs that start from an earlier run: preferences with a reference, and a chat."""
+"""The proofs that start from an earlier run: preferences with a reference, and an adapter."""
 
 from __future__ import annotations
 
@@ -98,19 +98,6 @@ def test_dpo_keeps_its_reference_when_it_is_resumed(base: Path, pairs: Path, tmp
 def test_dpo_needs_a_run_to_start_from(pairs: Path, tmp_path: Path) -> None:
     with raises_code("reference-missing"):
         run(recipe_of(pairs, 2, builder="dpo"), out=tmp_path / "dpo", catalogue=Catalogue(plugin_files=[FOLDER / "dpo.py"]))
-
-
-def test_a_chat_from_an_earlier_run_answers_in_its_turn(base: Path, tmp_path: Path) -> None:
-    talks = tmp_path / "talks.jsonl"
-    lines = [[{"role": "user", "content": f"{n}?"}, {"role": "assistant", "content": "cats."}] for n in range(40)]
-    talks.write_text("".join(json.dumps({"messages": messages}) + "\n" for messages in lines))
-    catalogue = Catalogue(plugin_files=[FOLDER / "chat.py"])
-    recipe = recipe_of(talks, 60, builder="chat", model="gpt", optimizer=Choice("adamw", lr=0.02), start=base)
-    made = run(recipe, out=tmp_path / "chat", catalogue=catalogue)
-    assert made.evaluation is not None
-    assert made.evaluation.scores["bits_per_byte"] < 1.5
-    before = open_run(base)
-    assert before.vocabulary.size + 3 == open_run(made.folder, catalogue=catalogue).vocabulary.size
 
 
 class TestPairs(ExampleBuilderConformance):

@@ -134,9 +134,9 @@ class SavedRun:
         return generate(self.session, method, prompt, limits, step=self.step, on_token=on_token)
 
     def stream(
-        self, prompt: str = "", *, sampler: Choice | str | None = None, limits: Limits | None = None
+        self, prompt: str | torch.Tensor = "", *, sampler: Choice | str | None = None, limits: Limits | None = None
     ) -> Iterator[TokenEvent]:
-        """Continue a text token by token; close the iterator to stop.
+        """Continue a text, or ids (T,), token by token; close the iterator to stop.
 
         Raises:
             UsageError: as for `generate`.
