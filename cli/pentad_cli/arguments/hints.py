@@ -22,15 +22,18 @@ if TYPE_CHECKING:
 
 def command_hint(word: str, known: Sequence[str]) -> str:
     """Return what to type for an unknown command."""
-    if Path(word).exists() and word.lower() not in COMMANDS:
+    if meant := _command_meant(word.lower(), known):
+        return meant
+    if Path(word).exists():
         return f"To train on it: engine run --data {shell_word(word)}"
-    near = did_you_mean(word, known)
-    if near:
-        return near
-    for name in COMMANDS.get(_nearest(word.lower(), COMMANDS), ()):
-        if name.startswith("--") or name.split()[0] in known:
-            return f"Use engine {name}."
-    return "engine --help lists the commands."
+    elsewhere = _nearest(word.lower(), COMMANDS)
+    return did_you_mean(word, known) or _command_meant(elsewhere, known) or "engine --help lists the commands."
+
+
+def _command_meant(word: str, known: Sequence[str]) -> str:
+    names = (name for name in COMMANDS.get(word, ()) if name.startswith("--") or name.split()[0] in known)
+    name = next(names, "")
+    return f"Use engine {name}." if name else ""
 
 
 def _nearest(word: str, words: Iterable[str]) -> str:

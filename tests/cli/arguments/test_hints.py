@@ -48,7 +48,6 @@ MEANT = {
     "generate RUN --length 5": "--max-tokens",
     "generate RUN --sampler top-k+min-p --sampler.k 3": "--sampler.top-k.k",
     "run --learnin-rate 3": "--optimizer.lr",
-    "run --block-sise 3": "--context-length",
     "trian": "Use engine run.",
     "finetune": "Use engine run --start RUN.",
     "train": "Use engine run.",
