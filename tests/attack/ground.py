@@ -63,7 +63,7 @@ class Ground:
     def tokenized(self) -> dict[str, Path]:
         """Return a run of each tokenizer that has files of its own, by its name."""
         runs = {}
-        for name, options in {"bpe": {"vocab_size": 260}, "sentencepiece": {"vocab_size": 60}}.items():
+        for name, options in {"bpe": {"vocab_size": 260}, "sentencepiece": {"vocab_size": 300}}.items():
             runs[name] = self.folder / name
             if not runs[name].exists():
                 recipe = self.recipe.replace(tokenizer=Choice(name, **options), training={"steps": 1})
