@@ -20,7 +20,7 @@ from pentad import Choice, open_run, run
 from pentad.config.recipe import TrainingOptions
 from pentad.contracts.batch import Tokens
 from pentad.inference.net import ModelNet
-from pentad.runs.records import read_lines
+from pentad.system.json_lines import read_lines
 from pentad.system.processes import World, is_first_process
 from pentad.train.trainer import Trainer
 
