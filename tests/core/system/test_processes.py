@@ -67,7 +67,7 @@ SCRIPT = textwrap.dedent("""
     try:
         resume(f"{folder}/seen{rank}", steps=12)
     except Exception as error:
-        apart = str(error).split("; ")[-1]
+        apart = error.message.split("; ")[-1]
 
     world = join_world(torch.device("cpu"))
     first = world.of_first("first läuft" if rank == 0 else "another, and longer")
