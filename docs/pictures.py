@@ -1,7 +1,7 @@
 """Draw the pictures of the pages.
 
 python docs/pictures.py           draws them from docs/pictures/data.json, which real runs wrote
-python docs/pictures.py --run     does these runs first (5 minutes on two cores), and takes the picture of the terminal
+python docs/pictures.py --run     does these runs first (3 minutes on two cores), and takes the picture of the terminal
 
 Only the terminal needs a library, and rich is that of the command line; the rest is written as SVG by hand.
 """
@@ -129,11 +129,11 @@ def attention_of(run: Path) -> dict[str, Any]:
 
 
 def terminal_picture() -> str:
-    """Train for a minute under the live display, and return the plan and the region in the middle of it as SVG."""
+    """Train a small model under the live display, and return the plan and the region in the middle of it as SVG."""
     from rich.console import Console
     from rich.text import Text
 
-    from pentad import Recipe, Step, run
+    from pentad import Choice, Recipe, Step, run
     from pentad_cli.terminal.live import LiveDisplay
 
     class Snapshot(LiveDisplay):
@@ -154,11 +154,17 @@ def terminal_picture() -> str:
     display = Snapshot(Screen())
     display.lines = []
     with tempfile.TemporaryDirectory() as folder, display:
-        run(Recipe(training={"budget": "75s"}), out=Path(folder, "run"), observers=[display])
+        recipe = Recipe(
+            model=Choice("gpt", n_layer=1, n_embd=64, n_head=2),
+            training={"steps": 300},
+            evaluation={"evaluate_every": 0.2},
+            machine={"threads": 2},
+        )
+        run(recipe, out=Path(folder, "small"), observers=[display])
     console = Console(record=True, width=100, file=io.StringIO(), highlight=False, markup=False, emoji=False)
-    console.print(Text("$ engine run", "bold"))
+    console.print(Text("$ engine run --model.n-layer 1 --model.n-embd 64 --model.n-head 2 --steps 300 --out small", "bold"))
     for line in display.lines:
-        console.print(Text.from_ansi(line))
+        console.print(Text.from_ansi(line.replace(str(display.plan and display.plan.folder), "small")))
     console.print(display.region)
     return console.export_svg(title="engine run", unique_id="pentad")
 
