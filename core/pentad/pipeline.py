@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pentad.config.front_end import front_end
 from pentad.config.options import changed, parse, to_dict
 from pentad.config.recipe import Choice, Recipe
 from pentad.contracts.observer import Observers, Plan, Preparation, RunObserver, RunResult
@@ -29,7 +30,6 @@ from pentad.runs.records import METRICS
 from pentad.runs.saved_run import load_tokenizer, restore_model
 from pentad.runs.start import inherit
 from pentad.system.errors import EngineError, RunDone, UsageError, to_resume
-from pentad.system.front_end import front_end
 from pentad.system.machine import available_memory
 from pentad.system.processes import is_first_process
 from pentad.train.assembly import Earlier, assemble, make_optimization

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from pentad.registry.offers import Offer
     from pentad.registry.resolving import resolve, written_tables
     from pentad.runs.folder import RunDirectory
-    from pentad.runs.records import read_lines
     from pentad.system.errors import Interrupted, RunDone, did_you_mean, one_line
     from pentad.system.files import locked, read_json, write_atomically
+    from pentad.system.json_lines import read_lines
     from pentad.system.machine import available_cores, peak_memory, prepare_process
     from pentad.system.opening import UNFINISHED
     from pentad.system.sources import source_digest
@@ -68,7 +68,6 @@ PLACES = {
         "written_tables",
     ),
     "runs.folder": ("RunDirectory",),
-    "runs.records": ("read_lines",),
     "system.errors": (
         "Interrupted",
         "RunDone",
@@ -80,6 +79,7 @@ PLACES = {
         "read_json",
         "write_atomically",
     ),
+    "system.json_lines": ("read_lines",),
     "system.machine": (
         "available_cores",
         "peak_memory",

@@ -18,8 +18,9 @@ from pentad.registry.resolving import resolve
 from pentad.runs.checkpoint import load_checkpoint
 from pentad.runs.folder import RunDirectory
 from pentad.runs.newest import newest_checkpoint
-from pentad.runs.records import is_sealed, read_lines, sealed_step
+from pentad.runs.records import is_sealed, sealed_step
 from pentad.system.files import SEAL, check_whole, facts_of_file, read_json
+from pentad.system.json_lines import read_lines
 
 from .batch import Batch, seeded
 from .files import examples

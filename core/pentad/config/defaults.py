@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pentad.config.front_end import front_end
 from pentad.system.errors import UsageError
-from pentad.system.front_end import front_end
 
 Tables = Mapping[str, Mapping[str, Any]]
 

@@ -19,7 +19,7 @@ from pentad.config.budget import Budget
 from pentad.config.defaults import default_tables, name_missing
 from pentad.config.options import PART, describe, option, parse, to_dict
 from pentad.config.stages import STAGES
-from pentad.system.errors import UsageError, did_you_mean
+from pentad.system.errors import ARGUMENTS, UsageError, did_you_mean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +132,12 @@ ADAPTER = "adapter"
 """The table of what changes a model, which most recipes do not have; like a stage's it has a name and options."""
 
 Table = TypeVar("Table")
+
+ARGUMENTS.update({f"--{stage}": f"{stage}={{}}" for stage in (*STAGES, ADAPTER)})
+ARGUMENTS.update(
+    {f"--{spec.flag}": f'{name}={{{{"{spec.name}": {{}}}}}}' for name, table in TABLES.items() for spec in describe(table)}
+)
+ARGUMENTS.update({"--data": "data={}", "--start": "start={}", "--held-out-data": 'data={{"held_out_sources": {}}}'})
 
 
 class Choice:

@@ -79,7 +79,7 @@ def make_sampler(
     return method
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class SavedRun:
     """A trained model with all that belongs to it.
 
@@ -102,6 +102,11 @@ class SavedRun:
     resolved: Resolved
     catalogue: Catalogue
     adapter: ModelAdapter | None = None
+
+    def __repr__(self) -> str:
+        """Say which model it is and where."""
+        parameters = sum(parameter.numel() for parameter in self.model.parameters())
+        return f"<SavedRun: {self.recipe.model.name} with {parameters:,} parameters, step {self.step:,}, {self.path}>"
 
     def generate(
         self,

@@ -21,7 +21,7 @@ from pentad import Choice, open_run, resume, run
 from pentad.config.recipe import TrainingOptions
 from pentad.contracts.batch import Tokens
 from pentad.inference.net import ModelNet
-from pentad.runs.records import read_lines
+from pentad.system.json_lines import read_lines
 from pentad.system.processes import World, is_first_process
 from pentad.train.trainer import Trainer
 
@@ -68,7 +68,7 @@ SCRIPT = textwrap.dedent("""
     try:
         resume(f"{folder}/seen{rank}", steps=12)
     except Exception as error:
-        apart = str(error).split("; ")[-1]
+        apart = error.message.split("; ")[-1]
 
     world = join_world(torch.device("cpu"))
     first = world.of_first("first läuft" if rank == 0 else "another, and longer")
