@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -65,7 +66,7 @@ class Console:
             note(f"Talking with {name}. /help lists what else can be typed.")
         else:
             note(
-                f"{name} has not learned conversations: each line is continued as plain text. /help lists what else can be typed."
+                f"{name} has not learned conversations, so each line is continued as plain text. /help lists what else there is."
             )
         for line in _lines():
             if line.strip() == "/quit":
@@ -162,10 +163,8 @@ def _lines() -> Iterator[str]:
         for line in sys.stdin:
             yield line.rstrip("\r\n")
         return
-    try:
+    with contextlib.suppress(ImportError):
         import readline  # noqa: F401  # input() takes its editing and history from it
-    except ImportError:
-        pass
     while True:
         try:
             yield input("> ")
