@@ -14,10 +14,27 @@ import sys
 from pathlib import Path
 from typing import Any
 
-ANIMALS = "cat dog owl fox hen cow bee ant frog goat duck horse mouse snail crow sheep".split()
-COLOURS = "red grey brown white black golden".split()
-FOODS = "seeds grass leaves honey fish bread apples worms".split()
-PLACES = "barn forest garden river meadow attic cellar hill".split()
+ANIMALS = [
+    "cat",
+    "dog",
+    "owl",
+    "fox",
+    "hen",
+    "cow",
+    "bee",
+    "ant",
+    "frog",
+    "goat",
+    "duck",
+    "horse",
+    "mouse",
+    "snail",
+    "crow",
+    "sheep",
+]
+COLOURS = ["red", "grey", "brown", "white", "black", "golden"]
+FOODS = ["seeds", "grass", "leaves", "honey", "fish", "bread", "apples", "worms"]
+PLACES = ["barn", "forest", "garden", "river", "meadow", "attic", "cellar", "hill"]
 
 Facts = dict[str, dict[str, str]]
 

@@ -65,9 +65,7 @@ class Console:
         if self._talks:
             note(f"Talking with {name}. /help lists what else can be typed.")
         else:
-            note(
-                f"{name} has not learned conversations, so each line is continued as plain text. /help lists what else there is."
-            )
+            note(f"{name} has not learned conversations, so each line is continued as plain text. /help lists the rest.")
         for line in _lines():
             if line.strip() == "/quit":
                 return
