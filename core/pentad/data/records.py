@@ -85,9 +85,8 @@ def _check(value: Any, key: str, where: str) -> None:
     if isinstance(value, str) and key != "messages":
         return
     if not isinstance(value, list) or key in _STRINGS:
-        expected = (
-            "a string" if key in _STRINGS else "a list of messages" if key == "messages" else "a string or a list of messages"
-        )
+        expected = "a list of messages" if key == "messages" else "a string or a list of messages"
+        expected = "a string" if key in _STRINGS else expected
         raise UsageError(
             f'{where} must have {expected} under "{key}"; found {kind_of(value)}.', _MESSAGES_HINT, code="document-format"
         )

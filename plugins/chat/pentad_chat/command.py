@@ -31,8 +31,8 @@ chat = EngineCommand(
     short_help="Talk with a trained model.",
     help="""Talk with a model that learned conversations; any other model continues each line as plain text.
 
-    The model reads as much of the conversation as its context holds, cut at turns. An answer ends where the model ends its turn.
-    Through a pipe each line is a question; answers go to stdout, all else to stderr. /help lists what else can be typed.
+    The model reads as much of the conversation as its context holds, cut at turns. An answer ends where the model ends its
+    turn. Through a pipe each line is a question; answers go to stdout, all else to stderr. /help lists what else can be typed.
 
     \b
       engine chat runs/NAME

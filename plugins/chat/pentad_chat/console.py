@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -64,9 +65,7 @@ class Console:
         if self._talks:
             note(f"Talking with {name}. /help lists what else can be typed.")
         else:
-            note(
-                f"{name} has not learned conversations: each line is continued as plain text. /help lists what else can be typed."
-            )
+            note(f"{name} has not learned conversations, so each line is continued as plain text. /help lists the rest.")
         for line in _lines():
             if line.strip() == "/quit":
                 return
@@ -162,10 +161,8 @@ def _lines() -> Iterator[str]:
         for line in sys.stdin:
             yield line.rstrip("\r\n")
         return
-    try:
+    with contextlib.suppress(ImportError):
         import readline  # noqa: F401  # input() takes its editing and history from it
-    except ImportError:
-        pass
     while True:
         try:
             yield input("> ")

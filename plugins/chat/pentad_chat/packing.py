@@ -1,8 +1,8 @@
 """How conversations come into rows: cut at turns where they are longer than a row, and packed several to a row.
 
 A part of a conversation is read from an end of text, as generation reads it: its own, or one put in front where the part begins
-in the middle. A conversation is cut before a turn that follows an answer, so that no answer loses its question. An exchange that
-is longer than a row is cut into parts of a row's length.
+in the middle. A conversation is cut before a turn that follows an answer, so that no answer loses its question. An exchange
+that is longer than a row is cut into parts of a row's length.
 
 Parts go first-fit into the rows that are open, of which there are few, so that rows follow the order of the text.
 """

@@ -44,7 +44,8 @@ def messages_of(record: Record) -> list[Message]:
             return [{"role": "user", "content": question}, {"role": "assistant", "content": record["output"]}]
     found = f"the keys {', '.join(record)}" if isinstance(record, Mapping) else "plain text"
     raise UsageError(
-        f"A conversation must have messages, prompt and completion, or instruction and output; found {found}: {excerpt(record)}",
+        f"A conversation must have messages, prompt and completion, or instruction and output. Found {found}:"
+        f" {excerpt(record)}",
         f"{_KEYS_HINT} To learn plain text as well: --builder.plain-text",
         code="record-keys",
     )

@@ -1,4 +1,4 @@
-"""Rows of conversations by hand: ids below 10 are words, 10 to 12 open turns (12 the assistant's), 13 ends one, 9 ends a text."""
+"""Rows by hand: ids below 9 are words, 9 ends a text, 10 to 12 open turns (12 the assistant's), 13 ends one."""
 
 from __future__ import annotations
 

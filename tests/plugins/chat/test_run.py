@@ -46,7 +46,7 @@ def test_other_questions_with_the_same_answers_are_no_other_targets(talker: Path
     """Change the text of one conversation in a row: the logits of the other stay as they are."""
     saved = open_run(talker)
     tokens = [END_OF_TEXT, USER, 50, END_OF_TURN, ASSISTANT, 60, END_OF_TURN]
-    rows = np.array([tokens + tokens, tokens[:2] + [51] + tokens[3:] + tokens])
+    rows = np.array([tokens + tokens, [*tokens[:2], 51, *tokens[3:], *tokens]])
     segments = torch.tensor([[0] * 7 + [1] * 7] * 2)
     with torch.no_grad():
         features = saved.model(torch.from_numpy(rows), segments=segments).features
