@@ -63,7 +63,9 @@ class Steps(RunObserver):
 
 def prefer(base: Path, pairs: Path, out: Path, steps: int = 12) -> list[Step]:
     observer = Steps()
-    recipe = recipe_of(pairs, steps, builder="dpo", model="gpt", optimizer=Choice("adamw", lr=0.01), start=base)
+    recipe = recipe_of(
+        pairs, steps, builder=Choice("dpo", template="plain"), model="gpt", optimizer=Choice("adamw", lr=0.01), start=base
+    )
     run(recipe, out=out, observers=[observer])
     return observer.steps
 
@@ -74,6 +76,8 @@ def test_dpo_starts_at_ln_2_and_learns_to_prefer(base: Path, pairs: Path, tmp_pa
     assert steps[0].metrics["preference-margin"] == pytest.approx(0, abs=1e-4)
     assert steps[-1].metrics["preference-accuracy"] == 1.0
     assert steps[-1].loss < 0.5
+    score = open_run(tmp_path / "dpo").evaluate()
+    assert (score.primary, score.lower_is_better, score.score) == ("preference_accuracy", False, 1.0)
 
 
 def test_dpo_keeps_its_reference_when_it_is_resumed(base: Path, pairs: Path, tmp_path: Path) -> None:
@@ -92,4 +96,4 @@ def test_dpo_keeps_its_reference_when_it_is_resumed(base: Path, pairs: Path, tmp
 
 def test_dpo_needs_a_run_to_start_from(pairs: Path, tmp_path: Path) -> None:
     with raises_code("reference-missing"):
-        run(recipe_of(pairs, 2, builder="dpo"), out=tmp_path / "dpo")
+        run(recipe_of(pairs, 2, builder=Choice("dpo", template="plain")), out=tmp_path / "dpo")
