@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pentad_cli.group import installed
     from pentad_cli.terminal.output import has_colour, is_terminal, plain, say_json, terminal_width
     from pentad_cli.terminal.text import count, duration, plural, quantity, short, size, visible, visible_line
+    from pentad_cli.terminal.writing import TextWriter
 
 PLACES = {
     "arguments.command": ("EngineCommand", "Folder", "json_option", "offers_of", "plugin_option"),
@@ -26,6 +27,7 @@ PLACES = {
     "arguments.layers": ("Tables", "default_tables", "lay_over"),
     "terminal.output": ("has_colour", "is_terminal", "plain", "say_json", "terminal_width"),
     "terminal.text": ("count", "duration", "plural", "quantity", "short", "size", "visible", "visible_line"),
+    "terminal.writing": ("TextWriter",),
 }
 """Module to the names that are taken from it."""
 
@@ -36,6 +38,7 @@ __all__ = [
     "Folder",
     "SpecOption",
     "Tables",
+    "TextWriter",
     "TwoLooks",
     "count",
     "default_tables",

@@ -268,3 +268,8 @@ def __getattr__(name: str) -> Any:
     value = getattr(importlib.import_module(f"pentad.{_LAZY[name]}"), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, those that are not imported yet too, for who completes them."""
+    return sorted({*globals(), *__all__})

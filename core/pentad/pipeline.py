@@ -2,7 +2,7 @@
 
 from pentad import Recipe, run
 
-result = run(Recipe(tokenizer="bpe", builder="next-token", model="gpt", optimizer="muon", sampler="top-k", data="my.txt"))
+result = run(Recipe(data="my.txt"))
 print(result.bits_per_byte)
 """
 
@@ -11,10 +11,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pentad.config.front_end import front_end
 from pentad.config.options import changed, parse, to_dict
 from pentad.config.recipe import Choice, Recipe
 from pentad.contracts.observer import Observers, Plan, Preparation, RunObserver, RunResult
@@ -66,7 +67,7 @@ def run(
     *,
     catalogue: Catalogue | None = None,
     out: Path | str | None = None,
-    observers: Sequence[RunObserver] = (),
+    observers: Sequence[RunObserver] | None = None,
 ) -> RunResult:
     """Train a model by a recipe, score it and sample from it.
 
@@ -74,7 +75,8 @@ def run(
         recipe: every choice.
         catalogue: what is installed; None to look.
         out: a new or empty folder for the run; None for a new one below runs/.
-        observers: told what happens.
+        observers: told what happens; `()` for nobody. None shows the run in a terminal or a notebook, where a front end such as
+            pentad-cli is installed, and is quiet elsewhere.
 
     Raises:
         UsageError: the recipe cannot be carried out: a name, an option, the text, the folder.
@@ -83,16 +85,29 @@ def run(
     """
     folder = _new_folder(out)
     catalogue = catalogue or Catalogue()
-    recipe, start = inherit(recipe, catalogue)
-    job = assemble(resolve(recipe, catalogue), catalogue, Observers(observers), start=start)
-    # The name has the time in it, which need not be the same in every process.
-    folder = folder or Path(job.world.of_first(str(new_run_path(job.resolved.recipe.choice("model").name))))
     with contextlib.ExitStack() as held:
+        told = held.enter_context(_told(observers))
+        recipe, start = inherit(recipe, catalogue)
+        job = assemble(resolve(recipe, catalogue), catalogue, told, start=start)
+        # The name has the time in it, which need not be the same in every process.
+        folder = folder or Path(job.world.of_first(str(new_run_path(job.resolved.recipe.choice("model").name))))
         if job.world.is_first:
             weights = functools.partial(save_initial, job.initial) if job.initial else None
             made = RunDirectory.create(folder, job.resolved, job.prepared.tokenizer_folder, facts_of(job), weights)
             job.record_in(held.enter_context(made))
         return train(job, folder)
+
+
+@contextlib.contextmanager
+def _told(observers: Sequence[RunObserver] | None) -> Iterator[Observers]:
+    """Give the observers of a run; None stands for the display of the front end, if there is one and somebody looks."""
+    front = front_end() if observers is None else None
+    display = front.display() if front else None
+    if display is None:
+        yield Observers(observers or ())
+        return
+    with display as shown:
+        yield Observers([shown])
 
 
 def _new_folder(out: Path | str | None) -> Path | None:
@@ -107,7 +122,7 @@ def resume(
     folder: Path | str,
     *,
     catalogue: Catalogue | None = None,
-    observers: Sequence[RunObserver] = (),
+    observers: Sequence[RunObserver] | None = None,
     steps: int | None = None,
     budget: str | None = None,
     optimizer: Mapping[str, Any] | None = None,
@@ -131,10 +146,10 @@ def resume(
     catalogue = catalogue or Catalogue()
     directory = RunDirectory.open(folder)
     # Held from before the first look at the checkpoints: another process may be writing them.
-    with directory.lock() if is_first_process() else contextlib.nullcontext():
+    with directory.lock() if is_first_process() else contextlib.nullcontext(), _told(observers) as told:
         before = directory.resolve(catalogue)
         resolved = _with_new_end(_with_options(before, optimizer or {}), steps, budget)
-        job = assemble(resolved, catalogue, Observers(observers), _earlier(directory, resolved))
+        job = assemble(resolved, catalogue, told, _earlier(directory, resolved))
         _restore(job, directory, before, new_end=steps is not None or budget is not None)
         if job.world.is_first:
             job.record_in(directory)

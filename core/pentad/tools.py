@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pentad.config.budget import Budget
-    from pentad.config.options import OptionSpec, changed, describe, given, parse
+    from pentad.config.options import OptionSpec, changed, describe, given, parse, split_options
     from pentad.config.recipe import TABLES, read_tables
     from pentad.contracts.executor import EXIT_STOPPED, LOG_FILE
     from pentad.data.pieces import Piece, Pieces
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from pentad.registry.offers import Offer
     from pentad.registry.resolving import resolve, written_tables
     from pentad.runs.folder import RunDirectory
-    from pentad.runs.records import read_lines
     from pentad.system.errors import Interrupted, RunDone, did_you_mean, one_line
     from pentad.system.files import locked, read_json, write_atomically
+    from pentad.system.json_lines import read_lines
     from pentad.system.machine import available_cores, peak_memory, prepare_process
     from pentad.system.opening import UNFINISHED
     from pentad.system.sources import source_digest
@@ -37,6 +37,7 @@ PLACES = {
         "describe",
         "given",
         "parse",
+        "split_options",
     ),
     "config.recipe": (
         "TABLES",
@@ -67,7 +68,6 @@ PLACES = {
         "written_tables",
     ),
     "runs.folder": ("RunDirectory",),
-    "runs.records": ("read_lines",),
     "system.errors": (
         "Interrupted",
         "RunDone",
@@ -79,6 +79,7 @@ PLACES = {
         "read_json",
         "write_atomically",
     ),
+    "system.json_lines": ("read_lines",),
     "system.machine": (
         "available_cores",
         "peak_memory",
@@ -126,6 +127,7 @@ __all__ = [
     "resolve",
     "score_windows",
     "source_digest",
+    "split_options",
     "write_atomically",
     "written_tables",
 ]

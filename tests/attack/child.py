@@ -5,28 +5,27 @@ from __future__ import annotations
 import builtins
 import contextlib
 import io
+import json
 import os
 import select
 import signal
 import sys
+import time
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pentad import EngineError
-from pentad.runs import saving
+from pentad.runs import initial, saving
+from pentad.system.errors import is_out_of_memory
 
 SECONDS = 60
 """After which a process counts as hung."""
 
 CALLS = ("open", "mkdir", "rename", "replace", "fsync", "unlink", "rmdir", "scandir", "listdir", "chmod")
-
-
-_OPEN = os.open
-"""The call itself, however it is disturbed later."""
 
 
 @dataclass(frozen=True)
@@ -44,26 +43,73 @@ class Ended:
 
 def in_child(work: Callable[[], Any]) -> Ended:
     """Do work in a forked process, and say how it ended."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reading)
+    return next(each_in_child([work]))
+
+
+def each_in_child(works: Sequence[Callable[[], Any]]) -> Iterator[Ended]:
+    """Do one piece of work after the other in a forked process, and say of each how it ended.
+
+    One that ends the process, or does not end, costs the process alone: a new one goes on behind it.
+    """
+    done = 0
+    while done < len(works):
+        child = _Child(works[done:])
+        while done < len(works):
+            ended = child.next()
+            done += 1
+            yield ended or child.end()
+            if ended is None:
+                break
+        else:
+            child.end()
+
+
+class _Child:
+    """A forked process that does works one by one and says on a line of a pipe how each ended."""
+
+    def __init__(self, works: Sequence[Callable[[], Any]]) -> None:
+        self._pipe, writing = os.pipe()
+        self._said, self._hung = b"", False
+        self._number = os.fork()
+        if self._number == 0:
+            _tell_of_each(works, writing)
+        os.close(writing)
+
+    def next(self) -> Ended | None:
+        """Return how the next one ended, or None where the process ended or hangs instead."""
+        until = time.monotonic() + SECONDS
+        while b"\n" not in self._said:
+            if not select.select([self._pipe], [], [], max(0.0, until - time.monotonic()))[0]:
+                self._hung = True
+                return None
+            more = os.read(self._pipe, 1 << 16)
+            if not more:
+                return None
+            self._said += more
+        line, _, self._said = self._said.partition(b"\n")
+        return Ended(*json.loads(line))
+
+    def end(self) -> Ended:
+        """Wait for the process, or end it where it hangs, and say how it ended."""
+        os.close(self._pipe)
+        if self._hung:
+            os.kill(self._number, signal.SIGKILL)
+        status = os.waitstatus_to_exitcode(os.waitpid(self._number, 0)[1])
+        if self._hung:
+            return Ended("hung")
+        if status == -signal.SIGKILL:
+            return Ended("killed", signal.Signals(-status).name)
+        return Ended("bug", f"signal {-status}" if status < 0 else f"it left with {status}")
+
+
+def _tell_of_each(works: Sequence[Callable[[], Any]], writing: int) -> NoReturn:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for work in works:
         ended = _outcome(work)
-        os.write(writing, f"{ended.how}\n{ended.detail}".encode()[:60_000])
-        os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        ready = select.select([pipe], [], [], SECONDS)[0]
-        text = pipe.read().decode(errors="replace") if ready else ""
-    if not ready:
-        os.kill(child, signal.SIGKILL)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if not ready:
-        return Ended("hung")
-    if status < 0:
-        return Ended("killed", signal.Signals(-status).name) if status == -signal.SIGKILL else Ended("bug", f"signal {-status}")
-    how, _, detail = text.partition("\n")
-    return Ended(how or "bug", detail)
+        line = json.dumps([ended.how, ended.detail[-20_000:]]).encode() + b"\n"
+        while line:
+            line = line[os.write(writing, line) :]
+    os._exit(0)
 
 
 def _outcome(work: Callable[[], Any]) -> Ended:
@@ -74,8 +120,8 @@ def _outcome(work: Callable[[], Any]) -> Ended:
         return Ended("ok", str(work()))
     except EngineError as error:
         return Ended("refused" if error.code != "bug" else "bug", error.code)
-    except BaseException:
-        return Ended("bug", traceback.format_exc())
+    except BaseException as error:
+        return Ended("refused", "memory-full") if is_out_of_memory(error) else Ended("bug", traceback.format_exc())
 
 
 def disturbed(work: Callable[[], Any], below: Path, number: int, disturb: Callable[[], None]) -> Callable[[], Any]:
@@ -83,27 +129,46 @@ def disturbed(work: Callable[[], Any], below: Path, number: int, disturb: Callab
 
     The calls are those of Python; what libraries write themselves (safetensors) counts as one.
     """
+    left = [number]
 
-    def run() -> Any:
-        left = [number]
+    def count() -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            disturb()
 
-        def counted(real: Callable[..., Any]) -> Callable[..., Any]:
-            def call(*args: Any, **kwargs: Any) -> Any:
-                if _touches(args, below):
-                    left[0] -= 1
-                    if left[0] == 0:
-                        disturb()
-                return real(*args, **kwargs)
+    return lambda: _watched(work, below, count)
 
-            return call
 
-        for name in CALLS:
-            setattr(os, name, counted(getattr(os, name)))
-        builtins.open = io.open = counted(io.open)  # type: ignore[assignment]
-        saving.save_file = counted(saving.save_file)
-        return work()
+def _watched(work: Callable[[], Any], below: Path, tell: Callable[[], None]) -> Any:
+    """Work, and tell of each call that touches a folder before it is made; for the rest of the process."""
 
-    return run
+    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if _touches(args, below):
+                tell()
+            return real(*args, **kwargs)
+
+        return call
+
+    for name in CALLS:
+        setattr(os, name, counted(getattr(os, name)))
+    builtins.open = io.open = counted(io.open)  # type: ignore[assignment]
+    saving.save_file = initial.save_file = counted(saving.save_file)
+    return work()
+
+
+def count_calls(work: Callable[[], Any], below: Path) -> int:
+    """Return how many calls a piece of work makes that touch a folder."""
+    seen = [0]
+
+    def count() -> None:
+        seen[0] += 1
+
+    def run() -> int:
+        _watched(work, below, count)
+        return seen[0]
+
+    return int(in_child(run).detail)
 
 
 def _touches(args: tuple[Any, ...], below: Path) -> bool:
@@ -122,11 +187,10 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def failing(number: int, mark: Path) -> Callable[[], None]:
-    """Return a function that fails as the system does, and leaves a mark that it was called."""
+def failing(number: int) -> Callable[[], None]:
+    """Return a function that fails as the system does."""
 
     def fail() -> None:
-        os.close(_OPEN(mark, os.O_CREAT | os.O_WRONLY))
         raise OSError(number, os.strerror(number))
 
     return fail

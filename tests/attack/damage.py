@@ -1,125 +1,160 @@
-"""Every file of a run and of the cache is damaged in every way: it works as before, or it is refused with a code."""
+"""Every file of a run and of the cache is changed: all that reads it works as before, or refuses it with a code."""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import random
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from pentad import open_run, resume, run
+from pentad import Catalogue, EngineError, open_run, resume, run
+from pentad.config.recipe import StartOptions
+from pentad.runs.folder import RunDirectory
+from pentad.runs.initial import restore_initial
+from pentad.runs.provenance import folder_fingerprint
+from pentad.system.files import SEAL, facts_of_file
+from pentad.system.opening import list_files
 
-from .child import in_child
-from .ground import Case, Ground
-
-TARGET = "a stranger's target"
+from .batch import Batch, seeded
+from .ground import Ground
+from .mutations import is_touched, mutate
 
 CHOICES = ("recipe.toml", "engine.json")
 """Files whose edits may well mean something else."""
 
 
-def _flip(path: Path, chance: random.Random) -> None:
-    data = bytearray(path.read_bytes() or b"\0")
-    data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
-    path.write_bytes(data)
+@dataclass(frozen=True)
+class Door:
+    """A way into a run.
+
+    Args:
+        source: the folder that is copied and damaged.
+        work: goes in, and returns why what came of it is wrong, given the damaged file's name.
+        below: the part of the folder that is damaged.
+    """
+
+    source: Path
+    work: Callable[[Path, str], str]
+    below: str = ""
 
 
-def _truncate(path: Path, chance: random.Random) -> None:
-    os.truncate(path, chance.randrange(max(1, path.stat().st_size)))
+def batches(ground: Ground, per_file: int, seed: int) -> Iterator[Batch]:
+    """Damage each file of each door's folder a number of times."""
+    for name, door in _doors(ground).items():
+        for file in list_files(door.source):
+            if file.startswith(door.below):
+                yield seeded(f"{name} with {file}", seed, _case(ground, door, file), per_file)
 
 
-def _append(path: Path, chance: random.Random) -> None:
-    with path.open("ab") as file:
-        file.write(chance.randbytes(chance.randrange(1, 200)))
+def _case(ground: Ground, door: Door, file: str) -> Callable[[random.Random], str]:
+    def work(chance: random.Random) -> str:
+        path = ground.copy(door.source)
+        try:
+            kind = mutate(path / file, chance)
+            sealed = chance.random() < 0.4 and _seal(path, path / file)
+            with _named(f"{kind}{', sealed' if sealed else ''}"):
+                wrong = door.work(path, "" if sealed else file)
+            return "it was written through a link" if is_touched(path.parent) else wrong and f"{kind}: {wrong}"
+        finally:
+            shutil.rmtree(path.parent, ignore_errors=True)
+
+    return work
 
 
-def _noise(path: Path, chance: random.Random) -> None:
-    path.write_bytes(chance.randbytes(path.stat().st_size))
+@contextlib.contextmanager
+def _named(kind: str) -> Iterator[None]:
+    """Say with an error that has no code what was done to the file."""
+    try:
+        yield
+    except EngineError:
+        raise
+    except Exception as error:
+        error.add_note(kind)
+        raise
 
 
-def _deep(path: Path, chance: random.Random) -> None:
-    del chance
-    path.write_bytes(b'{"a": ' * 50_000 + b"\n")
+def _seal(run: Path, file: Path) -> bool:
+    """Seal what was damaged again, as an attacker can; say whether there is a seal."""
+    if not file.is_file():
+        return False
+    if file.parent.name == "tokenizer":
+        facts = json.loads((run / "engine.json").read_text())
+        facts["tokenizer_files"] = folder_fingerprint(file.parent)
+        (run / "engine.json").write_text(json.dumps(facts))
+        return True
+    seal = file.parent / SEAL
+    if file == seal or not seal.is_file():
+        return False
+    seal.write_text(json.dumps({name: facts_of_file(file.parent / name) for name in json.loads(seal.read_text())}))
+    return True
 
 
-def _replaced(make: Callable[[Path], None]) -> Callable[[Path, random.Random], None]:
-    def replace(path: Path, chance: random.Random) -> None:
-        del chance
-        path.unlink()
-        make(path)
+def _doors(ground: Ground) -> dict[str, Door]:
+    def generate(path: Path, file: str) -> str:
+        text = open_run(path).generate("1 c", max_tokens=12)[0].text
+        return f"it writes {text!r}" if file and file not in CHOICES and text not in ground.texts else ""
 
-    return replace
+    def evaluate(path: Path, file: str) -> str:
+        del file
+        open_run(path).evaluate()
+        return ""
 
+    def go_on(path: Path, file: str) -> str:
+        resume(path)
+        return ground.difference(path) if file and not file.endswith((".jsonl", *CHOICES)) else ""
 
-DAMAGE: dict[str, Callable[[Path, random.Random], None]] = {
-    "a flipped bit": _flip,
-    "cut off": _truncate,
-    "something behind it": _append,
-    "noise": _noise,
-    "nested deeply": _deep,
-    "gone": lambda path, chance: path.unlink(),
-    "a link": _replaced(lambda path: path.symlink_to(_target(path))),
-    "a link to nothing": _replaced(lambda path: path.symlink_to("nowhere")),
-    "a pipe": _replaced(os.mkfifo),
-    "a folder": _replaced(lambda path: path.mkdir()),
-}
+    def go_further(path: Path, file: str) -> str:
+        del file
+        resume(path, steps=10)
+        return ""
 
+    def tokenize(path: Path, file: str) -> str:
+        del file
+        tokenizer = RunDirectory.open(path).tokenizer(Catalogue())
+        tokenizer.decode(tokenizer.encode("1 cats sat"))
+        return ""
 
-def _target(path: Path) -> Path:
-    """Make a file outside the run that nothing may touch."""
-    case = next(parent for parent in path.parents if parent.name.startswith("case-"))
-    target = case / "target"
-    target.write_text(TARGET)
-    return target
+    def start_from(path: Path, file: str) -> str:
+        del file
+        recipe = ground.recipe.replace(start=StartOptions(run=str(path)), training={"steps": 1})
+        run(recipe, out=path.parent / "new")
+        return ""
 
+    def initial(path: Path, file: str) -> str:
+        del file
+        restore_initial(path, open_run(path).model)
+        return ""
 
-def of_runs(ground: Ground, share: float, chance: random.Random) -> Iterator[Case]:
-    """Damage files of a complete and of a half run, and go through the doors that read them."""
-    doors: dict[str, tuple[Path, Callable[[Path], object]]] = {
-        "generate": (ground.complete, lambda path: open_run(path).generate("1 c", max_tokens=12)[0].text),
-        "evaluate": (ground.complete, lambda path: open_run(path).evaluate().score),
-        "resume": (ground.half, resume),
-        "resume further": (ground.complete, lambda path: resume(path, steps=10)),
+    return {
+        "generate": Door(ground.complete, generate),
+        "evaluate": Door(ground.complete, evaluate),
+        "resume": Door(ground.half, go_on),
+        "resume further": Door(ground.complete, go_further),
+        "start from": Door(ground.complete, start_from),
+        "initial weights": Door(ground.started, initial, "start/"),
+        **{f"tokenize by {name}": Door(path, tokenize, "tokenizer/") for name, path in ground.tokenized().items()},
     }
-    for door, (source, work) in doors.items():
-        for name in _files(source):
-            for kind, damage in DAMAGE.items():
-                if chance.random() >= share:
-                    continue
-                path = ground.copy(source)
-                damage(path / name, chance)
-                ended = in_child(lambda path=path, work=work: work(path))
-                wrong = "" if ended.how in ("ok", "refused") else f"{ended.how} {ended.detail}"
-                if ended.how == "ok" and door == "generate" and name not in CHOICES and ended.detail not in ground.texts:
-                    wrong = f"it writes something else: {ended.detail!r}"
-                if ended.how == "ok" and door == "resume" and not name.endswith((".jsonl", *CHOICES)):
-                    wrong = ground.finished(path)
-                target = path.parent / "target"
-                if target.exists() and target.read_text() != TARGET:
-                    wrong = "a link was followed"
-                yield Case(f"{door} with {name}: {kind}", ended, wrong)
 
 
-def of_the_cache(ground: Ground, share: float, chance: random.Random) -> Iterator[Case]:
+def of_the_cache(ground: Ground, per_file: int, seed: int) -> Iterator[Batch]:
     """Damage files of the cache; a run makes anew what it needs."""
-    for name in _files(ground.cache):
-        for kind, damage in DAMAGE.items():
-            if chance.random() >= share:
-                continue
+    for file in list_files(ground.cache):
+
+        def work(chance: random.Random, file: str = file) -> str:
             place = ground.place()
             cache = shutil.copytree(ground.cache, place / "cache")
-            damage(cache / name, chance)
+            os.environ["PENTAD_CACHE"] = str(cache)
+            try:
+                kind = mutate(cache / file, chance)
+                with _named(kind):
+                    run(ground.recipe, out=place / "run")
+                wrong = ground.difference(place / "run")
+                return wrong and f"{kind}: {wrong}"
+            finally:
+                shutil.rmtree(place, ignore_errors=True)
 
-            def work(cache: Path = cache, place: Path = place) -> object:
-                os.environ["PENTAD_CACHE"] = str(cache)
-                return run(ground.recipe, out=place / "run")
-
-            ended = in_child(work)
-            lock = name.endswith(".lock") and ended.how == "refused"  # a lock that is no file is for the user to look at
-            wrong = "" if ended.how == "ok" or lock else f"{ended.how} {ended.detail}"
-            yield Case(f"the cache with {name}: {kind}", ended, wrong or ("" if lock else ground.finished(place / "run")))
-
-
-def _files(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        yield seeded(f"the cache with {file}", seed, work, per_file)

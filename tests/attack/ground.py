@@ -6,26 +6,18 @@ import json
 import os
 import shutil
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pentad import Choice, Recipe, RunObserver, open_run, resume, run
+from pentad.config.recipe import StartOptions
 from pentad.runs.newest import list_checkpoints
 
-from .child import Ended, in_child
+from .child import in_child
 
 STEPS, STOPPED = 8, 4
-
-
-@dataclass(frozen=True)
-class Case:
-    """One attack: what was done, how it ended, and why that is wrong; empty where it is right."""
-
-    what: str
-    ended: Ended
-    wrong: str = ""
 
 
 class _Stops(RunObserver):
@@ -42,7 +34,7 @@ class Ground:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.count = folder, 0
+        self.folder = folder
         self.cache = folder / "cache"
         os.environ["PENTAD_CACHE"] = str(self.cache)
         text = folder / "text.txt"
@@ -60,18 +52,27 @@ class Ground:
             generation={"max_tokens": 8, "samples": 1, "prompt": "1 c", "sample_every": 0.5},
             reporting={"log_every": 3, "keep_checkpoints": 2, "checkpoint_seconds": 1e-9},
         )
-        self.complete, self.half = folder / "complete", folder / "half"
+        self.complete, self.half, self.started = (folder / name for name in ("complete", "half", "started"))
         run(self.recipe, out=self.complete)
         in_child(lambda: run(self.recipe, out=self.half, observers=[_Stops()]))
         assert list_checkpoints(self.half)[0] < STEPS
+        self.start_recipe = self.recipe.replace(start=StartOptions(run=str(self.complete)))
+        in_child(lambda: run(self.start_recipe.replace(training={"steps": 2}), out=self.started))
         self.texts = {self.text_of(self.complete), *(self._text_of_older() or ())}
+
+    def tokenized(self) -> dict[str, Path]:
+        """Return a run of each tokenizer that has files of its own, by its name."""
+        runs = {}
+        for name, options in {"bpe": {"vocab_size": 260}, "sentencepiece": {"vocab_size": 300}}.items():
+            runs[name] = self.folder / name
+            if not runs[name].exists():
+                recipe = self.recipe.replace(tokenizer=Choice(name, **options), training={"steps": 1})
+                in_child(lambda recipe=recipe, path=runs[name]: run(recipe, out=path))
+        return runs
 
     def place(self) -> Path:
         """Return a new empty folder for one attack."""
-        self.count += 1
-        place = self.folder / f"case-{self.count}"
-        place.mkdir()
-        return place
+        return Path(tempfile.mkdtemp(prefix="case-", dir=self.folder))
 
     def copy(self, source: Path) -> Path:
         """Return a copy of a run in a place of its own."""
@@ -87,13 +88,18 @@ class Ground:
         yield self.text_of(copy)
 
     def finished(self, path: Path) -> str:
-        """Finish what is left of a run, and return why that is not what the complete run is; empty where it is."""
-        ended = in_child(lambda: self._finish(path))
+        """Finish what is left of a run, in a process of its own, and return why it is not what the complete run is."""
+        ended = in_child(lambda: self.finish(path))
         if ended.how != "ok" and ended.detail != "run-done":
             return f"it cannot be finished: {ended.how} {ended.detail}"
+        return self.difference(path)
+
+    def difference(self, path: Path) -> str:
+        """Say in what a run differs from the complete one; empty where it does not."""
         return next((f"{name} differs" for name, read in _PARTS.items() if read(path) != read(self.complete)), "")
 
-    def _finish(self, path: Path) -> None:
+    def finish(self, path: Path) -> None:
+        """Do what the user would do with what is left of a run."""
         if (path / "engine.json").is_file():
             resume(path)
         else:

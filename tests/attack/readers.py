@@ -4,92 +4,93 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
+import zipfile
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from pentad import EngineError
-from pentad.config.recipe import Recipe, read_tables
+from pentad import Catalogue, EngineError
+from pentad.config.recipe import DataOptions, Recipe, read_tables
+from pentad.data.corpus import open_corpus
+from pentad.registry.resolving import resolve
 from pentad.runs.checkpoint import load_checkpoint
 from pentad.runs.folder import RunDirectory
 from pentad.runs.newest import newest_checkpoint
-from pentad.runs.records import is_sealed, read_lines, sealed_step
+from pentad.runs.records import is_sealed, sealed_step
 from pentad.system.files import SEAL, check_whole, facts_of_file, read_json
+from pentad.system.json_lines import read_lines
 
-from .child import in_child
-from .ground import STEPS, Case, Ground
+from .batch import Batch, seeded
+from .files import examples
+from .ground import STEPS, Ground
+from .mutations import BYTES
 
-BATCH = 100
-"""Inputs in one process."""
+INPUTS = 25
+"""In one case."""
 
-
-def anything(ground: Ground, batches: int, chance: random.Random) -> Iterator[Case]:
-    """Give each reader batches of inputs: noise, and what is right but for a few places."""
-    readers: dict[str, tuple[str, Callable[[Path], Any]]] = {
-        "a checkpoint's state": (f"checkpoints/step-{STEPS}/state.json", _checkpoint),
-        "a checkpoint's seal": (f"checkpoints/step-{STEPS}/{SEAL}", lambda path: check_whole(path.parent)),
-        "engine.json": ("engine.json", lambda path: RunDirectory.open(path.parent).facts()),
-        "recipe.toml": ("recipe.toml", lambda path: Recipe.from_dict(read_tables(path, "The recipe"), "x")),
-        "metrics.jsonl": ("metrics.jsonl", read_lines),
-        "result.json": ("result.json", lambda path: (sealed_step(path.parent), is_sealed(path.parent))),
-        "latest.json": ("latest.json", lambda path: newest_checkpoint(path.parent)),
-        "any JSON": ("engine.json", read_json),
-    }
-    for name, (file, read) in readers.items():
-        for batch in range(batches):
-            path = ground.copy(ground.complete) / file
-            seed = chance.randrange(2**32)
-            ended = in_child(lambda path=path, read=read, seed=seed: _feed(path, read, random.Random(seed)))
-            yield Case(
-                f"{BATCH} inputs for {name}, batch {batch}", ended, "" if ended.how == "ok" else ended.detail or ended.how
-            )
+Read = Callable[[Path], Any]
 
 
-def _feed(path: Path, read: Callable[[Path], Any], chance: random.Random) -> None:
-    original = path.read_bytes()
-    for _ in range(BATCH):
-        data = chance.choice((_noise, _edited, _spliced, _odd_values))(original, chance)
-        path.write_bytes(data)
-        try:
-            read(path)
-        except EngineError:
-            continue
-        except Exception as error:
-            raise AssertionError(f"{data[:2000]!r}") from error
+def of_runs(ground: Ground, inputs: int, seed: int) -> Iterator[Batch]:
+    """Give each reader of a run's files inputs: noise, and what is right but for a few places."""
+    for name, (file, read) in _OF_RUNS.items():
+
+        def work(chance: random.Random, file: str = file, read: Read = read) -> str:
+            run = ground.copy(ground.complete)
+            return _fed(run / file, (run / file).read_bytes(), read, chance, run.parent)
+
+        yield seeded(f"{INPUTS} inputs for {name}", seed, work, inputs // INPUTS)
 
 
-def _noise(original: bytes, chance: random.Random) -> bytes:
-    return chance.randbytes(chance.randrange(len(original) + 10))
+def of_text(ground: Ground, inputs: int, seed: int) -> Iterator[Batch]:
+    """Give each reader of text damaged files of its format, and archives that are whole with damage within."""
+    catalogue = Catalogue()
+    for ending, example in examples(catalogue).items():
+
+        def work(chance: random.Random, ending: str = ending, example: bytes = example) -> str:
+            place = ground.place()
+            key = "text" if ending.startswith((".csv", ".tsv")) else ""
+            read = lambda path: _read_text(path, catalogue, DataOptions(text_key=key))  # noqa: E731
+            return _fed(place / f"text{ending}", example, read, chance, place)
+
+        yield seeded(f"{INPUTS} inputs for {ending}", seed, work, inputs // INPUTS)
 
 
-def _edited(original: bytes, chance: random.Random) -> bytes:
-    data = bytearray(original)
-    for _ in range(chance.randrange(1, 5)):
-        data[chance.randrange(len(data))] = chance.randrange(256)
-    return bytes(data)
-
-
-def _spliced(original: bytes, chance: random.Random) -> bytes:
-    start, end = sorted(chance.randrange(len(original) + 1) for _ in range(2))
-    return original[:end] + original[start:] if chance.random() < 0.5 else original[:start] + original[end:]
-
-
-ODD = (None, True, -1, 10**30, 1.5, "", "x" * 1000, [], {}, [[]], {"a": {}}, float("nan"), float("inf"), "\x00", "../../x")
-
-
-def _odd_values(original: bytes, chance: random.Random) -> bytes:
-    """Put an odd value in the place of one, somewhere in the JSON."""
+def _fed(path: Path, original: bytes, read: Read, chance: random.Random, place: Path) -> str:
+    """Read many inputs, and return the first that is not taken and not refused either."""
     try:
-        tree = json.loads(original)
-    except ValueError:
-        return _edited(original, chance)
-    node: Any = {"": tree}
-    root, key = node, ""
-    while isinstance(node[key], (dict, list)) and node[key] and chance.random() < 0.8:
-        node = node[key]
-        key = chance.choice(list(node) if isinstance(node, dict) else range(len(node)))
-    node[key] = chance.choice(ODD)
-    return json.dumps(root[""]).encode()
+        for _ in range(INPUTS):
+            inside = zipfile.is_zipfile(BytesIO(original)) and chance.random() < 0.7
+            data = _damaged_inside(original, chance) if inside else chance.choice(BYTES)(original, chance)
+            path.write_bytes(data)
+            try:
+                read(path)
+            except EngineError:
+                continue
+            except Exception as error:
+                return f"{type(error).__name__}: {error} with {data[:500]!r}"
+        return ""
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _damaged_inside(original: bytes, chance: random.Random) -> bytes:
+    """Damage one file of an archive, and leave the archive whole."""
+    changed = BytesIO()
+    with zipfile.ZipFile(BytesIO(original)) as old, zipfile.ZipFile(changed, "w") as new:
+        names = old.namelist()
+        damaged = chance.choice(names)
+        for name in names:
+            content = old.read(name)
+            new.writestr(name, chance.choice(BYTES)(content, chance) if name == damaged else content)
+    return changed.getvalue()
+
+
+def _read_text(path: Path, catalogue: Catalogue, options: DataOptions) -> None:
+    for _ in open_corpus([str(path)], catalogue, options).pieces():
+        pass
 
 
 def _checkpoint(path: Path) -> None:
@@ -98,3 +99,19 @@ def _checkpoint(path: Path) -> None:
     names = ("model.safetensors", "optimizer.safetensors", "state.json")
     (place / SEAL).write_text(json.dumps({name: facts_of_file(place / name) for name in names}))
     load_checkpoint(place.parent.parent, STEPS)
+
+
+def _recipe(path: Path) -> None:
+    resolve(Recipe.from_dict(read_tables(path, "The recipe"), "x"), Catalogue())
+
+
+_OF_RUNS: dict[str, tuple[str, Read]] = {
+    "a checkpoint's state": (f"checkpoints/step-{STEPS}/state.json", _checkpoint),
+    "a checkpoint's seal": (f"checkpoints/step-{STEPS}/{SEAL}", lambda path: check_whole(path.parent)),
+    "engine.json": ("engine.json", lambda path: RunDirectory.open(path.parent).resolve(Catalogue())),
+    "recipe.toml": ("recipe.toml", _recipe),
+    "metrics.jsonl": ("metrics.jsonl", read_lines),
+    "result.json": ("result.json", lambda path: (sealed_step(path.parent), is_sealed(path.parent))),
+    "latest.json": ("latest.json", lambda path: newest_checkpoint(path.parent)),
+    "any JSON": ("engine.json", read_json),
+}

@@ -3,45 +3,106 @@
 from __future__ import annotations
 
 import errno
+import os
+import resource
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from pentad import resume, run
 
-from .child import die, disturbed, failing, in_child
-from .ground import Case, Ground
+from .batch import Batch, Case
+from .child import count_calls, die, disturbed, failing, in_child
+from .ground import STEPS, Ground
 
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS)
+
+BATCH = 20
+"""Cases in a batch."""
 
 Start = Callable[[], tuple[Path, Callable[[], Any]]]
 """Returns where a run will be, and what runs it."""
 
-
-def kills(ground: Ground, stride: int) -> Iterator[Case]:
-    """Kill a new run, and one that goes on, before every `stride`-th call that touches its folder."""
-    for name, start in _starts(ground).items():
-        for number in range(1, 10_000, stride):
-            path, work = start()
-            ended = in_child(disturbed(work, path.parent, number, die))
-            if ended.how == "ok":
-                break
-            wrong = "" if ended.how == "killed" else f"{ended.how} {ended.detail}"
-            yield Case(f"{name} killed before call {number}", ended, wrong or ground.finished(path))
+Attack = Callable[[Start, int], Case]
+"""What happens before the N-th call."""
 
 
-def failures(ground: Ground, stride: int) -> Iterator[Case]:
+def kills(ground: Ground, stride: int) -> Iterator[Batch]:
+    """Kill a new run, and one that goes on, before every `stride`-th call that touches its folder or its cache."""
+
+    def kill(start: Start, number: int) -> Case:
+        path, work = start()
+        ended = in_child(disturbed(work, path.parent, number, die))
+        wrong = "" if ended.how in ("killed", "ok") else f"{ended.how} {ended.detail}"
+        return Case(f"call {number}", ended, wrong or ground.finished(path))
+
+    yield from _at_every_call(ground, stride, kill)
+
+
+def failures(ground: Ground, stride: int) -> Iterator[Batch]:
     """Let every `stride`-th call of a new run, and of one that goes on, fail; the errors take turns."""
+
+    def fail(start: Start, number: int) -> Case:
+        error = ERRORS[number // stride % len(ERRORS)]
+        path, work = start()
+        ended = in_child(disturbed(work, path.parent, number, failing(error)))
+        wrong = "" if ended.how in ("ok", "refused") else f"{ended.how} {ended.detail}"
+        return Case(f"{errno.errorcode[error]} at call {number}", ended, wrong or ground.finished(path))
+
+    yield from _at_every_call(ground, stride, fail)
+
+
+def lost_cache(ground: Ground, stride: int) -> Iterator[Batch]:
+    """Delete the whole cache before every `stride`-th call of a run: it makes anew what it needs."""
+
+    def lose(start: Start, number: int) -> Case:
+        path, work = start()
+        cache = path.parent / "cache"
+        ended = in_child(disturbed(work, path.parent, number, lambda: shutil.rmtree(cache, ignore_errors=True)))
+        wrong = "" if ended.how in ("ok", "refused") else f"{ended.how} {ended.detail}"
+        return Case(f"no cache at call {number}", ended, wrong or ground.finished(path))
+
+    start = _starts(ground)["a new run with an empty cache"]
+    yield from _of_start("a new run that loses its cache", start, stride, lose)
+
+
+def small_files(ground: Ground, stride: int) -> Iterator[Batch]:
+    """Let no file grow beyond a size, as on a full disk: every write of every library fails in the middle."""
+
+    def limit(start: Start, size: int) -> Case:
+        path, work = start()
+
+        def limited() -> Any:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+            return work()
+
+        ended = in_child(limited)
+        wrong = "" if ended.how in ("ok", "refused") else f"{ended.how} {ended.detail}"
+        return Case(f"no file beyond {size} bytes", ended, wrong or ground.finished(path))
+
+    largest = max(file.stat().st_size for file in ground.complete.rglob("*") if file.is_file())
+    sizes = range(0, largest + 2, max(1, largest // 200) * stride)
     for name, start in _starts(ground).items():
-        for turn, number in enumerate(range(1, 10_000, stride)):
-            error = ERRORS[turn % len(ERRORS)]
-            path, work = start()
-            mark = path.parent.with_suffix(".reached")
-            ended = in_child(disturbed(work, path.parent, number, failing(error, mark)))
-            if not mark.exists():
-                break
-            wrong = "" if ended.how in ("ok", "refused") else f"{ended.how} {ended.detail}"
-            yield Case(f"{name} with {errno.errorcode[error]} at call {number}", ended, wrong or ground.finished(path))
+        yield from _sliced(name, sizes, lambda size, start=start: limit(start, size))
+
+
+def _at_every_call(ground: Ground, stride: int, attack: Attack) -> Iterator[Batch]:
+    for name, start in _starts(ground).items():
+        yield from _of_start(name, start, stride, attack)
+
+
+def _of_start(name: str, start: Start, stride: int, attack: Attack) -> Iterator[Batch]:
+    path, work = start()
+    calls = count_calls(work, path.parent)
+    shutil.rmtree(path.parent)
+    yield from _sliced(name, range(1, calls + 1, stride), lambda number: attack(start, number))
+
+
+def _sliced(name: str, numbers: range, attack: Callable[[int], Case]) -> Iterator[Batch]:
+    for first in range(0, len(numbers), BATCH):
+        own = numbers[first : first + BATCH]
+        yield Batch(f"{name}, {own[0]} to {own[-1]}", lambda own=own: map(attack, own))
 
 
 def _starts(ground: Ground) -> dict[str, Start]:
@@ -49,8 +110,29 @@ def _starts(ground: Ground) -> dict[str, Start]:
         path = ground.place() / "run"
         return path, lambda: run(ground.recipe, out=path)
 
+    def cold() -> tuple[Path, Callable[[], Any]]:
+        path = ground.place() / "run"
+
+        def work() -> Any:
+            os.environ["PENTAD_CACHE"] = str(path.parent / "cache")
+            return run(ground.recipe, out=path)
+
+        return path, work
+
     def going_on() -> tuple[Path, Callable[[], Any]]:
         path = ground.copy(ground.half)
         return path, lambda: resume(path)
 
-    return {"a new run": new, "a resumed run": going_on}
+    def from_the_start() -> tuple[Path, Callable[[], Any]]:
+        path = ground.copy(ground.complete)
+        for step in range(1, STEPS + 1):
+            shutil.rmtree(path / "checkpoints" / f"step-{step}", ignore_errors=True)
+        (path / "latest.json").unlink()
+        return path, lambda: resume(path)
+
+    return {
+        "a new run": new,
+        "a new run with an empty cache": cold,
+        "a resumed run": going_on,
+        "a run resumed from its start": from_the_start,
+    }

@@ -13,7 +13,7 @@ import torch
 from pentad import Choice, RunObserver, open_run, resume, run
 from pentad.runs.folder import RunDirectory
 from pentad.runs.newest import list_checkpoints
-from pentad.runs.records import read_lines
+from pentad.system.json_lines import read_lines
 from pentad.testing import raises_code
 
 DOORS = (open_run, resume, lambda path: resume(path, steps=99))

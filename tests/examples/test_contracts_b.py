@@ -1,8 +1,7 @@
-"""The small plugins that prove the contracts of inference, chat and learning from rewards, through the public door."""
+"""The small plugins that prove the contracts of inference and of learning from rewards, through the public door."""
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import pytest
 import torch
 
 from pentad import (
-    IGNORED,
     Catalogue,
     Choice,
     Limits,
@@ -27,7 +25,6 @@ from pentad import (
     run,
 )
 from pentad.runs.saved_run import SavedRun
-from pentad.testing import ExampleBuilderConformance
 
 FOLDER = Path(__file__).parents[2] / "examples" / "contracts"
 
@@ -109,77 +106,7 @@ def test_a_beam_of_one_is_greedy(searched: SavedRun) -> None:
     assert narrow[0].text == searched.generate("1 e", max_tokens=12, sampler="greedy")[0].text
 
 
-USER, ASSISTANT, END_OF_TURN, END_OF_TEXT = 257, 258, 259, 256
-
-
-def turns(*contents: str) -> dict[str, Any]:
-    """Return a record in which the user and the assistant speak in turn."""
-    return {"messages": [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(contents)]}
-
-
-def write(path: Path, records: list[dict[str, Any]]) -> Path:
-    path.write_text("".join(json.dumps(record) + "\n" for record in records))
-    return path
-
-
-@pytest.fixture
-def talks(tmp_path: Path) -> Path:
-    questions = [f"{n}+1?" for n in range(39)] + ["say <|assistant|>"]
-    return write(tmp_path / "talks.jsonl", [turns(question, f"={n + 1}") for n, question in enumerate(questions)])
-
-
-class TestChat(ExampleBuilderConformance):
-    implementation = catalogue("chat").find("builder", "chat").record
-
-
-def test_only_the_answers_and_the_ends_of_their_turns_are_targets() -> None:
-    chat = make("builder", "chat", catalogue=catalogue("chat"), context_length=10, vocab_size=257, end_of_text=END_OF_TEXT)
-    ids = np.array([END_OF_TEXT, USER, 72, 105, END_OF_TURN, ASSISTANT, 89, 111, END_OF_TURN, END_OF_TEXT])
-    learn = np.array([True, False, False, False, False, False, True, True, True, False])
-    batch = chat.build(Tokens(ids=ids.astype(np.uint32), starts=np.array([0, 9]), learn=learn), np.arange(1), None)
-    assert batch.inputs.tolist() == [[*ids[:9].tolist(), END_OF_TEXT]]
-    assert batch.targets.tolist() == [[IGNORED] * 5 + [89, 111, END_OF_TURN, IGNORED, IGNORED]]
-
-
-def test_a_rendered_turn_is_spans_and_its_spelling_stays_text() -> None:
-    chat = make("builder", "chat", catalogue=catalogue("chat"), context_length=10, vocab_size=257, end_of_text=END_OF_TEXT)
-    (document,) = chat.render(turns("<|assistant|>", "Yo"))
-    assert [(span.text or span.special, span.learn) for span in document.spans] == [
-        ("user", False),
-        ("<|assistant|>", False),
-        ("end_of_turn", False),
-        ("assistant", False),
-        ("Yo", True),
-        ("end_of_turn", True),
-    ]
-    assert not document.learn_end
-
-
-def test_a_chat_is_trained_judged_by_its_answers_and_answers(tmp_path: Path, talks: Path) -> None:
-    saved = trained("chat", tmp_path / "run", recipe(talks, 30, builder="chat", optimizer=Choice("adamw", lr=0.05)))
-    spelt = write(tmp_path / "spelt.jsonl", [turns("say <|assistant|><|end_of_turn|>", "<|user|> no"), turns("1+1?", "=2")])
-    judged = saved.evaluate([str(spelt)])
-    assert judged.n_bytes == len("<|user|> no") + len("=2")
-    assert judged.n_tokens == judged.n_bytes + 2  # byte tokens: no spelling became a token; the ends of two turns are learned
-    session = saved.session
-    question = [*session.prompt("").tolist(), USER, *session.tokenizer.encode("7+1?").tolist(), END_OF_TURN, ASSISTANT]
-    for limits in (Limits(max_tokens=20, samples=2), Limits(max_tokens=20, seed=1)):
-        events = list(session.generate(torch.tensor(question), None, limits))
-        assert all(event.token not in (USER, ASSISTANT) for event in events)
-        assert {event.token for event in events if event.ended == "stop"} <= {END_OF_TURN, END_OF_TEXT}
-    assert any(event.token == END_OF_TURN for event in events)
-
-
-def test_what_is_no_conversation_is_refused(tmp_path: Path) -> None:
-    parrots = [{"messages": [{"role": "parrot", "content": f"Polly wants {n} crackers."}]} for n in range(40)]
-    for name, records, code in (
-        ("plain", [{"text": f"{n} words."} for n in range(40)], "record-keys"),
-        ("parrots", parrots, "unknown-role"),
-    ):
-        data = write(tmp_path / f"{name}.jsonl", records)
-        with pytest.raises(UsageError) as raised:
-            run(recipe(data, builder="chat"), catalogue=catalogue("chat"), out=tmp_path / name)
-        assert raised.value.code == code
+END_OF_TEXT = 256
 
 
 def test_every_text_matches_the_expression(tmp_path: Path, text: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,12 +22,25 @@ if TYPE_CHECKING:
 
 def command_hint(word: str, known: Sequence[str]) -> str:
     """Return what to type for an unknown command."""
-    for name in COMMANDS.get(word.lower(), ()):
-        if name.startswith("--") or name.split()[0] in known:
-            return f"Use engine {name}."
+    if meant := _command_meant(word.lower(), known):
+        return meant
     if Path(word).exists():
         return f"To train on it: engine run --data {shell_word(word)}"
-    return did_you_mean(word, known) or "engine --help lists the commands."
+    elsewhere = _nearest(word.lower(), COMMANDS)
+    return did_you_mean(word, known) or _command_meant(elsewhere, known) or "engine --help lists the commands."
+
+
+def _command_meant(word: str, known: Sequence[str]) -> str:
+    names = (name for name in COMMANDS.get(word, ()) if name.startswith("--") or name.split()[0] in known)
+    name = next(names, "")
+    return f"Use engine {name}." if name else ""
+
+
+def _nearest(word: str, words: Iterable[str]) -> str:
+    """Return the word itself if it is one of those, else the one that it is a typo of, else nothing."""
+    words = list(words)
+    found = get_close_matches(word, words, n=1, cutoff=0.8)
+    return word if word in words else found[0] if found else ""
 
 
 def name_hint(stage: str, name: str, catalogue: Catalogue) -> str:
@@ -77,7 +91,7 @@ def option_hint(flag: str, known: Sequence[str], stages: Iterable[str], catalogu
     if ends and word.partition(".")[0] in STAGES:
         return f"Did you mean {' or '.join(ends)}?"
     another = _of_another(word, list(stages), catalogue) if catalogue else ""
-    return another or _of_another_command(word) or _near(flag, known)
+    return another or _of_another_command(word) or _near(flag, known) or _near_elsewhere(word, known, stages, catalogue)
 
 
 def _behind(flag: str) -> str:
@@ -114,6 +128,12 @@ def _near(flag: str, known: Sequence[str]) -> str:
     behind = {_behind(word): word for word in known if "." in word}
     meant = did_you_mean(flag.lstrip("-"), behind).removeprefix("Did you mean ").removesuffix("?")
     return f"Did you mean {behind[meant]}?" if meant else ""
+
+
+def _near_elsewhere(word: str, known: Sequence[str], stages: Iterable[str], catalogue: Catalogue | None) -> str:
+    """Say what is meant by a word of elsewhere that was mistyped."""
+    meant = _nearest(word, OPTIONS)
+    return option_hint(f"--{meant}", known, stages, catalogue) if meant and meant != word else ""
 
 
 def _of_another_command(word: str) -> str:

@@ -32,7 +32,7 @@ class LiveDisplay(Display):
         self._step: Step | None = None
         self._evaluation: Evaluation | None = None
         console = Console(file=stream, no_color=not has_colour(stream), highlight=False, markup=False, emoji=False)
-        self._live = Live(get_renderable=self._render, console=console, refresh_per_second=4, transient=False)
+        self._live = Live(get_renderable=self.render, console=console, refresh_per_second=4, transient=False)
 
     def __enter__(self) -> Self:
         """Open the region."""
@@ -79,7 +79,8 @@ class LiveDisplay(Display):
         """Draw the last picture."""
         self._live.refresh()
 
-    def _render(self) -> Group:
+    def render(self) -> Group:
+        """Return what the region shows now."""
         width = terminal_width()
         if self._step is not None:
             return Group(*self._training(self._step, width))

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pentad.config.budget import Budget
+from pentad.config.defaults import default_tables, name_missing
 from pentad.config.options import PART, describe, option, parse, to_dict
 from pentad.config.stages import STAGES
-from pentad.system.errors import UsageError, did_you_mean
+from pentad.system.errors import ARGUMENTS, UsageError, did_you_mean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +133,12 @@ ADAPTER = "adapter"
 
 Table = TypeVar("Table")
 
+ARGUMENTS.update({f"--{stage}": f"{stage}={{}}" for stage in (*STAGES, ADAPTER)})
+ARGUMENTS.update(
+    {f"--{spec.flag}": f'{name}={{{{"{spec.name}": {{}}}}}}' for name, table in TABLES.items() for spec in describe(table)}
+)
+ARGUMENTS.update({"--data": "data={}", "--start": "start={}", "--held-out-data": 'data={{"held_out_sources": {}}}'})
+
 
 class Choice:
     """An implementation by name, with the options that differ from its defaults: `Choice("gpt", n_layer=6)`."""
@@ -172,32 +179,32 @@ class _Tables:
 class Recipe(_Tables):
     """The choices of a run; immutable.
 
-        Recipe(tokenizer="bpe", builder="next-token", model=Choice("gpt", n_layer=6), optimizer="muon", sampler="top-k",
-               data="my.txt", training={"steps": 500})
+        Recipe(data="my.txt", model=Choice("gpt", n_layer=6), training={"steps": 500})
 
-    Each argument may be given in any of its spellings; the attribute of its name always holds a `Choice` for a stage, and the
-    options object for a table.
+    What is left out is as for `engine run`: the defaults come from the installed front end, the command line, and lie in one
+    place. Each argument may be given in any of its spellings; the attribute of its name always holds a `Choice` for a stage,
+    and the options object for a table.
 
     Args:
-        tokenizer, builder, model, optimizer, sampler: a name or a `Choice`.
+        tokenizer, builder, model, optimizer, sampler: a name or a `Choice`; None for the default.
         adapter: likewise, of what changes the model of the run to start from; None for no change.
-        data: a path or name, a list of them, a mapping or `DataOptions`.
+        data: a path or name, a list of them, a mapping or `DataOptions`; None for the default corpus.
         training, machine, evaluation, generation, reporting: a mapping or the options object.
-        start: the folder of a run to start from, a mapping or `StartOptions`.
+        start: the folder of a run to start from, a mapping or `StartOptions`; its tokenizer and model are then the default.
 
     Raises:
-        UsageError: an option of a table is unknown or out of bounds.
+        UsageError: an option of a table is unknown or out of bounds, or a stage is left out and no front end is installed.
     """
 
     def __init__(
         self,
         *,
-        tokenizer: Choice | str,
-        builder: Choice | str,
-        model: Choice | str,
-        optimizer: Choice | str,
-        sampler: Choice | str,
-        data: DataOptions | Mapping[str, Any] | Sequence[str | Path] | str | Path,
+        tokenizer: Choice | str | None = None,
+        builder: Choice | str | None = None,
+        model: Choice | str | None = None,
+        optimizer: Choice | str | None = None,
+        sampler: Choice | str | None = None,
+        data: DataOptions | Mapping[str, Any] | Sequence[str | Path] | str | Path | None = None,
         training: TrainingOptions | Mapping[str, Any] | None = None,
         machine: MachineOptions | Mapping[str, Any] | None = None,
         evaluation: EvaluationOptions | Mapping[str, Any] | None = None,
@@ -206,20 +213,23 @@ class Recipe(_Tables):
         start: StartOptions | Mapping[str, Any] | str | Path | None = None,
         adapter: Choice | str | None = None,
     ) -> None:
+        start = _table(StartOptions, {"run": os.fspath(start)} if isinstance(start, (str, Path)) else start, "start", {})
+        stages = {"tokenizer": tokenizer, "builder": builder, "model": model, "optimizer": optimizer, "sampler": sampler}
+        tables = (data, training, machine, evaluation, generation, reporting)
+        is_open = any(value is None or isinstance(value, Mapping) for value in (*stages.values(), *tables))
+        below = default_tables(start.run) if is_open else {}
+        chosen = {stage: _below(stage, below) if choice is None else _choice(choice) for stage, choice in stages.items()}
+        name_missing(chosen)
         super().__init__(
-            tokenizer=_choice(tokenizer),
-            builder=_choice(builder),
-            model=_choice(model),
-            optimizer=_choice(optimizer),
-            sampler=_choice(sampler),
+            **{stage: choice for stage, choice in chosen.items() if choice is not None},
             adapter=None if adapter is None else _choice(adapter),
-            data=_data(data),
-            training=_table(TrainingOptions, training, "training"),
-            machine=_table(MachineOptions, machine, "machine"),
-            evaluation=_table(EvaluationOptions, evaluation, "evaluation"),
-            generation=_table(GenerationOptions, generation, "generation"),
-            reporting=_table(ReportingOptions, reporting, "reporting"),
-            start=_table(StartOptions, {"run": os.fspath(start)} if isinstance(start, (str, Path)) else start, "start"),
+            data=_table(DataOptions, _sources(data), "data", below),
+            training=_table(TrainingOptions, training, "training", below),
+            machine=_table(MachineOptions, machine, "machine", below),
+            evaluation=_table(EvaluationOptions, evaluation, "evaluation", below),
+            generation=_table(GenerationOptions, generation, "generation", below),
+            reporting=_table(ReportingOptions, reporting, "reporting", below),
+            start=start,
         )
 
     def replace(self, **changes: Any) -> Recipe:
@@ -293,7 +303,8 @@ class Recipe(_Tables):
                     f'Write [{name}] and below it name = "…".',
                     code="table-type",
                 )
-        arguments: dict[str, Any] = {"data": {}, **{name: tables[name] for name in TABLES if name in tables}}
+        # A file says all that it means: no default of today fills in what it leaves out.
+        arguments: dict[str, Any] = {name: _table(TABLES[name], tables.get(name), name, {}) for name in TABLES}
         for stage in (*STAGES, *([ADAPTER] if ADAPTER in tables else [])):
             table = dict(tables.get(stage, {}))
             name = table.pop("name", None)
@@ -375,18 +386,30 @@ def _choice(value: Choice | str) -> Choice:
     return Choice(value) if isinstance(value, str) else value
 
 
-def _data(value: DataOptions | Mapping[str, Any] | Sequence[str | Path] | str | Path) -> DataOptions:
-    if isinstance(value, (DataOptions, Mapping)):
-        return _table(DataOptions, value, "data")
+def _below(stage: str, below: Mapping[str, Mapping[str, Any]]) -> Choice | None:
+    """Return the default of a stage, where there is one."""
+    table = dict(below.get(stage, {}))
+    name = table.pop("name", None)
+    return None if name is None else Choice(name, **flat(table))
+
+
+def _sources(value: Any) -> Any:
+    """Return the text in the form of its table, where it was given as names alone."""
+    if value is None or isinstance(value, (DataOptions, Mapping)):
+        return value
     sources = (value,) if isinstance(value, (str, os.PathLike)) else value
-    return _table(DataOptions, {"sources": tuple(os.fspath(source) for source in sources)}, "data")
+    return {"sources": tuple(os.fspath(source) for source in sources)}
 
 
-def _table(table_type: type[Table], value: Table | Mapping[str, Any] | None, where: str) -> Table:
-    if value is None:
-        return table_type()
+def _table(
+    table_type: type[Table], value: Table | Mapping[str, Any] | None, where: str, below: Mapping[str, Mapping[str, Any]]
+) -> Table:
+    """Return the options of a table; what a mapping leaves out is as in the table `below`."""
     if isinstance(value, table_type):
         return value
+    if value is None and where not in below:
+        return table_type()
+    value = {} if value is None else value
     if not isinstance(value, Mapping):
         raise UsageError(
             f"{where} expects a mapping of options or {table_type.__name__}, found {value!r}.",
@@ -394,7 +417,8 @@ def _table(table_type: type[Table], value: Table | Mapping[str, Any] | None, whe
             code="table-type",
         )
     _refuse_misplaced(value, where)
-    return parse(table_type, value, where)
+    given = {key.replace("-", "_"): each for key, each in value.items()}
+    return parse(table_type, {**below.get(where, {}), **given}, where)
 
 
 def _refuse_misplaced(values: Mapping[str, Any], where: str) -> None:

@@ -11,10 +11,13 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pentad.config.recipe import Recipe
+from pentad.system.chart import Line, Picture, line_chart
 from pentad.system.errors import one_line
 from pentad.system.frames import raised_in
+from pentad.system.json_lines import read_lines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +63,7 @@ class StartedFrom:
     changed: Mapping[str, tuple[object, object]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Plan:
     """What a run will do, known before it starts.
 
@@ -111,6 +114,11 @@ class Plan:
         """Estimated seconds of training."""
         return None if self.seconds_per_step is None else self.seconds_per_step * (self.steps - self.resumed_step)
 
+    def __repr__(self) -> str:
+        """Say the size of the job; the attributes hold the rest."""
+        parameters = f"{sum(self.parameters.values()):,} parameters"
+        return f"<Plan: {self.recipe.model.name} with {parameters}, {self.steps:,} steps, {self.train_bytes:,} bytes of text>"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
@@ -141,7 +149,7 @@ class Step:
     remaining: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Evaluation:
     """The held-out text, scored.
 
@@ -193,8 +201,12 @@ class Evaluation:
         """The exponential of the loss."""
         return math.exp(min(self.loss, 700.0))
 
+    def __repr__(self) -> str:
+        """Say the primary score and whence it is."""
+        return f"<Evaluation: {self.primary} {self.score:.3f} at step {self.step:,}, {self.n_bytes:,} bytes>"
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Sample:
     """A generated text.
 
@@ -217,6 +229,12 @@ class Sample:
     final: bool = False
     ended: str = ""
 
+    def __repr__(self) -> str:
+        """Show the beginning of the text."""
+        text = self.prompt + self.text
+        shown = repr(text[:60]) + ("…" if len(text) > 60 else "")
+        return f"<Sample {self.index} at step {self.step:,}: {shown}>"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Saved:
@@ -226,7 +244,7 @@ class Saved:
     path: Path
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class RunResult:
     """How a run ended.
 
@@ -252,6 +270,41 @@ class RunResult:
     def bits_per_byte(self) -> float | None:
         """The final score on the held-out text."""
         return self.evaluation.bits_per_byte if self.evaluation else None
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """The lines of the run's metrics.jsonl as they are now, each of a `kind`: step, evaluation and others.
+
+        Raises:
+            EngineError: the file cannot be read.
+        """
+        return read_lines(self.folder / "metrics.jsonl")
+
+    def plot(self) -> Picture:
+        """Return the loss of the training and of the held-out text over the steps as SVG; a notebook shows it.
+
+        Raises:
+            EngineError: as for `metrics`.
+        """
+        kinds = {"step": "training loss", "evaluation": "held-out loss"}
+        metrics = self.metrics
+        lines = [
+            Line(
+                name=name,
+                points=[(line["step"], line["loss"]) for line in metrics if line.get("kind") == kind and "loss" in line],
+                marked=kind == "evaluation",
+            )
+            for kind, name in kinds.items()
+        ]
+        return line_chart([line for line in lines if line.points], "step", "loss, nats per token")
+
+    def _repr_svg_(self) -> str:
+        return str(self.plot())
+
+    def __repr__(self) -> str:
+        """Say the score, the steps and the place."""
+        score = f"{self.evaluation.primary} {self.evaluation.score:.3f}" if self.evaluation else "nothing held out"
+        return f"<RunResult: {score} after {self.step:,} steps, {self.folder}>"
 
 
 class RunObserver:

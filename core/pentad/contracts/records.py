@@ -6,6 +6,7 @@ A record is a text, or a mapping with one of these sets of keys:
 - `messages`: a list of mappings with `role` and `content`
 - `prompt` and `completion`
 - `prompt`, `chosen` and `rejected`
+- `instruction` and `output`, with or without `input`
 """
 
 from __future__ import annotations

@@ -17,12 +17,22 @@ from pentad.contracts.records import text_of
 from pentad.data.pieces import Piece, clean, cut
 from pentad.system.errors import UsageError
 
-KEY_SETS = (("messages",), ("prompt", "completion"), ("prompt", "chosen", "rejected"))
+KEY_SETS = (
+    ("messages",),
+    ("prompt", "completion"),
+    ("prompt", "chosen", "rejected"),
+    ("instruction", "input", "output"),
+    ("instruction", "output"),
+)
 """The sets of keys beside "text"; the first whose keys are all there is taken."""
+
+_STRINGS = ("instruction", "input", "output")
+"""Keys whose values are texts, and never lists of messages."""
 
 RECORD_HINT = (
     "Name the key that holds the text: --text-key KEY. "
-    'Records for fine-tuning have "messages"; "prompt" and "completion"; or "prompt", "chosen" and "rejected".'
+    'Records for fine-tuning have "messages"; "prompt" and "completion"; "prompt", "chosen" and "rejected"; '
+    'or "instruction", "input" and "output".'
 )
 _MESSAGES_HINT = 'Messages are a list like [{"role": "user", "content": "2 + 2?"}].'
 
@@ -74,8 +84,9 @@ def _key_hint(value: Mapping[str, Any]) -> str:
 def _check(value: Any, key: str, where: str) -> None:
     if isinstance(value, str) and key != "messages":
         return
-    if not isinstance(value, list):
+    if not isinstance(value, list) or key in _STRINGS:
         expected = "a list of messages" if key == "messages" else "a string or a list of messages"
+        expected = "a string" if key in _STRINGS else expected
         raise UsageError(
             f'{where} must have {expected} under "{key}"; found {kind_of(value)}.', _MESSAGES_HINT, code="document-format"
         )

@@ -21,7 +21,6 @@ import pluggy
 from pentad.config.options import NoOptions, describe
 from pentad.registry import hookspecs
 from pentad.registry.chains import SIGN
-from pentad.registry.entry_points import EntryPoint, entry_points_of
 from pentad.registry.failures import plugin_broken, remember
 from pentad.registry.kinds import KINDS
 from pentad.registry.offers import Offer, chain_offer
@@ -30,6 +29,7 @@ from pentad.registry.records import (
     HOOK_API_VERSION,
     Reader,
 )
+from pentad.system.entry_points import EntryPoint, entry_points_of
 from pentad.system.errors import EngineError, UsageError, did_you_mean, one_line
 
 if TYPE_CHECKING:

@@ -16,10 +16,11 @@ from typing import Any
 from pentad.config.recipe import Recipe
 from pentad.registry.resolving import Resolved
 from pentad.runs.provenance import FORMAT, Provenance, engine_facts, named_absolutely
-from pentad.runs.records import METRICS, SAMPLES, is_sealed, read_lines, rewrite, seal_result, sealed_step
+from pentad.runs.records import METRICS, SAMPLES, is_sealed, rewrite, seal_result, sealed_step
 from pentad.system.cache import PIPED, is_kept_pipe
 from pentad.system.errors import EngineError, UsageError, to_resume
 from pentad.system.files import locked, sync_folder, sync_tree, what_to_check, write_atomically
+from pentad.system.json_lines import read_lines
 from pentad.system.opening import UNFINISHED, discard, open_plain, refuse_links
 
 _ENGINE, _LOCK, _SETTING_UP = "engine.json", ".lock", ".setting-up"

@@ -79,7 +79,7 @@ def make_sampler(
     return method
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class SavedRun:
     """A trained model with all that belongs to it.
 
@@ -102,6 +102,11 @@ class SavedRun:
     resolved: Resolved
     catalogue: Catalogue
     adapter: ModelAdapter | None = None
+
+    def __repr__(self) -> str:
+        """Say which model it is and where."""
+        parameters = sum(parameter.numel() for parameter in self.model.parameters())
+        return f"<SavedRun: {self.recipe.model.name} with {parameters:,} parameters, step {self.step:,}, {self.path}>"
 
     def generate(
         self,
@@ -134,9 +139,9 @@ class SavedRun:
         return generate(self.session, method, prompt, limits, step=self.step, on_token=on_token)
 
     def stream(
-        self, prompt: str = "", *, sampler: Choice | str | None = None, limits: Limits | None = None
+        self, prompt: str | torch.Tensor = "", *, sampler: Choice | str | None = None, limits: Limits | None = None
     ) -> Iterator[TokenEvent]:
-        """Continue a text token by token; close the iterator to stop.
+        """Continue a text, or ids (T,), token by token; close the iterator to stop.
 
         Raises:
             UsageError: as for `generate`.
@@ -295,7 +300,7 @@ def open_run(path: str | Path, *, catalogue: Catalogue | None = None, device: st
     Args:
         path: the run's folder.
         catalogue: what is installed; None to look.
-        device: auto, cpu, cuda or mps; it need not be the one that trained it.
+        device: auto, cpu, cuda or mps; it need not be the one that trained it. The precision is the recipe's.
         strict: refuse an older checkpoint in the place of a damaged one.
 
     Raises:
@@ -309,7 +314,7 @@ def open_run(path: str | Path, *, catalogue: Catalogue | None = None, device: st
     checkpoint = _newest_of(path, strict)
     tokenizer = load_tokenizer(run, resolved)
     wanted = resolved.recipe.machine
-    machine = pick_machine(device, "auto" if device != "auto" else wanted.precision, wanted.threads)
+    machine = pick_machine(device, wanted.precision, wanted.threads)
     builder = make_builder(resolved, tokenizer, catalogue)
     vocabulary = Vocabulary.of(tokenizer, builder.special_tokens)
     model = make_model(resolved, vocabulary, builder, machine)

@@ -3,10 +3,14 @@
 Every error that a user can cause is an `EngineError`: one sentence that says what was expected and what was found, and a
 hint that says what to do next. The command line shows the two as `Error:` and `Hint:`; anything else that escapes is a bug.
 Each kind of mistake has a code besides, which stays when the words are mended: programs and tests go by it.
+
+Messages and hints name the flag to change. Who called from Python sees them in a traceback, which is the error as a string:
+there, and nowhere else, a flag is written as the argument that it stands for, `model=Choice(…, n_layer=0)`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -28,6 +32,10 @@ class EngineError(Exception):
         self.message = message
         self.hint = hint
         self.code = code
+
+    def __str__(self) -> str:
+        """Return message and hint in the names of Python; the command line shows the two as they are."""
+        return in_python(f"{self.message}\nHint: {self.hint}" if self.hint else self.message)
 
     def __reduce__(self) -> tuple[Callable[..., EngineError], tuple[str, ...]]:
         """Say how it is copied, to another process too: Python would leave out `code`."""
@@ -73,6 +81,43 @@ class Interrupted(EngineError):
         super().__init__(message, hint, code=code)
 
 
+ARGUMENTS: dict[str, str] = {}
+"""Flag to the argument that it stands for, `--batch-size` to `training={{"batch_size": {}}}`; the recipe fills it in."""
+
+_FLAG = re.compile(r"(?<![\w-])(--[a-z][a-z-]*)(?:\.([a-z][\w.-]*))?(?: (\d[\w.]*\w|\d|[A-Z]+)\b)?")
+
+_COMMAND = re.compile(r"\bengine [a-z]+ .*")
+"""A command to type, which ends a line."""
+
+
+def in_python(text: str) -> str:
+    """Return a text with its flags written as arguments of a recipe; commands, and flags of nothing in a recipe, stay.
+
+    >>> in_python("--no-such-flag, engine resume runs/a --steps 9")
+    '--no-such-flag, engine resume runs/a --steps 9'
+    """
+    lines = []
+    for line in text.split("\n"):
+        command = _COMMAND.search(line)
+        end = command.start() if command else len(line)
+        lines.append(_FLAG.sub(_argument, line[:end]) + line[end:])
+    return "\n".join(lines)
+
+
+def _argument(match: re.Match[str]) -> str:
+    flag, option, value = match.groups()
+    name = (option or "").rstrip(".-")
+    rest = (option or "")[len(name) :]
+    shown = "…" if value is None else value if value.isupper() or value.replace(".", "", 1).isdigit() else f'"{value}"'
+    if not name:
+        return ARGUMENTS[flag].format(shown) if flag in ARGUMENTS else match[0]
+    if f"--{name}" in ARGUMENTS and flag not in ARGUMENTS:  # the long spelling of a table's flag, --training.batch-size
+        return ARGUMENTS[f"--{name}"].format(shown) + rest
+    if flag not in ARGUMENTS:
+        return match[0]
+    return f"{flag[2:]}=Choice(…, {name.replace('-', '_').replace('.', '__')}={shown}){rest}"
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return `Did you mean X?` for the nearest known word, or an empty string when none is near.
 
@@ -100,7 +145,7 @@ def to_resume(run: object) -> str:
 
 def one_line(error: BaseException) -> str:
     """Say an error in one line: its class, unless it is our own, and the first line of its message."""
-    text = str(error).strip().splitlines()
+    text = (error.message if isinstance(error, EngineError) else str(error)).strip().splitlines()
     first = text[0] if text else ""
     return first if isinstance(error, EngineError) else f"{type(error).__name__}: {first}".rstrip(": ")
 

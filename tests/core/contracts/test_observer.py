@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pentad import Choice, RunObserver, ScaleLearningRate, StopTraining, resume, run
+from pentad import Choice, RunObserver, ScaleLearningRate, StopTraining, open_run, resume, run
 from pentad.contracts.observer import Observers, Preparation, Saved
-from pentad.runs.records import read_lines
+from pentad.system.json_lines import read_lines
 from pentad.testing import raises_code
 
 
@@ -81,3 +81,17 @@ def test_an_observer_scales_the_learning_rate_also_after_a_resume(cache, text, t
     later = Asks({})
     resume(tmp_path / "run", steps=9, observers=[later])
     assert [event.learning_rate for event in later.events] == [0.25]
+
+
+def test_a_result_is_short_holds_its_metrics_and_draws_them(cache, text, tmp_path, tiny_recipe):
+    listener = Asks({})
+    plans = []
+    listener.on_start = plans.append
+    result = run(tiny_recipe(text, steps=3, reporting={"log_every": 1}), out=tmp_path / "run", observers=[listener])
+    assert [line["step"] for line in result.metrics if line["kind"] == "step"] == [1, 2, 3]
+    assert "training loss" in result.plot() and result._repr_svg_().startswith("<svg")
+    shown = [repr(thing) for thing in (result, result.evaluation, result.samples[0], plans[0], open_run(result.folder))]
+    assert [text.partition(" ")[0].rstrip(":") for text in shown] == [
+        "<RunResult", "<Evaluation", "<Sample", "<Plan", "<SavedRun",
+    ]  # fmt: skip
+    assert all(len(text) < 100 + len(str(result.folder)) and "\n" not in text for text in shown)

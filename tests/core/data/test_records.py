@@ -15,6 +15,7 @@ from pentad.data.split import split_corpus, survey
 
 CHAT = {"messages": [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]}
 ANSWER = {"prompt": "2 + 2?", "completion": "4"}
+TASK = {"instruction": "Add.", "input": "2 + 2", "output": "4"}
 CHOICE = {"prompt": "2 + 2?", "chosen": "4", "rejected": "5"}
 
 
@@ -35,7 +36,7 @@ def arithmetic(count: int) -> list[dict[str, str]]:
     return [{"prompt": f"{n} + {n}?", "completion": str(2 * n)} for n in range(count)]
 
 
-@pytest.mark.parametrize("record", [CHAT, ANSWER, CHOICE])
+@pytest.mark.parametrize("record", [CHAT, ANSWER, CHOICE, TASK, {"instruction": "Add 2 and 2.", "output": "4"}])
 def test_each_set_of_keys_is_one_piece_with_all_of_its_text(record):
     assert read(record) == [Piece(text_of(record), True, record)]
 

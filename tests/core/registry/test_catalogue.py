@@ -23,8 +23,8 @@ from pentad import (
     hookimpl,
 )
 from pentad.registry.catalogue import Catalogue, bundled
-from pentad.registry.entry_points import EntryPoint
 from pentad.registry.offers import Offer
+from pentad.system.entry_points import EntryPoint
 from pentad.testing import raises_code
 
 

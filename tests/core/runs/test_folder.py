@@ -11,7 +11,7 @@ import pytest
 from pentad import Recipe
 from pentad.config.stages import STAGES
 from pentad.runs.folder import RunDirectory, new_run_path, refuse_used
-from pentad.runs.records import read_lines
+from pentad.system.json_lines import read_lines
 from pentad.testing import raises_code
 
 

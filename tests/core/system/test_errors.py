@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+import importlib
 
 import pytest
 
 from pentad import EngineError, UsageError
-from pentad.system.errors import Interrupted, RunDone
+from pentad.system.errors import Interrupted, RunDone, one_line
 from pentad.testing import raises_code
 
 
@@ -39,3 +40,22 @@ def test_raises_code_fails_on_another_code_and_on_none():
         pass
     with pytest.raises(ZeroDivisionError), raises_code("too-much"):
         raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("flags", "arguments"),
+    [
+        ("--model.n-layer expects more, found 0.", "model=Choice(…, n_layer=…) expects more, found 0."),
+        ("Use --optimizer.lr 0.1.", "Use optimizer=Choice(…, lr=0.1)."),
+        ("--sampler.top-k.k or --sampler", "sampler=Choice(…, top_k__k=…) or sampler=…"),
+        ("--budget 90s, --training.batch-size X", 'training={"budget": "90s"}, training={"batch_size": X}'),
+        ("Lower --batch-size, or name --data.", 'Lower training={"batch_size": …}, or name data=….'),
+        ("engine run --steps 9", "engine run --steps 9"),
+        ("--with, --no-such.flag 3", "--with, --no-such.flag 3"),
+    ],
+)
+def test_who_called_from_python_reads_the_names_of_python(flags, arguments):
+    importlib.import_module("pentad.config.recipe")  # which knows what the flags stand for
+    error = EngineError(flags, flags, code="a-code")
+    assert str(error) == f"{arguments}\nHint: {arguments}"
+    assert (error.message, error.hint, one_line(error)) == (flags, flags, flags)

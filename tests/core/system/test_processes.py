@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,11 +17,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pentad import Choice, open_run, run
+from pentad import Choice, open_run, resume, run
 from pentad.config.recipe import TrainingOptions
 from pentad.contracts.batch import Tokens
 from pentad.inference.net import ModelNet
-from pentad.runs.records import read_lines
+from pentad.system.json_lines import read_lines
 from pentad.system.processes import World, is_first_process
 from pentad.train.trainer import Trainer
 
@@ -67,7 +68,7 @@ SCRIPT = textwrap.dedent("""
     try:
         resume(f"{folder}/seen{rank}", steps=12)
     except Exception as error:
-        apart = str(error).split("; ")[-1]
+        apart = error.message.split("; ")[-1]
 
     world = join_world(torch.device("cpu"))
     first = world.of_first("first läuft" if rank == 0 else "another, and longer")
@@ -137,6 +138,20 @@ def test_one_signal_stops_both_and_resume_is_exact(folder):
     assert [facts(folder, rank)["stopped"] for rank in (0, 1)] == ["Interrupted"] * 2
     whole, cut = weights(folder / "two"), weights(folder / "cut")
     assert all(torch.equal(whole[name], cut[name]) for name in whole)
+
+
+def test_a_run_of_two_processes_is_resumed_by_one_with_the_same_losses(folder, tmp_path):
+    shutil.copytree(folder / "cut", tmp_path / "cut")
+    shutil.rmtree(tmp_path / "cut/checkpoints/step-8")
+    resume(tmp_path / "cut")
+    alone, two = weights(tmp_path / "cut"), weights(folder / "two")
+    for name in two:
+        torch.testing.assert_close(alone[name], two[name], rtol=1e-3, atol=1e-5)
+    losses = [
+        [line["loss"] for line in read_lines(run / "metrics.jsonl") if line.get("kind") == "step"]
+        for run in (tmp_path / "cut", folder / "two")
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4) and len(losses[0]) > 1
 
 
 def test_processes_that_find_different_checkpoints_say_so(folder):

@@ -9,7 +9,7 @@ import pytest
 
 from pentad import RunObserver, resume, run
 from pentad.runs.newest import list_checkpoints
-from pentad.runs.records import read_lines
+from pentad.system.json_lines import read_lines
 from pentad.testing import raises_code
 
 pytestmark = pytest.mark.usefixtures("cache")

@@ -11,7 +11,7 @@ import zipfile
 
 import pytest
 
-from pentad.registry.entry_points import EntryPoint, entry_points_of
+from pentad.system.entry_points import EntryPoint, entry_points_of
 
 GROUP = "test_group"
 

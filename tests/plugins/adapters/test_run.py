@@ -1,9 +1,8 @@
-"""The proofs that start from an earlier run: preferences with a reference, and a chat."""
+"""Adapted runs through the public door: what their checkpoints hold, resumed, merged and started from."""
 
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
 import signal
@@ -14,11 +13,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pentad import Catalogue, Choice, Recipe, RunObserver, Step, open_run, resume, run
-from pentad.system.errors import Interrupted
-from pentad.testing import AdapterConformance, ExampleBuilderConformance, raises_code
-
-FOLDER = Path(__file__).parents[2] / "examples" / "contracts"
+from pentad import Choice, Recipe, RunObserver, Step, open_run, resume, run
+from pentad.testing import raises_code
+from pentad.tools import Interrupted
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -48,14 +45,6 @@ def base(tmp_path_factory: pytest.TempPathFactory, cache: Any) -> Path:
     return run(recipe, out=folder / "run").folder
 
 
-@pytest.fixture(scope="module")
-def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("pairs") / "pairs.jsonl"
-    lines = [{"prompt": f"{n} cats", "chosen": " sat well.", "rejected": " ran off."} for n in range(30)]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return path
-
-
 class Steps(RunObserver):
     """Keeps what the steps gave."""
 
@@ -66,70 +55,11 @@ class Steps(RunObserver):
         self.steps.append(step)
 
 
-def prefer(base: Path, pairs: Path, out: Path, steps: int = 12) -> list[Step]:
-    observer = Steps()
-    recipe = recipe_of(pairs, steps, builder="dpo", model="gpt", optimizer=Choice("adamw", lr=0.01), start=base)
-    run(recipe, out=out, catalogue=Catalogue(plugin_files=[FOLDER / "dpo.py"]), observers=[observer])
-    return observer.steps
-
-
-def test_dpo_starts_at_ln_2_and_learns_to_prefer(base: Path, pairs: Path, tmp_path: Path) -> None:
-    steps = prefer(base, pairs, tmp_path / "dpo")
-    assert steps[0].loss == pytest.approx(math.log(2), abs=1e-5)
-    assert steps[0].metrics["preference-margin"] == pytest.approx(0, abs=1e-4)
-    assert steps[-1].metrics["preference-accuracy"] == 1.0
-    assert steps[-1].loss < 0.5
-
-
-def test_dpo_keeps_its_reference_when_it_is_resumed(base: Path, pairs: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "dpo"
-    catalogue, observer = Catalogue(plugin_files=[FOLDER / "dpo.py"]), Steps()
-    copy = tmp_path / "base"
-    shutil.copytree(base, copy)
-    steps = prefer(copy, pairs, folder, steps=6)
-    shutil.rmtree(copy)
-    resume(folder, steps=9, catalogue=catalogue, observers=[observer])
-    # Against itself as reference the loss would be ln 2 again.
-    assert observer.steps[0].loss < steps[-1].loss + 0.05
-    kept, trained = load_file(folder / "start" / "model.safetensors"), open_run(folder, catalogue=catalogue).model.state_dict()
-    assert not torch.equal(kept["head.weight"], trained["head.weight"])
-
-
-def test_dpo_needs_a_run_to_start_from(pairs: Path, tmp_path: Path) -> None:
-    with raises_code("reference-missing"):
-        run(recipe_of(pairs, 2, builder="dpo"), out=tmp_path / "dpo", catalogue=Catalogue(plugin_files=[FOLDER / "dpo.py"]))
-
-
-def test_a_chat_from_an_earlier_run_answers_in_its_turn(base: Path, tmp_path: Path) -> None:
-    talks = tmp_path / "talks.jsonl"
-    lines = [[{"role": "user", "content": f"{n}?"}, {"role": "assistant", "content": "cats."}] for n in range(40)]
-    talks.write_text("".join(json.dumps({"messages": messages}) + "\n" for messages in lines))
-    catalogue = Catalogue(plugin_files=[FOLDER / "chat.py"])
-    recipe = recipe_of(talks, 60, builder="chat", model="gpt", optimizer=Choice("adamw", lr=0.02), start=base)
-    made = run(recipe, out=tmp_path / "chat", catalogue=catalogue)
-    assert made.evaluation is not None
-    assert made.evaluation.scores["bits_per_byte"] < 1.5
-    before = open_run(base)
-    assert before.vocabulary.size + 3 == open_run(made.folder, catalogue=catalogue).vocabulary.size
-
-
-class TestPairs(ExampleBuilderConformance):
-    implementation = Catalogue(plugin_files=[FOLDER / "dpo.py"]).find("builder", "dpo").record
-    expected_failures = {
-        "examples_cover_the_text": "a pair is cut to the context, and its rejected answer stands in extra",
-        "end_of_text_is_learned": "the ends of rejected answers stand in extra",
-    }
-
-
-class TestLoRA(AdapterConformance):
-    implementation = Catalogue(plugin_files=[FOLDER / "lora.py"]).find("adapter", "lora").record
-
-
 def adapted(base: Path, data: Path, out: Path, steps: int = 12, **changes: Any) -> list[Step]:
     observer = Steps()
     stages = {"model": "gpt", "optimizer": Choice("adamw", lr=0.01), "adapter": Choice("lora", rank=4), "start": base}
     recipe = recipe_of(data, steps, **{**stages, **changes})
-    run(recipe, out=out, catalogue=Catalogue(plugin_files=[FOLDER / "lora.py"]), observers=[observer])
+    run(recipe, out=out, observers=[observer])
     return observer.steps
 
 
@@ -148,8 +78,7 @@ def test_lora_learns_beside_a_frozen_model_and_its_checkpoint_holds_no_more(
     saved = load_file(tmp_path / "lora" / "checkpoints" / "step-12" / "model.safetensors")
     assert saved
     assert all(".parametrizations." in name for name in saved)
-    catalogue = Catalogue(plugin_files=[FOLDER / "lora.py"])
-    found = open_run(tmp_path / "lora", catalogue=catalogue)
+    found = open_run(tmp_path / "lora")
     before = open_run(base).model.state_dict()
     own = found.model.state_dict()
     assert torch.equal(own["head.weight"], before["head.weight"])
@@ -168,14 +97,13 @@ def test_lora_is_resumed_without_its_base(base: Path, other_text: Path, tmp_path
     copy = tmp_path / "base"
     shutil.copytree(base, copy)
     adapted(copy, other_text, tmp_path / "whole", steps=5)
-    catalogue = Catalogue(plugin_files=[FOLDER / "lora.py"])
     recipe = recipe_of(
         other_text, 5, model="gpt", optimizer=Choice("adamw", lr=0.01), adapter=Choice("lora", rank=4), start=copy
     )
     with pytest.raises(Interrupted):
-        run(recipe, out=tmp_path / "stopped", catalogue=catalogue, observers=[Stop()])
+        run(recipe, out=tmp_path / "stopped", observers=[Stop()])
     shutil.rmtree(copy)
-    resume(tmp_path / "stopped", catalogue=catalogue)
+    resume(tmp_path / "stopped")
     one, other = (load_file(tmp_path / name / "checkpoints" / "step-5" / "model.safetensors") for name in ("whole", "stopped"))
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
@@ -183,8 +111,7 @@ def test_lora_is_resumed_without_its_base(base: Path, other_text: Path, tmp_path
 
 def test_a_run_may_start_from_an_adapted_one_which_is_merged(base: Path, other_text: Path, tmp_path: Path) -> None:
     adapted(base, other_text, tmp_path / "lora")
-    catalogue = Catalogue(plugin_files=[FOLDER / "lora.py"])
-    run(recipe_of(other_text, 1, model="gpt", start=tmp_path / "lora"), out=tmp_path / "next", catalogue=catalogue)
+    run(recipe_of(other_text, 1, model="gpt", start=tmp_path / "lora"), out=tmp_path / "next")
     merged = load_file(tmp_path / "next" / "start" / "model.safetensors")
     before = open_run(base).model.state_dict()
     assert merged.keys() == before.keys()

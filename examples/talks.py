@@ -1,0 +1,111 @@
+"""Make small data for post-training from a seed: plain text, conversations and preferences.
+
+python examples/talks.py FOLDER
+
+Animals have a colour, a food and a place. `plain.txt` tells of them in sentences, `talks.jsonl` asks for them (half of its
+conversations go on with a second question), and `pairs.jsonl` prefers answers in a whole sentence over bare words.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from pathlib import Path
+from typing import Any
+
+ANIMALS = [
+    "cat",
+    "dog",
+    "owl",
+    "fox",
+    "hen",
+    "cow",
+    "bee",
+    "ant",
+    "frog",
+    "goat",
+    "duck",
+    "horse",
+    "mouse",
+    "snail",
+    "crow",
+    "sheep",
+]
+COLOURS = ["red", "grey", "brown", "white", "black", "golden"]
+FOODS = ["seeds", "grass", "leaves", "honey", "fish", "bread", "apples", "worms"]
+PLACES = ["barn", "forest", "garden", "river", "meadow", "attic", "cellar", "hill"]
+
+Facts = dict[str, dict[str, str]]
+
+
+def facts_of(generator: random.Random) -> Facts:
+    """Return what is true of each animal."""
+    return {
+        animal: {"colour": generator.choice(COLOURS), "food": generator.choice(FOODS), "place": generator.choice(PLACES)}
+        for animal in ANIMALS
+    }
+
+
+def story(generator: random.Random, facts: Facts) -> str:
+    """Return a short text about two animals."""
+    lines = []
+    for animal in generator.sample(ANIMALS, 2):
+        own = facts[animal]
+        lines += generator.sample(
+            [
+                f"The {animal} is {own['colour']}.",
+                f"The {animal} eats {own['food']}.",
+                f"The {animal} lives in the {own['place']}.",
+                f"In the {own['place']} there is a {own['colour']} {animal}.",
+                f"Every morning the {animal} looks for {own['food']}.",
+            ],
+            3,
+        )
+    return " ".join(lines)
+
+
+def question(generator: random.Random, facts: Facts) -> tuple[str, str, str]:
+    """Return a question, its answer as a sentence, and as a bare word."""
+    animal = generator.choice(ANIMALS)
+    own = facts[animal]
+    return generator.choice(
+        [
+            (f"What colour is the {animal}?", f"The {animal} is {own['colour']}.", own["colour"]),
+            (f"What does the {animal} eat?", f"The {animal} eats {own['food']}.", own["food"]),
+            (f"Where does the {animal} live?", f"The {animal} lives in the {own['place']}.", own["place"]),
+        ]
+    )
+
+
+def talk(generator: random.Random, facts: Facts) -> dict[str, Any]:
+    """Return a conversation; its answers are sentences or bare words, as it happens."""
+    messages = []
+    for _ in range(generator.choice([1, 2])):
+        asked, sentence, word = question(generator, facts)
+        messages += [
+            {"role": "user", "content": asked},
+            {"role": "assistant", "content": generator.choice([sentence, word])},
+        ]
+    return {"messages": messages}
+
+
+def pair(generator: random.Random, facts: Facts) -> dict[str, str]:
+    """Return a question with the answer that is preferred and the one that is not."""
+    asked, sentence, word = question(generator, facts)
+    return {"prompt": asked, "chosen": sentence, "rejected": word}
+
+
+def main(folder: Path, seed: int = 0) -> None:
+    """Write the three files."""
+    generator = random.Random(seed)
+    facts = facts_of(generator)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "plain.txt").write_text("\n\n".join(story(generator, facts) for _ in range(3000)) + "\n", encoding="utf-8")
+    for name, make, number in (("talks", talk, 1500), ("pairs", pair, 400)):
+        lines = [json.dumps(make(generator, facts)) for _ in range(number)]
+        (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

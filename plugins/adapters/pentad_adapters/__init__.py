@@ -1,0 +1,1 @@
+"""Adapters for pentad: `lora` and `freeze`."""

@@ -1,0 +1,1 @@
+"""Conversations for pentad: the template, the example builder `chat`, and the command `engine chat`."""

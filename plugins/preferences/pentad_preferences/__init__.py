@@ -1,0 +1,1 @@
+"""Learning from preferences, for pentad: the example builder `dpo` and the evaluator `preference-accuracy`."""
