@@ -56,9 +56,7 @@ class TrainingOptions:
     batch_size: int = option(8, "Examples per step, over all micro-batches and processes.", ge=1, le=1_000_000)
     context_length: int = option(128, "Tokens per example.", ge=1)
     gradient_accumulation: int = option(1, "Micro-batches per step; more need less memory.", ge=1)
-    max_epochs: float | None = option(
-        None, "Most passes over the text, where the budget would buy more; none means no limit.", gt=0
-    )
+    max_epochs: float | None = option(None, "Most passes over the text, where the budget buys more; none: no limit.", gt=0)
     grad_clip: float = option(1.0, "Clip the gradient norm to this; 0 disables.", ge=0)
 
 

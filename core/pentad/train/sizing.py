@@ -39,7 +39,7 @@ SAME_SPEED = 2.0
 PRODUCTS_SHARE = 0.5
 """What a whole training reaches of the speed of its products alone: the first guess, which a timed step corrects."""
 
-FEW_TOKENS = 5e6
+FEW_TOKENS = 5e5
 """A training on fewer tokens than this is short on every machine, so nothing is measured for it."""
 
 EXAMPLES = ((3e13, 8, 128), (2e14, 16, 128), (1e15, 32, 256), (float("inf"), 64, 256))

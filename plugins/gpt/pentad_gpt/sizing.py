@@ -25,6 +25,9 @@ LADDER = (
 TOKENS_PER_PARAMETER = 2.5
 """Training tokens, repeated ones counted each time, that a parameter wants: with fewer a smaller model learns more."""
 
+TOKENS_WHERE_TIME_IS_FREE = 0.5
+"""The same where the budget is an amount of text: from so many tokens a larger model learns more, and takes its time for it."""
+
 ENOUGH_PASSES = 8.0
 """Passes over the text that are enough for any size: a small text is better read less often by a larger model."""
 
@@ -108,7 +111,8 @@ def _fits(size: GPTOptions, situation: Situation) -> bool:
     vocab_size = situation.vocab_size or 1024
     parameters, price = compute_parameters(size, vocab_size), flops_per_token(size, situation)
     tokens, text = situation.tokens_for(price), situation.n_train_tokens
-    if tokens < TOKENS_PER_PARAMETER * parameters and not (text and tokens >= ENOUGH_PASSES * text):
+    wanted = TOKENS_PER_PARAMETER if situation.tokens is None else TOKENS_WHERE_TIME_IS_FREE
+    if tokens < wanted * parameters and not (text and tokens >= ENOUGH_PASSES * text):
         return False
     if text and parameters > PARAMETERS_PER_TOKEN * text:
         return False

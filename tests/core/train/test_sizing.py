@@ -62,7 +62,7 @@ def test_the_machine_is_measured_quickly(cpu):
 
 
 def test_nothing_is_measured_for_short_runs_and_given_arithmetic(cpu, own_cache):
-    for training in ({"steps": 5}, {"budget": "1e12flops"}, {"budget": "1MB"}):
+    for training in ({"steps": 5}, {"budget": "1e12flops"}, {"budget": "100kB"}):
         known = situation_of(resolve(recipe("x", **training), Catalogue()), cpu, World())
         assert known.flops_per_second == 0
     assert not own_cache.exists()
