@@ -65,7 +65,7 @@ ODD = (
 
 def odd_value(original: bytes, chance: random.Random) -> bytes:
     """Put an odd value in the place of one, somewhere in the JSON or TOML, or in a line of JSON."""
-    with contextlib.suppress(ValueError, TypeError):  # TOML has no null, and what is no UTF-8 is no TOML
+    with contextlib.suppress(ValueError, TypeError, AttributeError):  # what is no TOML, and trees that TOML cannot hold
         return tomli_w.dumps(_with_odd_value(tomllib.loads(original.decode()), chance)).encode()
     lines = original.splitlines()
     index = chance.randrange(len(lines)) if len(lines) > 1 and lines[0].endswith(b"}") else None
