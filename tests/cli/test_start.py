@@ -87,3 +87,10 @@ def test_an_adapter_brings_its_options(cli: Cli, tmp_path: Path) -> None:
     assert json.loads(again.out)["adapter"]["rank"] == 2
     missing = cli("run", *flags, "--data", "text.txt", *SMALL, "--steps", "2")
     assert (missing.code, missing.error) == (2, "adapter-without-start")
+
+
+@pytest.mark.parametrize("value", ["[1]", "{}", "5"])
+def test_a_start_that_is_no_path(cli: Cli, tmp_path: Path, value: str) -> None:
+    (tmp_path / "odd.toml").write_text(f"[start]\nrun = {value}\n")
+    done = cli("run", "--config", tmp_path / "odd.toml", "--dry-run")
+    assert (done.code, done.error) == (2, "option-type")
