@@ -39,7 +39,7 @@ class LowRank(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         """Return the adapted matrix (out, in)."""
-        a = self.a
+        a: Tensor = self.a
         if self.dropout and self.training:
             a = a * F.dropout(a.new_ones(a.shape[1]), self.dropout)  # (rank, in): a feature of the input for every rank
         return weight + self.scale * (self.b @ a)
