@@ -91,8 +91,8 @@ def import_model(
         catalogue: what is installed; None to look.
 
     Raises:
-        UsageError: the folder is taken, there are no such files, or what computes the model is not installed.
-        EngineError: the files are damaged or do not fit the model that they describe; the disk is full.
+        UsageError: the folder is taken, there are no such files or damaged ones, or what computes the model is not installed.
+        EngineError: the files do not fit the model that they describe; the disk is full.
     """
     catalogue, path, out = catalogue or Catalogue(), Path(path), Path(out)
     refuse_used(out)
@@ -114,7 +114,7 @@ def _read(format: ModelFormat, path: Path) -> Imported:
     except _OVER_CONTENT as error:
         if is_out_of_memory(error):
             raise
-        raise EngineError(
+        raise UsageError(
             f"{path} must hold whole files of this format; found: {one_line(error)}.",
             "Use a copy of the files; if they are whole, report it to the author of the format with what --debug shows.",
             code="format-unreadable",
