@@ -140,3 +140,15 @@ def plan_options() -> dict[str, Any]:
     from pentad.registry.resolving import resolve
 
     return resolve(recipe_of("x"), Catalogue()).recipe.model.options
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("model.safetensors", b"\x00" * 40), ("config.json", b"{"), ("config.json", b'{"n_layer": []}'), ("config.json", b"[1]")],
+)
+def test_damaged_files_are_refused(catalogue: Catalogue, trained: Path, tmp_path: Path, name: str, content: bytes) -> None:
+    export_run(trained, "gpt2-files", tmp_path / "out", catalogue=catalogue)
+    (tmp_path / "out" / name).write_bytes(content)
+    with raises_code("format-unreadable"):
+        import_model(tmp_path / "out", "gpt2-files", tmp_path / "again", recipe_of(()), catalogue=catalogue)
+    assert not (tmp_path / "again").exists()

@@ -11,6 +11,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from pentad.config.options import parse
 from pentad.config.recipe import Choice, Recipe
 from pentad.contracts.format import Imported, ModelFormat, Trained
@@ -23,7 +25,7 @@ from pentad.runs.folder import RunDirectory, refuse_used
 from pentad.runs.saved_run import make_model, open_run
 from pentad.runs.saving import save_checkpoint
 from pentad.system.cache import folder_fingerprint
-from pentad.system.errors import EngineError, UsageError
+from pentad.system.errors import EngineError, UsageError, is_out_of_memory, one_line
 from pentad.system.files import write_whole
 from pentad.system.machine import pick_machine
 from pentad.system.opening import refuse_links
@@ -89,20 +91,37 @@ def import_model(
         catalogue: what is installed; None to look.
 
     Raises:
-        UsageError: the folder is taken, there are no such files, or what computes the model is not installed.
+        UsageError: the folder is taken, there are no such files or damaged ones, or what computes the model is not installed.
         EngineError: the files do not fit the model that they describe; the disk is full.
     """
     catalogue, path, out = catalogue or Catalogue(), Path(path), Path(out)
     refuse_used(out)
     if path.is_dir():
         refuse_links(path)
-    imported = _format(format, catalogue).read(path)
+    imported = _read(_format(format, catalogue), path)
     training = {"steps": 1, "context_length": imported.context_length}
     recipe = recipe.replace(tokenizer=imported.tokenizer, model=imported.model, data=(), training=training, start=None)
     resolved = resolve(recipe, catalogue)
     with RunDirectory.create(out, resolved, imported.tokenizer_folder, _facts(imported, path)) as run:
         _save(run, resolved, catalogue, imported)
     return out
+
+
+def _read(format: ModelFormat, path: Path) -> Imported:
+    """Read a stranger's files; whatever a format raises over what they hold is said of the files."""
+    try:
+        return format.read(path)
+    except _OVER_CONTENT as error:
+        if is_out_of_memory(error):
+            raise
+        raise UsageError(
+            f"{path} must hold whole files of this format; found: {one_line(error)}.",
+            "Use a copy of the files; if they are whole, report it to the author of the format with what --debug shows.",
+            code="format-unreadable",
+        ) from error
+
+
+_OVER_CONTENT = (SafetensorError, OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError)
 
 
 def _format(choice: Choice | str, catalogue: Catalogue) -> ModelFormat:
