@@ -2,7 +2,8 @@
 
 A matrix W (out, in) becomes W + alpha / rank * B A with A (rank, in) and B (out, rank). W stays as it is. A starts
 as peft's does, uniform within 1 / sqrt(in), and B at zero, so that the adapted model begins as the model. Embedding and head
-stay as they are, tied to each other or not.
+stay as they are, tied to each other or not, but for the rows of special tokens: those of a new template are all but equal until
+they are learned, and a model that cannot tell them apart never ends its turn.
 
 The product is added to the matrix rather than to the layer's output: the same arithmetic for any model, whichever way it uses
 the matrix. So dropout leaves out features of the input for all tokens of a step together.

@@ -18,7 +18,7 @@ class LoRAOptions:
         (), "Names of the matrices to adapt, with * as in file names (*.attention.*); all where none is given."
     )
     special_tokens: bool = option(
-        False, "Learn the vectors of the builder's special tokens too, which are new where the run before had no such tokens."
+        True, "Learn the vectors of the builder's special tokens too, which are new where the run before had no such tokens."
     )
 
 
