@@ -133,7 +133,7 @@ def terminal_picture() -> str:
     from rich.console import Console
     from rich.text import Text
 
-    from pentad import Choice, Recipe, Step, run
+    from pentad import Choice, Recipe, Step, StopTraining, run
     from pentad_cli.terminal.live import LiveDisplay
 
     class Snapshot(LiveDisplay):
@@ -146,23 +146,26 @@ def terminal_picture() -> str:
             if self.region is None:
                 self.lines.append(line)
 
-        def on_step(self, event: Step) -> None:
+        def on_step(self, event: Step) -> StopTraining | None:
             super().on_step(event)
             if self.region is None and event.progress > 0.66:
                 self.region = self.render()
+                return StopTraining(reason="the picture is taken")
+            return None
 
     display = Snapshot(Screen())
     display.lines = []
     with tempfile.TemporaryDirectory() as folder, display:
         recipe = Recipe(
             model=Choice("gpt", n_layer=1, n_embd=64, n_head=2),
-            training={"steps": 300},
+            training={"steps": 200},
             evaluation={"evaluate_every": 0.2},
-            machine={"threads": 2},
+            generation={"sample_every": 0},
+            machine={"precision": "fp32"},
         )
         run(recipe, out=Path(folder, "small"), observers=[display])
     console = Console(record=True, width=100, file=io.StringIO(), highlight=False, markup=False, emoji=False)
-    console.print(Text("$ engine run --model.n-layer 1 --model.n-embd 64 --model.n-head 2 --steps 300 --out small", "bold"))
+    console.print(Text("$ engine run --model.n-layer 1 --model.n-embd 64 --model.n-head 2 --steps 200 --out small", "bold"))
     for line in display.lines:
         console.print(Text.from_ansi(line.replace(str(display.plan and display.plan.folder), "small")))
     console.print(display.region)

@@ -166,8 +166,8 @@ def resume(
                 f"To go further: {to_resume(folder)} --steps {2 * job.state.step}",
             )
         if job.run is not None:
+            job.run.cut_back(job.state.step, keep_final=scored)  # first, as it gives the records files of their own
             _record_changes(job.run, job, before)
-            job.run.cut_back(job.state.step, keep_final=scored)
         return train(job, folder)
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import torch
 
-from . import comparisons, damage, readers, sharing, writes
+from . import comparisons, damage, memory, readers, sharing, writes
 from .batch import Batch
 from .ground import Ground
 
@@ -37,6 +37,7 @@ def attacks(ground: Ground, *, quick: bool, seed: int) -> dict[str, Iterator[Bat
         "damage to a run": damage.batches(ground, 2 if quick else 100, seed),
         "damage to the cache": damage.of_the_cache(ground, 1 if quick else 200, seed),
         "damage to a comparison": comparisons.damage(ground, 1 if quick else 60, seed),
+        "memory that ends": memory.limits(ground, 64 if quick else 1),
         "reading while it trains": sharing.readers(ground, 1 if quick else 30),
         "readers of runs": readers.of_runs(ground, 500 if quick else 8_000, seed),
         "readers of text": readers.of_text(ground, 100 if quick else 5_000, seed),

@@ -168,7 +168,9 @@ def count_calls(work: Callable[[], Any], below: Path) -> int:
         _watched(work, below, count)
         return seen[0]
 
-    return int(in_child(run).detail)
+    ended = in_child(run)
+    assert ended.how == "ok", ended
+    return int(ended.detail)
 
 
 def _touches(args: tuple[Any, ...], below: Path) -> bool:

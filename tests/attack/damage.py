@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pentad import Catalogue, EngineError, open_run, resume, run
+from pentad import Catalogue, EngineError, import_model, open_run, resume, run
 from pentad.config.recipe import StartOptions
 from pentad.runs.folder import RunDirectory
 from pentad.runs.initial import restore_initial
@@ -22,6 +22,8 @@ from pentad.system.opening import list_files
 from .batch import Batch, seeded
 from .ground import Ground
 from .mutations import is_touched, mutate
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "contracts"
 
 CHOICES = ("recipe.toml", "engine.json")
 """Files whose edits may well mean something else."""
@@ -81,7 +83,7 @@ def _seal(run: Path, file: Path) -> bool:
     """Seal what was damaged again, as an attacker can; say whether there is a seal."""
     if not file.is_file():
         return False
-    if file.parent.name == "tokenizer":
+    if file.parent == run / "tokenizer" and (run / "engine.json").is_file():
         facts = json.loads((run / "engine.json").read_text())
         facts["tokenizer_files"] = folder_fingerprint(file.parent)
         (run / "engine.json").write_text(json.dumps(facts))
@@ -129,7 +131,22 @@ def _doors(ground: Ground) -> dict[str, Door]:
         restore_initial(path, open_run(path).model)
         return ""
 
+    catalogue = Catalogue(plugin_files=[EXAMPLES / name for name in ("lora.py", "gpt2_format.py")])
+
+    def adapted(path: Path, file: str) -> str:
+        del file
+        open_run(path, catalogue=catalogue).generate("1 c", max_tokens=4)
+        return ""
+
+    def imported(path: Path, file: str) -> str:
+        del file
+        new = import_model(path, "gpt2-files", path.parent / "new", ground.recipe, catalogue=catalogue)
+        open_run(new).generate("1 c", max_tokens=4)
+        return ""
+
     return {
+        "adapter": Door(ground.adapted(catalogue), adapted),
+        "import": Door(ground.exported(catalogue), imported),
         "generate": Door(ground.complete, generate),
         "evaluate": Door(ground.complete, evaluate),
         "resume": Door(ground.half, go_on),

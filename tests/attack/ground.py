@@ -11,13 +11,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pentad import Choice, Recipe, RunObserver, open_run, resume, run
+from pentad import Catalogue, Choice, Recipe, RunObserver, export_run, open_run, resume, run
 from pentad.config.recipe import StartOptions
 from pentad.runs.newest import list_checkpoints
 
 from .child import in_child
 
 STEPS, STOPPED = 8, 4
+
+GPT2: dict[str, Any] = {
+    **{"position": "learned", "qk_norm": False, "norm": "layernorm", "norm_gain": True, "embedding_norm": False},
+    **{"activation": "gelu-tanh", "bias": True, "tie_embeddings": True, "logit_softcap": 0, "zero_init_projections": False},
+}
+"""The options by which the model gpt is GPT-2, which the example of a format writes."""
 
 
 class _Stops(RunObserver):
@@ -69,6 +75,27 @@ class Ground:
                 recipe = self.recipe.replace(tokenizer=Choice(name, **options), training={"steps": 1})
                 in_child(lambda recipe=recipe, path=runs[name]: run(recipe, out=path))
         return runs
+
+    def adapted(self, catalogue: Catalogue) -> Path:
+        """Return a run with an adapter, which starts from the complete one."""
+        path = self.folder / "adapted"
+        if not path.exists():
+            recipe = self.start_recipe.replace(adapter=Choice("lora"), training={"steps": 2})
+            ended = in_child(lambda: run(recipe, out=path, catalogue=catalogue))
+            assert ended.how == "ok", ended
+        return path
+
+    def exported(self, catalogue: Catalogue) -> Path:
+        """Return a run's model in the files of another project."""
+        path = self.folder / "exported"
+        if not path.exists():
+            model = Choice("gpt", **GPT2, n_layer=1, n_head=2, n_embd=8)
+            recipe = self.recipe.replace(tokenizer="gpt2", model=model, training={"steps": 1})
+            ended = in_child(lambda: run(recipe, out=self.folder / "gpt2"))
+            assert ended.how == "ok", ended
+            ended = in_child(lambda: export_run(self.folder / "gpt2", "gpt2-files", path, catalogue=catalogue))
+            assert ended.how == "ok", ended
+        return path
 
     def place(self) -> Path:
         """Return a new empty folder for one attack."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import tomli_w
 
 TARGET = "a stranger's target"
 
@@ -60,25 +64,30 @@ ODD = (
 
 
 def odd_value(original: bytes, chance: random.Random) -> bytes:
-    """Put an odd value in the place of one, somewhere in the JSON, or in a line of it."""
+    """Put an odd value in the place of one, somewhere in the JSON or TOML, or in a line of JSON."""
+    with contextlib.suppress(ValueError, TypeError, AttributeError):  # what is no TOML, and trees that TOML cannot hold
+        return tomli_w.dumps(_with_odd_value(tomllib.loads(original.decode()), chance)).encode()
     lines = original.splitlines()
     index = chance.randrange(len(lines)) if len(lines) > 1 and lines[0].endswith(b"}") else None
     try:
         tree = json.loads(original if index is None else lines[index])
     except ValueError:
         return edited(original, chance)
+    changed = json.dumps(_with_odd_value(tree, chance)).encode()
+    return changed if index is None else b"\n".join((*lines[:index], changed, *lines[index + 1 :], b""))
+
+
+def _with_odd_value(tree: Any, chance: random.Random) -> Any:
     node: Any = {"": tree}
     root, key = node, ""
     while isinstance(node[key], (dict, list)) and node[key] and chance.random() < 0.8:
         node = node[key]
         key = chance.choice(list(node) if isinstance(node, dict) else range(len(node)))
-    if isinstance(node, dict) and chance.random() < 0.2:
+    if node is not root and isinstance(node, dict) and chance.random() < 0.2:
         del node[key]
-        root.setdefault("", {})
     else:
         node[key] = chance.choice(ODD)
-    changed = json.dumps(root[""]).encode()
-    return changed if index is None else b"\n".join((*lines[:index], changed, *lines[index + 1 :], b""))
+    return root[""]
 
 
 BYTES: tuple[Callable[[bytes, random.Random], bytes], ...] = (

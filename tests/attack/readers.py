@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import random
 import shutil
@@ -23,6 +25,7 @@ from pentad.system.files import SEAL, check_whole, facts_of_file, read_json
 from pentad.system.json_lines import read_lines
 
 from .batch import Batch, seeded
+from .comparisons import command
 from .files import examples
 from .ground import STEPS, Ground
 from .mutations import BYTES
@@ -101,6 +104,11 @@ def _checkpoint(path: Path) -> None:
     load_checkpoint(place.parent.parent, STEPS)
 
 
+def _config(path: Path) -> None:
+    with contextlib.redirect_stdout(io.StringIO()):
+        command("run", "--config", path, "--print-config")
+
+
 def _recipe(path: Path) -> None:
     resolve(Recipe.from_dict(read_tables(path, "The recipe"), "x"), Catalogue())
 
@@ -110,6 +118,7 @@ _OF_RUNS: dict[str, tuple[str, Read]] = {
     "a checkpoint's seal": (f"checkpoints/step-{STEPS}/{SEAL}", lambda path: check_whole(path.parent)),
     "engine.json": ("engine.json", lambda path: RunDirectory.open(path.parent).resolve(Catalogue())),
     "recipe.toml": ("recipe.toml", _recipe),
+    "a recipe of --config": ("recipe.toml", _config),
     "metrics.jsonl": ("metrics.jsonl", read_lines),
     "result.json": ("result.json", lambda path: (sealed_step(path.parent), is_sealed(path.parent))),
     "latest.json": ("latest.json", lambda path: newest_checkpoint(path.parent)),

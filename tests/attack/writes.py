@@ -14,7 +14,7 @@ from pentad import resume, run
 
 from .batch import Batch, Case
 from .child import count_calls, die, disturbed, failing, in_child
-from .ground import STEPS, Ground
+from .ground import Ground
 
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS)
 
@@ -123,16 +123,8 @@ def _starts(ground: Ground) -> dict[str, Start]:
         path = ground.copy(ground.half)
         return path, lambda: resume(path)
 
-    def from_the_start() -> tuple[Path, Callable[[], Any]]:
-        path = ground.copy(ground.complete)
-        for step in range(1, STEPS + 1):
-            shutil.rmtree(path / "checkpoints" / f"step-{step}", ignore_errors=True)
-        (path / "latest.json").unlink()
-        return path, lambda: resume(path)
-
     return {
         "a new run": new,
         "a new run with an empty cache": cold,
         "a resumed run": going_on,
-        "a run resumed from its start": from_the_start,
     }

@@ -76,15 +76,21 @@ def test_an_adapter_brings_its_options(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text(TEXT)
     base = tmp_path / "base"
     assert cli("run", "--data", "text.txt", *TINY, "--steps", "2", "--out", base).code == 0
-    plugin = ("--plugin", Path(__file__).parents[2] / "examples" / "contracts" / "lora.py")
     flags = ("--adapter", "lora", "--adapter.rank", "2", "--optimizer", "adamw")
-    assert "--adapter.rank" in cli("run", *plugin, "--adapter", "lora", "--help").out
-    done = cli("run", *plugin, *flags, "--start", base, "--data", "text.txt", *SMALL, "--steps", "2", "--out", "next")
+    assert "--adapter.rank" in cli("run", "--adapter", "lora", "--help").out
+    done = cli("run", *flags, "--start", base, "--data", "text.txt", *SMALL, "--steps", "2", "--out", "next")
     assert done.code == 0, done.err
     assert '[adapter]\nname = "lora"\nrank = 2\nalpha = 16.0\n' in Path("next", "recipe.toml").read_text()
     assert "adapter none -> lora" in " ".join(done.out.split())
-    assert cli("generate", "next", *plugin, "--max-tokens", "3").code == 0
-    again = cli("run", *plugin, "--config", Path("next", "recipe.toml"), "--print-config", "--json")
-    assert json.loads(again.out)["adapter"] == {"name": "lora", "rank": 2, "alpha": 16.0}
-    missing = cli("run", *plugin, *flags, "--data", "text.txt", *SMALL, "--steps", "2")
+    assert cli("generate", "next", "--max-tokens", "3").code == 0
+    again = cli("run", "--config", Path("next", "recipe.toml"), "--print-config", "--json")
+    assert json.loads(again.out)["adapter"]["rank"] == 2
+    missing = cli("run", *flags, "--data", "text.txt", *SMALL, "--steps", "2")
     assert (missing.code, missing.error) == (2, "adapter-without-start")
+
+
+@pytest.mark.parametrize("value", ["[1]", "{}", "5"])
+def test_a_start_that_is_no_path(cli: Cli, tmp_path: Path, value: str) -> None:
+    (tmp_path / "odd.toml").write_text(f"[start]\nrun = {value}\n")
+    done = cli("run", "--config", tmp_path / "odd.toml", "--dry-run")
+    assert (done.code, done.error) == (2, "option-type")

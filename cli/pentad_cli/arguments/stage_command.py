@@ -360,7 +360,8 @@ def _start(given: Mapping[str, list[str]], config: Tables) -> str | None:
     if "--start" in given:
         return given["--start"][-1]
     table = config.get("start")
-    return table.get("run") if isinstance(table, Mapping) and table.get("run") != "none" else None
+    run = table.get("run") if isinstance(table, Mapping) else None
+    return run if isinstance(run, str) and run != "none" else None  # what is no text is refused with the other options
 
 
 def _with_own_default(spec: OptionSpec, table: Mapping[str, Any]) -> OptionSpec:

@@ -374,7 +374,7 @@ def read_tables(path: Path, flag: str = "--config") -> dict[str, dict[str, Any]]
             "engine run --print-config shows a valid one.",
             code="recipe-syntax",
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # of TOML, of UTF-8, or of a number with thousands of digits
         raise UsageError(
             f"{path} is not valid TOML: {error}.", "engine run --print-config shows a valid recipe.", code="recipe-syntax"
         ) from None

@@ -21,7 +21,7 @@ from pentad.system.cache import PIPED, is_kept_pipe
 from pentad.system.errors import EngineError, UsageError, to_resume
 from pentad.system.files import locked, sync_folder, sync_tree, what_to_check, write_atomically
 from pentad.system.json_lines import read_lines
-from pentad.system.opening import UNFINISHED, discard, open_plain, refuse_links
+from pentad.system.opening import UNFINISHED, discard, open_to_append, refuse_links
 
 _ENGINE, _LOCK, _SETTING_UP = "engine.json", ".lock", ".setting-up"
 START = "start"
@@ -217,7 +217,7 @@ class RunDirectory(Provenance):
 
     def append(self, name: str, *records: Mapping[str, Any]) -> None:
         """Add lines to metrics.jsonl or samples.jsonl, in one write."""
-        with self.writing(), open_plain(self.path / name, "a", encoding="utf-8") as file:
+        with self.writing(), open_to_append(self.path / name) as file:
             file.write("".join(json.dumps(record) + "\n" for record in records))
 
     def seal(self, step: int, stop_reason: str) -> None:

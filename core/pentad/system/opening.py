@@ -44,6 +44,24 @@ def open_plain(path: Path, mode: str, **kwargs: Any) -> IO[Any]:
     return open(path, mode, opener=_open_plain, **kwargs)  # the returned file is the caller's to close
 
 
+def open_to_append(path: Path) -> IO[str]:
+    """Open a text file to add lines to it, if it has no second name: a hard link would be written to in both places.
+
+    Raises:
+        EngineError: it has, or it is no plain file.
+        OSError: it cannot be opened.
+    """
+    file = open_plain(path, "a", encoding="utf-8")
+    if os.fstat(file.fileno()).st_nlink > 1:
+        file.close()
+        raise EngineError(
+            f"{path} must have one name; found hard links, through which another file would be written to.",
+            "Copy the run without hard links: cp -r",
+            code="not-a-plain-file",
+        )
+    return file
+
+
 def _open_plain(path: str, flags: int) -> int:
     with contextlib.suppress(FileNotFoundError):
         _require_plain(Path(path), os.lstat(path).st_mode)  # first, as opening a device may already do something

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from pentad import Model, ModelAdapter, UsageError
+from pentad import Model, ModelAdapter, UsageError, Vocabulary
 from pentad_adapters.options import LoRAOptions
 
 
@@ -39,17 +39,36 @@ class LowRank(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         """Return the adapted matrix (out, in)."""
-        a = self.a
+        a: Tensor = self.a
         if self.dropout and self.training:
             a = a * F.dropout(a.new_ones(a.shape[1]), self.dropout)  # (rank, in): a feature of the input for every rank
         return weight + self.scale * (self.b @ a)
 
 
+class SpecialRows(nn.Module):
+    """Adds to the rows of the special tokens in a parameter with a row for each id.
+
+    Args:
+        weight: (V, D).
+        vocabulary: names the special tokens.
+    """
+
+    def __init__(self, weight: Tensor, vocabulary: Vocabulary) -> None:
+        super().__init__()
+        self.first, self.end = vocabulary.tokenizer_size, vocabulary.size
+        self.rows = nn.Parameter(torch.zeros(self.end - self.first, *weight.shape[1:]))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """Return the parameter (V, D); the rows of the text's ids are as they were."""
+        changed = weight[self.first : self.end] + self.rows
+        return torch.cat([weight[: self.first], changed, weight[self.end :]])
+
+
 class LoRA(ModelAdapter):
     """Adapts parameters with the role "matrix", and freezes all others."""
 
-    def __init__(self, options: LoRAOptions) -> None:
-        self.options = options
+    def __init__(self, options: LoRAOptions, *, vocabulary: Vocabulary | None = None) -> None:
+        self.options, self.vocabulary = options, vocabulary
         self._adapted: list[tuple[str, str]] = []
 
     def apply(self, model: Model) -> None:
@@ -68,12 +87,17 @@ class LoRA(ModelAdapter):
                 code="no-such-matrix",
             )
         model.requires_grad_(False)
+        special = model.token_parameters() if self.options.special_tokens else frozenset()
         for name in chosen:
-            owner, _, leaf = name.rpartition(".")
-            parametrize.register_parametrization(
-                model.get_submodule(owner), leaf, LowRank(model.get_parameter(name), self.options)
-            )
-            self._adapted.append((owner, leaf))
+            self._insert(model, name, LowRank(model.get_parameter(name), self.options))
+        if self.vocabulary is not None and self.vocabulary.special:
+            for name in sorted(special):
+                self._insert(model, name, SpecialRows(model.get_parameter(name), self.vocabulary))
+
+    def _insert(self, model: Model, name: str, change: nn.Module) -> None:
+        owner, _, leaf = name.rpartition(".")
+        parametrize.register_parametrization(model.get_submodule(owner), leaf, change)
+        self._adapted.append((owner, leaf))
 
     def merge(self, model: Model) -> None:
         """Add each product to its matrix."""

@@ -17,6 +17,9 @@ class LoRAOptions:
     matrices: tuple[str, ...] = option(
         (), "Names of the matrices to adapt, with * as in file names (*.attention.*); all where none is given."
     )
+    special_tokens: bool = option(
+        False, "Learn the vectors of the builder's special tokens too, which are new where the run before had no such tokens."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -145,7 +145,7 @@ class Console:
                 file.write(json.dumps({"messages": self.talk.messages()}, ensure_ascii=False) + "\n")
         except OSError as error:
             raise UsageError(
-                f"{rest} cannot be written: {error.strerror}.", "Name another file.", code="not-writable"
+                f"{rest} cannot be written: {error.strerror}.", "Name another file.", code="file-not-writable"
             ) from None
         note(f"{plural(len(self.talk.exchanges), 'exchange')} added to {visible_line(rest)}.")
 

@@ -7,6 +7,7 @@ import dataclasses
 import shlex
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,51 +19,85 @@ from pentad_compare.records import ArmResult, Candidate, Metric, Point, SeedResu
 from pentad_compare.study import PLAN, Study
 from pentad_compare.work import OUTCOME, TEXTS, is_complete
 
-PLANNED = (
-    "parameters", "vocab_size", "train_bytes", "train_tokens", "steps", "seconds_per_step", "flops_per_step", "memory_bytes",
-    "tokens_per_step", "device", "precision", "threads",
-)  # fmt: skip
-"""The values of a plan that are used here."""
+BAD = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+"""What reading values raises that are not of the kind that they should be."""
 
 
-def read_result(path: Path, *keys: str) -> dict[str, Any] | None:
-    """Return the result of a task, or None where it is missing, damaged or lacks a key."""
-    with contextlib.suppress(EngineError, OSError):
+@dataclass(frozen=True, kw_only=True)
+class _Planned:
+    """The values of a plan that are used here, as in `pentad.Plan`."""
+
+    parameters: Mapping[str, int]
+    vocab_size: int
+    train_bytes: int
+    train_tokens: int
+    steps: int
+    seconds_per_step: float | None
+    flops_per_step: float
+    memory_bytes: int
+    tokens_per_step: int
+    device: str
+    precision: str
+    threads: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Outcome:
+    """What a finished task of training says."""
+
+    plan: _Planned
+    wall_seconds: float
+    peak_memory_bytes: int
+    causal: bool
+    lossless: bool
+
+
+def read_result(path: Path, kind: type | None = None) -> dict[str, Any] | None:
+    """Return the result of a task, or None where it is missing, damaged or lacks a field of its kind, a dataclass."""
+    with contextlib.suppress(EngineError, OSError, *BAD):
         values = read_json(path) if path.is_file() else {}
-        return values if values and all(key in values for key in keys) else None
+        if kind is not None:
+            from_dict(kind, {field.name: values[field.name] for field in dataclasses.fields(kind)})
+        return values or None
     return None
 
 
 def outcome_of(folder: Path) -> dict[str, Any] | None:
     """Return the outcome of a finished run, or None."""
-    outcome = read_result(folder / OUTCOME, "plan", "wall_seconds", "peak_memory_bytes", "causal", "lossless")
-    return outcome if outcome and all(key in outcome["plan"] for key in PLANNED) else None
+    return read_result(folder / OUTCOME, _Outcome)
 
 
 def is_trained(folder: Path) -> bool:
     """Say whether a run is complete, from its first step to its score."""
-    return outcome_of(folder) is not None and (folder / "run" / "engine.json").is_file() and is_complete(folder / "run")
+    outcome = outcome_of(folder)
+    if outcome is None or not (folder / "run" / "engine.json").is_file() or not is_complete(folder / "run"):
+        return False
+    return _figures_of(folder / "run", outcome) is not None
 
 
 def is_planned(folder: Path) -> bool:
     """Say whether an arm's plan is complete."""
-    return read_result(folder / PLAN, *PLANNED) is not None
+    return read_result(folder / PLAN, _Planned) is not None
 
 
 def plan_of(study: Study, arm: Arm) -> dict[str, Any] | None:
     """Return the plan of an arm's runs, or None where planning failed."""
-    return read_result(study.arm_folder(arm) / "plan" / PLAN, *PLANNED)
+    return read_result(study.arm_folder(arm) / "plan" / PLAN, _Planned)
 
 
 def metric_of(line: Mapping[str, Any]) -> Metric:
     """Return what the score of an evaluation is: a line of metrics.jsonl."""
-    return Metric(evaluator=line["evaluator"], name=line["primary"], lower_is_better=line.get("lower_is_better", True))
+    return Metric(
+        evaluator=str(line["evaluator"]), name=str(line["primary"]), lower_is_better=bool(line.get("lower_is_better", True))
+    )
 
 
 def final_score(run: Path) -> tuple[Metric, float] | None:
     """Return the final score of a run, or None where no evaluator judged it."""
     finals = [line for line in read_lines(run / "metrics.jsonl") if line.get("kind") == "evaluation" and line.get("final")]
-    return (metric_of(finals[-1]), float(finals[-1][finals[-1]["primary"]])) if finals else None
+    with contextlib.suppress(*BAD):
+        return (metric_of(finals[-1]), float(finals[-1][finals[-1]["primary"]])) if finals else None
+    return None
 
 
 _NO_SCORES = {
@@ -79,37 +114,67 @@ def seed_result(study: Study, arm: Arm, seed: int, failure: str, reused: bool) -
     outcome = outcome_of(folder)
     if outcome is None or failure:
         return SeedResult(seed=seed, folder=run_folder, failure=failure or "it was not run")
-    if not RunDirectory(folder / "run").is_sealed():
+    figures = _figures_of(folder / "run", outcome) if RunDirectory(folder / "run").is_sealed() else None
+    if figures is None:
         return SeedResult(seed=seed, folder=run_folder, failure="its records are not those that the run wrote")
-    plan = outcome["plan"]
-    lines = read_lines(folder / "run" / "metrics.jsonl")
+    return SeedResult(seed=seed, folder=run_folder, reused=reused, **figures)
+
+
+def _figures_of(run: Path, outcome: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the figures of a finished run, or None where its records are not what a run writes, though it is sealed."""
+    try:
+        return _figures(read_lines(run / "metrics.jsonl"), outcome, outcome["plan"])
+    except BAD:
+        return None
+
+
+def _figures(lines: Sequence[Mapping[str, Any]], outcome: Mapping[str, Any], plan: Mapping[str, Any]) -> dict[str, Any]:
     steps = [line for line in lines if line.get("kind") == "step"]
     evaluations = [line for line in lines if line.get("kind") == "evaluation"]
     final = next((line for line in evaluations if line.get("final")), None)
     bytes_per_token = _bytes_per_token(plan)
-    last: dict[str, Any] = steps[-1] if steps else {"step": 0, "tokens": 0, "timing": {"seconds": 0.0}}
-    seconds = float(last["timing"]["seconds"])
-    return SeedResult(
-        seed=seed,
-        folder=run_folder,
-        metric=metric_of(final) if final else None,
-        score=final[final["primary"]] if final else None,
-        scores={key: value for key, value in (final or {}).items() if key not in _NO_SCORES},
-        steps=last["step"],
-        tokens=last["tokens"],
-        bytes=last["tokens"] * bytes_per_token,
-        flops=last["step"] * plan["flops_per_step"],
-        training_seconds=seconds,
-        wall_seconds=outcome["wall_seconds"],
-        tokens_per_second=last["tokens"] / max(seconds, 1e-9),
-        bytes_per_second=last["tokens"] * bytes_per_token / max(seconds, 1e-9),
-        peak_memory_bytes=outcome["peak_memory_bytes"],
-        device=plan["device"],
-        precision=plan["precision"],
-        threads=plan["threads"],
-        curve=[_point(line, bytes_per_token, plan["flops_per_step"]) for line in evaluations],
-        reused=reused,
-    )
+    last: Mapping[str, Any] = steps[-1] if steps else {"step": 0, "tokens": 0, "timing": {"seconds": 0.0}}
+    step, tokens, seconds = int(last["step"]), int(last["tokens"]), float(last["timing"]["seconds"])
+    return {
+        "metric": metric_of(final) if final else None,
+        "score": float(final[final["primary"]]) if final else None,
+        "scores": {key: float(value) for key, value in (final or {}).items() if key not in _NO_SCORES},
+        "steps": step,
+        "tokens": tokens,
+        "bytes": tokens * bytes_per_token,
+        "flops": step * plan["flops_per_step"],
+        "training_seconds": seconds,
+        "wall_seconds": outcome["wall_seconds"],
+        "tokens_per_second": tokens / max(seconds, 1e-9),
+        "bytes_per_second": tokens * bytes_per_token / max(seconds, 1e-9),
+        "peak_memory_bytes": outcome["peak_memory_bytes"],
+        "device": plan["device"],
+        "precision": plan["precision"],
+        "threads": plan["threads"],
+        "curve": [_point(line, bytes_per_token, plan["flops_per_step"]) for line in evaluations],
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Measured:
+    """Texts with their figures."""
+
+    figures: TextFigures
+    texts: Sequence[Text]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Written:
+    """What a model wrote with each sampler, and the held-out texts."""
+
+    samplers: Mapping[str, _Measured]
+    human: _Measured
+    asked: Mapping[str, Any]
+
+
+def read_texts(folder: Path) -> dict[str, Any] | None:
+    """Return what a trained model wrote, or None where that is missing or damaged."""
+    return read_result(folder / TEXTS, _Written)
 
 
 def _bytes_per_token(plan: Mapping[str, Any]) -> float:
@@ -118,12 +183,12 @@ def _bytes_per_token(plan: Mapping[str, Any]) -> float:
 
 def _point(line: Mapping[str, Any], bytes_per_token: float, flops_per_step: float) -> Point:
     return Point(
-        step=line["step"],
-        tokens=line["tokens"],
-        bytes=line["tokens"] * bytes_per_token,
-        flops=line["step"] * flops_per_step,
-        seconds=line["timing"]["training_seconds"],
-        score=line[line["primary"]],
+        step=int(line["step"]),
+        tokens=int(line["tokens"]),
+        bytes=int(line["tokens"]) * bytes_per_token,
+        flops=int(line["step"]) * flops_per_step,
+        seconds=float(line["timing"]["training_seconds"]),
+        score=float(line[line["primary"]]),
         final=bool(line.get("final")),
     )
 
@@ -172,7 +237,7 @@ def _without_none(table: Mapping[str, Any]) -> dict[str, Any]:
 
 def _samplers(study: Study, arm: Arm, done: Sequence[SeedResult]) -> list[SamplerFigures]:
     """Return the figures of an arm's texts: those over all seeds are means of the seeds' figures."""
-    written = {seed.seed: read_result(study.seed_folder(arm, seed.seed) / TEXTS) or {} for seed in done}
+    written = {seed.seed: read_texts(study.seed_folder(arm, seed.seed)) or {} for seed in done}
     results = []
     for sampler in arm.samplers if study.prompts else ():
         mine = {
@@ -216,7 +281,7 @@ def human(study: Study) -> tuple[TextFigures | None, list[Text]]:
     if not study.prompts:
         return None, []
     folders = [study.seed_folder(arm, seed) for arm in study.arms for seed in study.seeds]
-    results = [content["human"] for folder in folders if (content := read_result(folder / TEXTS))]
+    results = [content["human"] for folder in folders if (content := read_texts(folder))]
     if not results:
         return None, []
     figures = mean_figures([from_dict(TextFigures, result["figures"]) for result in results])

@@ -295,6 +295,7 @@ def from_dict(kind: type[Record], values: Mapping[str, Any]) -> Record:
     Raises:
         KeyError, TypeError: the values are no such record.
     """
+    _require(values, Mapping)
     hints = typing.get_type_hints(kind)
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     return kind(**{name: _value(hints[name], values[name]) for name in names if name in values})
@@ -307,7 +308,18 @@ def _value(hint: Any, value: Any) -> Any:
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return from_dict(hint, value)
     if origin is not None and issubclass(origin, Mapping):
+        _require(value, Mapping)
         return {key: _value(arguments[1], item) for key, item in value.items()}
     if origin is not None and issubclass(origin, Sequence):
+        _require(value, (list, tuple))
         return tuple(_value(arguments[0], item) for item in value)
+    if hint is float and value is not None:  # null is what JSON has for an infinite number
+        _require(value, (int, float))
+    elif hint in (int, str):
+        _require(value, hint)
     return value
+
+
+def _require(value: Any, kind: type | tuple[type, ...]) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"expected {kind}, found {type(value).__name__}")

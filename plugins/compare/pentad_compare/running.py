@@ -15,7 +15,7 @@ from pentad_compare.arms import Arm
 from pentad_compare.measures.figures import TokenizerFigures
 from pentad_compare.records import from_dict
 from pentad_compare.study import Study
-from pentad_compare.work import DECIDES_TEXTS, FIGURES, TEXTS
+from pentad_compare.work import DECIDES_TEXTS, FIGURES
 
 
 class Watcher:
@@ -118,9 +118,9 @@ def _can_write(folder: Path) -> bool:
 
 
 def _is_written(task: Task) -> bool:
-    content = collect.read_result(task.folder / TEXTS) or {}
+    content = collect.read_texts(task.folder) or {}
     return bool(content.get("asked") == {key: task.argument[key] for key in DECIDES_TEXTS})
 
 
 def _figures_of(task: Task) -> dict[str, Any] | None:
-    return collect.read_result(task.folder / FIGURES, *(field.name for field in dataclasses.fields(TokenizerFigures)))
+    return collect.read_result(task.folder / FIGURES, TokenizerFigures)

@@ -130,8 +130,9 @@ def _properties(run: Path, catalogue: Catalogue) -> dict[str, bool]:
 
 def _earlier_seconds(folder: Path) -> float:
     """Return the wall time of earlier attempts, as far as they recorded it."""
-    clock = folder / "clock.json"
-    return float(read_json(clock).get("wall_seconds", 0.0)) if clock.is_file() else 0.0
+    with contextlib.suppress(EngineError, TypeError, ValueError):  # one that is damaged is none
+        return float(read_json(folder / "clock.json").get("wall_seconds", 0.0))
+    return 0.0
 
 
 def write(argument: Mapping[str, Any], folder: Path) -> None:

@@ -1,7 +1,8 @@
 """Pairs of answers to one prompt, of which the first is preferred.
 
 A pair is two documents of one record; each is a row, padded. The template is that of pentad-chat, so that a run that learned
-conversations goes on in its own turns, or plain text. Judged are the answer and the token that ends it, which a longer prompt never pushes out of the row.
+conversations goes on in its own turns, or plain text. Judged are the answer and the token that
+ends it, which a longer prompt never pushes out of the row.
 """
 
 from __future__ import annotations

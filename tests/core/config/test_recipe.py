@@ -173,3 +173,9 @@ def test_a_file_that_is_not_there(tmp_path):
     (tmp_path / "r.toml").write_bytes(b"\xff")
     with raises_code("recipe-syntax"):
         read_tables(tmp_path / "r.toml")
+
+
+def test_a_number_of_thousands_of_digits_is_no_toml(tmp_path):
+    (tmp_path / "long.toml").write_text(f"[training]\nsteps = {'9' * 5000}\n")
+    with raises_code("recipe-syntax"):
+        read_tables(tmp_path / "long.toml")

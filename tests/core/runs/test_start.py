@@ -18,8 +18,6 @@ from pentad.contracts.vocabulary import Vocabulary
 from pentad.system.errors import Interrupted
 from pentad.testing import raises_code
 
-CHAT = Path(__file__).parents[3] / "examples" / "contracts" / "chat.py"
-
 
 @pytest.fixture(autouse=True, scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
@@ -129,17 +127,17 @@ def test_a_run_without_a_checkpoint_begins_again_from_the_base(base: Path, text:
 
 
 def test_new_special_tokens_get_rows_near_the_mean(base: Path, talks: Path, tmp_path: Path) -> None:
-    catalogue, observer = Catalogue(plugin_files=[CHAT]), Planned()
+    catalogue, observer = Catalogue(), Planned()
     recipe = recipe_of(talks, start=base, model="gpt", builder="chat")
     made = run(recipe, out=tmp_path / "chat", catalogue=catalogue, observers=[observer])
     assert observer.plan.start is not None
-    assert observer.plan.start.new_tokens == ("user", "assistant", "end_of_turn")
+    assert observer.plan.start.new_tokens == ("system", "user", "assistant", "end_of_turn")
     before, after = weights_of(base, 6), load_file(made.folder / "start" / "model.safetensors")
     for name in ("embedding.weight", "head.weight"):
         assert torch.equal(after[name][:257], before[name])
         new = after[name][257:]
-        assert len(new) == 3
-        assert len({tuple(row.tolist()) for row in new}) == 3
+        assert len(new) == 4
+        assert len({tuple(row.tolist()) for row in new}) == 4
         assert ((new - before[name].mean(0)).abs() < 0.1 * before[name].std()).all()
 
 
@@ -149,7 +147,7 @@ def test_special_tokens_keep_their_rows_by_name(base: Path, talks: Path, tmp_pat
 
         special_tokens = tuple(SpecialToken(name=name) for name in ("end_of_turn", "thought", "user", "assistant"))
 
-    catalogue = Catalogue(plugin_files=[CHAT])
+    catalogue = Catalogue()
     chat = run(recipe_of(talks, start=base, model="gpt", builder="chat"), out=tmp_path / "chat", catalogue=catalogue).folder
     from pentad.runs.start import inherit
 
@@ -163,9 +161,8 @@ def test_special_tokens_keep_their_rows_by_name(base: Path, talks: Path, tmp_pat
     model = make("model", Choice("gpt", **options), vocab_size=vocabulary.size, context_length=32, catalogue=catalogue)
     start.put_into(model, vocabulary, seed=1)
     rows, there = model.state_dict()["head.weight"], weights_of(chat, 6)["head.weight"]
-    assert torch.equal(rows[vocabulary.id("user")], there[257])
-    assert torch.equal(rows[vocabulary.id("assistant")], there[258])
-    assert torch.equal(rows[vocabulary.id("end_of_turn")], there[259])
+    for name in ("user", "assistant", "end_of_turn"):
+        assert torch.equal(rows[vocabulary.id(name)], there[start.run.vocabulary.id(name)])
     assert not any(torch.equal(rows[vocabulary.id("thought")], row) for row in there)
 
 

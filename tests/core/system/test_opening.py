@@ -7,7 +7,7 @@ import os
 import pytest
 
 from pentad.system.files import is_whole, locked, read_json, write_atomically, write_whole
-from pentad.system.opening import discard, list_files, open_plain, refuse_links, remove_at_once
+from pentad.system.opening import discard, list_files, open_plain, open_to_append, refuse_links, remove_at_once
 from pentad.testing import raises_code
 
 KINDS = {
@@ -43,6 +43,17 @@ def test_a_link_to_nothing_is_not_made_a_file(tmp_path):
     with raises_code("not-a-plain-file"), open_plain(tmp_path / "link", "w"):
         pass
     assert not (tmp_path / "new").exists()
+
+
+def test_lines_are_added_to_no_hard_link(tmp_path):
+    (tmp_path / "target").write_text("mine")
+    os.link(tmp_path / "target", tmp_path / "linked")
+    with raises_code("not-a-plain-file"):
+        open_to_append(tmp_path / "linked")
+    assert (tmp_path / "target").read_text() == "mine"
+    with open_to_append(tmp_path / "alone") as file:
+        file.write("a line")
+    assert (tmp_path / "alone").read_text() == "a line"
 
 
 def test_json_and_locks_are_plain_files(planted):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pentad import make
+from pentad import SpecialToken, Vocabulary, make
 from pentad.testing import raises_code
 from pentad_adapters.lora import LoRA, LowRank
 from pentad_adapters.options import LoRAOptions
@@ -80,6 +80,29 @@ def test_embedding_and_head_stay_as_they_are(tied):
     for name in sorted(made.token_parameters()):
         assert torch.equal(before[name], after[name])
     assert not torch.equal(before["layers.0.mlp.up.weight"], after["layers.0.mlp.up.weight"])
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_rows_of_special_tokens_are_learned_where_asked_and_those_of_the_text_stay(tied):
+    made = model(tie_embeddings=tied)
+    vocabulary = Vocabulary(tokenizer_size=18, end_of_text=17, special=(SpecialToken(name="a"), SpecialToken(name="b")))
+    before = {name: made.get_parameter(name).detach().clone() for name in made.token_parameters()}
+    tokens = torch.tensor([[1, 18, 2, 19]])
+    plain = made.logits(made(tokens).features)
+    adapter = LoRA(LoRAOptions(special_tokens=True), vocabulary=vocabulary)
+    adapter.apply(made)
+    assert torch.equal(made.logits(made(tokens).features), plain)
+    made.logits(made(tokens).features).square().sum().backward()
+    with torch.no_grad():
+        for name, parameter in made.named_parameters():
+            if name.endswith("rows"):
+                assert parameter.requires_grad and parameter.grad is not None
+                parameter.add_(1.0)
+    adapter.merge(made)
+    for name, rows in before.items():
+        after = made.get_parameter(name)
+        assert torch.equal(after[:18], rows[:18]) and torch.equal(after[20:], rows[20:])
+        assert torch.allclose(after[18:20], rows[18:20] + 1)
 
 
 def test_merging_in_training_leaves_no_dropout_in_the_matrices():

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from pentad.config.budget import Budget
+from pentad.runs.records import seal_result
 from pentad_compare import collect
 from pentad_compare.verdicts.budgets import missed_by_plan
 from pentad_compare.work import is_complete
@@ -265,3 +266,31 @@ def test_a_full_disk_takes_the_files_and_not_the_answer(compare, monkeypatch):
     monkeypatch.setattr("pentad_compare.summary.write_atomically", full)
     found, said = compare("--optimizer.lr", "1e-3,2e-3", *ALONE, code=1, error="not-writable")
     assert found is None and "lr 2e-3" in said.out
+
+
+ODD = (5, None, "x", [], {}, {"plan": 5}, {"plan": {}, "wall_seconds": "x"})
+
+
+def _means(found):
+    return {arm["label"]: arm["mean"] for arm in found["arms"]}
+
+
+def test_results_of_another_form_are_made_anew(compare, tmp_path):
+    arguments = ("--model.n-embd", "8,16", "--seeds", "1", "--steps", "3", "--prompts", "1", "--text-bytes", "8")
+    means = _means(compare(*arguments, out=tmp_path / "out")[0])
+    for name in ("plan.json", "outcome.json", "texts.json", "clock.json"):
+        for path, odd in zip(sorted((tmp_path / "out").glob(f"runs/**/{name}")), ODD[3:], strict=False):
+            values = json.loads(path.read_text())
+            path.write_text(json.dumps({**dict.fromkeys(values, "x"), **odd} if odd else odd))
+    assert _means(compare(*arguments, out=tmp_path / "out")[0]) == means
+
+
+def test_forged_records_are_no_figures(compare, tmp_path):
+    arguments = ("--model.n-embd", "8,16", "--seeds", "1", "--steps", "3", "--prompts", "0")
+    compare(*arguments, out=tmp_path / "out")
+    run = sorted((tmp_path / "out").glob("runs/*/seed-0/run"))[0]
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    (run / "metrics.jsonl").write_text("".join(json.dumps({**line, "tokens": [], "timing": 1}) + "\n" for line in lines))
+    seal_result(run, 3, "")
+    found, _ = compare(*arguments, out=tmp_path / "out", code=1, error="arm-failed")
+    assert sorted(bool(arm["failure"]) for arm in found["arms"]) == [False, True]
