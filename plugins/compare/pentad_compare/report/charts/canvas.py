@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from pentad_compare.report.charts.markup import element, number
 from pentad_compare.report.charts.scale import Scale, roomy_ticks, tick_words
-from pentad_compare.report.charts.text import LINE
+from pentad_compare.report.charts.text import LINE, fit
 from pentad_compare.report.look import Look
 
 WIDE, NARROW = 720, 340
@@ -81,7 +81,8 @@ class Canvas:
             for top, bottom in strips:
                 self.line(scale(tick), top, scale(tick), bottom, "grid")
             self.text(scale(tick), y + 13, words, "tick", "middle")
-        self.text((scale.start + scale.end) / 2, y + 32, title, "axis", "middle")
+        middle = (scale.start + scale.end) / 2
+        self.text(middle, y + 32, fit(title, 2 * min(middle, self.width - middle)), "axis", "middle", hint=title)
 
     def axis_left(self, scale: Scale, x: float, right: float, title: str, most: int = 5) -> None:
         """Draw an axis at the left of a plot, its title above."""
@@ -89,7 +90,7 @@ class Canvas:
         for tick, words in zip(ticks, tick_words(ticks), strict=True):
             self.line(x, scale(tick), right, scale(tick), "grid")
             self.text(x - 6, scale(tick), words, "tick", "end")
-        self.text(0, scale.end - 20, title, "axis")
+        self.text(0, scale.end - 20, fit(title, self.width), "axis", hint=title)
 
 
 def shape(look: Look, x: float, y: float, radius: float, css: str, *children: Markup) -> Markup:
