@@ -175,7 +175,9 @@ def test_how_files_are_read_goes_with_the_run(cli: Cli, tmp_path: Path) -> None:
     assert cli("resume", "r", "--steps", "2").code == 0
     assert cli("evaluate", "r").code == 0
     assert cli("evaluate", "r", "--data", "notes/b.csv").code == 0
-    assert "--data notes --include '*.log' --include '*.txt' --encoding latin-1 --text-key body" in done.out
+    assert "engine run --config r/recipe.toml --model rnn" in done.out  # so many flags are shorter as the run's own recipe
+    kept = json.loads(cli("run", "--config", "r/recipe.toml", "--print-config", "--json").out)["data"]
+    assert (kept["include"], kept["encoding"], kept["text_key"]) == (["*.log", "*.txt"], "latin-1", "body")
 
 
 def test_the_plan_says_what_is_left_out(cli: Cli, text: Path, tmp_path: Path) -> None:
