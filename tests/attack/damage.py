@@ -131,7 +131,7 @@ def _doors(ground: Ground) -> dict[str, Door]:
         restore_initial(path, open_run(path).model)
         return ""
 
-    catalogue = Catalogue(plugin_files=[EXAMPLES / name for name in ("lora.py", "gpt2_format.py")])
+    catalogue = Catalogue(plugin_files=[EXAMPLES / name for name in ("gpt2_format.py",)])
 
     def adapted(path: Path, file: str) -> str:
         del file

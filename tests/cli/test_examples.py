@@ -125,7 +125,7 @@ class Chat(ExampleBuilder):
 
 @hookimpl
 def engine_example_builders():
-    made = {"masked": Masked, "masked-twice": MaskedTwice, "chat": Chat}
+    made = {"masked": Masked, "masked-twice": MaskedTwice, "talks": Chat}
     return [Implementation(name=name, summary="", factory=factory, options=NoOptions) for name, factory in made.items()]
 '''
 
@@ -169,7 +169,7 @@ def test_many_masked_targets_are_shown_in_place(shown: Cli) -> None:
 def test_records_of_data_are_shown_as_the_builder_renders_them(shown: Cli) -> None:
     turns = [{"role": "user", "content": "2+2"}, {"role": "assistant", "content": "4"}]
     Path("chat.jsonl").write_text(json.dumps({"messages": turns}) + "\n" + json.dumps({"text": "hi"}) + "\n")
-    result = shown("chat", "--data", "chat.jsonl")
+    result = shown("talks", "--data", "chat.jsonl")
     assert result.code == 0, result.err
     assert result.out.splitlines()[:8] == [
         "example 1: reads 7 tokens, learns 2 targets",
@@ -181,9 +181,9 @@ def test_records_of_data_are_shown_as_the_builder_renders_them(shown: Cli) -> No
         "258 <|assistant|>  ->   52 4",
         " 52 4              ->  256 <|endoftext|>",
     ]
-    assert len(json.loads(shown("chat", "--data", "chat.jsonl", "--json").out)["examples"]) == 2
-    assert json.loads(shown("chat", "--data", "chat.jsonl", "--limit", "1", "--json").out)["count"] == 1
-    given = json.loads(shown("chat", "--data", "chat.jsonl", "--json", "hey").out)
+    assert len(json.loads(shown("talks", "--data", "chat.jsonl", "--json").out)["examples"]) == 2
+    assert json.loads(shown("talks", "--data", "chat.jsonl", "--limit", "1", "--json").out)["count"] == 1
+    given = json.loads(shown("talks", "--data", "chat.jsonl", "--json", "hey").out)
     assert given["count"] == 1 and given["examples"][0]["inputs"][1] == 258
 
 

@@ -40,7 +40,9 @@ def test_a_wheel_holds_every_file_of_its_package(project: Path, wheels: Path) ->
 
 def test_package_data_is_in_the_wheels(wheels: Path) -> None:
     with wheel_of(wheels, "pentad-cli") as wheel:
-        assert {"pentad_cli/default.toml", "pentad_cli/templates/common/README.md.template"} <= set(wheel.namelist())
+        assert {"pentad_cli/arguments/default.toml", "pentad_cli/authoring/templates/common/README.md.template"} <= set(
+            wheel.namelist()
+        )
     with wheel_of(wheels, "pentad-gpt2") as wheel:
         assert {"pentad_gpt2/vocab.bpe.xz", "pentad_gpt2/LICENSE-vocabulary"} <= set(wheel.namelist())
 

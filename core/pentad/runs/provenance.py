@@ -83,8 +83,9 @@ class Provenance:
         try:
             return Recipe.from_dict(read_tables(path, "The recipe"), str(path))
         except UsageError as error:
+            found = error.message.replace("--", "")  # nobody gave a flag here
             raise EngineError(
-                f"{path} is damaged: {error.message}", "Correct it, or use a copy of the run.", code="run-damaged"
+                f"{path} is damaged: {found}", "Correct it, or use a copy of the run.", code="run-damaged"
             ) from None
 
     def resolve(self, catalogue: Catalogue) -> Resolved:

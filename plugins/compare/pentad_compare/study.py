@@ -134,7 +134,9 @@ class Study:
         sizes = read_json(path).get("recipe") if path.is_file() else None
         if not isinstance(sizes, dict):
             return arm.recipe
-        tables = {name: {**sizes.get(name, {}), **table} for name, table in self.argument(arm.recipe)["recipe"].items()}
+        tables = self.argument(arm.recipe)["recipe"]
+        for name in (*TRAINED, "training"):  # the plan may be of a comparison with another sampler
+            tables[name] = {**sizes.get(name, {}), **tables[name]}
         return Recipe.from_dict(tables)
 
     def plan_task(self, arm: Arm) -> Task:

@@ -87,11 +87,11 @@ def train(argument: Mapping[str, Any], folder: Path) -> None:
     keeper = _PlanKeeper()
     earlier = _earlier_seconds(folder)
     try:
-        if (run / "engine.json").is_file() and read_lines(run / "metrics.jsonl"):
+        if _can_go_on(run):
             with contextlib.suppress(RunDone):
                 pentad.resume(run, catalogue=catalogue, observers=[keeper])
         else:
-            shutil.rmtree(run, ignore_errors=True)  # killed before its first step, or its metrics are lost
+            shutil.rmtree(run, ignore_errors=True)
             pentad.run(recipe, catalogue=catalogue, out=run, observers=[keeper])
     finally:
         wall = earlier + time.perf_counter() - began
@@ -100,6 +100,13 @@ def train(argument: Mapping[str, Any], folder: Path) -> None:
     plan = _plan_values(keeper.plan or pentad.plan(recipe, catalogue=catalogue))
     outcome = {"wall_seconds": wall, "peak_memory_bytes": peak_memory(), "plan": plan, **_properties(run, catalogue)}
     write_json(folder / OUTCOME, outcome)
+
+
+def _can_go_on(run: Path) -> bool:
+    """Say whether there is a run to resume: not one that was killed before its first step, or whose records are not its own."""
+    if not (run / "engine.json").is_file() or not read_lines(run / "metrics.jsonl"):
+        return False
+    return not (run / "result.json").is_file() or RunDirectory(run).is_sealed()
 
 
 def is_complete(run: Path) -> bool:

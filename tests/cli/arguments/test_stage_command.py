@@ -73,7 +73,7 @@ def test_help_shows_the_options_of_what_was_named(cli: Cli) -> None:
 
 
 def test_help_shows_what_the_layers_below_the_flags_say(cli: Cli, tmp_path: Path) -> None:
-    assert "block outputs. [default 0.1;" in " ".join(cli("run", "--model", "gpt", "--help").out.split())
+    assert "block outputs. [default 0.0;" in " ".join(cli("run", "--model", "gpt", "--help").out.split())
     (tmp_path / "mine.toml").write_text('[model]\nname = "gpt"\ndropout = 0.3\n')
     assert "block outputs. [default 0.3;" in " ".join(cli("run", "--config", "mine.toml", "--help").out.split())
 

@@ -31,6 +31,7 @@ def told(losses, evaluations=(SCORE,), text=TEXT, written="", **recipe):
     result: RunResult = dataclasses.replace(RESULT, evaluation=evaluations[-1] if evaluations else None, samples=samples)
     tables = default_tables()
     tables["optimizer"]["lr"] = 0.5
+    tables["model"]["dropout"] = 0.1
     return verdict(history, result, plan(recipe=Recipe.from_dict(tables)), text)
 
 

@@ -36,7 +36,7 @@ def test_facts_have_their_types(directory):
         ("[sampler]\nk = 3\n", "names no"),
         ("[[sampler]]\n", "sampler must be a table"),
         ("[sampler\n", "is not valid TOML"),
-        ("[data]\nsources = 5\n[training]\nsteps = 'x'\n", "names no"),
+        ("[data]\nsources = 5\n[training]\nsteps = 'x'\n", "sources expects list, found 5"),
     ],
 )
 def test_a_damaged_recipe_is_the_runs(text, words, directory):
