@@ -164,6 +164,7 @@ def test_a_minimum_must_fit(cli: Cli, trained: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_ctrl_c_keeps_what_is_written(trained: Path, cache: Path, tmp_path: Path) -> None:
     """Into a file, where each token arrives as it is written."""
+    import functools
     import signal
     import subprocess
     import time
@@ -172,14 +173,16 @@ def test_ctrl_c_keeps_what_is_written(trained: Path, cache: Path, tmp_path: Path
 
     path = tmp_path / "out.txt"
     flags = ("--max-tokens", "10000000", "--ignore-end-of-text", "--prompt", "The")
-    with path.open("w") as file:
-        process = subprocess.Popen(
-            command("generate", trained, *flags), env=environment(cache), stdout=file, stderr=subprocess.PIPE, text=True
-        )
+    foreground = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # also where the tests are in the background
+    how = {"env": environment(cache), "stderr": subprocess.PIPE, "text": True, "preexec_fn": foreground}
+    with path.open("w") as file, subprocess.Popen(command("generate", trained, *flags), stdout=file, **how) as process:
         while path.stat().st_size < 10 and process.poll() is None:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        try:
+            _, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130, err
     assert "ended by Ctrl-C" in err and "Traceback" not in err
     assert path.read_bytes().startswith(b"The") and path.read_bytes().endswith(b"\n")

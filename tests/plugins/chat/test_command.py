@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import signal
 import subprocess
@@ -66,13 +67,18 @@ def test_ctrl_c_ends_the_answer_and_not_the_program(base: Path, tmp_path: Path) 
     (tmp_path / "endless.py").write_text(ENDLESS)
     plugin = ("--plugin", str(tmp_path / "endless.py"), "--sampler", "endless", "--max-tokens", "1000000")
     command = [sys.executable, "-u", "-m", "pentad_cli", "chat", str(base), *plugin]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdin and process.stdout
-    for _ in range(2):
-        process.stdin.write("7 cats sat on mat\n")
-        process.stdin.flush()
-        assert process.stdout.read(1) == "a"  # it has begun
-        process.send_signal(signal.SIGINT)
-        assert set(process.stdout.readline()) <= {"a", "\n"}
-    _, notes = process.communicate("/quit\n", timeout=60)
+    foreground = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # also where the tests are in the background
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, preexec_fn=foreground, **pipes) as process:
+        assert process.stdin and process.stdout
+        try:
+            for _ in range(2):
+                process.stdin.write("7 cats sat on mat\n")
+                process.stdin.flush()
+                assert process.stdout.read(1) == "a"  # it has begun
+                process.send_signal(signal.SIGINT)
+                assert set(process.stdout.readline()) <= {"a", "\n"}
+            _, notes = process.communicate("/quit\n", timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 0 and notes.count("ended by Ctrl-C") == 2
