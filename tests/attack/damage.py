@@ -23,8 +23,6 @@ from .batch import Batch, seeded
 from .ground import Ground
 from .mutations import is_touched, mutate
 
-EXAMPLES = Path(__file__).parents[2] / "examples" / "contracts"
-
 CHOICES = ("recipe.toml", "engine.json")
 """Files whose edits may well mean something else."""
 
@@ -131,7 +129,7 @@ def _doors(ground: Ground) -> dict[str, Door]:
         restore_initial(path, open_run(path).model)
         return ""
 
-    catalogue = Catalogue(plugin_files=[EXAMPLES / name for name in ("gpt2_format.py",)])
+    catalogue = Catalogue()
 
     def adapted(path: Path, file: str) -> str:
         del file

@@ -1,4 +1,4 @@
-"""`engine export` and `engine import`, with the format of examples/contracts."""
+"""`engine export` and `engine import`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.cli.conftest import TEXT, TINY, Result
 
 Cli = Callable[..., Result]
-PLUGIN = ("--plugin", Path(__file__).parents[2] / "examples" / "contracts" / "gpt2_format.py", "--format", "gpt2-files")
+FORMAT = ("--format", "gpt2-files")
 GPT2 = {
     "position": "learned", "qk-norm": "false", "norm": "layernorm", "norm-gain": "true", "embedding-norm": "false",
     "activation": "gelu-tanh", "bias": "true", "tie-embeddings": "true", "logit-softcap": "0",
@@ -27,10 +27,10 @@ def trained(cli: Cli, tmp_path: Path) -> Path:
 
 
 def test_a_run_is_exported_and_imported_again(cli: Cli, trained: Path) -> None:
-    done = cli("export", trained, *PLUGIN, "--out", "out", "--json")
+    done = cli("export", trained, *FORMAT, "--out", "out", "--json")
     assert done.code == 0, done.err
     assert {"config.json", "model.safetensors"} <= set(json.loads(done.out)["files"])
-    again = cli("import", "out", *PLUGIN, "--out", "again")
+    again = cli("import", "out", *FORMAT, "--out", "again")
     assert again.code == 0, again.err
     assert cli("generate", "again", "--max-tokens", "4").code == 0
     assert cli("evaluate", "again", "--data", "text.txt").code == 0
@@ -38,7 +38,7 @@ def test_a_run_is_exported_and_imported_again(cli: Cli, trained: Path) -> None:
 
 def test_what_cannot_be_done_is_told(cli: Cli, trained: Path) -> None:
     assert cli("export", trained, "--format", "gpt3", "--out", "other").error == "unknown-name"
-    assert cli("export", trained, *PLUGIN, "--out", trained).error == "folder-taken"
-    assert cli("export", "nowhere", *PLUGIN, "--out", "other").error == "not-a-run"
-    assert cli("import", "nowhere", *PLUGIN, "--out", "other").error == "format-unreadable"
+    assert cli("export", trained, *FORMAT, "--out", trained).error == "folder-taken"
+    assert cli("export", "nowhere", *FORMAT, "--out", "other").error == "not-a-run"
+    assert cli("import", "nowhere", *FORMAT, "--out", "other").error == "format-unreadable"
     assert not Path("other").exists()

@@ -121,7 +121,8 @@ class Catalogue:
         if broken:
             return f"{broken[0].distribution} {broken[0].version} is installed but broken: {broken[0].cause}"
         distribution = f"pentad-{_normal(name)}"
-        if distribution in bundled():
+        here = {_normal(offer.distribution) for offers_of_kind in self._offers.values() for offer in offers_of_kind}
+        if distribution in bundled() and distribution not in here:
             return f"Install it with: pip install {distribution}"
         near = did_you_mean(name, names)
         return f"{near} {installed}" if near else installed

@@ -8,6 +8,7 @@ number was measured, and where the rule extrapolates, stands in docs/sizing.md.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,9 @@ DROPOUT = ((6.0, 0.0), (15.0, 0.1), (float("inf"), 0.2))
 MOST_PASSES = 20.0
 """Passes after which a model of the largest size that the text feeds learns nothing that the held-out text has."""
 
+SMALL_TEXT = 50_000
+"""Tokens of a text from which on that holds. A smaller one is passed more often, or the model has hardly begun to learn."""
+
 LONGEST = 3600.0
 """Seconds that a training may take by its size where the budget is an amount of text and not a time."""
 
@@ -55,7 +59,7 @@ def advise(options: GPTOptions, situation: Situation) -> Advice | None:
     chosen = next((size for size in reversed(sizes) if _fits(size, situation)), sizes[0])
     tokens = situation.tokens_for(flops_per_token(chosen, situation))
     text = situation.n_train_tokens or tokens
-    most = MOST_PASSES * text
+    most = MOST_PASSES * text * max(1.0, math.sqrt(SMALL_TEXT / text))
     passes = min(tokens, most) / text
     values: dict[str, Any] = {"n_layer": chosen.n_layer, "n_embd": chosen.n_embd, "n_head": chosen.n_head}
     values = {name: value for name, value in values.items() if name in situation.open}

@@ -38,6 +38,16 @@ def test_more_passes_mean_more_dropout_and_an_end():
     assert few.max_tokens > 400_000
 
 
+def test_a_small_text_is_passed_more_often():
+    """20 passes of 3 kB would be 70 steps, at which a model has hardly begun."""
+    passes = [
+        advise(GPTOptions(), Situation(train_bytes=2 * n, n_train_tokens=n, vocab_size=300, flops=1e14, open=OPEN)).max_tokens
+        / n
+        for n in (2_000, 12_500, 50_000, 400_000)
+    ]
+    assert passes == pytest.approx([100, 40, 20, 20])
+
+
 def test_given_options_are_kept_and_the_rest_fits_them():
     for given in ({"n_embd": 96}, {"n_head": 4}, {"n_layer": 5}, {"n_embd": 100, "n_head": 2}, {"n_kv_head": 3}):
         options = GPTOptions(**given) if "n_kv_head" not in given else GPTOptions(n_head=3, n_embd=96, n_kv_head=3)

@@ -1,4 +1,4 @@
-"""The proof of formats: GPT-2's files, against the library transformers, by Python and by the command line."""
+"""GPT-2's files, against the library transformers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ from pentad import (
 )
 from pentad.testing import FormatConformance, raises_code
 
-FILE = Path(__file__).parents[2] / "examples" / "contracts" / "gpt2_format.py"
 GPT2: dict[str, Any] = {
     "position": "learned",
     "qk_norm": False,
@@ -50,7 +49,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture(scope="module")
 def catalogue() -> Catalogue:
-    return Catalogue(plugin_files=[FILE])
+    return Catalogue()
 
 
 def recipe_of(data: Any, **changes: Any) -> Recipe:
@@ -118,7 +117,7 @@ def test_what_the_format_cannot_hold_is_refused(catalogue: Catalogue, trained: P
 
 
 class TestGPT2Files(FormatConformance):
-    implementation = Catalogue(plugin_files=[FILE]).find("format", "gpt2-files").record
+    implementation = Catalogue().find("format", "gpt2-files").record
 
     def trained(self) -> Trained:
         tokenizer = make("tokenizer", "byte")

@@ -1,7 +1,7 @@
-"""Proves the contract of formats: the files of GPT-2 (Radford et al., 2019) as the library transformers writes and reads them.
+"""The files of GPT-2 (Radford et al., 2019) as the library transformers writes and reads them.
 
-engine export runs/mine --plugin examples/contracts/gpt2_format.py --format gpt2-files --out mine
-engine import mine --plugin examples/contracts/gpt2_format.py --format gpt2-files --out runs/again
+engine export runs/mine --format gpt2-files --out mine
+engine import mine --format gpt2-files --out runs/again
 
 It takes runs of the model gpt with GPT-2's options, and leaves the tokenizer's own files beside the weights.
 """
@@ -9,7 +9,7 @@ It takes runs of the model gpt with GPT-2's options, and leaves the tokenizer's 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from pentad import Choice, Format, Imported, ModelFormat, NoOptions, Trained, UsageError, hookimpl
+from pentad import Choice, Imported, ModelFormat, NoOptions, Trained, UsageError
 
 _GPT2: dict[str, object] = {
     "position": "learned",
@@ -143,9 +143,3 @@ def _from_gpt2(theirs: Mapping[str, Tensor], n_layer: int) -> dict[str, Tensor]:
 def _turned(tensor: Tensor) -> Tensor:
     """Return a matrix the other way round; a vector as it is."""
     return tensor.t() if tensor.ndim == 2 else tensor
-
-
-@hookimpl
-def engine_formats() -> Sequence[Format]:
-    """Offer the format."""
-    return [Format(name="gpt2-files", summary="GPT-2 as transformers writes and reads it.", factory=GPT2Files)]

@@ -1,0 +1,1 @@
+"""The model files of GPT-2 for pentad."""
