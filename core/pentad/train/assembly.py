@@ -191,7 +191,7 @@ def _join(
     def session(of: Model) -> Session:
         return session_of(of, place.machine, prepared)
 
-    net = learner.compiled() if compiled else learner.net
+    net = learner.trained(recompute=resolved.recipe.machine.recompute, compiled=compiled)
     return Job(
         resolved=resolved,
         prepared=prepared,

@@ -26,6 +26,7 @@ from pentad.system.processes import World
 from pentad.train.estimate import Estimate, estimate
 from pentad.train.job import session_of
 from pentad.train.memory import free_memory, refuse_large_model, sizes_of
+from pentad.train.recomputing import recompute_blocks, refuse_without_blocks
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,10 +61,13 @@ class Learner:
         """Whether it learns by gradients, and not by counting."""
         return any(parameter.requires_grad for parameter in self.model.parameters())
 
-    def compiled(self) -> ModelNet:
-        """Return the door to the compiled model."""
-        net = self.net
-        forward = torch.compile(self.model)
+    def trained(self, *, recompute: bool, compiled: bool) -> ModelNet:
+        """Return the door through which the model is trained; where it recomputes its blocks, it does so from here on."""
+        if recompute:
+            recompute_blocks(self.model)
+        if not compiled:
+            return self.net
+        net, forward = self.net, torch.compile(self.model)
         return ModelNet(self.model, net.machine, vocabulary=net.vocabulary, forward=forward, reference=net.reference)
 
 
@@ -79,7 +83,8 @@ def make_learner(
         resumed: the folder of the run that is resumed, whose first weights count; None for a new run.
 
     Raises:
-        UsageError: the objective or the adapter needs a run to start from, or a model that counts has several processes.
+        UsageError: the objective or the adapter needs a run to start from, a model that counts has several processes, or one
+            without blocks is to recompute them.
         EngineError: the weights to begin with are damaged.
     """
     model = make_model(resolved, prepared.vocabulary, prepared.builder, place.machine)
@@ -91,6 +96,8 @@ def make_learner(
         raise UsageError(
             "A model that learns by counting trains in one process.", "Start it without torchrun.", code="one-process-only"
         )
+    if resolved.recipe.machine.recompute:
+        refuse_without_blocks(model, resolved.offers["model"].name)
     reference = _reference(prepared, model, place.machine, started)
     adapter = _adapt(model, resolved, prepared, started)
     net = ModelNet(model, place.machine, vocabulary=prepared.vocabulary, reference=reference)
@@ -135,7 +142,8 @@ def measure(learner: Learner, resolved: Resolved, prepared: Prepared, place: Pla
         return session_of(of, place.machine, prepared)
 
     optimizes = optimize if learner.learns else None
-    cost = estimate(learner.net, optimizes, prepared.builder, prepared.train.tokens, share, session)
+    again = resolved.recipe.machine.recompute
+    cost = estimate(learner.net, optimizes, prepared.builder, prepared.train.tokens, share, session, recompute=again)
     return dataclasses.replace(
         cost,
         flops_per_step=cost.flops_per_step * training.batch_size / share.batch_size,
