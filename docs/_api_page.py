@@ -35,7 +35,7 @@ _CHAPTERS: dict[str, tuple[str, ...]] = {
     "Corpora, readers and commands": (),
     "Running": ("config.recipe", "pipeline", "runs.saved_run", "runs.exchange", "contracts.observer", "contracts.executor"),
     "Stages one by one": ("registry.making", "train.trainer"),
-    "What is installed": ("registry.catalogue",),
+    "What is installed": ("registry.catalogue", "system.files"),
     "Errors": ("system.errors",),
 }
 """Title to the modules that it describes."""

@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from pentad.runs.exchange import export_run, import_model
     from pentad.runs.saved_run import SavedRun, open_run
     from pentad.system.errors import EngineError, OptionsDoNotFit, UsageError
+    from pentad.system.files import read_packaged
     from pentad.train.trainer import named_parameters
 
 _LAZY = {
@@ -149,6 +150,7 @@ _LAZY = {
     "Step": "contracts.observer",
     "make": "registry.making",
     "named_parameters": "train.trainer",
+    "read_packaged": "system.files",
     "run": "pipeline",
     "resume": "pipeline",
     "plan": "pipeline",
@@ -250,6 +252,7 @@ __all__ = [
     "pairs",
     "plan",
     "random_words",
+    "read_packaged",
     "resume",
     "run",
     "run_task_process",
