@@ -112,7 +112,9 @@ def assemble(
     steps, most_steps = _steps(resolved, prepared, cost)
     seconds = resolved.recipe.budget().amount if steps is None else steps * cost.seconds_per_step
     seconds = min(seconds, most_steps * cost.seconds_per_step) if most_steps else seconds
-    compiled = earlier.compiled if earlier else learns and _compiles(wanted.compile, machine, seconds)
+    compiled = (
+        _was_compiled(earlier, machine, wanted.compile) if earlier else learns and _compiles(wanted.compile, machine, seconds)
+    )
     optimization = make_optimization(resolved, named_parameters(model)) if learns else None
     if compiled:
         net = ModelNet(model, machine, vocabulary=prepared.vocabulary, forward=_compile(model), reference=reference)
@@ -261,6 +263,11 @@ def _steps(resolved: Resolved, prepared: Prepared, cost: Estimate) -> tuple[int 
     most = math.ceil(training.max_epochs * per_epoch) if training.max_epochs else None
     paid = budget.steps(flops_per_step=cost.flops_per_step, bytes_per_step=per_step, steps_per_epoch=per_epoch)
     return (min(paid, most) if paid and most else paid), most
+
+
+def _was_compiled(earlier: Earlier, machine: Machine, wish: str) -> bool:
+    """Say whether a resumed run goes on compiled: as before, unless this machine cannot or the user changed it."""
+    return earlier.compiled and wish != "off" and compiler_for(machine.device) is not None
 
 
 def _compiles(wish: str, machine: Machine, seconds: float) -> bool:
