@@ -32,9 +32,10 @@ from pentad.runs.start import inherit
 from pentad.system.errors import EngineError, RunDone, UsageError, to_resume
 from pentad.system.machine import available_memory
 from pentad.system.processes import is_first_process
-from pentad.train.assembly import Earlier, assemble, make_optimization
+from pentad.train.assembly import Earlier, assemble
 from pentad.train.estimate import Estimate
 from pentad.train.job import Job, facts_of, plan_of
+from pentad.train.learner import make_optimization
 from pentad.train.loop import train
 from pentad.train.trainer import named_parameters
 
