@@ -94,8 +94,9 @@ class BatchedNorMuon(BatchedMuon):
         if group["adjust_lr_fn"] == "match_rms_adamw":
             norms = math.sqrt(min(parameters[0].shape))  # times _adjusted: 0.2 sqrt(R C)
         torch._foreach_lerp_(rows, list(updates.square().mean(-1, keepdim=True).unbind()), 1 - group["second_momentum"])
-        evened = updates / (torch.stack(rows).sqrt() + _EPS)
-        return evened * (norms / (torch.linalg.matrix_norm(evened, keepdim=True) + _EPS))
+        evened: Tensor = updates / (torch.stack(rows).sqrt() + _EPS)
+        scaled: Tensor = evened * (norms / (torch.linalg.matrix_norm(evened, keepdim=True) + _EPS))
+        return scaled
 
     def _row_squares(self, parameter: Tensor) -> Tensor:
         state = self.state[parameter]
