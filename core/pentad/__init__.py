@@ -56,7 +56,14 @@ if TYPE_CHECKING:
         Step,
         StopTraining,
     )
-    from pentad.contracts.optimizer import NamedParameter, Optimization, ScheduleOptions, schedule
+    from pentad.contracts.optimizer import (
+        NamedParameter,
+        Optimization,
+        OptimizerOptions,
+        ScheduleOptions,
+        parameter_groups,
+        schedule,
+    )
     from pentad.contracts.records import Document, Record, Span, text_of
     from pentad.contracts.sampler import Chain, Sampler, tempered_softmax
     from pentad.contracts.session import Decoder, Limits, Session, TextScore, TokenEvent
@@ -126,6 +133,8 @@ _LAZY = {
     "StopTraining": "contracts.observer",
     "NamedParameter": "contracts.optimizer",
     "Optimization": "contracts.optimizer",
+    "OptimizerOptions": "contracts.optimizer",
+    "parameter_groups": "contracts.optimizer",
     "ScheduleOptions": "contracts.optimizer",
     "schedule": "contracts.optimizer",
     "Sampler": "contracts.sampler",
@@ -198,6 +207,7 @@ __all__ = [
     "Objective",
     "Observer",
     "Optimization",
+    "OptimizerOptions",
     "OptionsDoNotFit",
     "Output",
     "Plan",
@@ -248,6 +258,7 @@ __all__ = [
     "open_run",
     "option",
     "pairs",
+    "parameter_groups",
     "plan",
     "random_words",
     "resume",
