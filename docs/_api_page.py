@@ -20,7 +20,7 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 _CHAPTERS: dict[str, tuple[str, ...]] = {
     "Records": ("config.stages", "registry.records"),
-    "Options": ("config.options",),
+    "Options": ("config.options", "config.presets"),
     "Tokenizer": ("contracts.tokenizer",),
     "Example builder": ("contracts.builder", "contracts.records", "contracts.batch", "contracts.vocabulary", "data.shuffling"),
     "Model": ("contracts.model",),

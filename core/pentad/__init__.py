@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from pentad.config.options import NoOptions, option
+from pentad.config.presets import presets
 from pentad.config.stages import STAGES, Stage
 from pentad.registry.hookspecs import hookimpl
 from pentad.registry.records import (
@@ -260,6 +261,7 @@ __all__ = [
     "pairs",
     "parameter_groups",
     "plan",
+    "presets",
     "random_words",
     "resume",
     "run",
