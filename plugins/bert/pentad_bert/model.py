@@ -1,7 +1,7 @@
 """BERT: embeddings of tokens and positions, blocks of bidirectional attention, a head that says what stands at each place.
 
 Devlin et al., BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding, 2019. What goes with pairs of
-sentences is left out: the embeddings of the two sentences, the first of which is part of the positions' here, and the prediction
+sentences is left out: the embeddings of the two sentences (the first one's is part of the positions' here), and the prediction
 whether one follows the other, which Liu et al. (RoBERTa, 2019) found of no use. With the same weights the logits are those of
 `BertForMaskedLM` in the library transformers.
 """
