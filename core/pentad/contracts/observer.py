@@ -84,6 +84,7 @@ class Plan:
         warnings: what the user should know before the run starts.
         start: the run that it starts from, or None.
         sizing: stage, or `training`, to why it has the sizes that the user left open, in a few words.
+        examples: what the builder says of its examples, in a few words, such as how much of them is padding.
     """
 
     folder: Path | None
@@ -108,6 +109,7 @@ class Plan:
     warnings: Sequence[str] = field(default=())
     start: StartedFrom | None = None
     sizing: Mapping[str, str] = field(default_factory=dict)
+    examples: str = ""
 
     @property
     def seconds(self) -> float | None:
@@ -214,7 +216,10 @@ class Sample:
         step: training steps behind the model.
         index: its number among those generated together.
         prompt, text: the text continues the prompt.
-        tokens: its ids, the prompt left out.
+        suffix: what stands behind the text, where it fills the gap between two.
+        masked: where a text was filled in: it as it was read, with `<mask>` for each token that was hidden; `text` is then the
+            whole of it, and the prompt is empty.
+        tokens: the ids that were drawn, in the order of the text.
         tokens_per_second: of all texts together.
         final: whether it was generated at the end of the run.
         ended: why it ends, as `TokenEvent.ended` says it.
@@ -228,10 +233,12 @@ class Sample:
     tokens_per_second: float
     final: bool = False
     ended: str = ""
+    suffix: str = ""
+    masked: str = ""
 
     def __repr__(self) -> str:
         """Show the beginning of the text."""
-        text = self.prompt + self.text
+        text = self.prompt + self.text + self.suffix
         shown = repr(text[:60]) + ("…" if len(text) > 60 else "")
         return f"<Sample {self.index} at step {self.step:,}: {shown}>"
 
