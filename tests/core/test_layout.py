@@ -15,7 +15,7 @@ CORE = ROOT / "core" / "pentad"
 FOLDERS = ("system", "config", "contracts", "registry", "data", "inference", "runs", "train", "pipeline", "tools", "testing")
 """What may import what: a folder imports those before it, and itself. `pipeline` and `tools` are files."""
 
-PUBLIC_DOORS = ("pentad", "pentad.tools", "pentad_cli.tools")
+PUBLIC_DOORS = ("pentad", "pentad.tools", "pentad_cli.tools", "pentad_cli.charts")
 """Modules whose business it is to hand out the names of others."""
 
 KNOWN_CIRCLES: tuple[str, ...] = ()

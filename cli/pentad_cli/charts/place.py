@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pentad_compare.report.charts.canvas import Canvas
-from pentad_compare.report.charts.text import LINE, width
-from pentad_compare.report.look import Look
+from pentad_cli.charts.canvas import Canvas
+from pentad_cli.charts.look import Look
+from pentad_cli.charts.text import LINE, width
 
 _AWAY = 11
 """Pixels from the middle of a mark to its label."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup, escape
 
-from pentad_cli.tools import visible_line
+from pentad_cli.terminal.text import visible_line
 
 
 def element(name: str, *children: Markup | str, **attributes: str | float | None) -> Markup:

@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pentad_compare.report.charts.spread import spread
+from pentad_cli.charts.spread import spread
 
 
 @given(wanted=st.lists(st.floats(0, 300), min_size=1, max_size=18))

@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-from pentad_compare.report.charts.markup import element, number
-from pentad_compare.report.charts.scale import Scale, roomy_ticks, tick_words
-from pentad_compare.report.charts.text import LINE, fit
-from pentad_compare.report.look import Look
+from pentad_cli.charts.look import Look
+from pentad_cli.charts.markup import element, number
+from pentad_cli.charts.scale import Scale, roomy_ticks, tick_words
+from pentad_cli.charts.text import LINE, fit
 
-WIDE, NARROW = 720, 340
+WIDE = 720
+"""Pixels of a drawing for screens and paper."""
+
+NARROW = 340
+"""Pixels of a drawing for telephones."""
 
 _POLYGONS = {"square": (4, 45.0, 1.18), "triangle": (3, -90.0, 1.3), "diamond": (4, 0.0, 1.3), "down": (3, 90.0, 1.3)} | {
     "pentagon": (5, -90.0, 1.15)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pentad_compare.report.charts.canvas import Canvas
-from pentad_compare.report.charts.text import LINE, fit, width, wrap
-from pentad_compare.report.look import Look
+from pentad_cli.charts.canvas import Canvas
+from pentad_cli.charts.look import Look
+from pentad_cli.charts.text import LINE, fit, width, wrap
 
 _LEAD = 22
 _MOST_WIDE, _MOST_NARROW = 190, 84

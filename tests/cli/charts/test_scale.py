@@ -5,8 +5,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pentad_compare.report.charts.scale import Scale, linear_ticks, padded, prefix, roomy_ticks, tick_words
-from pentad_compare.report.charts.text import width
+from pentad_cli.charts.scale import Scale, linear_ticks, padded, prefix, roomy_ticks, tick_words
+from pentad_cli.charts.text import width
 
 
 def test_ticks_are_round() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import unicodedata
 
-from pentad_cli.tools import visible_line
+from pentad_cli.terminal.text import visible_line
 
 FONT = 13
 """Size of letters in pixels, in both sizes of a chart."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pentad_compare.report.charts.text import fit, width, wrap
+from pentad_cli.charts.text import fit, width, wrap
 
 
 @given(text=st.text(max_size=60), room=st.floats(20, 300), lines=st.integers(1, 3))
