@@ -80,7 +80,7 @@ class Situation:
 
     @property
     def _readable_bytes(self) -> float:
-        """About how many bytes a model of a fitting size reads: of F operations, with 2 tokens a parameter, sqrt(F / 3) tokens."""
+        """About how many bytes a model of a fitting size reads: F operations buy sqrt(F / 3) tokens, 2 for a parameter."""
         if self.tokens is not None:
             return 3 * self.tokens
         return 3 * math.sqrt(self.flops / 3) if self.flops else math.inf

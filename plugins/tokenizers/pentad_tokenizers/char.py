@@ -1,7 +1,8 @@
 """Every character of the training text an id; what was not seen is spelled in UTF-8 bytes, or is one unknown id.
 
-Spelled in bytes: ids 0 to 255 are the bytes, so that an ASCII character and its byte are one id; then come the other characters,
-by code point, and the end of text. With an unknown id: the characters by code point, the unknown id, the end of text.
+Spelled in bytes: ids 0 to 255 are the bytes, so that an ASCII character and its byte are one id; then come the other
+characters, by code point, and the end of text. With an unknown id: the characters by code point, the unknown id, the end of
+text.
 """
 
 from __future__ import annotations
@@ -69,12 +70,13 @@ class Char(Tokenizer):
         except UnicodeEncodeError:
             utf8(text)  # says where the lone surrogate is
             raise
-        ids = self._ids[codes]
+        ids: npt.NDArray[np.int32] = self._ids[codes]  # (C,)
         unseen = ids == _NO_ID
         if not unseen.any():
             return ids.astype(np.uint32)
         if not self.lossless:
-            return np.where(unseen, len(self._tokens) - 2, ids).astype(np.uint32)
+            ids[unseen] = len(self._tokens) - 2
+            return ids.astype(np.uint32)
         return _spelled(ids, unseen, codes)
 
     def token_bytes(self, token: int) -> bytes:

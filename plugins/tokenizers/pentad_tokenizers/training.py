@@ -78,9 +78,10 @@ def train(texts: Iterable[str], options: WordPieceOptions) -> Pieces:
 
 def _cutter(options: WordPieceOptions) -> Callable[[str], Iterable[str]]:
     if options.style == "bytes":
-        return regex.compile(WORDS).findall
-    normalizer, words = bert_words(options.lowercase)
-    return lambda text: (word for word, _ in words.pre_tokenize_str(normalizer.normalize_str(text)))
+        words: Callable[[str], Iterable[str]] = regex.compile(WORDS).findall
+        return words
+    normalizer, cut = bert_words(options.lowercase)
+    return lambda text: (word for word, _ in cut.pre_tokenize_str(normalizer.normalize_str(text)))
 
 
 def _count_words(texts: Iterable[str], cut: Callable[[str], Iterable[str]]) -> Counter[str]:

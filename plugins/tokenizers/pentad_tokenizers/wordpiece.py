@@ -1,8 +1,8 @@
 """WordPiece: each word is spelled with the longest pieces that fit, from left to right.
 
-In style bytes, the default, ids 0 to 255 are the bytes, at any place in a word; then come longer pieces that begin a word, then
-those inside one, then the end of text. A word takes the space in front of it along, so that each text comes back. In style bert,
-0 is the unknown id, and words are joined by single spaces.
+In style bytes, the default, ids 0 to 255 are the bytes, at any place in a word; then come longer pieces that begin a word,
+then those inside one, then the end of text. A word takes the space in front of it along, so that each text comes back. In
+style bert, 0 is the unknown id, and words are joined by single spaces.
 """
 
 from __future__ import annotations
@@ -172,6 +172,6 @@ def _as_in_bert(pieces: Pieces, lowercase: bool) -> Callable[[str], Iterable[int
     tokenizer.normalizer, tokenizer.pre_tokenizer = bert_words(lowercase)
 
     def ids(text: str) -> Iterable[int]:
-        return tokenizer.encode(text, add_special_tokens=False).ids  # type: ignore[no-any-return]
+        return tokenizer.encode(text, add_special_tokens=False).ids
 
     return ids

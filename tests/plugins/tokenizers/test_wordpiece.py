@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 
@@ -59,7 +60,7 @@ def test_the_pieces_are_those_of_a_trainer_written_out():
     for _ in range(30):
         counts: Counter[tuple] = Counter()
         for word, pieces in spelled.items():
-            for pair in zip(pieces, pieces[1:], strict=False):
+            for pair in itertools.pairwise(pieces):
                 counts[pair] += words[word]
         best = min(counts, key=lambda pair: (-counts[pair], known.index(pair[0]), known.index(pair[1])))
         known.append((best[0][0], best[0][1] + best[1][1]))
