@@ -22,6 +22,7 @@ from pentad.registry.records import (
     Implementation,
     Observer,
     Reader,
+    Reward,
 )
 from pentad.system.version import VERSION
 
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     )
     from pentad.contracts.optimizer import NamedParameter, Optimization, ScheduleOptions, schedule
     from pentad.contracts.records import Document, Record, Span, text_of
+    from pentad.contracts.reward import RewardFunction
     from pentad.contracts.sampler import Chain, Sampler, tempered_softmax
     from pentad.contracts.session import Decoder, Limits, Session, TextScore, TokenEvent
     from pentad.contracts.situation import Advice, Situation
@@ -66,7 +68,7 @@ if TYPE_CHECKING:
     from pentad.data.shuffling import draw_below, random_words, shuffled
     from pentad.pipeline import plan, resume, run
     from pentad.registry.catalogue import Catalogue
-    from pentad.registry.making import make
+    from pentad.registry.making import make, make_named
     from pentad.runs.exchange import export_run, import_model
     from pentad.runs.saved_run import SavedRun, open_run
     from pentad.system.errors import EngineError, OptionsDoNotFit, UsageError
@@ -111,6 +113,7 @@ _LAZY = {
     "Record": "contracts.records",
     "Span": "contracts.records",
     "text_of": "contracts.records",
+    "RewardFunction": "contracts.reward",
     "Chain": "contracts.sampler",
     "Decoder": "contracts.session",
     "Limits": "contracts.session",
@@ -148,6 +151,7 @@ _LAZY = {
     "Saved": "contracts.observer",
     "Step": "contracts.observer",
     "make": "registry.making",
+    "make_named": "registry.making",
     "named_parameters": "train.trainer",
     "run": "pipeline",
     "resume": "pipeline",
@@ -205,6 +209,8 @@ __all__ = [
     "Reader",
     "Recipe",
     "Record",
+    "Reward",
+    "RewardFunction",
     "Role",
     "RunEvaluator",
     "RunObserver",
@@ -244,6 +250,7 @@ __all__ = [
     "hookimpl",
     "import_model",
     "make",
+    "make_named",
     "named_parameters",
     "open_run",
     "option",

@@ -100,6 +100,7 @@ class Job:
             context_length=self.training.context_length,
             max_tokens=max_tokens,
             lost_bytes=shard.lost_bytes,
+            builder=self.prepared.builder,
         )
 
     @property

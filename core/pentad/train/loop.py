@@ -13,7 +13,7 @@ from types import FrameType
 
 from pentad.contracts.observer import Evaluation, RunResult, Sample, Saved, ScaleLearningRate, Step
 from pentad.contracts.session import Limits
-from pentad.inference.generation import generate
+from pentad.inference.generation import answer, generate, questions
 from pentad.inference.scoring import judge
 from pentad.runs.newest import latest_step
 from pentad.runs.saving import save_checkpoint
@@ -140,6 +140,7 @@ def _report(job: Job, result: StepResult) -> None:
         learning_rate=result.learning_rate * job.trainer.scale,
         grad_norm=result.grad_norm,
         metrics=result.metrics,
+        watched=job.trainer.objective.watched,
         tokens=state.tokens,
         seconds=state.seconds,
         tokens_per_second=training.batch_size * training.context_length / max(result.seconds, 1e-9),
@@ -172,7 +173,12 @@ def _sample(job: Job, *, final: bool) -> list[Sample]:
         return []
     generation = job.resolved.recipe.generation
     limits = Limits(max_tokens=generation.max_tokens, samples=generation.samples, seed=job.training.seed)
-    samples = generate(job.session(), job.sampler, generation.prompt, limits, step=job.state.step, final=final)
+    shard = job.prepared.held_out or job.prepared.train
+    asked = [] if generation.prompt else questions(shard.tokens, limits.samples)
+    if asked:
+        samples = answer(job.session(), job.sampler, asked, limits, step=job.state.step, final=final)
+    else:
+        samples = generate(job.session(), job.sampler, generation.prompt, limits, step=job.state.step, final=final)
     for sample in samples:
         job.tell("on_sample", sample)
     return samples

@@ -12,8 +12,8 @@ import contextlib
 import functools
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -108,12 +108,32 @@ class Trainer:
         """
         began = time.perf_counter()
         micro_batches = self._micro_batches(number)
+        if self.builder.updates == 1:
+            return self._update_once(number, micro_batches, progress, stop, end, began)
+        kept = [self.build(rows) if len(rows) else None for rows in micro_batches]
+        results = [
+            self._update_once(number, micro_batches, progress, stop, end, began, kept) for _ in range(self.builder.updates)
+        ]
+        return _together(results)
+
+    def _update_once(
+        self,
+        number: int,
+        micro_batches: list[np.ndarray],
+        progress: float,
+        stop: bool,
+        end: bool,
+        began: float,
+        kept: Sequence[Batch | None] = (),
+    ) -> StepResult:
+        """Learn once from the micro-batches' examples, which are made now or `kept` from the step's first update."""
         sums = torch.zeros(2, dtype=torch.float64)  # loss, targets
         metrics: dict[str, float] = {}
         for index, rows in enumerate(micro_batches):
             last = index == len(micro_batches) - 1
             with contextlib.nullcontext() if last else self._without_exchange():
-                loss, count, more = self._learn(number, rows)
+                examples = kept[index] if kept else self.build(rows) if len(rows) else None
+                loss, count, more = self._learn(number, rows, examples)
             sums += torch.tensor([loss, count], dtype=torch.float64)
             for name, value in more.items():
                 metrics[name] = metrics.get(name, 0.0) + value
@@ -176,9 +196,8 @@ class Trainer:
         with torch.no_grad():
             return _batch(self.builder, "roll_out", self.builder.roll_out(self.tokens, rows, self.options.seed, session))
 
-    def _learn(self, number: int, rows: np.ndarray) -> tuple[float, float, dict[str, float]]:
+    def _learn(self, number: int, rows: np.ndarray, examples: Batch | None) -> tuple[float, float, dict[str, float]]:
         """Add a micro-batch's gradient, and return its summed loss, the number of its targets, and its metrics' sums."""
-        examples = self.build(rows) if len(rows) else None
         plain = type(self.objective) is CrossEntropy
         if examples is None or (plain and not bool((examples.targets != IGNORED).any())):
             if isinstance(self._forward, DistributedDataParallel):
@@ -211,6 +230,10 @@ class Trainer:
         norm = float(nn.utils.get_total_norm(gradients)) / n_targets
         if not np.isfinite(norm) or not np.isfinite(loss_sum):
             raise self._not_finite(number, loss_sum)
+        if norm == 0:  # rewards that are all equal, or pairs beyond a hinge: neither momentum nor weight decay moves what is right
+            for optimizer in self.optimization.optimizers:
+                optimizer.zero_grad(set_to_none=True)
+            return 0.0
         clip = self.options.grad_clip
         scale = min(1.0, clip / (norm + 1e-12)) if clip else 1.0
         torch._foreach_mul_(gradients, scale / n_targets)
@@ -232,6 +255,19 @@ class Trainer:
             "Lower the learning rate (--optimizer.lr), raise --optimizer.warmup-ratio, or use --precision fp32.",
             code="diverged",
         )
+
+
+def _together(updates: Sequence[StepResult]) -> StepResult:
+    """Return the result of a step that made several updates: means of the losses and metrics, and else what the last one said."""
+    last = updates[-1]
+    names = last.metrics.keys()
+    return replace(
+        last,
+        loss=sum(update.loss for update in updates) / len(updates),
+        metrics={name: sum(update.metrics.get(name, 0.0) for update in updates) / len(updates) for name in names},
+        stop=any(update.stop for update in updates),
+        ended=any(update.ended for update in updates),
+    )
 
 
 class _ObjectiveOfModel(nn.Module):
