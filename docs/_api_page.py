@@ -31,6 +31,7 @@ _CHAPTERS: dict[str, tuple[str, ...]] = {
     "Sampler": ("contracts.sampler",),
     "Session": ("contracts.session",),
     "Evaluator": ("contracts.evaluator",),
+    "Reward": ("contracts.reward",),
     "Adapter": ("contracts.adapter",),
     "Sizes": ("contracts.situation",),
     "Format": ("contracts.format",),
@@ -57,6 +58,7 @@ _CONFORMANCE: dict[str, tuple[tuple[str, str], ...]] = {
     "Sampler": (("stages/sampler", "SamplerConformance"),),
     "Session": (("stages/decoder", "DecoderConformance"),),
     "Evaluator": (("beside/evaluator", "EvaluatorConformance"),),
+    "Reward": (("beside/reward", "RewardConformance"),),
     "Running": (
         ("beside/observer", "ObserverConformance"),
         ("beside/executor", "ExecutorConformance"),

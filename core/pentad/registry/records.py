@@ -186,6 +186,19 @@ class Evaluator(OptionsRecord):
     default: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reward(OptionsRecord):
+    """A way of saying how good an answer is, for learning from rewards and for judging tasks.
+
+    Args:
+        name: what a record's key `reward` says, or users type: `--builder.reward number`. Options stand behind it:
+            `--builder.reward letter,letter=e`.
+        factory: called as `factory(options)`; returns a `pentad.RewardFunction`.
+    """
+
+    name: str
+
+
 def resolve(place: Any) -> Any:
     """Import what `module:attribute` names and return it; what is no text is returned as it is."""
     if not isinstance(place, str):

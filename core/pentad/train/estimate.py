@@ -100,7 +100,7 @@ def estimate(
         estimated = _resident_at_start + 2 * weights + state_bytes(optimization) + examples
         memory = max(estimated, peak_memory())  # of small models the modules that training imports are the most
     return Estimate(
-        flops_per_step=flops * options.batch_size,
+        flops_per_step=flops * options.batch_size * builder.updates,
         seconds_per_step=statistics.median(seconds or [warm_up * options.batch_size / few]),
         memory_bytes=int(memory),
     )

@@ -102,6 +102,7 @@ class Job:
             max_tokens=max_tokens,
             lost_bytes=shard.lost_bytes,
             world=self.world,
+            builder=self.prepared.builder,
         )
 
     @property

@@ -12,8 +12,8 @@ import contextlib
 import functools
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -116,11 +116,31 @@ class Trainer:
         """
         began = time.perf_counter()
         micro_batches = self._micro_batches(number)
+        if self.builder.updates == 1:
+            return self._update_once(number, micro_batches, progress, stop, end, began)
+        kept = [self.build(rows) if len(rows) else None for rows in micro_batches]
+        results = [
+            self._update_once(number, micro_batches, progress, stop, end, began, kept) for _ in range(self.builder.updates)
+        ]
+        return _together(results)
+
+    def _update_once(
+        self,
+        number: int,
+        micro_batches: list[np.ndarray],
+        progress: float,
+        stop: bool,
+        end: bool,
+        began: float,
+        kept: Sequence[Batch | None] = (),
+    ) -> StepResult:
+        """Learn once from the micro-batches' examples, which are made now or `kept` from the step's first update."""
         parts: list[_Part] = []
         for index, rows in enumerate(micro_batches):
             last = index == len(micro_batches) - 1
             with contextlib.nullcontext() if last else self._without_exchange():
-                parts += self._learn(number, rows)
+                examples = kept[index] if kept else self.build(rows) if len(rows) else None
+                parts += self._learn(number, rows, examples)
         gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
         sums, metrics, norm = self._read(parts, gradients)
         loss_sum, n_targets, stopping, ended, metrics = self._sum(sums, stop, end, metrics)
@@ -201,9 +221,8 @@ class Trainer:
         with torch.no_grad():
             return _batch(self.builder, "roll_out", self.builder.roll_out(self.tokens, rows, self.options.seed, session))
 
-    def _learn(self, number: int, rows: np.ndarray) -> list[_Part]:
+    def _learn(self, number: int, rows: np.ndarray, examples: Batch | None) -> list[_Part]:
         """Add a micro-batch's gradient, and return what it summed; nothing where it has no target."""
-        examples = self.build(rows) if len(rows) else None
         plain = type(self.objective) is CrossEntropy
         if examples is None or (plain and not bool((examples.targets != IGNORED).any())):
             if isinstance(self._forward, DistributedDataParallel):
@@ -234,6 +253,10 @@ class Trainer:
         assert self.optimization is not None
         if not np.isfinite(norm) or not np.isfinite(loss_sum):
             raise self._not_finite(number, loss_sum)
+        if norm == 0:  # equal rewards, or pairs beyond a hinge: neither momentum nor weight decay moves what is right
+            for optimizer in self.optimization.optimizers:
+                optimizer.zero_grad(set_to_none=True)
+            return
         clip = self.options.grad_clip
         scale = min(1.0, clip / (norm + 1e-12)) if clip else 1.0
         torch._foreach_mul_(gradients, scale / n_targets)
@@ -254,6 +277,19 @@ class Trainer:
             "Lower the learning rate (--optimizer.lr), raise --optimizer.warmup-ratio, or use --precision fp32.",
             code="diverged",
         )
+
+
+def _together(updates: Sequence[StepResult]) -> StepResult:
+    """Return the result of a step of several updates: means of the losses and metrics, and else what the last one said."""
+    last = updates[-1]
+    names = last.metrics.keys()
+    return replace(
+        last,
+        loss=sum(update.loss for update in updates) / len(updates),
+        metrics={name: sum(update.metrics.get(name, 0.0) for update in updates) / len(updates) for name in names},
+        stop=any(update.stop for update in updates),
+        ended=any(update.ended for update in updates),
+    )
 
 
 class _ObjectiveOfModel(nn.Module):
