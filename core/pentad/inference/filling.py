@@ -92,7 +92,7 @@ def fill(session: Session, ids: Tensor, sampler: Sampler | None, limits: Limits)
         EngineError: the sampler returns no distribution.
     """
     mask = mask_of(session.vocabulary)
-    hidden = int((ids == mask).sum())
+    hidden = 0 if mask is None else int((ids == mask).sum())
     if not hidden:
         raise UsageError(
             "A bidirectional model fills in what is masked; the text has no mask.",
@@ -117,7 +117,7 @@ def fill(session: Session, ids: Tensor, sampler: Sampler | None, limits: Limits)
     state = sampler.start(tokens) if sampler is not None else None
     for left in range(hidden, 0, -1):
         with torch.inference_mode():
-            places = (tokens == mask).nonzero()[:, 1].view(limits.samples, left)  # (B, M)
+            places = tokens.eq(mask).nonzero()[:, 1].view(limits.samples, left)  # (B, M)
             features = session.net(tokens, segments).features
             logits = session.net.logits(features.gather(1, places[..., None].expand(-1, -1, features.shape[-1])))  # (B, M, V)
             likely = logits.masked_fill(banned, -torch.inf).softmax(dim=-1)
