@@ -92,8 +92,8 @@ def fill(session: Session, ids: Tensor, sampler: Sampler | None, limits: Limits)
         EngineError: the sampler returns no distribution.
     """
     mask = mask_of(session.vocabulary)
-    hidden = 0 if mask is None else int((ids == mask).sum())
-    if not hidden:
+    hidden = 0 if mask is None else int(ids.eq(mask).sum())
+    if mask is None or not hidden:
         raise UsageError(
             "A bidirectional model fills in what is masked; the text has no mask.",
             'Write <mask> for each token that it shall fill in: --prompt "To be or <mask> to be"',
