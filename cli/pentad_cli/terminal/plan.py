@@ -65,7 +65,8 @@ def _tokenizer(plan: Plan) -> str:
 def _examples(plan: Plan) -> str:
     training = plan.recipe.training
     text = f"{plan.recipe.choice('builder').name}: {training.batch_size} × {training.context_length} tokens a step"
-    return text + (f" in {training.gradient_accumulation} micro-batches" if training.gradient_accumulation > 1 else "")
+    text += f" in {training.gradient_accumulation} micro-batches" if training.gradient_accumulation > 1 else ""
+    return f"{text}; {plan.examples}" if plan.examples else text
 
 
 def _model(plan: Plan) -> str:
