@@ -49,7 +49,7 @@ class Attention(nn.Module):
         self.key = nn.Linear(width, kv_width, bias=options.bias)
         self.value = nn.Linear(width, kv_width, bias=options.bias)
         self.projection = nn.Linear(heads_width, width, bias=options.bias)
-        self.gate = nn.Linear(width, options.n_head, bias=options.bias) if options.attention_gate else None
+        self.gate = nn.Linear(width, options.n_head, bias=options.bias) if options.head_gate else None
         self.query_gain = nn.Parameter(torch.ones(options.head_width)) if options.qk_norm_gain else None
         self.key_gain = nn.Parameter(torch.ones(options.head_width)) if options.qk_norm_gain else None
         self.head_width = options.head_width
