@@ -107,6 +107,17 @@ class Model(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} has no parameters and does not learn by counting either")
 
+    def kernels(self) -> Mapping[str, Sequence[str]]:
+        """Name the ways in which the model can compute, by what they compute: `{"attention": ("torch", "products")}`.
+
+        All must be equal to rounding; the first is what a new model uses. Where the precision is left open, core measures them
+        before a training that is long enough, and keeps the fastest.
+        """
+        return {}
+
+    def use_kernels(self, chosen: Mapping[str, str]) -> None:
+        """Compute in these ways from now on: one for each name of `kernels()`, and for no other."""
+
     def upgrade_state(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return a checkpoint's tensors under the names and in the shapes of this version; the same unless overridden.
 

@@ -16,7 +16,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -55,6 +55,9 @@ BOUNDS = {"fp32": 1e-4, "bf16": 0.05}
 """The norm of a gradient's difference from the usual fp32 one, as a share of that one's norm."""
 
 
+Entrant = TypeVar("Entrant", bound="_Timed")
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Kernels:
     """How a run computes.
@@ -63,7 +66,7 @@ class Kernels:
         precision: fp32 or bf16.
         products: how fp32 matrices are multiplied: torch's float32 matmul precision.
         model, optimizer: the variants that they were told to use, by name; empty for their defaults.
-        speed: how many times as fast as the usual ways this was.
+        speed: how many times as fast as the usual ways the passes, or the optimizers, were.
     """
 
     precision: str
@@ -138,15 +141,18 @@ def fastest(
     batch = on_device(trainer.build(np.arange(rows, dtype=np.int64)), machine)
     began = time.perf_counter()
     try:
-        passes = [_Pass(trainer, model, way, batch) for way in ways]
-        agreeing = passes[:1] + [each for each in passes[1:] if each.agrees_with(_plain(trainer, model, batch))]
-        best, speed = _race(agreeing, began + 0.8 * seconds)
-        chosen = dataclasses.replace(ways[passes.index(best)], speed=speed)
+        plain: list[Tensor] = []
+        for best, speed in _race([_Pass(trainer, model, way, batch) for way in ways], began + 0.7 * seconds):
+            if best.way == usual:
+                chosen = usual
+                break
+            plain = plain or _plain(trainer, model, batch)
+            if best.agrees_with(plain):
+                chosen = dataclasses.replace(best.way, speed=speed)
+                break
         steps = list(_optimizer_steps(trainer, make_optimization, machine))
-        if steps:
-            step, faster = _race(steps, began + seconds)
-            chosen = dataclasses.replace(chosen, optimizer=step.variants, speed=max(speed, faster))
-        return chosen
+        step, faster = next(_race(steps, began + seconds)) if steps else (None, 1.0)
+        return dataclasses.replace(chosen, optimizer=step.variants, speed=max(chosen.speed, faster)) if step else chosen
     finally:
         usual.machine(machine)
 
@@ -194,7 +200,7 @@ class _Pass(_Timed):
     def do(self, training: bool | None = None) -> None:
         """Compute the gradient."""
         self.way.machine(self.trainer.machine)
-        self.model.use_kernels(_all_of(self.model.kernels(), self.way.model))
+        self.model.use_kernels(every_kernel(self.model, self.way.model))
         self.model.zero_grad(set_to_none=True)
         self.model.train(self.objective.dropout if training is None else training)
         loss = loss_of(self.objective, self.net, self.batch).total
@@ -233,7 +239,7 @@ class _Step(_Timed):
         self.optimization, self.variants = optimization, variants
 
     def do(self) -> None:
-        self.optimization.use_kernels(_all_of(self.optimization.kernels(), self.variants))
+        self.optimization.use_kernels(every_kernel(self.optimization, self.variants))
         for optimizer in self.optimization.optimizers:
             optimizer.step()
 
@@ -256,32 +262,61 @@ def _optimizer_steps(
         yield _Step(machine, optimization, {name: way for name, way in chosen.items() if way != variants[name][0]})
 
 
-def _all_of(variants: Mapping[str, Sequence[str]], chosen: Mapping[str, str]) -> dict[str, str]:
-    return {name: chosen.get(name, ways[0]) for name, ways in variants.items()}
+def every_kernel(offering: Model | Optimization, chosen: Mapping[str, str]) -> dict[str, str]:
+    """Return a way for each name that a model or its optimizers offer: the chosen one, or the default."""
+    return {name: chosen.get(name, ways[0]) for name, ways in offering.kernels().items()}
 
 
-def _race(entrants: Sequence[Any], until: float) -> tuple[Any, float]:
-    """Time all in turns, and return the fastest with how many times as fast as the first it was; the first unless clearly."""
+def _race(entrants: Sequence[Entrant], until: float) -> Iterator[tuple[Entrant, float]]:
+    """Time all in turns, and yield those that are clearly faster than the first, the fastest first, and the first at the end.
+
+    Each with how many times as fast as the first it was. The first round also warms up; where it is all that the time allows,
+    what takes so long needs no warming up.
+    """
     usual, left = entrants[0], list(entrants)
-    for each in left:
-        each.do()  # warms up
-    for _ in range(ROUNDS):
+    for _ in range(1 + ROUNDS):
         for each in left:
-            each.time()
+            if each.seconds == float("inf") or time.perf_counter() < until:
+                each.time()
+            if time.perf_counter() > until and each is not usual:
+                break
+        left = [each for each in left if each.seconds < float("inf")]
         least = min(each.seconds for each in left)
         left = [each for each in left if each is usual or each.seconds <= BEHIND * least]
         if len(left) == 1 or time.perf_counter() > until:
             break
-    best = min(left, key=lambda each: each.seconds)
-    if best.seconds > CLEARLY * usual.seconds:
-        return usual, 1.0
-    return best, usual.seconds / best.seconds
+    for each in sorted(entrants, key=lambda each: each.seconds):  # one that was dropped may be next, where the first is wrong
+        if each.seconds <= CLEARLY * usual.seconds:
+            yield each, usual.seconds / each.seconds
+    yield usual, 1.0
+
+
+def machine_name(machine: Machine) -> str:
+    """Return what decides which kernels are fast: the GPU's name, or the instructions that torch uses of the CPU."""
+    if machine.device.type == "cuda":
+        return torch.cuda.get_device_name(machine.device)
+    native = "bf16" if bf16_is_fast(machine.device)[0] else "no bf16"
+    return f"{machine.device.type} {torch.backends.cpu.get_cpu_capability()} {native}"
+
+
+def same_kernels(recorded: Mapping[str, Any], machine: Machine, wish: str) -> Kernels:
+    """Return the kernels that engine.json records, so that a run goes on bit for bit; the usual ones on another machine.
+
+    Args:
+        recorded: the entry `kernels`.
+        machine: where the run goes on.
+        wish: the precision that the user wants now, or auto.
+    """
+    with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
+        if recorded["machine"] == machine_name(machine):
+            found = Kernels.of_json(recorded)
+            return found if wish in ("auto", found.precision) else Kernels.usual(machine)
+    return Kernels.usual(machine)
 
 
 def key_of(machine: Machine, wish: str, model: object, *shape: object) -> str:
     """Return the name under which the cache keeps what was found for this machine, model and batch."""
-    name = torch.cuda.get_device_name(machine.device) if machine.device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
-    facts = [torch.__version__, machine.device.type, name, machine.threads, wish, model, *shape]
+    facts = [torch.__version__, machine_name(machine), machine.threads, wish, model, *shape]
     return hashlib.sha256(json.dumps(facts, default=str, sort_keys=True).encode()).hexdigest()[:24]
 
 
