@@ -121,7 +121,7 @@ def test_a_run_computes_by_them_from_start_to_end(tmp_path, text, monkeypatch, c
     run(recipe, out=tmp_path / "again")
     facts = json.loads((tmp_path / "whole" / "engine.json").read_text())
     assert facts["kernels"]["model"] == {"attention": "products"} and facts["precision"] == "fp32"
-    assert open_run(tmp_path / "whole").session().net.machine.precision == "fp32"
+    assert open_run(tmp_path / "whole").session.net.machine.precision == "fp32"
     files = [(tmp_path / name / "checkpoints" / "step-6" / "model.safetensors").read_bytes() for name in ("whole", "again")]
     assert files[0] == files[1]
     assert resume(tmp_path / "whole", steps=8).step == 8
