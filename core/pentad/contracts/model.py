@@ -93,7 +93,11 @@ class Model(nn.Module):
         """Return logits (…, V) of features (…, D): core calls it in chunks, and on the last position only in generation."""
 
     def blocks(self) -> Sequence[nn.Module]:
-        """Return the parts that follow each other and may be sharded or recomputed one by one; none unless overridden."""
+        """Return the parts that follow each other and may be computed again one by one; none unless overridden.
+
+        With `--recompute` a block keeps its inputs alone for the backward pass. So what a block returns must follow from its
+        inputs, its parameters and torch's generators, and `forward` must call the block itself: `block(x)`.
+        """
         return ()
 
     @abstractmethod

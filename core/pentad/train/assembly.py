@@ -154,7 +154,11 @@ def _make_and_measure(
         return chosen
     quick = dataclasses.replace(place, machine=kernels.machine(place.machine))
     learner.model.use_kernels(every_kernel(learner.model, kernels.model))
-    cost = measure(learner.computing(quick.machine), resolved, prepared, quick, kernels.optimizer)
+    try:
+        cost = measure(learner.computing(quick.machine), resolved, prepared, quick, kernels.optimizer)
+    except UsageError:  # such kernels may keep more, and what is usual fits
+        usual.machine(place.machine)
+        return chosen
     return dataclasses.replace(chosen, cost=cost, kernels=kernels)
 
 
@@ -227,7 +231,7 @@ def _join(
     def session(of: Model) -> Session:
         return session_of(of, place.machine, prepared)
 
-    net = learner.compiled() if compiled else learner.net
+    net = learner.trained(recompute=resolved.recipe.machine.recompute, compiled=compiled)
     return Job(
         resolved=resolved,
         prepared=prepared,

@@ -29,6 +29,7 @@ from pentad.train.estimate import Estimate, estimate
 from pentad.train.job import session_of
 from pentad.train.kernels import Kernels, allowed_seconds, every_kernel, fastest, key_of, note, noted
 from pentad.train.memory import free_memory, refuse_large_model, sizes_of
+from pentad.train.recomputing import recompute_blocks, refuse_without_blocks
 from pentad.train.trainer import Trainer
 
 PARTS = ("builder", "model", "optimizer", "adapter")
@@ -74,10 +75,13 @@ class Learner:
             reference = ModelNet(reference.model, machine, vocabulary=vocabulary)
         return dataclasses.replace(self, net=ModelNet(self.model, machine, vocabulary=vocabulary, reference=reference))
 
-    def compiled(self) -> ModelNet:
-        """Return the door to the compiled model."""
-        net = self.net
-        forward = torch.compile(self.model)
+    def trained(self, *, recompute: bool, compiled: bool) -> ModelNet:
+        """Return the door through which the model is trained; where it recomputes its blocks, it does so from here on."""
+        if recompute:
+            recompute_blocks(self.model)
+        if not compiled:
+            return self.net
+        net, forward = self.net, torch.compile(self.model)
         return ModelNet(self.model, net.machine, vocabulary=net.vocabulary, forward=forward, reference=net.reference)
 
 
@@ -93,7 +97,8 @@ def make_learner(
         resumed: the folder of the run that is resumed, whose first weights count; None for a new run.
 
     Raises:
-        UsageError: the objective or the adapter needs a run to start from, or a model that counts has several processes.
+        UsageError: the objective or the adapter needs a run to start from, a model that counts has several processes, or one
+            without blocks is to recompute them.
         EngineError: the weights to begin with are damaged.
     """
     model = make_model(resolved, prepared.vocabulary, prepared.builder, place.machine)
@@ -105,6 +110,8 @@ def make_learner(
         raise UsageError(
             "A model that learns by counting trains in one process.", "Start it without torchrun.", code="one-process-only"
         )
+    if resolved.recipe.machine.recompute:
+        refuse_without_blocks(model, resolved.offers["model"].name)
     reference = _reference(prepared, model, place.machine, started)
     adapter = _adapt(model, resolved, prepared, started)
     net = ModelNet(model, place.machine, vocabulary=prepared.vocabulary, reference=reference)
@@ -157,7 +164,8 @@ def measure(
         return session_of(of, place.machine, prepared)
 
     optimizes = optimize if learner.learns else None
-    cost = estimate(learner.net, optimizes, prepared.builder, prepared.train.tokens, share, session)
+    again = resolved.recipe.machine.recompute
+    cost = estimate(learner.net, optimizes, prepared.builder, prepared.train.tokens, share, session, recompute=again)
     return dataclasses.replace(
         cost,
         flops_per_step=cost.flops_per_step * training.batch_size / share.batch_size,
@@ -176,7 +184,7 @@ def find_kernels(
         seconds: of the training.
     """
     machine, training = place.machine, resolved.recipe.training
-    allowed = allowed_seconds(seconds)
+    allowed = 0.0 if resolved.recipe.machine.recompute else allowed_seconds(seconds)  # who recomputes wants memory, not speed
     if not allowed or not learner.learns or place.world.size > 1 or prepared.builder.needs_policy:
         return Kernels.usual(machine)
     stages = [stage for stage in PARTS if stage in resolved.offers]
