@@ -71,12 +71,13 @@ if TYPE_CHECKING:
     from pentad.contracts.tokenizer import END_OF_TEXT, TokenIds, Tokenizer, utf8
     from pentad.contracts.vocabulary import SpecialToken, Vocabulary
     from pentad.data.shuffling import draw_below, random_words, shuffled
-    from pentad.pipeline import plan, resume, run
+    from pentad.pipeline import find_lr, plan, resume, run
     from pentad.registry.catalogue import Catalogue
     from pentad.registry.making import make
     from pentad.runs.exchange import export_run, import_model
     from pentad.runs.saved_run import SavedRun, open_run
     from pentad.system.errors import EngineError, OptionsDoNotFit, UsageError
+    from pentad.train.finder import RateSweep
     from pentad.train.trainer import named_parameters
 
 _LAZY = {
@@ -160,7 +161,9 @@ _LAZY = {
     "named_parameters": "train.trainer",
     "run": "pipeline",
     "resume": "pipeline",
+    "find_lr": "pipeline",
     "plan": "pipeline",
+    "RateSweep": "train.finder",
     "export_run": "runs.exchange",
     "import_model": "runs.exchange",
     "open_run": "runs.saved_run",
@@ -212,6 +215,7 @@ __all__ = [
     "Output",
     "Plan",
     "Preparation",
+    "RateSweep",
     "Reader",
     "Recipe",
     "Record",
@@ -251,6 +255,7 @@ __all__ = [
     "describe_failure",
     "draw_below",
     "export_run",
+    "find_lr",
     "hookimpl",
     "import_model",
     "make",
