@@ -32,7 +32,7 @@ from pentad.system.machine import Machine, compiler_for, pick_machine, prepare_p
 from pentad.system.processes import World, join_world
 from pentad.train.estimate import Estimate, estimate
 from pentad.train.job import Job, session_of
-from pentad.train.memory import free_memory, refuse_large_model, sizes_of
+from pentad.train.memory import count_inner, free_memory, refuse_large_model, sizes_of
 from pentad.train.sizing import corrected, situation_of, with_examples, with_model
 from pentad.train.trainer import Trainer, named_parameters
 
@@ -85,7 +85,7 @@ def assemble(
     situation = None if earlier else situation_of(resolved, machine, world)
     resolved = with_examples(resolved, situation) if situation else resolved
     prepared = prepare(resolved, catalogue, observer, kept, from_start, situation)
-    resolved, sizing = with_model(prepared, situation) if situation else (prepared.resolved, {})
+    resolved, sizing = with_model(prepared, situation, _counting(prepared, machine)) if situation else (prepared.resolved, {})
     if situation and "model" in sizing and start is None:
         resolved, sizing = _at_its_speed(resolved, sizing, prepared, situation, machine, world, observer)
     training = resolved.recipe.training
@@ -165,7 +165,7 @@ def _at_its_speed(
     net = ModelNet(model, machine, vocabulary=prepared.vocabulary, reference=reference)
     cost = _measure(resolved, prepared, net, True, world, observer, lambda of: session_of(of, machine, prepared))
     found = corrected(situation, cost, machine, world)
-    return with_model(prepared, found) if found else (resolved, sizing)
+    return with_model(prepared, found, _counting(prepared, machine)) if found else (resolved, sizing)
 
 
 def _reference(prepared: Prepared, model: Model, machine: Machine, started: bool) -> ModelNet | None:
@@ -205,6 +205,12 @@ def _refuse_large(resolved: Resolved, prepared: Prepared, machine: Machine) -> N
         free_memory(machine.device),
     )
     refuse_large_model(sizes, machine.device)
+
+
+def _counting(prepared: Prepared, machine: Machine) -> Callable[[Resolved], int | None]:
+    """Return what counts the parameters of a chosen model, which it makes without memory for them."""
+    on_meta = dataclasses.replace(machine, device=torch.device("meta"))
+    return lambda resolved: count_inner(lambda: make_model(resolved, prepared.vocabulary, prepared.builder, on_meta))
 
 
 def _with_pipes_kept(resolved: Resolved) -> Resolved:
