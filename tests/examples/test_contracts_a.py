@@ -34,9 +34,7 @@ from pentad.testing import ExampleBuilderConformance, ModelConformance
 
 FOLDER = Path(__file__).parents[2] / "examples" / "contracts"
 
-CATALOGUES = {
-    name: Catalogue(plugin_files=[FOLDER / f"{name}.py"]) for name in ("masked", "early_stopping", "ngram")
-}
+CATALOGUES = {name: Catalogue(plugin_files=[FOLDER / f"{name}.py"]) for name in ("masked", "early_stopping", "ngram")}
 
 
 @pytest.fixture(autouse=True, scope="module")
