@@ -29,10 +29,7 @@ class StopTraining:
 
 @dataclass(frozen=True, kw_only=True)
 class ScaleLearningRate:
-    """An observer's wish that every learning rate is multiplied by `factor` from the next step on, beside the schedule.
-
-    `reason` is recorded with the run, and shown.
-    """
+    """An observer's wish that every learning rate is multiplied by `factor` from the next step on; `reason` is recorded."""
 
     factor: float
     reason: str = ""
@@ -88,6 +85,7 @@ class Plan:
         warnings: what the user should know before the run starts.
         start: the run that it starts from, or None.
         sizing: stage, or `training`, to why it has the sizes that the user left open, in a few words.
+        examples: what the builder says of its examples, in a few words, such as how much of them is padding.
     """
 
     folder: Path | None
@@ -112,6 +110,7 @@ class Plan:
     warnings: Sequence[str] = field(default=())
     start: StartedFrom | None = None
     sizing: Mapping[str, str] = field(default_factory=dict)
+    examples: str = ""
 
     @property
     def seconds(self) -> float | None:
@@ -135,6 +134,7 @@ class Step:
         learning_rate: the schedule's factor on every group's rate.
         grad_norm: norm of the gradient before clipping.
         metrics: the objective's further means, and the model's auxiliary losses, by name.
+        watched: the one of them that tells how the learning goes; empty where the loss does.
         tokens: tokens read since the beginning of the run.
         seconds: training time since the beginning of the run.
         tokens_per_second: over the last steps.
@@ -147,6 +147,7 @@ class Step:
     learning_rate: float
     grad_norm: float
     metrics: Mapping[str, float] = field(default_factory=dict)
+    watched: str = ""
     tokens: int
     seconds: float
     tokens_per_second: float
@@ -218,7 +219,10 @@ class Sample:
         step: training steps behind the model.
         index: its number among those generated together.
         prompt, text: the text continues the prompt.
-        tokens: its ids, the prompt left out.
+        suffix: what stands behind the text, where it fills the gap between two.
+        masked: where a text was filled in: it as it was read, with `<mask>` for each token that was hidden; `text` is then the
+            whole of it, and the prompt is empty.
+        tokens: the ids that were drawn, in the order of the text.
         tokens_per_second: of all texts together.
         final: whether it was generated at the end of the run.
         ended: why it ends, as `TokenEvent.ended` says it.
@@ -232,10 +236,12 @@ class Sample:
     tokens_per_second: float
     final: bool = False
     ended: str = ""
+    suffix: str = ""
+    masked: str = ""
 
     def __repr__(self) -> str:
         """Show the beginning of the text."""
-        text = self.prompt + self.text
+        text = self.prompt + self.text + self.suffix
         shown = repr(text[:60]) + ("…" if len(text) > 60 else "")
         return f"<Sample {self.index} at step {self.step:,}: {shown}>"
 
@@ -250,12 +256,9 @@ class Saved:
 
 @dataclass(frozen=True, kw_only=True)
 class RateScaled:
-    """The learning rates are others from the next step on, because an observer asked for it.
+    """The learning rates are others after `step` steps, as an observer asked, who said why.
 
-    Args:
-        step: steps finished.
-        before, after: the factor on every learning rate beside the schedule, all requests so far multiplied.
-        reason: what the observer said.
+    `before` and `after` are the factor on every rate beside the schedule, all requests so far multiplied.
     """
 
     step: int
