@@ -27,7 +27,7 @@ from pentad.system.processes import join_world
 from pentad.train.estimate import Estimate
 from pentad.train.job import Job, session_of
 from pentad.train.kernels import Kernels, every_kernel, same_kernels
-from pentad.train.learner import Learner, Place, find_kernels, make_learner, make_optimization, measure, refuse_large
+from pentad.train.learner import Learner, Place, counting, find_kernels, make_learner, make_optimization, measure, refuse_large
 from pentad.train.sizing import corrected, situation_of, with_examples, with_model
 from pentad.train.trainer import Trainer, named_parameters
 
@@ -125,14 +125,15 @@ def _size_model(prepared: Prepared, situation: Situation, place: Place, start: S
 
     A small model on a fast device spends its time elsewhere than in products, so no measurement but its own tells.
     """
-    resolved, sizing = with_model(prepared, situation)
+    count = counting(prepared, place.machine)
+    resolved, sizing = with_model(prepared, situation, count)
     chosen = _make_and_measure(resolved, sizing, prepared, place, start)
     if start is not None or "model" not in sizing or not chosen.learner.learns:
         return chosen
     known = corrected(situation, chosen.cost, place.machine, place.world)
     if known is None:
         return chosen
-    resolved, sizing = with_model(prepared, known)
+    resolved, sizing = with_model(prepared, known, count)
     if resolved.options["model"] == chosen.resolved.options["model"]:
         return dataclasses.replace(chosen, resolved=resolved, sizing=sizing)
     del chosen  # the memory of one model is enough
@@ -144,7 +145,9 @@ def _make_and_measure(
 ) -> _Chosen:
     refuse_large(resolved, prepared, place.machine)
     learner = make_learner(resolved, prepared, place, start=start)
-    cost, usual = measure(learner, resolved, prepared, place), Kernels.usual(place.machine)
+    usual = Kernels.usual(place.machine)
+    usual.machine(place.machine)  # a model of another size may have been measured before
+    cost = measure(learner, resolved, prepared, place)
     chosen = _Chosen(resolved=resolved, sizing=sizing, learner=learner, cost=cost, kernels=usual)
     steps, most_steps = _steps(resolved, prepared, cost)
     if _compiles(chosen, place.machine, steps, most_steps):

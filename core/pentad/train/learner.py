@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 
 import torch
@@ -28,7 +28,7 @@ from pentad.system.processes import World
 from pentad.train.estimate import Estimate, estimate
 from pentad.train.job import session_of
 from pentad.train.kernels import Kernels, allowed_seconds, every_kernel, fastest, key_of, note, noted
-from pentad.train.memory import free_memory, refuse_large_model, sizes_of
+from pentad.train.memory import count_inner, free_memory, refuse_large_model, sizes_of
 from pentad.train.recomputing import recompute_blocks, refuse_without_blocks
 from pentad.train.trainer import Trainer
 
@@ -131,6 +131,12 @@ def refuse_large(resolved: Resolved, prepared: Prepared, machine: Machine) -> No
         free_memory(machine.device),
     )
     refuse_large_model(sizes, machine.device)
+
+
+def counting(prepared: Prepared, machine: Machine) -> Callable[[Resolved], int | None]:
+    """Return what counts the parameters of a chosen model, which it makes without memory for them."""
+    on_meta = dataclasses.replace(machine, device=torch.device("meta"))
+    return lambda resolved: count_inner(lambda: make_model(resolved, prepared.vocabulary, prepared.builder, on_meta))
 
 
 def make_optimization(resolved: Resolved, parameters: list[NamedParameter]) -> Optimization:
