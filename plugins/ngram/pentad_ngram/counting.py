@@ -62,8 +62,8 @@ def summed(rows: Tensor, counts: Tensor, base: int) -> tuple[Tensor, Tensor]:
 def _keys(rows: Tensor, base: int) -> Tensor:
     """Return a number (N,) for each row, equal where the rows are.
 
-    As many ids as fit into 62 bits make a word; where there are several words, their ranks are put together, so that neither the
-    order nor the vocabulary has a bound.
+    As many ids as fit into 62 bits make a word; where there are several words, their ranks are put together, so that
+    neither the order nor the vocabulary has a bound.
     """
     at_once = max(1, int(KEY_BITS / math.log2(base)))
     key: Tensor | None = None

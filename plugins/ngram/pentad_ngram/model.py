@@ -1,7 +1,7 @@
 """An n-gram model: how often each token followed the tokens before it, smoothed by Kneser and Ney's method.
 
 - It has no parameters. A step counts the tokens of its batch, so that one pass over the text is the whole training.
-- What was counted are two buffers, the distinct n-grams of the highest order and their counts; shorter n-grams follow from them.
+- What was counted are two buffers, the distinct n-grams of the highest order and their counts; the shorter ones follow.
 - The tables of probabilities are made of the counts when they are needed. In training they may lag behind by a quarter of what
   was counted, so that the loss of a step does not cost a new table; whatever judges, saves or generates gets the newest.
 """
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pentad import IGNORED, Model, Output, Vocabulary
+from pentad import IGNORED, Model, Output, UsageError, Vocabulary
 from pentad_ngram.counting import contexts, summed
 from pentad_ngram.options import NgramOptions
 from pentad_ngram.state import History
@@ -54,7 +54,7 @@ class Ngram(Model):
         self._new: list[Tensor] = []  # n-grams (N, order) of the latest batches, each as often as it was seen
         self._n_new = 0
         self._tables: tuple[Tensor, int, Tables] | None = None  # the n-grams that the tables are made of, and their version
-        self.register_state_dict_pre_hook(_before_saving)
+        self.register_state_dict_pre_hook(_before_saving)  # type: ignore[no-untyped-call]
 
     @property
     def width(self) -> int:
@@ -80,7 +80,17 @@ class Ngram(Model):
         return History(torch.zeros(batch_size, max_length, dtype=torch.int64, device=self.ngrams.device))
 
     def learn_by_counting(self, inputs: Tensor, targets: Tensor, segments: Tensor | None) -> None:
-        """Count what follows each context, where it is learned."""
+        """Count what follows each context, where it is learned.
+
+        Raises:
+            UsageError: several processes share the training, each of which would count its part alone.
+        """
+        if torch.distributed.is_available() and torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1:
+            raise UsageError(
+                f"The model ngram is counted by one process; found {torch.distributed.get_world_size()}.",
+                "Start engine run without torchrun: counting takes seconds.",
+                code="ngram-processes",
+            )
         learned = targets != IGNORED
         found = contexts(inputs, self.width, self.end_of_text, self.vocab_size, segments)[learned]
         rows = torch.cat([found[:, : self.options.order - 1], targets[learned][:, None]], dim=1)

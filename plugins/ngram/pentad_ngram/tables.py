@@ -4,11 +4,12 @@ With a(h w) the count of an n-gram, D its discount and h' the context without it
 
     p(w | h) = (a(h w) - D(a(h w))) / a(h .) + g(h) p(w | h'),    g(h) = sum over w of D(a(h w)) / a(h .)
 
-down to p(w) = 1 / V. In the longest n-grams a is how often they were seen; in shorter ones by how many different tokens they were
-preceded: "Francisco" was seen often, but after "San" alone. D is estimated for each length, for a = 1, 2, and 3 or more.
+down to p(w) = 1 / V. For the longest n-grams a is how often they were seen; for shorter ones by how many different tokens
+they were preceded: "Francisco" was seen often, but after "San" alone. D is estimated for each length, for a = 1, 2, and 3 or
+more.
 
-Contexts are nodes of a tree, a level for each length, in which a child is longer by the token that stands before. A node is found
-by its parent and that token in a sorted array, which holds for any order and any vocabulary.
+Contexts are nodes of a tree, a level for each length, in which a child is longer by the token that stands before. A node is
+found by its parent and that token in a sorted array, whatever the order and the vocabulary.
 """
 
 from __future__ import annotations

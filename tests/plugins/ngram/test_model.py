@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from pentad import Choice, Recipe, Vocabulary, open_run, run
+from pentad.testing import raises_code
 from pentad_ngram.model import Ngram
 from pentad_ngram.options import NgramOptions
 from pentad_ngram.tables import FALLBACK, estimate
 
-EOT, V = 0, 7
+EOT, V = 0, 60
 
 
 def ngram(vocab_size: int = V, **options: Any) -> Ngram:
@@ -37,10 +38,10 @@ def probabilities(model: Ngram, rows: Tensor, segments: Tensor | None = None) ->
     return model.logits(model(rows, None, segments).features).exp()
 
 
-def documents(number: int = 40, length: int = 30, seed: int = 0) -> list[list[int]]:
+def documents(number: int = 60, length: int = 30, seed: int = 0) -> list[list[int]]:
     """Draw texts in which some tokens follow others, each behind the id that opens it."""
     generator = torch.Generator().manual_seed(seed)
-    chances = torch.rand(V, V, generator=generator).pow(4)
+    chances = torch.rand(V, V, generator=torch.Generator().manual_seed(9)).pow(20)
     texts = []
     for _ in range(number):
         text = [EOT]
@@ -95,12 +96,12 @@ def test_equals_the_formula(order: int, fixed: float | None) -> None:
     texts = documents()
     model, expected = learn(ngram(order=order, discount=fixed), torch.tensor(texts)), BruteForce(texts, order, fixed)
     if fixed is None:
-        assert all(found != FALLBACK for found in expected.discounts[1 : min(order, 3) + 1])
+        assert all(found != FALLBACK for found in expected.discounts[2 : min(order, 3) + 1])
     for text in documents(number=2, seed=1):
         found = probabilities(model, torch.tensor([text]))[0]
-        for end in range(1, len(text) + 1):
-            context = tuple(([V] * order + text[:end])[len(text[:end]) + 1 :]) if order > 1 else ()
-            wanted = [expected(token, context[-(order - 1) :] if order > 1 else ()) for token in range(V)]
+        for end in range(1, len(text) + 1, 4):
+            context = ([V] * order + text[:end])[-(order - 1) :] if order > 1 else []
+            wanted = [expected(token, tuple(context)) for token in range(V)]
             assert found[end - 1].tolist() == pytest.approx(wanted, abs=1e-6)
 
 
@@ -163,7 +164,7 @@ def test_packed_documents_are_counted_as_alone() -> None:
     texts = documents(6, length=9)
     alone = learn(ngram(order=4), torch.tensor(texts))
     packed = ngram(order=4)
-    row = torch.tensor([sum(texts, [])])
+    row = torch.tensor(texts).view(1, -1)
     segments = torch.arange(6).repeat_interleave(10)[None]
     targets = row.roll(-1, dims=1).masked_fill(segments.roll(-1, dims=1) != segments, -100)
     packed.learn_by_counting(row, targets, segments)
@@ -197,16 +198,23 @@ def test_tables_follow_the_counts() -> None:
     learn(other, rows)
     assert not torch.equal(probabilities(other, rows), before)
     assert torch.equal(probabilities(model, rows), before)
-    model.load_state_dict(ngram(order=3).state_dict() | {}, strict=True, assign=True)
-    assert torch.equal(probabilities(model, rows), torch.full_like(before, 1 / V))
+    model.ngrams, model.counts = ngram(order=3).ngrams, ngram(order=3).counts  # as a checkpoint is put in
+    assert torch.allclose(probabilities(model, rows), torch.full_like(before, 1 / V))
     assert len(other.state_dict()["counts"]) > len(learn(ngram(order=3), rows).state_dict()["counts"])  # none is left out
+
+
+def test_several_processes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    with raises_code("ngram-processes"):
+        learn(ngram(), torch.tensor(documents(1)))
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ngram")
     text = folder / "text.txt"
-    text.write_text("".join(f"{number} cats sat on mat {number * 7 % 13}.\n\n" for number in range(400)))
+    text.write_text("".join(f"{number} cats sat on mat {number * 7 % 13}.\n\n" for number in range(150)))
     recipe = Recipe(
         tokenizer="byte",
         builder="next-token",
@@ -215,7 +223,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         sampler="temperature",
         data=text,
         training={"budget": "60s", "batch_size": 8, "context_length": 32},
-        machine={"device": "cpu", "threads": 1},
+        machine={"device": "cpu", "threads": 1, "compile": "off"},
         generation={"max_tokens": 8, "samples": 2, "prompt": "1 c"},
     )
     with pytest.MonkeyPatch.context() as patched:
@@ -230,7 +238,7 @@ def test_a_run_counts_the_text_once(trained: Path) -> None:
     lines = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
     steps = max(line["step"] for line in lines if line["kind"] == "step")
     assert int(model.counts.sum()) == steps * 8 * 32
-    n_tokens = sum(len(f"{number} cats sat on mat {number * 7 % 13}.\n\n") for number in range(400))
+    n_tokens = sum(len(f"{number} cats sat on mat {number * 7 % 13}.\n\n") for number in range(150))
     assert 0.85 * n_tokens < int(model.counts.sum()) < 1.05 * n_tokens
 
 
