@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from pentad.contracts.situation import Advice, Situation
     from pentad.contracts.tokenizer import END_OF_TEXT, TokenIds, Tokenizer, utf8
     from pentad.contracts.vocabulary import SpecialToken, Vocabulary
+    from pentad.data.packing import PackedRows, pack_documents
     from pentad.data.shuffling import draw_below, random_words, shuffled
     from pentad.pipeline import plan, resume, run
     from pentad.registry.catalogue import Catalogue
@@ -130,6 +131,8 @@ _LAZY = {
     "schedule": "contracts.optimizer",
     "Sampler": "contracts.sampler",
     "tempered_softmax": "contracts.sampler",
+    "PackedRows": "data.packing",
+    "pack_documents": "data.packing",
     "draw_below": "data.shuffling",
     "random_words": "data.shuffling",
     "shuffled": "data.shuffling",
@@ -200,6 +203,7 @@ __all__ = [
     "Optimization",
     "OptionsDoNotFit",
     "Output",
+    "PackedRows",
     "Plan",
     "Preparation",
     "Reader",
@@ -247,6 +251,7 @@ __all__ = [
     "named_parameters",
     "open_run",
     "option",
+    "pack_documents",
     "pairs",
     "plan",
     "random_words",

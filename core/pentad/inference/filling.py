@@ -91,7 +91,8 @@ def fill(session: Session, ids: Tensor, sampler: Sampler | None, limits: Limits)
         UsageError: there is no mask, or the text is longer than the model's context.
         EngineError: the sampler returns no distribution.
     """
-    mask = mask_of(session.vocabulary)
+    found = mask_of(session.vocabulary)
+    mask = -1 if found is None else found
     hidden = int((ids == mask).sum())
     if not hidden:
         raise UsageError(
