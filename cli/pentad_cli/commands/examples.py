@@ -97,7 +97,7 @@ def _tokens(request: Request, tokenizer: Tokenizer, pieces: list[Piece]) -> tupl
     builder = make(given or max(1, sum(len(piece.text) for piece in pieces)))
     tokens = encode_all(pieces, tokenizer, Rendering.of(builder))
     longest = int(np.diff(tokens.starts).max(initial=1))
-    return (builder if given else make(longest)), tokens
+    return (builder if given else make(builder.positions(longest))), tokens
 
 
 def _build(name: str, builder: ExampleBuilder, tokens: Tokens, limit: int) -> tuple[Batch, int]:

@@ -138,7 +138,8 @@ class SavedRun:
         choice = Choice(sampler) if isinstance(sampler, str) else sampler
         method = make_sampler(self.resolved, self.catalogue, choice, self.tokenizer, self.vocabulary)
         limits = limits or Limits(max_tokens=max_tokens, samples=samples, seed=seed)
-        return generate(self.session, method, prompt, limits, step=self.step, on_token=on_token)
+        ids = None if self.builder.writes_on else self.gap_prompt([prompt, ""])
+        return generate(self.session, method, prompt, limits, ids=ids, step=self.step, on_token=on_token)
 
     def fill(
         self,
@@ -209,6 +210,8 @@ class SavedRun:
         """
         choice = Choice(sampler) if isinstance(sampler, str) else sampler
         method = make_sampler(self.resolved, self.catalogue, choice, self.tokenizer, self.vocabulary)
+        if isinstance(prompt, str) and not self.builder.writes_on:
+            prompt = self.gap_prompt([prompt, ""])
         return self.session.generate(prompt, method, limits)
 
     @functools.cached_property
