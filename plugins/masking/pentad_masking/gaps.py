@@ -18,14 +18,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from pentad import SpecialToken, Tokens, draw_below
+from pentad import SpecialToken, Tokens, random_words
 from pentad_masking.options import GapOptions
 from pentad_masking.rewriting import Integers, Piece, RewritingBuilder, Sequence, around_gap, join
 
-_GAP, _ORDER, _CUTS = range(3)
-"""Keep apart the random numbers of whether there is a gap, of the order, and of the two cuts."""
-
-_FINE = 1 << 32
+_WORDS = np.arange(4)
+"""A piece takes four random numbers: whether there is a gap, the order of the parts, and the two cuts."""
 
 
 class FillInMiddle(RewritingBuilder):
@@ -50,14 +48,14 @@ class FillInMiddle(RewritingBuilder):
     def rewrite(self, piece: Piece) -> Sequence:
         """Return the piece as it is, or as a prefix, a suffix and what stands between them."""
         ids, learn = piece.text
-        seed, *place = piece.where
-        if len(ids) < 2 or draw_below(_FINE, seed, _GAP, *place)[0] >= self.options.rate * _FINE:
+        gap, order, *cuts = random_words(*piece.where, _WORDS).tolist()
+        if len(ids) < 2 or gap >= self.options.rate * 2**64:
             return piece.plain
-        one, other = sorted(draw_below(len(ids) + 1, seed, _CUTS, *place, np.arange(2)).tolist())
+        one, other = sorted(cut % (len(ids) + 1) for cut in cuts)
         before, between, after = (
             Sequence(ids[part], learn[part]) for part in (slice(one), slice(one, other), slice(other, None))
         )
-        if draw_below(_FINE, seed, _ORDER, *place)[0] < self.options.suffix_first * _FINE:
+        if order < self.options.suffix_first * 2**64:
             parts: tuple[Sequence | int, ...] = (self.prefix, self.suffix, after, self.middle, before, between)
         else:
             parts = (self.prefix, before, self.suffix, after, self.middle, between)

@@ -18,12 +18,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from pentad import SpecialToken, Tokens, draw_below, random_words
+from pentad import SpecialToken, Tokens, random_words
 from pentad_masking.options import SpanOptions
 from pentad_masking.rewriting import Integers, Piece, RewritingBuilder, Sequence, around_gap, join
 
-_KIND, _LENGTH, _SPANS, _KEPT = range(4)
-"""Keep apart the random numbers of the denoiser, of the length of an end, and of the cuts between spans and what is kept."""
+_FIRST, _SPANS, _KEPT = range(3)
+"""Keep apart the random numbers of the denoiser and of an end, of the cuts between spans, and of those of the rest."""
 
 R, S, X = range(3)
 UL2 = ((R, 3, 0.15), (R, 8, 0.15), (S, 0, 0.25), (X, 3, 0.5), (X, 8, 0.5), (X, 64, 0.15), (X, 64, 0.5))
@@ -71,17 +71,17 @@ class SpanCorruption(RewritingBuilder):
     def rewrite(self, piece: Piece) -> Sequence:
         """Return the piece with a token in the place of each span, and then the spans."""
         ids, learn = piece.text
-        seed, *place = piece.where
         if not len(ids):
             return piece.plain
-        mode, mean, rate = self.denoisers[int(draw_below(len(self.denoisers), seed, _KIND, *place)[0])]
+        kind, length = random_words(*piece.where, _FIRST, np.arange(2)).tolist()
+        mode, mean, rate = self.denoisers[kind % len(self.denoisers)]
         if mode == S:
-            taken = 1 + int(draw_below(max(1, len(ids) // 2), seed, _LENGTH, *place)[0])
+            taken = 1 + length % max(1, len(ids) // 2)
             spans, kept = [taken], [len(ids) - taken, 0]
         else:
             taken, number = self._numbers(len(ids), mean, rate)
-            spans = _cut(taken, number, seed, _SPANS, *place)
-            kept = _cut(len(ids) - taken + 2, number + 1, seed, _KEPT, *place)
+            spans = _cut(taken, number, *piece.where, _SPANS)
+            kept = _cut(len(ids) - taken + 2, number + 1, *piece.where, _KEPT)
             kept = [kept[0] - 1, *kept[1:-1], kept[-1] - 1]  # a text may begin and end with a span, and no two meet
         read: list[Sequence | int] = [self.end_of_text, *([self.modes[mode]] if self.modes else [])]
         written: list[Sequence | int] = []
@@ -110,9 +110,11 @@ class SpanCorruption(RewritingBuilder):
         return np.concatenate([[self.end_of_text, *mode], before, [self.first], after, [self.first]]).astype(np.int64)
 
 
-def _cut(total: int, parts: int, seed: int, *where: int) -> list[int]:
+def _cut(total: int, parts: int, *where: int) -> list[int]:
     """Return so many lengths from 1 on that add up to a total, each way to do so equally likely."""
-    order = np.argsort(random_words(seed, *where, np.arange(total - 1)), kind="stable")
+    if parts == 1:
+        return [total]
+    order = np.argsort(random_words(*where, np.arange(total - 1)), kind="stable")
     cuts = np.sort(order[: parts - 1]) + 1
     lengths: list[int] = np.diff(np.concatenate([[0], cuts, [total]])).tolist()
     return lengths

@@ -83,3 +83,48 @@ def test_the_prompt_of_a_run_may_have_masks(train: Callable[..., RunResult], tmp
     result = train(Choice("masked", rate=0.3), Choice("gpt", n_layer=1, n_embd=8, n_head=1), prompt="The <mask> cats")
     (sample,) = result.samples
     assert sample.masked == "The <mask> cats" and len(sample.tokens) == 1
+
+
+@pytest.fixture(scope="module")
+def gaps(train: Callable[..., RunResult]) -> RunResult:
+    return train(Choice("fill-in-middle"), Choice("gpt", n_layer=1, n_embd=16, n_head=2))
+
+
+def test_a_run_that_fills_gaps_is_scored_on_plain_text(gaps: RunResult) -> None:
+    scored = gaps.evaluation
+    assert scored is not None and scored.evaluator == "bits-per-byte"
+    opened = open_run(gaps.folder)
+    held_out = opened.evaluate()
+    assert held_out.n_bytes == scored.n_bytes == held_out.n_tokens > 500  # bytes: all of the text, and no other token
+    assert "fill-in-middle" in repr(opened.recipe.choice("builder"))
+    assert gaps.samples[0].suffix == ""  # without a gap it goes on from its prompt as others do
+
+
+def test_the_command_fills_a_gap(gaps: RunResult, capsys: pytest.CaptureFixture[str]) -> None:
+    run, limits = str(gaps.folder), ["--max-tokens", "7", "--seed", "1", "--ignore-end-of-text"]
+    assert call(["generate", run, "--prompt", "The 1 cats<fill> dogs.", *limits]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("The 1 cats") and said.endswith(" dogs.\n") and len(said) > len("The 1 cats dogs.\n")
+    assert call(["generate", run, "--prompt", "The 1 cats", "--suffix", " dogs.", *limits]) == 0
+    assert capsys.readouterr().out == said
+    assert call(["generate", run, "--prompt", "The 1 cats<fill> dogs.", *limits, "--samples", "2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["samples"]
+    assert [(sample["prompt"], sample["suffix"], len(sample["tokens"])) for sample in found] == [
+        ("The 1 cats", " dogs.", 7)
+    ] * 2
+    assert call(["generate", run, "--prompt", "A<fill>b", *limits, "--plain-prompt"]) == 0
+    assert capsys.readouterr().out.startswith("A<fill>b")
+    assert call(["generate", run, "--prompt", "A<fill>b<fill>c"]) == 2  # one gap
+
+
+def test_a_run_that_writes_on_reads_the_words_as_text(
+    train: Callable[..., RunResult], capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = train(Choice("next-token", packing="best-fit"), Choice("gpt", n_layer=1, n_embd=8, n_head=1))
+    assert open_run(plain.folder).fills == ""
+    assert call(["generate", str(plain.folder), "--prompt", "The <mask> cats", "--max-tokens", "3"]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("The <mask> cats") and "<mask>" in said.err
+    assert call(["generate", str(plain.folder), "--prompt", "The ", "--suffix", "cats"]) == 2
+    with raises_code("cannot-fill"):
+        open_run(plain.folder).fill(["The ", " cats"])
