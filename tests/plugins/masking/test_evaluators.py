@@ -26,11 +26,6 @@ class TestPseudoLikelihood(EvaluatorConformance):
     name = "pseudo-likelihood"
 
 
-class TestOneAtATime(EvaluatorConformance):
-    name = "pseudo-likelihood"
-    options = {"apart": 0}
-
-
 class TestMaskedAccuracy(EvaluatorConformance):
     name = "masked-accuracy"
 

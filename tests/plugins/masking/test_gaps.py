@@ -25,14 +25,8 @@ def builder(context_length: int, **options: float) -> FillInMiddle:
     return FillInMiddle(GapOptions(**options), context_length=context_length, vocab_size=10, end_of_text=E)
 
 
-class TestBoth(ExampleBuilderConformance):
+class TestConformance(ExampleBuilderConformance):
     name = "fill-in-middle"
-
-
-class TestAlways(ExampleBuilderConformance):
-    name = "fill-in-middle"
-    options = {"rate": 1.0, "suffix_first": 0.3}
-    context_length = 12
 
 
 def outcomes(made: FillInMiddle, tokens: Tokens, n: int = 300) -> set[tuple[tuple[int, ...], tuple[int, ...]]]:
