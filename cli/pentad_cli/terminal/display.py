@@ -155,9 +155,11 @@ def step_words(event: Step, plan: Plan | None) -> str:
 
 
 def facts(event: Step) -> list[str]:
-    """Say the loss, the speed and the time left of a step."""
+    """Say the loss, the speed and the time left of a step; where a metric is watched in place of the loss, the metrics first."""
     left = f"{duration(event.remaining)} left" if event.progress < 1 else f"{duration(event.seconds)} in all"
-    return [f"loss {event.loss:.3f}", f"{short(event.tokens_per_second)} tokens/s", left]
+    others = [name for name in event.metrics if name != event.watched] if event.watched else []
+    watched = [f"{visible_line(name)} {event.metrics.get(name, 0.0):.3f}" for name in filter(None, [event.watched, *others])]
+    return [*watched, f"loss {event.loss:.3f}", f"{short(event.tokens_per_second)} tokens/s", left]
 
 
 def sample_lines(sample: Sample, stream: TextIO) -> list[str]:

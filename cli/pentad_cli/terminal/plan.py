@@ -72,11 +72,9 @@ def _examples(plan: Plan) -> str:
 def _model(plan: Plan) -> str:
     total = sum(plan.parameters.values())
     parts = ", ".join(f"{role} {short(number)}" for role, number in plan.parameters.items() if number)
-    return (
-        f"{plan.recipe.choice('model').name}: {short(total)} parameters ({parts})"
-        if total
-        else f"{plan.recipe.choice('model').name}: no parameters"
-    )
+    choice = plan.recipe.choice("model")
+    name = f"{choice.name}, preset {choice.options['preset']}" if choice.options.get("preset") else choice.name
+    return f"{name}: {short(total)} parameters ({parts})" if total else f"{name}: no parameters"
 
 
 def _reason(plan: Plan, stage: str) -> str:

@@ -133,6 +133,7 @@ class Step:
         learning_rate: the schedule's factor on every group's rate.
         grad_norm: norm of the gradient before clipping.
         metrics: the objective's further means, and the model's auxiliary losses, by name.
+        watched: the one of them that tells how the learning goes; empty where the loss does.
         tokens: tokens read since the beginning of the run.
         seconds: training time since the beginning of the run.
         tokens_per_second: over the last steps.
@@ -145,6 +146,7 @@ class Step:
     learning_rate: float
     grad_norm: float
     metrics: Mapping[str, float] = field(default_factory=dict)
+    watched: str = ""
     tokens: int
     seconds: float
     tokens_per_second: float

@@ -97,10 +97,9 @@ def fill(session: Session, ids: Tensor, sampler: Sampler | None, limits: Limits)
         UsageError: there is no mask, or the text is longer than the model's context.
         EngineError: the sampler returns no distribution.
     """
-    found = mask_of(session.vocabulary)
-    mask = -1 if found is None else found
-    hidden = int((ids == mask).sum())
-    if not hidden:
+    mask = mask_of(session.vocabulary)
+    hidden = 0 if mask is None else int(ids.eq(mask).sum())
+    if mask is None or not hidden:
         raise UsageError(
             "A bidirectional model fills in what is masked; the text has no mask.",
             'Write <mask> for each token that it shall fill in: --prompt "To be or <mask> to be"',
@@ -124,7 +123,7 @@ def fill(session: Session, ids: Tensor, sampler: Sampler | None, limits: Limits)
     state = sampler.start(tokens) if sampler is not None else None
     for left in range(hidden, 0, -1):
         with torch.inference_mode():
-            places = (tokens == mask).nonzero()[:, 1].view(limits.samples, left)  # (B, M)
+            places = tokens.eq(mask).nonzero()[:, 1].view(limits.samples, left)  # (B, M)
             features = session.net(tokens, segments).features
             logits = session.net.logits(features.gather(1, places[..., None].expand(-1, -1, features.shape[-1])))  # (B, M, V)
             likely = logits.masked_fill(banned, -torch.inf).softmax(dim=-1)

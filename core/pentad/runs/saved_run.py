@@ -285,6 +285,7 @@ class SavedRun:
             n_bytes=shard.n_bytes,
             context_length=length,
             lost_bytes=shard.lost_bytes,
+            builder=self.builder,
             progress=functools.partial(tell, "Scoring the text"),
         )
         score = judge(self.session, offered, text, step=self.step)

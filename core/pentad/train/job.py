@@ -101,6 +101,8 @@ class Job:
             context_length=self.training.context_length,
             max_tokens=max_tokens,
             lost_bytes=shard.lost_bytes,
+            world=self.world,
+            builder=self.prepared.builder,
         )
 
     @property

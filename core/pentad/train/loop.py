@@ -17,6 +17,7 @@ import torch
 from pentad.contracts.observer import Evaluation, RunResult, Sample, Saved, ScaleLearningRate, Step
 from pentad.contracts.session import Decoder, Limits, Session
 from pentad.contracts.vocabulary import MASK
+from pentad.inference.answering import answer, questions
 from pentad.inference.filling import mask_of, masked_excerpts, masked_prompt
 from pentad.inference.generation import generate
 from pentad.inference.scoring import judge
@@ -145,6 +146,7 @@ def _report(job: Job, result: StepResult) -> None:
         learning_rate=result.learning_rate * job.trainer.scale,
         grad_norm=result.grad_norm,
         metrics=result.metrics,
+        watched=job.trainer.objective.watched,
         tokens=state.tokens,
         seconds=state.seconds,
         tokens_per_second=training.batch_size * training.context_length / max(result.seconds, 1e-9),
@@ -177,11 +179,15 @@ def _sample(job: Job, *, final: bool) -> list[Sample]:
         return []
     generation = job.resolved.recipe.generation
     limits = Limits(max_tokens=generation.max_tokens, samples=generation.samples, seed=job.training.seed)
+    shard = job.prepared.held_out or job.prepared.train
+    asked = [] if generation.prompt or not job.model.causal else questions(shard.tokens, limits.samples)
     session = job.session()
-    if job.model.causal:
-        samples = _written(job, session, generation.prompt, limits, final)
-    else:
+    if not job.model.causal:
         samples = _filled(job, session, limits, final)
+    elif asked:
+        samples = answer(session, job.sampler, asked, limits, step=job.state.step, final=final)
+    else:
+        samples = _written(job, session, generation.prompt, limits, final)
     for sample in samples:
         job.tell("on_sample", sample)
     return samples
