@@ -50,7 +50,16 @@ def parts_of(saved: SavedRun, prompt: str, suffix: str | None, plain: bool) -> l
     if other and not plain:
         does = {"masks": f"fills in {MASK}", "gap": f"fills in {FILL}"}.get(saved.fills, "writes on")
         say(paint(f"{other} is read as plain text: this run {does}.", "dim", sys.stderr), err=True)
+    if len(parts) == 1 and not saved.builder.writes_on:
+        return [*parts, ""]
     return parts if len(parts) > 1 or saved.fills == "masks" else None
+
+
+def as_read(saved: SavedRun, parts: list[str] | None) -> list[str]:
+    """Return the parts as the run reads them, without the spaces that belong to what is filled in; none where it writes on."""
+    from pentad.inference.filling import trimmed
+
+    return trimmed(saved.tokenizer, parts) if parts else []
 
 
 def refuse_limits(saved: SavedRun, limits: Limits) -> None:

@@ -97,7 +97,7 @@ def _generate(
         stop=tuple(map(_unescaped, stop)),
     )
     saved = open_run(run, catalogue=request.catalogue, device=machine.device, strict=strict)
-    from pentad_cli.commands.filling import parts_of, refuse_limits, show_filled
+    from pentad_cli.commands.filling import as_read, parts_of, refuse_limits, show_filled
 
     parts = parts_of(saved, prompt, suffix, plain_prompt)
     refuse_limits(saved, limits)
@@ -109,7 +109,7 @@ def _generate(
     elif parts and saved.fills == "masks":
         show_filled(saved, parts, sampler, limits)
     else:
-        before, after = (parts[0], parts[-1]) if parts else (prompt, "")
+        before, after = (words[0], words[-1]) if (words := as_read(saved, parts)) else (prompt, "")
         events = saved.stream(saved.gap_prompt(parts) if parts else prompt, sampler=sampler, limits=limits)
         (_stream if wanted.samples == 1 else _show_all)(events, before, after, limits)
 

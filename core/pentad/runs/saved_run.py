@@ -28,7 +28,7 @@ from pentad.data.corpus import open_corpus
 from pentad.data.preparation import make_builder, open_split, rendering_of
 from pentad.data.shards import tokenize_split
 from pentad.data.split import Split, split_corpus
-from pentad.inference.filling import mask_of, masked_prompt
+from pentad.inference.filling import mask_of, masked_prompt, trimmed
 from pentad.inference.generation import OnToken, generate
 from pentad.inference.scoring import Offered, find_evaluator, judge
 from pentad.inference.session import ModelSession
@@ -139,7 +139,10 @@ class SavedRun:
         choice = Choice(sampler) if isinstance(sampler, str) else sampler
         method = make_sampler(self.resolved, self.catalogue, choice, self.tokenizer, self.vocabulary)
         limits = limits or Limits(max_tokens=max_tokens, samples=samples, seed=seed)
-        return generate(self.session, method, prompt, limits, step=self.step, on_token=on_token)
+        ids = None
+        if not self.builder.writes_on:
+            ids, prompt = self.gap_prompt([prompt, ""]), trimmed(self.tokenizer, [prompt, ""])[0]
+        return generate(self.session, method, prompt, limits, ids=ids, step=self.step, on_token=on_token)
 
     def fill(
         self,
@@ -167,7 +170,7 @@ class SavedRun:
         choice = Choice(sampler) if isinstance(sampler, str) else sampler
         method = make_sampler(self.resolved, self.catalogue, choice, self.tokenizer, self.vocabulary)
         limits = limits or Limits(max_tokens=max_tokens, samples=samples, seed=seed)
-        ids, words = self.gap_prompt(parts), parts if self.model.causal else ("", "")
+        ids, words = self.gap_prompt(parts), trimmed(self.tokenizer, parts) if self.model.causal else ["", ""]
         return generate(self.session, method, words[0], limits, ids=ids, suffix=words[-1], step=self.step)
 
     def gap_prompt(self, parts: Sequence[str]) -> torch.Tensor:
@@ -180,7 +183,7 @@ class SavedRun:
             return torch.from_numpy(masked_prompt(self.tokenizer, self.vocabulary, parts))
         found = None
         if self.model.causal and len(parts) == 2:
-            before, after = (self.tokenizer.encode(part).astype(np.int64) for part in parts)
+            before, after = (self.tokenizer.encode(part).astype(np.int64) for part in trimmed(self.tokenizer, parts))
             found = self.builder.gap_prompt(before, after)
         if found is None:
             name = self.recipe.choice("builder").name
@@ -210,6 +213,8 @@ class SavedRun:
         """
         choice = Choice(sampler) if isinstance(sampler, str) else sampler
         method = make_sampler(self.resolved, self.catalogue, choice, self.tokenizer, self.vocabulary)
+        if isinstance(prompt, str) and not self.builder.writes_on:
+            prompt = self.gap_prompt([prompt, ""])
         return self.session.generate(prompt, method, limits)
 
     @functools.cached_property
