@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from pentad.contracts.observer import Sample
 from pentad.contracts.sampler import Sampler
-from pentad.contracts.session import Decoder, Limits, Session
+from pentad.contracts.session import Decoder, Limits, Session, TokenEvent
 
 OnToken = Callable[[int, str], None]
 """Called with the number of the sequence and the text that its newest token completes."""
@@ -22,6 +22,7 @@ def generate(
     step: int = 0,
     final: bool = False,
     on_token: OnToken | None = None,
+    on_event: Callable[[TokenEvent], None] | None = None,
 ) -> list[Sample]:
     """Continue a text. The prompt is plain text: no spelling in it becomes a special token.
 
@@ -32,6 +33,7 @@ def generate(
         limits: how long, how many, which seed.
         step, final: of the run, for the record.
         on_token: called with the number of the sequence and the text that its newest token completes.
+        on_event: called with each token.
 
     Raises:
         UsageError: the prompt is no valid Unicode, or the model is not causal.
@@ -42,6 +44,8 @@ def generate(
     pieces = [""] * limits.samples
     ended = [""] * limits.samples
     for event in session.generate(prompt, method, limits):
+        if on_event is not None:
+            on_event(event)
         if on_token is not None and event.text:
             on_token(event.sequence, event.text)
         pieces[event.sequence] += event.text

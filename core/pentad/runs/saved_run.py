@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import warnings
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,6 +118,7 @@ class SavedRun:
         seed: int = 0,
         limits: Limits | None = None,
         on_token: OnToken | None = None,
+        on_event: Callable[[TokenEvent], None] | None = None,
     ) -> list[Sample]:
         """Go on from a text.
 
@@ -129,6 +130,7 @@ class SavedRun:
             seed: decides every draw.
             limits: in place of the three, where more is to be said.
             on_token: called with the number of the text and the piece that its newest token completes.
+            on_event: called with each token; `limits` says whether its log-probability is wanted.
 
         Raises:
             UsageError: the sampler or its options are unknown, or the model cannot generate.
@@ -136,7 +138,7 @@ class SavedRun:
         choice = Choice(sampler) if isinstance(sampler, str) else sampler
         method = make_sampler(self.resolved, self.catalogue, choice, self.tokenizer, self.vocabulary)
         limits = limits or Limits(max_tokens=max_tokens, samples=samples, seed=seed)
-        return generate(self.session, method, prompt, limits, step=self.step, on_token=on_token)
+        return generate(self.session, method, prompt, limits, step=self.step, on_token=on_token, on_event=on_event)
 
     def stream(
         self, prompt: str | torch.Tensor = "", *, sampler: Choice | str | None = None, limits: Limits | None = None
