@@ -88,8 +88,8 @@ class Session(ABC):
     """A model for inference, and the sequences that it is reading.
 
     A session holds B sequences of one length. `prefill` starts them, `extend` puts a token behind each and `read` several,
-    `select` keeps, drops or repeats rows, `truncate` forgets the newest tokens. Where a model's state cannot do that, it is built again: slower,
-    and the same to rounding.
+    `select` keeps, drops or repeats rows, `truncate` forgets the newest tokens. Where a model's state cannot do that, it is
+    built again: slower, and the same to rounding.
     """
 
     model: Model
@@ -131,7 +131,7 @@ class Session(ABC):
     @property
     @abstractmethod
     def room(self) -> int | None:
-        """Tokens that can be read before the model's context is full and the older half of it is forgotten; None for any number."""
+        """Tokens that can be read before the context is full and its older half is forgotten; None for any number."""
 
     @property
     @abstractmethod
