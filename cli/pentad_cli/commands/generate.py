@@ -66,6 +66,8 @@ def _generate(
     interactive: bool,
     show_probabilities: bool,
     alternatives: int,
+    suffix: str | None,
+    plain_prompt: bool,
     stop: tuple[str, ...],
     min_new_tokens: int,
     ignore_end_of_text: bool,
@@ -88,7 +90,8 @@ def _generate(
     sampler = sampler_choice(base, "sampler" in request.named, flags, request.catalogue)
     given = _is_given("generation__prompt")
     if interactive:
-        _refuse_beside_interactive(given, prompt_file, prompts, as_json)
+        others = {"--prompt": given, "--prompt-file": prompt_file, "--prompts": prompts, "--suffix": suffix}
+        _refuse_beside_interactive({**others, "--json": as_json, "--samples": _is_given("generation__samples")})
     texts = [] if interactive else read_prompts(wanted.prompt, given, prompt_file, prompts)
     prepare_process()
     from pentad.contracts.session import Limits
@@ -106,15 +109,30 @@ def _generate(
     )
     saved = open_run(run, catalogue=request.catalogue, device=machine.device, strict=strict)
     display = Display(saved=saved, limits=limits, probabilities=limits.logprobs, alternatives=alternatives)
-    if interactive:
-        from pentad_cli.commands.interactive import Prompter
+    from pentad_cli.commands.filling import parts_of, refuse_limits
 
-        Prompter(display, sampler).run()
-    elif as_json:
-        samples = [sample for text in texts for sample in _records(display, text, sampler)]
+    refuse_limits(saved, limits)
+    if interactive:
+        _go_on_interactively(display, sampler)
+        return
+    asked = [(text, parts_of(saved, text, suffix, plain_prompt)) for text in texts]
+    if as_json:
+        samples = [sample for text, parts in asked for sample in _records(display, text, parts, sampler)]
         say_json({"run": run, "step": saved.step, "seed": limits.seed, "samples": samples})
     else:
-        _show(display, texts, sampler)
+        _show(display, asked, sampler)
+
+
+def _go_on_interactively(display: Display, sampler: Choice) -> None:
+    from pentad_cli.commands.interactive import Prompter
+
+    if display.saved.fills == "masks":
+        raise UsageError(
+            "--interactive goes on from what is typed; this run fills in masks, and writes no end.",
+            "Use --prompt with <mask> in it.",
+            code="options-conflict",
+        )
+    Prompter(display, sampler).run()
 
 
 def _is_given(name: str) -> bool:
@@ -122,9 +140,7 @@ def _is_given(name: str) -> bool:
     return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
-def _refuse_beside_interactive(prompt: bool, prompt_file: str | None, prompts: str | None, as_json: bool) -> None:
-    flags = {"--prompt": prompt, "--prompt-file": prompt_file, "--prompts": prompts, "--json": as_json}
-    flags["--samples"] = _is_given("generation__samples")
+def _refuse_beside_interactive(flags: dict[str, object]) -> None:
     beside = [flag for flag, value in flags.items() if value]
     if beside:
         raise UsageError(
@@ -150,13 +166,18 @@ def _stop_text(text: str) -> str:
     return unescaped(text)
 
 
-def _records(display: Display, prompt: str, sampler: Choice) -> list[dict[str, Any]]:
-    """Return the texts behind a prompt for machines; with probabilities, each with its tokens as `events`."""
+def _records(display: Display, prompt: str, parts: list[str] | None, sampler: Choice) -> list[dict[str, Any]]:
+    """Return the texts behind a prompt, or between parts, for machines; with probabilities also their tokens, as `events`."""
     saved, limits = display.saved, display.limits
     events: list[list[TokenEvent]] = [[] for _ in range(limits.samples)]
-    samples = saved.generate(
-        prompt, sampler=sampler, limits=limits, on_event=lambda event: events[event.sequence].append(event)
-    )
+
+    def keep(event: TokenEvent) -> None:
+        events[event.sequence].append(event)
+
+    if parts:
+        samples = saved.fill(parts, sampler=sampler, limits=limits, on_event=keep)
+    else:
+        samples = saved.generate(prompt, sampler=sampler, limits=limits, on_event=keep)
     records: list[dict[str, Any]] = [plain(sample) for sample in samples]
     if display.probabilities:
         for record, own in zip(records, events, strict=True):
@@ -164,14 +185,20 @@ def _records(display: Display, prompt: str, sampler: Choice) -> list[dict[str, A
     return records
 
 
-def _show(display: Display, prompts: Sequence[str], sampler: Choice) -> None:
-    """Write the texts behind each prompt."""
-    for number, prompt in enumerate(prompts, 1):
-        if len(prompts) > 1:
-            say(paint(f"--- prompt {number} of {len(prompts)}", "dim"))
-        events = display.saved.stream(prompt, sampler=sampler, limits=display.limits)
-        one = display.limits.samples == 1
-        stopped = display.one(events, prompt) == "stopped" if one else display.several(events, prompt)
+def _show(display: Display, asked: Sequence[tuple[str, list[str] | None]], sampler: Choice) -> None:
+    """Write the texts behind each prompt, or between its parts."""
+    saved, one = display.saved, display.limits.samples == 1
+    for number, (prompt, parts) in enumerate(asked, 1):
+        if len(asked) > 1:
+            say(paint(f"--- prompt {number} of {len(asked)}", "dim"))
+        if parts and saved.fills == "masks":
+            from pentad_cli.commands.filling import show_filled
+
+            show_filled(display, parts, sampler)
+            continue
+        before, after = (parts[0], parts[-1]) if parts else (prompt, "")
+        events = saved.stream(saved.gap_prompt(parts) if parts else prompt, sampler=sampler, limits=display.limits)
+        stopped = display.one(events, before, after) == "stopped" if one else display.several(events, before, after)
         if stopped:
             raise Interrupted("Stopped; what was written is complete up to here.")
 
@@ -191,6 +218,9 @@ generate = GenerateCommand(
     Each text has random numbers of its own, by the seed and its number: --samples 3 begins with the text of --samples 1, and a
     prompt of --prompts is continued as it is alone. Probabilities are the model's own, before the sampler.
 
+    A run of --builder masked fills in each <mask> of the prompt by one token, where it is surest first. A run that has learned
+    to fill gaps (--builder fill-in-middle) writes what stands in the place of <fill>, or between --prompt and --suffix.
+
     \b
       engine generate runs/NAME --prompt "Once upon a time" --samples 3
       engine generate runs/NAME --temperature 0.8 --top-p 0.95
@@ -198,6 +228,8 @@ generate = GenerateCommand(
       engine generate runs/NAME --prompt "Once" --show-probabilities --alternatives 3
       engine generate runs/NAME --interactive
       engine generate runs/NAME --prompts beginnings.txt --json
+      engine generate runs/MASKED --prompt "To be or <mask> to be"
+      engine generate runs/GAPS --prompt "Once upon a <fill> ever after."
       cat start.txt | engine generate runs/NAME --prompt -""",
     params=[
         run_argument(),
@@ -217,6 +249,10 @@ generate = GenerateCommand(
             help="List so many of the likeliest other tokens at each place, with their probabilities.",
         ),
         *sampling_options(),
+        click.Option(
+            ["--suffix"], metavar="TEXT", help="Fill the gap between --prompt and this text, where the run has learned to."
+        ),
+        click.Option(["--plain-prompt"], is_flag=True, help="Read <mask> and <fill> in the prompt as the text that they are."),
         click.Option(
             ["--stop"],
             multiple=True,

@@ -1,0 +1,57 @@
+"""The application: every address, and what answers to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from pentad import EngineError
+from pentad_cli.charts import chart_style, dark_style
+from pentad_studio.server.guard import Guard
+from pentad_studio.server.pages import failed
+from pentad_studio.server.studio import Studio
+from pentad_studio.sources.page import options_part
+from pentad_studio.tokens.page import tokens_page, tokens_part
+
+
+def make_app(studio: Studio, token: str, port: int) -> ASGIApp:
+    """Return the application of a studio.
+
+    Args:
+        studio: what it shows.
+        token: the secret, the first part of every path.
+        port: on which it will listen.
+    """
+    static = StaticFiles(directory=Path(__file__).parents[1] / "static")
+    app = Starlette(
+        routes=[
+            Route("/", _home),
+            Route("/alive", _alive),
+            Route("/static/charts.css", _charts),
+            Mount("/static", static),
+            Route("/options", options_part),
+            Route("/tokens", tokens_page),
+            Route("/tokens-part", tokens_part, methods=["POST"]),
+        ],
+        exception_handlers={EngineError: failed},
+    )
+    app.state.studio = studio
+    return Guard(app, token, port)
+
+
+async def _home(request: Request) -> Response:
+    return RedirectResponse("tokens")
+
+
+async def _alive(request: Request) -> Response:
+    return PlainTextResponse("alive")
+
+
+async def _charts(request: Request) -> Response:
+    return Response(chart_style() + dark_style(), media_type="text/css")

@@ -1,0 +1,163 @@
+"""Tokenizers to look through: of a run, with a published vocabulary, or trained on a text as a run would train it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+from starlette.requests import Request
+
+from pentad import Catalogue, Choice, Recipe, Tokenizer, UsageError, make
+from pentad.tools import RunDirectory, prepare_tokenizer, resolve
+from pentad_studio.server.studio import Studio
+
+RUN, NAMED = "run", "named"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizerChoice:
+    """Which tokenizer is meant.
+
+    Args:
+        kind: `run` for a run's own, `named` for one that is installed.
+        name: of the run, or of what is installed.
+        options: of what is installed, by name.
+        data: the text to train on, where it is to be trained.
+    """
+
+    kind: str
+    name: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    data: str = ""
+
+    @classmethod
+    def of(cls, word: str, options: Mapping[str, str], data: str) -> TokenizerChoice:
+        """Read what a form's select says: `run:NAME` or `named:NAME`.
+
+        Raises:
+            UsageError: it says something else.
+        """
+        kind, _, name = word.partition(":")
+        if kind not in (RUN, NAMED) or not name:
+            raise UsageError(f"No tokenizer is called {word!r}.", "Choose one of the list.", code="unknown-tokenizer")
+        return cls(kind=kind, name=name, options=dict(options) if kind == NAMED else {}, data=data.strip())
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What tells it from any other."""
+        return (self.kind, self.name, tuple(sorted(self.options.items())), self.data)
+
+    def recipe(self) -> Recipe:
+        """Return a recipe that trains it.
+
+        Raises:
+            UsageError: an option is unknown or out of bounds.
+        """
+        data = {"data": [self.data]} if self.data else {}
+        return Recipe(tokenizer=Choice(self.name, **self.options), training={"steps": 1}, **data)
+
+
+class _Needed(Exception):
+    """Raised where a tokenizer asks for the first text to train on."""
+
+
+def published(tokenizer: Tokenizer) -> bool:
+    """Say whether a vocabulary is fixed: then `train` reads no text, and has done all that there is to do."""
+    asked = False
+
+    def texts() -> Iterator[str]:
+        nonlocal asked
+        asked = True
+        raise _Needed
+        yield ""
+
+    try:
+        tokenizer.train(texts())
+    except Exception:
+        if not asked:
+            raise
+    return not asked
+
+
+def is_published(studio: Studio, name: str) -> bool:
+    """Say of a tokenizer that is installed whether its vocabulary is fixed."""
+    return studio.tokenizers.get(("published", name), lambda: published(make("tokenizer", name, catalogue=studio.catalogue)))
+
+
+async def open_tokenizer(request: Request, studio: Studio, choice: TokenizerChoice) -> Tokenizer:
+    """Return a tokenizer, trained first where it needs to be: in a process that ends when the browser asks no more.
+
+    Raises:
+        UsageError: there is none of that name, an option does not fit, or the text cannot give the vocabulary.
+        EngineError: the run is damaged.
+    """
+    if not studio.tokenizers.has(choice.key) and choice.kind == NAMED:
+        fixed = await anyio.to_thread.run_sync(is_published, studio, choice.name)
+        if not fixed:
+            await _train(request, studio, choice)
+    return await anyio.to_thread.run_sync(load_tokenizer, studio, choice)
+
+
+def load_tokenizer(studio: Studio, choice: TokenizerChoice) -> Tokenizer:
+    """Return a tokenizer in this process; one that is trained comes from the cache, if it is there."""
+
+    def load() -> Tokenizer:
+        if choice.kind == RUN:
+            return RunDirectory.open(studio.run_path(choice.name)).tokenizer(studio.catalogue)
+        if is_published(studio, choice.name):
+            tokenizer: Tokenizer = make("tokenizer", Choice(choice.name, **choice.options), catalogue=studio.catalogue)
+            assert published(tokenizer)
+            return tokenizer
+        return trained(choice, studio.catalogue)
+
+    return studio.tokenizers.get(choice.key, load)
+
+
+def trained(choice: TokenizerChoice, catalogue: Catalogue) -> Tokenizer:
+    """Return a tokenizer that was trained as a run would train it, or is now.
+
+    Raises:
+        UsageError: as for `pentad.tools.prepare_tokenizer`.
+    """
+    tokenizer, *_ = prepare_tokenizer(resolve(choice.recipe(), catalogue), catalogue)
+    return tokenizer
+
+
+async def _train(request: Request, studio: Studio, choice: TokenizerChoice) -> None:
+    """Train in a process of its own, which leaves the tokenizer in the cache; nobody waits for it, nothing goes on.
+
+    Raises:
+        UsageError: the text cannot give the vocabulary, or an option does not fit.
+    """
+    resolve(choice.recipe(), studio.catalogue)  # says what is wrong before a process is started
+    said = {"kind": choice.kind, "name": choice.name, "options": dict(choice.options), "data": choice.data}
+    command = [sys.executable, "-m", "pentad_studio.sources.prepare"]
+    async with await anyio.open_process(command, stderr=None) as process:
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            await process.stdin.send(json.dumps(said).encode())
+            await process.stdin.aclose()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_kill_when_left, request, process)
+                output = b"".join([part async for part in process.stdout])
+                await process.wait()
+                tasks.cancel_scope.cancel()
+        finally:
+            if process.returncode is None:
+                process.kill()
+    if process.returncode:
+        try:
+            error = json.loads(output)
+        except ValueError:
+            error = {"message": "Training the tokenizer was stopped.", "hint": "", "code": "stopped"}
+        raise UsageError(str(error["message"]), str(error["hint"]), code=str(error["code"]))
+
+
+async def _kill_when_left(request: Request, process: Any) -> None:
+    while not await request.is_disconnected():
+        await anyio.sleep(0.3)
+    process.kill()
