@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import math
 import warnings
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,6 +121,7 @@ class SavedRun:
         seed: int = 0,
         limits: Limits | None = None,
         on_token: OnToken | None = None,
+        on_event: Callable[[TokenEvent], None] | None = None,
     ) -> list[Sample]:
         """Go on from a text.
 
@@ -132,6 +133,7 @@ class SavedRun:
             seed: decides every draw.
             limits: in place of the three, where more is to be said.
             on_token: called with the number of the text and the piece that its newest token completes.
+            on_event: called with each token; `limits` says whether its log-probability is wanted.
 
         Raises:
             UsageError: the sampler or its options are unknown, or the model cannot generate.
@@ -142,7 +144,7 @@ class SavedRun:
         ids = None
         if not self.builder.writes_on:
             ids, prompt = self.gap_prompt([prompt, ""]), trimmed(self.tokenizer, [prompt, ""])[0]
-        return generate(self.session, method, prompt, limits, ids=ids, step=self.step, on_token=on_token)
+        return generate(self.session, method, prompt, limits, ids=ids, step=self.step, on_token=on_token, on_event=on_event)
 
     def fill(
         self,
@@ -153,6 +155,7 @@ class SavedRun:
         sampler: Choice | str | None = None,
         seed: int = 0,
         limits: Limits | None = None,
+        on_event: Callable[[TokenEvent], None] | None = None,
     ) -> list[Sample]:
         """Fill in what stands between the parts of a text.
 
@@ -162,7 +165,7 @@ class SavedRun:
         Args:
             parts: plain text, at least two.
             max_tokens: most tokens of a gap.
-            samples, sampler, seed, limits: as for `generate`.
+            samples, sampler, seed, limits, on_event: as for `generate`.
 
         Raises:
             UsageError: the run has not learned to fill such gaps; the text is too long for it.
@@ -171,7 +174,7 @@ class SavedRun:
         method = make_sampler(self.resolved, self.catalogue, choice, self.tokenizer, self.vocabulary)
         limits = limits or Limits(max_tokens=max_tokens, samples=samples, seed=seed)
         ids, words = self.gap_prompt(parts), trimmed(self.tokenizer, parts) if self.model.causal else ["", ""]
-        return generate(self.session, method, words[0], limits, ids=ids, suffix=words[-1], step=self.step)
+        return generate(self.session, method, words[0], limits, ids=ids, suffix=words[-1], step=self.step, on_event=on_event)
 
     def gap_prompt(self, parts: Sequence[str]) -> torch.Tensor:
         """Return the ids (T,) with which `stream` fills in what stands between the parts of a text.
