@@ -13,6 +13,8 @@ from starlette.types import ASGIApp
 
 from pentad import EngineError
 from pentad_cli.charts import chart_style, dark_style
+from pentad_studio.examples.page import examples_page, examples_part
+from pentad_studio.generation.page import generation_page, generation_stream
 from pentad_studio.server.guard import Guard
 from pentad_studio.server.pages import failed
 from pentad_studio.server.studio import Studio
@@ -38,6 +40,10 @@ def make_app(studio: Studio, token: str, port: int) -> ASGIApp:
             Route("/options", options_part),
             Route("/tokens", tokens_page),
             Route("/tokens-part", tokens_part, methods=["POST"]),
+            Route("/examples", examples_page),
+            Route("/examples-part", examples_part, methods=["POST"]),
+            Route("/generation", generation_page),
+            Route("/generation-stream", generation_stream, methods=["POST"]),
         ],
         exception_handlers={EngineError: failed},
     )
