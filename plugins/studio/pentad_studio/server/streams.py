@@ -59,7 +59,7 @@ def _next(events: Iterator[Event]) -> Event | None:
     except Exception as error:
         return "failed", {
             "message": one_line(error),
-            "hint": "This is a mistake of a plugin or of the studio.",
+            "hint": "This is a fault of a plugin or of the studio.",
             "code": "fault",
         }
 

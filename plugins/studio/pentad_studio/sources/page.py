@@ -24,7 +24,7 @@ async def options_part(request: Request) -> Response:
     kind, name, prefix = (asked.get(key, "") for key in ("kind", "name", "prefix"))
     if kind not in KINDS or not re.fullmatch(r"[a-z0-9_.-]{1,40}", prefix):
         raise UsageError(
-            "The options of a stage are asked for by its kind.", "Use the page's own form.", code="form-unreadable"
+            "Options are asked for by the kind of a stage.", "Use the page's own form.", code="form-unreadable"
         )
     studio = studio_of(request)
     data = None

@@ -57,8 +57,8 @@ class TokenizerChoice:
         Raises:
             UsageError: an option is unknown or out of bounds.
         """
-        data = {"data": [self.data]} if self.data else {}
-        return Recipe(tokenizer=Choice(self.name, **self.options), training={"steps": 1}, **data)
+        choice = Choice(self.name, **self.options)
+        return Recipe(tokenizer=choice, data=[self.data] if self.data else None, training={"steps": 1})
 
 
 class _Needed(Exception):
