@@ -23,9 +23,7 @@ async def options_part(request: Request) -> Response:
     asked = request.query_params
     kind, name, prefix = (asked.get(key, "") for key in ("kind", "name", "prefix"))
     if kind not in KINDS or not re.fullmatch(r"[a-z0-9_.-]{1,40}", prefix):
-        raise UsageError(
-            "Options are asked for by the kind of a stage.", "Use the page's own form.", code="form-unreadable"
-        )
+        raise UsageError("Options are asked for by the kind of a stage.", "Use the page's own form.", code="form-unreadable")
     studio = studio_of(request)
     data = None
     if kind == "tokenizer":

@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from pentad import Catalogue, Choice, Recipe, Tokenizer, UsageError, make
 from pentad.tools import RunDirectory, prepare_tokenizer, resolve
+from pentad_studio.server.leaving import kill_when_left
 from pentad_studio.server.studio import Studio
 
 RUN, NAMED = "run", "named"
@@ -142,7 +143,7 @@ async def _train(request: Request, studio: Studio, choice: TokenizerChoice) -> N
             await process.stdin.send(json.dumps(said).encode())
             await process.stdin.aclose()
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_kill_when_left, request, process)
+                tasks.start_soon(kill_when_left, request, process)
                 output = b"".join([part async for part in process.stdout])
                 await process.wait()
                 tasks.cancel_scope.cancel()
@@ -155,9 +156,3 @@ async def _train(request: Request, studio: Studio, choice: TokenizerChoice) -> N
         except ValueError:
             error = {"message": "Training the tokenizer was stopped.", "hint": "", "code": "stopped"}
         raise UsageError(str(error["message"]), str(error["hint"]), code=str(error["code"]))
-
-
-async def _kill_when_left(request: Request, process: Any) -> None:
-    while not await request.is_disconnected():
-        await anyio.sleep(0.3)
-    process.kill()
