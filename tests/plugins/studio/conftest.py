@@ -67,7 +67,9 @@ class Page(TestClient):
 
     def __init__(self, studio: Studio) -> None:
         headers = {"origin": HOST, "x-studio": "part"}
-        super().__init__(make_app(studio, TOKEN, PORT), base_url=f"{HOST}/{TOKEN}/", headers=headers, raise_server_exceptions=True)
+        super().__init__(
+            make_app(studio, TOKEN, PORT), base_url=f"{HOST}/{TOKEN}/", headers=headers, raise_server_exceptions=True
+        )
 
     def ask(self, address: str, **fields: Any) -> str:
         """Send a form and return the part that comes back."""

@@ -107,7 +107,7 @@ def facts_of(name: str, record: Mapping[str, Any]) -> Listed:
     """Return what is listed of a comparison, as far as its record says it."""
     arms = [arm for arm in _list(record.get("arms")) if isinstance(arm, dict) and isinstance(arm.get("label"), str)]
     found = [(str(arm["label"]), _number(arm.get("mean"))) for arm in arms]
-    metric = next((arm["metric"] for arm in arms if isinstance(arm.get("metric"), dict)), {})
+    metric: Mapping[str, Any] = next((arm["metric"] for arm in arms if isinstance(arm.get("metric"), dict)), {})
     higher = metric.get("lower_is_better") is False
     scored = sorted((arm for arm in found if arm[1] is not None), key=lambda arm: arm[1] or 0.0, reverse=higher)
     return Listed(

@@ -47,7 +47,7 @@ def _shown(value: Any) -> Any:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def page(name: str, *, within: str = "", **shown: Any) -> HTMLResponse:
+def page(name: str, /, *, within: str = "", **shown: Any) -> HTMLResponse:
     """Return a whole page.
 
     Args:
@@ -58,12 +58,12 @@ def page(name: str, *, within: str = "", **shown: Any) -> HTMLResponse:
     return HTMLResponse(html(f"{name}.html", page=within or name, **shown))
 
 
-def fragment(template: str, **shown: Any) -> HTMLResponse:
+def fragment(template: str, /, **shown: Any) -> HTMLResponse:
     """Return a part of a page, which the page's script puts in its place."""
     return HTMLResponse(html(template, **shown))
 
 
-def html(template: str, **shown: Any) -> str:
+def html(template: str, /, **shown: Any) -> str:
     """Return what a template makes, for a stream."""
     return environment().get_template(template).render(**shown)
 

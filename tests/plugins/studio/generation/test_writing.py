@@ -93,7 +93,9 @@ def test_the_stream_tells_it_as_events(page):
 )
 def test_what_cannot_be_is_the_last_event(page, fields, code):
     if "prompt" in fields:
-        answer = page.post("generation-stream", content=b"prompt=%ED%A0%80", headers={"content-type": "application/x-www-form-urlencoded"})
+        answer = page.post(
+            "generation-stream", content=b"prompt=%ED%A0%80", headers={"content-type": "application/x-www-form-urlencoded"}
+        )
     else:
         answer = page.post("generation-stream", data=fields)
     assert f'"code": "{code}"' in answer.text or answer.json()["code"] == code

@@ -18,7 +18,9 @@ def test_without_the_secret_nothing_is_answered(page, path):
     assert page.get(f"{HOST}{path}").status_code == 403
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8760", "127.0.0.1", "127.0.0.1:80", "localhost.evil.example:8760"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8760", "127.0.0.1", "127.0.0.1:80", "localhost.evil.example:8760"]
+)
 def test_another_host_is_refused_so_that_no_name_can_be_made_to_mean_this_machine(page, host):
     assert page.get("tokens", headers={"host": host}).status_code == 421
 
@@ -55,6 +57,8 @@ def test_files_beside_the_static_ones_are_not_served(page):
 
 @pytest.mark.parametrize("address", ["tokens", "examples", "generation", "training", "comparisons"])
 def test_pages_ask_no_network_and_hold_no_script_of_their_own(page, address):
-    text = page.get(address).text
+    answer = page.get(address)
+    text = answer.text
+    assert answer.status_code == 200
     assert "http://" not in text and "https://" not in text
     assert "<script>" not in text and " style=" not in text and " onclick=" not in text

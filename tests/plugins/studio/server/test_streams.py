@@ -66,7 +66,14 @@ def test_whoever_leaves_ends_the_work():
             if message["type"] == "http.response.body" and counted > 5:
                 left.set()
 
-        scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b"", "asgi": {"spec_version": "2.0"}}
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": "/",
+            "headers": [],
+            "query_string": b"",
+            "asgi": {"spec_version": "2.0"},
+        }
         with anyio.fail_after(20):
             await app_of(events())(scope, receive, send)
 

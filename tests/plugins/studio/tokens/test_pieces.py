@@ -15,7 +15,13 @@ def test_every_byte_is_shown(data):
     back = b""
     for text, css in shown_parts(data):
         is_byte = css == "byte" and len(text) == 2
-        back += bytes.fromhex(text) if is_byte else text.encode().decode("unicode_escape").encode() if css == "byte" else text.encode()
+        back += (
+            bytes.fromhex(text)
+            if is_byte
+            else text.encode().decode("unicode_escape").encode()
+            if css == "byte"
+            else text.encode()
+        )
     assert back == data
 
 
