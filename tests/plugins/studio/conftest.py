@@ -112,7 +112,7 @@ def served(studio: Studio) -> Iterator[str]:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]
-        server = uvicorn.Server(uvicorn.Config(make_app(studio, TOKEN, port), log_level="error"))
+        server = uvicorn.Server(uvicorn.Config(make_app(studio, TOKEN, port), log_level="error", timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:

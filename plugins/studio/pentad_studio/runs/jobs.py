@@ -99,7 +99,7 @@ class Jobs:
                 f"The studio does not train {name}.", "Stop it where it was started, with Ctrl-C.", code="not-started-here"
             )
         job.stopping = True
-        job.process.send_signal(signal.SIGINT)
+        job.process.send_signal(signal.SIGTERM)  # SIGINT is not heard where the studio runs in the background
 
     def end(self) -> list[str]:
         """Stop all, wait until they have saved, and return the names of those that were running."""

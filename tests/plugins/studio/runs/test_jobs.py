@@ -12,7 +12,7 @@ from pentad_studio.runs.jobs import Jobs
 
 WAITS = """
 import signal, sys, time
-signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
 print("ready", flush=True)
 time.sleep(60)
 """
