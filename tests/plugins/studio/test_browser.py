@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-PAGES = ("tokens", "examples", "training", "start", "generation", "comparisons")
+PAGES = ("tokens", "examples", "training", "start", "generation", "trace", "comparisons")
 
 HOSTILE = "</textarea><script>window.hurt=1</script><img src=x onerror='window.hurt=1'>\u202e{{7*7}}"
 
@@ -100,7 +100,8 @@ def test_a_text_is_written_and_led_another_way(browser, served):
     taken = browser.run("return document.querySelector('#column-0 .others tr:not(.own) td .token').textContent")
     browser.click("#column-0 .others tr:not(.own) button")
     browser.wait(
-        "document.querySelectorAll('#column-0 .text [data-at]').length === 24 && !document.querySelector('#column-0 [aria-busy]')"
+        "document.querySelectorAll('#column-0 .text [data-at]').length === 24"
+        " && !document.querySelector('#column-0 [aria-busy]')"
     )
     second = browser.run("return [...document.querySelectorAll('#column-0 .text [data-at]')].map(each => each.textContent)")
     assert second[:3] == first[:3] and second[3] == taken != first[3]

@@ -21,6 +21,7 @@ from pentad_studio.server.pages import failed
 from pentad_studio.server.studio import Studio
 from pentad_studio.sources.page import options_part
 from pentad_studio.tokens.page import tokens_page, tokens_part
+from pentad_studio.trace.page import trace_page, trace_part
 from pentad_studio.training.page import training_list, training_page, training_stream
 from pentad_studio.training.start_page import run_resume, run_stop, start_command, start_page, start_plan, start_run, started
 
@@ -55,6 +56,8 @@ def make_app(studio: Studio, token: str, port: int) -> ASGIApp:
             Route("/started", started),
             Route("/run-stop", run_stop, methods=["POST"]),
             Route("/run-resume", run_resume, methods=["POST"]),
+            Route("/trace", trace_page),
+            Route("/trace-part", trace_part, methods=["POST"]),
             Route("/comparisons", comparisons_page),
             Route("/comparison", comparison_page),
             Route("/comparison-report", comparison_report),

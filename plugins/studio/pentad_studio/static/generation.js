@@ -36,6 +36,11 @@ class Writer {
     this.choices = section.querySelector(".choices");
     this.along = section.querySelector(".along");
     this.figures = section.querySelector("dl.figures");
+    this.trace = section.querySelector("a.trace");
+    this.trace.addEventListener("click", () => {
+      sessionStorage.setItem("trace-text", this.tokens.map(token => token.text).join(""));
+      this.trace.href = `trace?run=${encodeURIComponent(form.elements[`run-${this.column}`].value)}`;
+    });
     this.tokens = [];
     this.prompt = [];
     this.at = -1;
@@ -214,7 +219,7 @@ class Writer {
       box.append(make("dt", "", name), make("dd", "", value));
       return box;
     }));
-    this.figures.hidden = !this.tokens.length;
+    this.figures.hidden = this.trace.hidden = !this.tokens.length;
   }
 
   /** Entropy above the line, what the sampler cut away below it: a column a token. */

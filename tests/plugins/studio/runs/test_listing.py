@@ -1,4 +1,4 @@
-"""The list of runs: from the ends of their files, kept until these change, and never more than a damaged run's own name lost."""
+"""The list of runs: from the ends of their files, kept until these change, and a damaged run costs itself alone."""
 
 from __future__ import annotations
 
