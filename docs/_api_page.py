@@ -22,7 +22,7 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 _CHAPTERS: dict[str, tuple[str, ...]] = {
     "Records": ("config.stages", "registry.records"),
-    "Options": ("config.options",),
+    "Options": ("config.options", "config.presets"),
     "Tokenizer": ("contracts.tokenizer",),
     "Example builder": ("contracts.builder", "contracts.records", "contracts.batch", "contracts.vocabulary", "data.shuffling"),
     "Model": ("contracts.model",),
@@ -31,6 +31,7 @@ _CHAPTERS: dict[str, tuple[str, ...]] = {
     "Sampler": ("contracts.sampler",),
     "Session": ("contracts.session",),
     "Evaluator": ("contracts.evaluator",),
+    "Reward": ("contracts.reward",),
     "Adapter": ("contracts.adapter",),
     "Sizes": ("contracts.situation",),
     "Format": ("contracts.format",),
@@ -57,6 +58,7 @@ _CONFORMANCE: dict[str, tuple[tuple[str, str], ...]] = {
     "Sampler": (("stages/sampler", "SamplerConformance"),),
     "Session": (("stages/decoder", "DecoderConformance"),),
     "Evaluator": (("beside/evaluator", "EvaluatorConformance"),),
+    "Reward": (("beside/reward", "RewardConformance"),),
     "Running": (
         ("beside/observer", "ObserverConformance"),
         ("beside/executor", "ExecutorConformance"),

@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from pentad.config.options import NoOptions, option
+from pentad.config.presets import presets
 from pentad.config.stages import STAGES, Stage
 from pentad.registry.hookspecs import hookimpl
 from pentad.registry.records import (
@@ -22,6 +23,7 @@ from pentad.registry.records import (
     Implementation,
     Observer,
     Reader,
+    Reward,
 )
 from pentad.system.version import VERSION
 
@@ -56,8 +58,16 @@ if TYPE_CHECKING:
         Step,
         StopTraining,
     )
-    from pentad.contracts.optimizer import NamedParameter, Optimization, ScheduleOptions, schedule
+    from pentad.contracts.optimizer import (
+        NamedParameter,
+        Optimization,
+        OptimizerOptions,
+        ScheduleOptions,
+        parameter_groups,
+        schedule,
+    )
     from pentad.contracts.records import Document, Record, Span, text_of
+    from pentad.contracts.reward import RewardFunction
     from pentad.contracts.sampler import Chain, Sampler, tempered_softmax
     from pentad.contracts.session import Decoder, Limits, Session, TextScore, TokenEvent
     from pentad.contracts.situation import Advice, Situation
@@ -66,7 +76,7 @@ if TYPE_CHECKING:
     from pentad.data.shuffling import draw_below, random_words, shuffled
     from pentad.pipeline import plan, resume, run
     from pentad.registry.catalogue import Catalogue
-    from pentad.registry.making import make
+    from pentad.registry.making import make, make_named
     from pentad.runs.exchange import export_run, import_model
     from pentad.runs.saved_run import SavedRun, open_run
     from pentad.system.errors import EngineError, OptionsDoNotFit, UsageError
@@ -111,6 +121,7 @@ _LAZY = {
     "Record": "contracts.records",
     "Span": "contracts.records",
     "text_of": "contracts.records",
+    "RewardFunction": "contracts.reward",
     "Chain": "contracts.sampler",
     "Decoder": "contracts.session",
     "Limits": "contracts.session",
@@ -126,6 +137,8 @@ _LAZY = {
     "StopTraining": "contracts.observer",
     "NamedParameter": "contracts.optimizer",
     "Optimization": "contracts.optimizer",
+    "OptimizerOptions": "contracts.optimizer",
+    "parameter_groups": "contracts.optimizer",
     "ScheduleOptions": "contracts.optimizer",
     "schedule": "contracts.optimizer",
     "Sampler": "contracts.sampler",
@@ -148,6 +161,7 @@ _LAZY = {
     "Saved": "contracts.observer",
     "Step": "contracts.observer",
     "make": "registry.making",
+    "make_named": "registry.making",
     "named_parameters": "train.trainer",
     "run": "pipeline",
     "resume": "pipeline",
@@ -198,6 +212,7 @@ __all__ = [
     "Objective",
     "Observer",
     "Optimization",
+    "OptimizerOptions",
     "OptionsDoNotFit",
     "Output",
     "Plan",
@@ -205,6 +220,8 @@ __all__ = [
     "Reader",
     "Recipe",
     "Record",
+    "Reward",
+    "RewardFunction",
     "Role",
     "RunEvaluator",
     "RunObserver",
@@ -244,11 +261,14 @@ __all__ = [
     "hookimpl",
     "import_model",
     "make",
+    "make_named",
     "named_parameters",
     "open_run",
     "option",
     "pairs",
+    "parameter_groups",
     "plan",
+    "presets",
     "random_words",
     "resume",
     "run",

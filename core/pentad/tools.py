@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pentad.data.rendering import Rendering, encode_all
     from pentad.data.split import Split
     from pentad.inference.net import bits_per_byte, negative_log_likelihood
-    from pentad.inference.scoring import score_windows
+    from pentad.inference.scoring import score_windows, standard_error
     from pentad.registry.offers import Offer
     from pentad.registry.resolving import resolve, written_tables
     from pentad.runs.folder import RunDirectory
@@ -66,7 +66,7 @@ PLACES = {
         "prepare_tokenizer",
     ),
     "data.split": ("Split",),
-    "inference.scoring": ("score_windows",),
+    "inference.scoring": ("score_windows", "standard_error"),
     "inference.net": (
         "bits_per_byte",
         "negative_log_likelihood",
@@ -151,6 +151,7 @@ __all__ = [
     "score_windows",
     "source_digest",
     "split_options",
+    "standard_error",
     "write_atomically",
     "written_tables",
 ]

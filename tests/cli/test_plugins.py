@@ -206,7 +206,7 @@ def test_what_offers_no_stage_is_checked_too(text: str, line: str, cli: Cli, tmp
     assert result.out.startswith(line)
 
 
-@pytest.mark.parametrize("name", ["beam", "digits", "early_stopping", "masked", "ngram", "reward", "schedule_free"])
+@pytest.mark.parametrize("name", ["beam", "digits", "early_stopping", "masked", "ngram", "reward"])
 def test_the_examples_keep_their_contracts(name: str, cli: Cli) -> None:
     path = Path(__file__).parents[2] / "examples" / "contracts" / f"{name}.py"
     result = cli("plugins", "check", path)

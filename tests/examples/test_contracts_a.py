@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import signal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,21 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from pentad import (
     Catalogue,
     Choice,
-    EngineError,
     Evaluation,
     HeldOut,
-    NamedParameter,
     NoOptions,
     Output,
     Recipe,
-    RunObserver,
     SpecialToken,
-    Step,
     StopTraining,
     Tokens,
     UsageError,
@@ -37,12 +30,12 @@ from pentad import (
     resume,
     run,
 )
-from pentad.testing import ExampleBuilderConformance, ModelConformance, OptimizerConformance
+from pentad.testing import ExampleBuilderConformance, ModelConformance
 
 FOLDER = Path(__file__).parents[2] / "examples" / "contracts"
 
 CATALOGUES = {
-    name: Catalogue(plugin_files=[FOLDER / f"{name}.py"]) for name in ("masked", "early_stopping", "ngram", "schedule_free")
+    name: Catalogue(plugin_files=[FOLDER / f"{name}.py"]) for name in ("masked", "early_stopping", "ngram")
 }
 
 
@@ -180,67 +173,3 @@ def test_ngram_refuses_more_than_fits_into_a_key() -> None:
     with pytest.raises(UsageError) as raised:
         offer.make(offer.options(order=4), vocab_size=100_000, context_length=8)
     assert raised.value.code == "ngram-too-many"
-
-
-class TestScheduleFree(OptimizerConformance):
-    implementation = CATALOGUES["schedule_free"].find("optimizer", "schedule-free").record
-
-
-class Stopping(RunObserver):
-    """Stops the run as Ctrl-C does, after a step."""
-
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def on_step(self, event: Step) -> None:
-        if event.step == self.step:
-            os.kill(os.getpid(), signal.SIGINT)
-
-
-def test_schedule_free_is_resumed_bit_for_bit(text: Path, tmp_path: Path) -> None:
-    catalogue, recipe = CATALOGUES["schedule_free"], recipe_of(text, optimizer=Choice("schedule-free", lr=0.01))
-    whole = run(recipe, catalogue=catalogue, out=tmp_path / "whole")
-    with pytest.raises(EngineError) as raised:
-        run(recipe, catalogue=catalogue, out=tmp_path / "cut", observers=[Stopping(3)])
-    assert raised.value.code == "interrupted"
-    assert not (tmp_path / "cut" / "checkpoints" / "step-8").exists()
-    resumed = resume(tmp_path / "cut", catalogue=catalogue)
-    assert whole.evaluation is not None and resumed.evaluation is not None
-    assert resumed.evaluation.scores == whole.evaluation.scores
-    for name in ("model", "optimizer"):
-        paths = (tmp_path / folder / "checkpoints" / "step-8" / f"{name}.safetensors" for folder in ("whole", "cut"))
-        one, two = map(load_file, paths)
-        assert one.keys() == two.keys() and all(torch.equal(tensor, two[key]) for key, tensor in one.items())
-
-
-def test_schedule_free_saves_and_judges_the_mean_of_its_weights(text: Path, tmp_path: Path) -> None:
-    catalogue, recipe = CATALOGUES["schedule_free"], recipe_of(text, optimizer=Choice("schedule-free", lr=0.01))
-    result = run(recipe, catalogue=catalogue, out=tmp_path / "run")
-    place = tmp_path / "run" / "checkpoints" / "step-8"
-    saved, state = load_file(place / "model.safetensors"), load_file(place / "optimizer.safetensors")
-    means = sorted(tensor.double().sum().item() for key, tensor in state.items() if key.endswith("/x"))
-    assert means == sorted(tensor.double().sum().item() for tensor in saved.values())
-    training = {key.removeprefix("weights/"): tensor for key, tensor in state.items() if key.startswith("weights/")}
-    assert training.keys() == saved.keys()
-    assert not any(torch.equal(tensor, saved[name]) for name, tensor in training.items())
-    assert result.evaluation is not None
-    assert open_run(tmp_path / "run", catalogue=catalogue).evaluate().scores == result.evaluation.scores
-
-
-def test_schedule_free_mean_weighs_each_step_by_its_rate_squared() -> None:
-    offer = CATALOGUES["schedule_free"].find("optimizer", "schedule-free")
-    parameter = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
-    optimization = offer.make(
-        offer.options(lr=0.1, weight_decay=0.0), [NamedParameter(name="p", role="vector", parameter=parameter)]
-    )
-    (optimizer,), seen, weights = optimization.optimizers, [], []
-    for number in range(4):
-        optimizer.param_groups[0]["lr"] = 0.1 * (number + 1)
-        parameter.grad = torch.tensor([1.0, number - 1.0])
-        optimizer.step()
-        seen.append(optimizer.state[parameter]["z"].clone())
-        weights.append((number + 1.0) ** 2)
-    mean = sum(weight * z for weight, z in zip(weights, seen, strict=True)) / sum(weights)
-    with optimization.evaluating():
-        assert torch.allclose(parameter, mean, atol=1e-6)
-    assert torch.allclose(parameter, 0.1 * seen[-1] + 0.9 * mean, atol=1e-6)

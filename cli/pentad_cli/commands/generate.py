@@ -23,9 +23,7 @@ from pentad_cli.terminal.text import plural, short
 from pentad_cli.terminal.writing import TextWriter
 
 if TYPE_CHECKING:
-    from pentad.config.recipe import Choice
     from pentad.contracts.session import Limits, TokenEvent
-    from pentad.runs.saved_run import SavedRun
 
 _OF_RUN = ("generation.prompt", "generation.max_tokens", "generation.samples")
 """Options whose values are the run's own unless flags say otherwise."""
@@ -63,6 +61,8 @@ class GenerateCommand(StageCommand):
 
 def _generate(
     run: Path,
+    suffix: str | None,
+    plain_prompt: bool,
     stop: tuple[str, ...],
     min_new_tokens: int,
     ignore_end_of_text: bool,
@@ -97,13 +97,21 @@ def _generate(
         stop=tuple(map(_unescaped, stop)),
     )
     saved = open_run(run, catalogue=request.catalogue, device=machine.device, strict=strict)
-    if as_json:
+    from pentad_cli.commands.filling import parts_of, refuse_limits, show_filled
+
+    parts = parts_of(saved, prompt, suffix, plain_prompt)
+    refuse_limits(saved, limits)
+    if as_json and parts:
+        say_json({"run": run, "step": saved.step, "samples": saved.fill(parts, sampler=sampler, limits=limits)})
+    elif as_json:
         texts = saved.generate(prompt, sampler=sampler, limits=limits)
         say_json({"run": run, "step": saved.step, "samples": texts})
-    elif wanted.samples == 1:
-        _stream(saved.stream(prompt, sampler=sampler, limits=limits), prompt, limits)
+    elif parts and saved.fills == "masks":
+        show_filled(saved, parts, sampler, limits)
     else:
-        _show_all(saved, prompt, sampler, limits)
+        before, after = (parts[0], parts[-1]) if parts else (prompt, "")
+        events = saved.stream(saved.gap_prompt(parts) if parts else prompt, sampler=sampler, limits=limits)
+        (_stream if wanted.samples == 1 else _show_all)(events, before, after, limits)
 
 
 def _at_most(min_new_tokens: int, max_tokens: int) -> int:
@@ -123,7 +131,7 @@ def _unescaped(text: str) -> str:
     return text.replace("\\n", "\n").replace("\\t", "\t")
 
 
-def _stream(events: Iterator[TokenEvent], prompt: str, limits: Limits) -> None:
+def _stream(events: Iterator[TokenEvent], prompt: str, suffix: str, limits: Limits) -> None:
     """Write one text as it comes; Ctrl-C ends it and keeps what is written."""
     writer = TextWriter(sys.stdout)
     count, ended, began = 0, "", time.perf_counter()
@@ -135,6 +143,7 @@ def _stream(events: Iterator[TokenEvent], prompt: str, limits: Limits) -> None:
             ended = event.ended
     except KeyboardInterrupt:
         ended = "stopped"
+    writer.write(suffix, "bold")
     writer.close()
     rate = count / max(time.perf_counter() - began, 1e-9)
     _note(f"{plural(count, 'token')}, {short(rate)} tokens/s; {_why(ended, limits)}")
@@ -156,13 +165,13 @@ def _why(ended: str, limits: Limits) -> str:
     }.get(ended, "ended")
 
 
-def _show_all(saved: SavedRun, prompt: str, sampler: Choice, limits: Limits) -> None:
+def _show_all(events: Iterator[TokenEvent], prompt: str, suffix: str, limits: Limits) -> None:
     """Write several texts, which are generated together; after Ctrl-C as far as they had come."""
     texts, ended = [""] * limits.samples, ["stopped"] * limits.samples
     count = 0
     stopped = False
     try:
-        for event in saved.stream(prompt, sampler=sampler, limits=limits):
+        for event in events:
             texts[event.sequence] += event.text
             ended[event.sequence] = event.ended or "stopped"
             count += event.ended != "stop"
@@ -173,6 +182,7 @@ def _show_all(saved: SavedRun, prompt: str, sampler: Choice, limits: Limits) -> 
         writer = TextWriter(sys.stdout)
         writer.write(prompt, "bold")
         writer.write(text)
+        writer.write(suffix, "bold")
         writer.close()
     reasons = ", ".join(f"{ended.count(reason)} {_why(reason, limits)}" for reason in dict.fromkeys(ended))
     _note(f"{plural(count, 'token')} in {plural(len(texts), 'text')}; {reasons}")
@@ -192,15 +202,24 @@ generate = GenerateCommand(
     The sampler and the length are the run's own unless flags say otherwise; --prompt - reads stdin. --top-k, --top-p and
     --min-p replace the sampler, and are applied in this order, after --temperature. Ctrl-C keeps what is written.
 
+    A run of --builder masked fills in each <mask> of the prompt by one token, where it is surest first. A run that has learned
+    to fill gaps (--builder fill-in-middle) writes what stands in the place of <fill>, or between --prompt and --suffix.
+
     \b
       engine generate runs/NAME --prompt "Once upon a time" --samples 3
       engine generate runs/NAME --temperature 0.8 --top-p 0.95
       engine generate runs/NAME --sampler greedy --stop "\\n\\n"
+      engine generate runs/MASKED --prompt "To be or <mask> to be"
+      engine generate runs/GAPS --prompt "Once upon a <fill> ever after."
       cat start.txt | engine generate runs/NAME --prompt -""",
     params=[
         run_argument(),
         strict_option(),
         *sampling_options(),
+        click.Option(
+            ["--suffix"], metavar="TEXT", help="Fill the gap between --prompt and this text, where the run has learned to."
+        ),
+        click.Option(["--plain-prompt"], is_flag=True, help="Read <mask> and <fill> in the prompt as the text that they are."),
         click.Option(
             ["--stop"],
             multiple=True,

@@ -84,6 +84,7 @@ class Plan:
         warnings: what the user should know before the run starts.
         start: the run that it starts from, or None.
         sizing: stage, or `training`, to why it has the sizes that the user left open, in a few words.
+        examples: what the builder says of its examples, in a few words, such as how much of them is padding.
     """
 
     folder: Path | None
@@ -108,6 +109,7 @@ class Plan:
     warnings: Sequence[str] = field(default=())
     start: StartedFrom | None = None
     sizing: Mapping[str, str] = field(default_factory=dict)
+    examples: str = ""
 
     @property
     def seconds(self) -> float | None:
@@ -131,6 +133,7 @@ class Step:
         learning_rate: the schedule's factor on every group's rate.
         grad_norm: norm of the gradient before clipping.
         metrics: the objective's further means, and the model's auxiliary losses, by name.
+        watched: the one of them that tells how the learning goes; empty where the loss does.
         tokens: tokens read since the beginning of the run.
         seconds: training time since the beginning of the run.
         tokens_per_second: over the last steps.
@@ -143,6 +146,7 @@ class Step:
     learning_rate: float
     grad_norm: float
     metrics: Mapping[str, float] = field(default_factory=dict)
+    watched: str = ""
     tokens: int
     seconds: float
     tokens_per_second: float
@@ -214,7 +218,10 @@ class Sample:
         step: training steps behind the model.
         index: its number among those generated together.
         prompt, text: the text continues the prompt.
-        tokens: its ids, the prompt left out.
+        suffix: what stands behind the text, where it fills the gap between two.
+        masked: where a text was filled in: it as it was read, with `<mask>` for each token that was hidden; `text` is then the
+            whole of it, and the prompt is empty.
+        tokens: the ids that were drawn, in the order of the text.
         tokens_per_second: of all texts together.
         final: whether it was generated at the end of the run.
         ended: why it ends, as `TokenEvent.ended` says it.
@@ -228,10 +235,12 @@ class Sample:
     tokens_per_second: float
     final: bool = False
     ended: str = ""
+    suffix: str = ""
+    masked: str = ""
 
     def __repr__(self) -> str:
         """Show the beginning of the text."""
-        text = self.prompt + self.text
+        text = self.prompt + self.text + self.suffix
         shown = repr(text[:60]) + ("…" if len(text) > 60 else "")
         return f"<Sample {self.index} at step {self.step:,}: {shown}>"
 

@@ -58,7 +58,8 @@ class TokenEvent:
         logprob: its log-probability in nats under the model, before the sampler changed it; NaN where nobody asked.
         alternatives: the likeliest ids with their log-probabilities under the model, likeliest first.
         ended: why the sequence ends here: `stop` (the token, which is not part of the text, ends it), `text` (one of
-            `Limits.stop` was written), `length`, or empty.
+            `Limits.stop` was written), `length`, `filled` (every mask is), or empty.
+        position: the place in the prompt of the mask that the token fills; None for a token behind the prompt.
     """
 
     sequence: int
@@ -67,6 +68,7 @@ class TokenEvent:
     logprob: float
     alternatives: Sequence[tuple[int, float]] = field(default=())
     ended: str = ""
+    position: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +148,9 @@ class Session(ABC):
         self, prompt: str | Tensor, method: Sampler | Decoder | None = None, limits: Limits | None = None
     ) -> Iterator[TokenEvent]:
         """Yield token events; close the iterator to stop. A text prompt never becomes a special token; ids (T,) may be any.
+
+        A causal model goes on from the prompt. A bidirectional one fills in the masks of a prompt of ids, that of which
+        it is surest first.
 
         Raises:
             UsageError: the prompt is no valid Unicode, or the model cannot generate.

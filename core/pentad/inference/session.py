@@ -24,6 +24,7 @@ from pentad.contracts.tokenizer import Tokenizer, count_lost_bytes
 from pentad.contracts.vocabulary import Vocabulary
 from pentad.inference.drawing import check_distribution, draw, generator_of
 from pentad.inference.ending import until_text
+from pentad.inference.filling import fill, mask_of
 from pentad.inference.net import ModelNet
 from pentad.registry.failures import wrong_return
 from pentad.system.errors import UsageError
@@ -153,9 +154,12 @@ class ModelSession(Session):
         self, prompt: str | Tensor, method: Sampler | Decoder | None = None, limits: Limits | None = None
     ) -> Iterator[TokenEvent]:
         """Yield token events; close the iterator to stop."""
-        self._require_causal("Generation needs")
         limits = limits or Limits()
         ids = self.prompt(prompt) if isinstance(prompt, str) else prompt.to(self.device)
+        if not self.model.causal and mask_of(self.vocabulary) is not None and not isinstance(method, Decoder):
+            yield from fill(self, ids, method, limits)
+            return
+        self._require_causal("Generation needs")
         events = method.decode(self, ids, limits) if isinstance(method, Decoder) else self._draw(ids, method, limits)
         yield from until_text(events, limits.stop, limits.samples) if limits.stop else events
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from pentad.config.options import parse, split_options
@@ -26,6 +27,7 @@ from pentad.data.corpus import open_corpus
 from pentad.data.preparation import make_builder, open_split, rendering_of
 from pentad.data.shards import tokenize_split
 from pentad.data.split import Split, split_corpus
+from pentad.inference.filling import mask_of, masked_prompt
 from pentad.inference.generation import OnToken, generate
 from pentad.inference.scoring import Offered, find_evaluator, judge
 from pentad.inference.session import ModelSession
@@ -138,6 +140,65 @@ class SavedRun:
         limits = limits or Limits(max_tokens=max_tokens, samples=samples, seed=seed)
         return generate(self.session, method, prompt, limits, step=self.step, on_token=on_token)
 
+    def fill(
+        self,
+        parts: Sequence[str],
+        *,
+        max_tokens: int = 120,
+        samples: int = 1,
+        sampler: Choice | str | None = None,
+        seed: int = 0,
+        limits: Limits | None = None,
+    ) -> list[Sample]:
+        """Fill in what stands between the parts of a text.
+
+        A bidirectional model writes one token between each two parts, where it is surest first; a causal one whose builder
+        teaches to fill gaps writes what fits between two parts.
+
+        Args:
+            parts: plain text, at least two.
+            max_tokens: most tokens of a gap.
+            samples, sampler, seed, limits: as for `generate`.
+
+        Raises:
+            UsageError: the run has not learned to fill such gaps; the text is too long for it.
+        """
+        choice = Choice(sampler) if isinstance(sampler, str) else sampler
+        method = make_sampler(self.resolved, self.catalogue, choice, self.tokenizer, self.vocabulary)
+        limits = limits or Limits(max_tokens=max_tokens, samples=samples, seed=seed)
+        ids, words = self.gap_prompt(parts), parts if self.model.causal else ("", "")
+        return generate(self.session, method, words[0], limits, ids=ids, suffix=words[-1], step=self.step)
+
+    def gap_prompt(self, parts: Sequence[str]) -> torch.Tensor:
+        """Return the ids (T,) with which `stream` fills in what stands between the parts of a text.
+
+        Raises:
+            UsageError: the run has not learned to fill such gaps.
+        """
+        if not self.model.causal and mask_of(self.vocabulary) is not None:
+            return torch.from_numpy(masked_prompt(self.tokenizer, self.vocabulary, parts))
+        found = None
+        if self.model.causal and len(parts) == 2:
+            before, after = (self.tokenizer.encode(part).astype(np.int64) for part in parts)
+            found = self.builder.gap_prompt(before, after)
+        if found is None:
+            name = self.recipe.choice("builder").name
+            number = f" of {len(parts) - 1} gaps" if self.fills == "gap" else ""
+            raise UsageError(
+                f"{self.path} cannot fill in a text{number}: its builder {name} does not teach it.",
+                "Train with a --builder that hides tokens, or one that teaches to fill gaps (engine plugins lists them).",
+                code="cannot-fill",
+            )
+        return torch.from_numpy(found)
+
+    @property
+    def fills(self) -> str:
+        """What the model can fill in: `masks` of one token each, one `gap` of any length, or nothing."""
+        if not self.model.causal:
+            return "masks" if mask_of(self.vocabulary) is not None else ""
+        nothing = np.zeros(0, dtype=np.int64)
+        return "" if self.builder.gap_prompt(nothing, nothing) is None else "gap"
+
     def stream(
         self, prompt: str | torch.Tensor = "", *, sampler: Choice | str | None = None, limits: Limits | None = None
     ) -> Iterator[TokenEvent]:
@@ -219,6 +280,7 @@ class SavedRun:
             n_bytes=shard.n_bytes,
             context_length=length,
             lost_bytes=shard.lost_bytes,
+            builder=self.builder,
             progress=functools.partial(tell, "Scoring the text"),
         )
         score = judge(self.session, offered, text, step=self.step)

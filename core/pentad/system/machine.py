@@ -62,6 +62,13 @@ class Machine:
 
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16")
 
+    @property
+    def wide(self) -> torch.dtype:
+        """The dtype of sums over many numbers: float64, which mps does not have."""
+        import torch
+
+        return torch.float32 if self.device.type == "mps" else torch.float64
+
     def seed(self, number: int) -> None:
         """Seed torch's generators of the CPU and of the device.
 

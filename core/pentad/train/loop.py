@@ -11,8 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
+import torch
+
 from pentad.contracts.observer import Evaluation, RunResult, Sample, Saved, ScaleLearningRate, Step
-from pentad.contracts.session import Limits
+from pentad.contracts.session import Decoder, Limits, Session
+from pentad.contracts.vocabulary import MASK
+from pentad.inference.answering import answer, questions
+from pentad.inference.filling import mask_of, masked_excerpts, masked_prompt
 from pentad.inference.generation import generate
 from pentad.inference.scoring import judge
 from pentad.runs.newest import latest_step
@@ -140,6 +145,7 @@ def _report(job: Job, result: StepResult) -> None:
         learning_rate=result.learning_rate * job.trainer.scale,
         grad_norm=result.grad_norm,
         metrics=result.metrics,
+        watched=job.trainer.objective.watched,
         tokens=state.tokens,
         seconds=state.seconds,
         tokens_per_second=training.batch_size * training.context_length / max(result.seconds, 1e-9),
@@ -168,14 +174,43 @@ def _evaluate(job: Job, *, final: bool) -> Evaluation | None:
 
 
 def _sample(job: Job, *, final: bool) -> list[Sample]:
-    if not job.world.is_first or not job.model.causal:
+    if not job.world.is_first:
         return []
     generation = job.resolved.recipe.generation
     limits = Limits(max_tokens=generation.max_tokens, samples=generation.samples, seed=job.training.seed)
-    samples = generate(job.session(), job.sampler, generation.prompt, limits, step=job.state.step, final=final)
+    shard = job.prepared.held_out or job.prepared.train
+    asked = [] if generation.prompt or not job.model.causal else questions(shard.tokens, limits.samples)
+    session = job.session()
+    if not job.model.causal:
+        samples = _filled(job, session, limits, final)
+    elif asked:
+        samples = answer(session, job.sampler, asked, limits, step=job.state.step, final=final)
+    else:
+        samples = generate(session, job.sampler, generation.prompt, limits, step=job.state.step, final=final)
     for sample in samples:
         job.tell("on_sample", sample)
     return samples
+
+
+def _filled(job: Job, session: Session, limits: Limits, final: bool) -> list[Sample]:
+    """Let a bidirectional model fill in the masks of the prompt, or else held-out text as its builder masks it."""
+    prompt, vocabulary = job.resolved.recipe.generation.prompt, job.prepared.vocabulary
+    if mask_of(vocabulary) is None or isinstance(job.sampler, Decoder):
+        return []
+    parts = prompt.split(f"<{MASK}>")
+    if len(parts) > 1:
+        ids = torch.from_numpy(masked_prompt(job.prepared.tokenizer, vocabulary, parts))
+        return generate(session, job.sampler, "", limits, ids=ids, step=job.state.step, final=final)
+    held_out = job.prepared.held_out or job.prepared.train
+    excerpts = masked_excerpts(
+        job.prepared.builder, held_out.tokens, vocabulary, limits.samples, limits.max_tokens, limits.seed
+    )
+    one = dataclasses.replace(limits, samples=1)
+    found = [
+        generate(session, job.sampler, "", one, ids=torch.from_numpy(ids), step=job.state.step, final=final)[0]
+        for ids in excerpts
+    ]
+    return [dataclasses.replace(sample, index=index) for index, sample in enumerate(found)]
 
 
 def _save(job: Job) -> None:

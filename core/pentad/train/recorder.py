@@ -40,6 +40,7 @@ class Recorder(RunObserver):
     def on_sample(self, event: Sample) -> None:
         """Add a line to samples.jsonl."""
         line = {key: getattr(event, key) for key in ("step", "final", "index", "prompt", "text")}
+        line |= {key: value for key in ("suffix", "masked") if (value := getattr(event, key))}
         self.run.append("samples.jsonl", line)
 
     def on_end(self, event: RunResult) -> None:

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from pentad_gpt.cache import LayerCache
 from pentad_gpt.kernels import rms_norm, rotate
+from pentad_gpt.layers import epsilon
 from pentad_gpt.options import GPTOptions
 
 
@@ -35,29 +36,36 @@ class Setting:
 class Attention(nn.Module):
     """Multi-head attention (Vaswani et al., 2017), keys and values in fewer heads if wanted (GQA: Ainslie et al., 2023).
 
-    Queries, keys and values have a matrix each, because Muon orthogonalises each matrix by itself.
+    The norm of queries and keys is Henry et al.'s (2020), its gain Qwen3's (2025); the gate on each head is Qiu et al.'s (Gated
+    Attention for Large Language Models, 2025). Queries, keys and values have a matrix each, because Muon orthogonalises each
+    matrix by itself.
     """
 
     def __init__(self, options: GPTOptions) -> None:
         super().__init__()
         width, kv_width = options.n_embd, options.kv_heads * options.head_width
-        self.query = nn.Linear(width, width, bias=options.bias)
+        heads_width = options.n_head * options.head_width
+        self.query = nn.Linear(width, heads_width, bias=options.bias)
         self.key = nn.Linear(width, kv_width, bias=options.bias)
         self.value = nn.Linear(width, kv_width, bias=options.bias)
-        self.projection = nn.Linear(width, width, bias=options.bias)
+        self.projection = nn.Linear(heads_width, width, bias=options.bias)
+        self.gate = nn.Linear(width, options.n_head, bias=options.bias) if options.attention_gate else None
+        self.query_gain = nn.Parameter(torch.ones(options.head_width)) if options.qk_norm_gain else None
+        self.key_gain = nn.Parameter(torch.ones(options.head_width)) if options.qk_norm_gain else None
         self.head_width = options.head_width
         self.grouped = options.kv_heads != options.n_head
-        self.qk_norm = options.qk_norm
+        self.qk_norm, self.eps = options.qk_norm, epsilon(options)
         self.dropout = options.dropout
 
     def forward(self, x: Tensor, setting: Setting, cache: LayerCache | None) -> Tensor:
         """Return x (B, T, D), mixed over positions."""
         queries, keys, values = self._project(x)
-        if cache is None:
-            queries, keys = self._place(queries, setting), self._place(keys, setting)
+        if cache is None or self.query_gain is not None:
+            queries = self._place(queries, self.query_gain, setting)
+            keys = self._place(keys, self.key_gain, setting)
         else:  # few tokens, where one call for both is worth the copy
             heads = (queries.shape[2], keys.shape[2])
-            queries, keys = self._place(torch.cat((queries, keys), dim=2), setting).split(heads, dim=2)
+            queries, keys = self._place(torch.cat((queries, keys), dim=2), None, setting).split(heads, dim=2)
         queries, keys, values = queries.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2)  # (B, H, T, Dh)
         if cache is not None:
             keys, values = cache.extend(setting.start, keys, values)
@@ -70,7 +78,10 @@ class Attention(nn.Module):
             is_causal=setting.causal,
             enable_gqa=self.grouped,
         )
-        x = self.projection(mixed.transpose(1, 2).flatten(2))  # (B, T, D)
+        mixed = mixed.transpose(1, 2)  # (B, T, H, Dh)
+        if self.gate is not None:
+            mixed = mixed * self.gate(x).sigmoid()[..., None]
+        x = self.projection(mixed.flatten(2))  # (B, T, D)
         return F.dropout(x, self.dropout, self.training)
 
     def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -81,9 +92,10 @@ class Attention(nn.Module):
         queries, keys, values = product.split([matrix.out_features for matrix in matrices], dim=-1)
         return self._heads(queries), self._heads(keys), self._heads(values)
 
-    def _place(self, x: Tensor, setting: Setting) -> Tensor:
+    def _place(self, x: Tensor, gain: Tensor | None, setting: Setting) -> Tensor:
         """Normalise and turn queries or keys (B, T, H, Dh)."""
-        x = rms_norm(x) if self.qk_norm else x
+        x = rms_norm(x, self.eps) if self.qk_norm else x
+        x = x if gain is None else x * gain.to(x.dtype)
         return x if setting.rotation is None else rotate(x, setting.rotation)
 
     def _heads(self, x: Tensor) -> Tensor:

@@ -19,11 +19,11 @@ RMS_EPSILON = 1e-6
 """Added to the mean square under the root: small against the mean square of embeddings at the start (0.0004)."""
 
 
-def rms_norm(x: Tensor) -> Tensor:
+def rms_norm(x: Tensor, eps: float = RMS_EPSILON) -> Tensor:
     """Scale the last dimension to a root mean square of 1 (Zhang and Sennrich, 2019), without a gain."""
     if x.requires_grad and _pass_bound(x):
-        return _RMSNorm.apply(x)  # type: ignore[no-any-return, no-untyped-call]
-    return F.rms_norm(x, (x.shape[-1],), eps=RMS_EPSILON)
+        return _RMSNorm.apply(x, eps)  # type: ignore[no-any-return, no-untyped-call]
+    return F.rms_norm(x, (x.shape[-1],), eps=eps)
 
 
 def relu2(x: Tensor) -> Tensor:
@@ -61,20 +61,20 @@ def _pass_bound(x: Tensor) -> bool:
 
 class _RMSNorm(Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, eps: float) -> Tensor:
         norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-        scale: Tensor = norm.square_().div_(x.shape[-1]).add_(RMS_EPSILON).rsqrt_()  # (…, 1)
+        scale: Tensor = norm.square_().div_(x.shape[-1]).add_(eps).rsqrt_()  # (…, 1)
         y = x * scale
         ctx.save_for_backward(y, scale)
         return y
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         """Of y = s x with s = (mean x² + e)^-1/2: dx = s (g - y mean(g y))."""
         y, scale = ctx.saved_tensors
         minus_mean: Tensor = torch.linalg.vecdot(gradient, y).unsqueeze(-1).div_(-y.shape[-1])
-        return torch.addcmul(gradient, y, minus_mean).mul_(scale)
+        return torch.addcmul(gradient, y, minus_mean).mul_(scale), None
 
 
 class _ReLU2(Function):
