@@ -128,8 +128,11 @@ class Conformance:
         """Return the record under test."""
         if self.implementation is not None:
             return self.implementation
-        record: HookRecord = Catalogue().find(self.kind, self.name).record
-        return record
+        found: HookRecord | None = type(self).__dict__.get("_record")
+        if found is None:  # asking every plugin costs a tenth of a second, and checks ask hundreds of times
+            found = Catalogue().find(self.kind, self.name).record
+            type(self)._record = found  # type: ignore[attr-defined]
+        return found
 
     def factory(self) -> Any:
         """Import the factory of the record under test."""

@@ -110,7 +110,7 @@ def test_what_is_known_of_an_encoding_is_what_tiktoken_knows(name, monkeypatch):
 
 @pytest.fixture(scope="module", params=["cl100k_base", "o200k_base"])
 def later(request):
-    """tiktoken's encoding with a few ranks, as the published files are not at hand, and this package's pattern with them too."""
+    """tiktoken's encoding with a few ranks, as the published files are not at hand, and this package's pattern with them."""
     pairs = map(bytes, itertools.product(b" \n\r\tasS!1'/", repeat=2))
     ranks = {token: rank for rank, token in enumerate([*(bytes([byte]) for byte in range(256)), *pairs])}
     with pytest.MonkeyPatch.context() as patch:
