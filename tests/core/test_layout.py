@@ -127,6 +127,7 @@ def test_core_names_no_implementation() -> None:
     plugins = {path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml")}
     assert {"gpt", "bpe", "adamw"} <= plugins
     plugins |= {f"pentad_{name.replace('-', '_')}" for name in plugins}
+    plugins.remove("tokenizers")  # also a folder of the cache; pentad_tokenizers stays
     named = {
         path.relative_to(CORE).as_posix(): sorted(plugins & {string.partition(".")[0] for string in strings_of(tree)})
         for path in CORE.rglob("*.py")
