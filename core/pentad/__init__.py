@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from pentad.contracts.situation import Advice, Situation
     from pentad.contracts.tokenizer import END_OF_TEXT, TokenIds, Tokenizer, utf8
     from pentad.contracts.vocabulary import SpecialToken, Vocabulary
+    from pentad.data.packing import PackedRows, pack_documents
     from pentad.data.shuffling import draw_below, random_words, shuffled
     from pentad.pipeline import find_lr, plan, resume, run
     from pentad.registry.catalogue import Catalogue
@@ -145,6 +146,8 @@ _LAZY = {
     "schedule": "contracts.optimizer",
     "Sampler": "contracts.sampler",
     "tempered_softmax": "contracts.sampler",
+    "PackedRows": "data.packing",
+    "pack_documents": "data.packing",
     "draw_below": "data.shuffling",
     "random_words": "data.shuffling",
     "shuffled": "data.shuffling",
@@ -220,6 +223,7 @@ __all__ = [
     "OptimizerOptions",
     "OptionsDoNotFit",
     "Output",
+    "PackedRows",
     "Plan",
     "Preparation",
     "RateScaled",
@@ -273,6 +277,7 @@ __all__ = [
     "named_parameters",
     "open_run",
     "option",
+    "pack_documents",
     "pairs",
     "parameter_groups",
     "plan",

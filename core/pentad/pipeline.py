@@ -278,7 +278,13 @@ def _earlier(directory: RunDirectory, resolved: Resolved) -> Earlier:
         seconds_per_step=directory.fact(float, "estimate", "seconds_per_step"),
         memory_bytes=directory.fact(int, "estimate", "memory_bytes"),
     )
-    return Earlier(folder=directory.path, kept=kept, cost=cost, compiled=directory.fact(bool, "compiled"))
+    return Earlier(
+        folder=directory.path,
+        kept=kept,
+        cost=cost,
+        compiled=directory.fact(bool, "compiled"),
+        kernels=directory.facts().get("kernels", {}),
+    )
 
 
 def _restore(job: Job, directory: RunDirectory, before: Resolved, *, new_end: bool) -> None:

@@ -81,6 +81,7 @@ class Plan:
         seconds_per_step: measured on a few steps; None when nothing was measured.
         memory_bytes: estimate of parameters, gradients, optimizer state and activations.
         device, precision, compiled, threads: how it will be computed.
+        kernels: what of it was measured to be faster than the usual ways, in words; empty where that was nothing.
         resumed_step: the step that a resumed run continues from; 0 for a new one.
         warnings: what the user should know before the run starts.
         start: the run that it starts from, or None.
@@ -111,6 +112,7 @@ class Plan:
     start: StartedFrom | None = None
     sizing: Mapping[str, str] = field(default_factory=dict)
     examples: str = ""
+    kernels: str = ""
 
     @property
     def seconds(self) -> float | None:

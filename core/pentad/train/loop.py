@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
+import numpy as np
 import torch
 
 from pentad.contracts.observer import Evaluation, RateScaled, RunResult, Sample, Saved, ScaleLearningRate, Step
@@ -190,10 +191,20 @@ def _sample(job: Job, *, final: bool) -> list[Sample]:
     elif asked:
         samples = answer(session, job.sampler, asked, limits, step=job.state.step, final=final)
     else:
-        samples = generate(session, job.sampler, generation.prompt, limits, step=job.state.step, final=final)
+        samples = _written(job, session, generation.prompt, limits, final)
     for sample in samples:
         job.tell("on_sample", sample)
     return samples
+
+
+def _written(job: Job, session: Session, prompt: str, limits: Limits, final: bool) -> list[Sample]:
+    """Let a causal model go on from the prompt."""
+    builder, ids = job.prepared.builder, None
+    if not builder.writes_on:
+        before = job.prepared.tokenizer.encode(prompt).astype(np.int64)
+        found = builder.gap_prompt(before, before[:0])
+        ids = None if found is None else torch.from_numpy(found)
+    return generate(session, job.sampler, prompt, limits, ids=ids, step=job.state.step, final=final)
 
 
 def _filled(job: Job, session: Session, limits: Limits, final: bool) -> list[Sample]:

@@ -170,7 +170,8 @@ def refuse_large_batch(n_bytes: float, of_examples: float, device: torch.device)
         raise UsageError(
             f"A step must fit into memory; found {_giga(n_bytes)}, {_giga(of_examples)} of it for the examples of one "
             f"micro-batch, and {_giga(free)} free on {device.type}.",
-            "Raise --gradient-accumulation (the result stays the same), or lower --batch-size or --context-length.",
+            "Raise --gradient-accumulation or use --recompute (the result stays the same), or lower --batch-size or "
+            "--context-length.",
             code="batch-too-large",
         )
 
