@@ -25,7 +25,9 @@ class RecurrentOptions:
     )
     logit_softcap: float = option(15.0, "Bound logits smoothly to this size by tanh; 0 leaves them as they are.", ge=0)
     chunk: int = option(
-        32, "Tokens whose products are made at once in training; the memory passes from chunk to chunk. Equal to rounding.", ge=1
+        32,
+        "Tokens whose products are made at once in training; the memory passes from chunk to chunk. Equal to rounding.",
+        ge=1,
     )
 
     def __post_init__(self) -> None:

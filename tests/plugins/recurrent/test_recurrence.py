@@ -26,7 +26,9 @@ def drawn(delta: bool) -> dict[str, Tensor | None]:
     }
 
 
-def loop(queries: Tensor, keys: Tensor, values: Tensor, decay: Tensor, write: Tensor | None, opens: Tensor | None, memory: Tensor):
+def loop(
+    queries: Tensor, keys: Tensor, values: Tensor, decay: Tensor, write: Tensor | None, opens: Tensor | None, memory: Tensor
+):
     """The recurrence as the papers write it, one token after the other."""
     read = []
     for t in range(queries.shape[1]):
