@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         Evaluation,
         Plan,
         Preparation,
+        RateScaled,
         RunObserver,
         RunResult,
         Sample,
@@ -73,13 +74,15 @@ if TYPE_CHECKING:
     from pentad.contracts.situation import Advice, ModelCost, Situation, size_model
     from pentad.contracts.tokenizer import END_OF_TEXT, TokenIds, Tokenizer, utf8
     from pentad.contracts.vocabulary import SpecialToken, Vocabulary
+    from pentad.data.packing import PackedRows, pack_documents
     from pentad.data.shuffling import draw_below, random_words, shuffled
-    from pentad.pipeline import plan, resume, run
+    from pentad.pipeline import find_lr, plan, resume, run
     from pentad.registry.catalogue import Catalogue
     from pentad.registry.making import make, make_named
     from pentad.runs.exchange import export_run, import_model
     from pentad.runs.saved_run import SavedRun, open_run
     from pentad.system.errors import EngineError, OptionsDoNotFit, UsageError
+    from pentad.train.finder import RateSweep
     from pentad.train.trainer import named_parameters
 
 _LAZY = {
@@ -145,6 +148,8 @@ _LAZY = {
     "schedule": "contracts.optimizer",
     "Sampler": "contracts.sampler",
     "tempered_softmax": "contracts.sampler",
+    "PackedRows": "data.packing",
+    "pack_documents": "data.packing",
     "draw_below": "data.shuffling",
     "random_words": "data.shuffling",
     "shuffled": "data.shuffling",
@@ -157,6 +162,7 @@ _LAZY = {
     "Evaluation": "contracts.observer",
     "Plan": "contracts.observer",
     "Preparation": "contracts.observer",
+    "RateScaled": "contracts.observer",
     "RunObserver": "contracts.observer",
     "RunResult": "contracts.observer",
     "Sample": "contracts.observer",
@@ -167,7 +173,9 @@ _LAZY = {
     "named_parameters": "train.trainer",
     "run": "pipeline",
     "resume": "pipeline",
+    "find_lr": "pipeline",
     "plan": "pipeline",
+    "RateSweep": "train.finder",
     "export_run": "runs.exchange",
     "import_model": "runs.exchange",
     "open_run": "runs.saved_run",
@@ -218,8 +226,11 @@ __all__ = [
     "OptimizerOptions",
     "OptionsDoNotFit",
     "Output",
+    "PackedRows",
     "Plan",
     "Preparation",
+    "RateScaled",
+    "RateSweep",
     "Reader",
     "Recipe",
     "Record",
@@ -261,6 +272,7 @@ __all__ = [
     "describe_failure",
     "draw_below",
     "export_run",
+    "find_lr",
     "hookimpl",
     "import_model",
     "make",
@@ -268,6 +280,7 @@ __all__ = [
     "named_parameters",
     "open_run",
     "option",
+    "pack_documents",
     "pairs",
     "parameter_groups",
     "plan",

@@ -4,36 +4,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
-import torch
 
 from pentad import (
     Catalogue,
     Choice,
     Evaluation,
-    HeldOut,
-    NoOptions,
-    Output,
     Recipe,
-    SpecialToken,
     StopTraining,
-    Tokens,
     UsageError,
-    Vocabulary,
-    open_run,
-    plan,
     resume,
     run,
 )
-from pentad.testing import ExampleBuilderConformance
 
 FOLDER = Path(__file__).parents[2] / "examples" / "contracts"
 
-CATALOGUES = {name: Catalogue(plugin_files=[FOLDER / f"{name}.py"]) for name in ("masked", "early_stopping")}
+CATALOGUES = {name: Catalogue(plugin_files=[FOLDER / f"{name}.py"]) for name in ("early_stopping",)}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -69,45 +57,6 @@ def lines_of(folder: Path, kind: str) -> list[dict[str, Any]]:
     """Return the lines of one kind in a run's metrics."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return [line for line in lines if line["kind"] == kind]
-
-
-class TestMaskedBuilder(ExampleBuilderConformance):
-    implementation = CATALOGUES["masked"].find("builder", "masked").record
-
-
-def test_masked_run_has_a_score_of_its_own_and_writes_no_texts(text: Path, tmp_path: Path) -> None:
-    catalogue, recipe = CATALOGUES["masked"], recipe_of(text, builder="masked", steps=30, optimizer=Choice("adamw", lr=0.02))
-    assert any("it writes no texts" in warning for warning in plan(recipe, catalogue=catalogue).warnings)
-    result = run(recipe, catalogue=catalogue, out=tmp_path / "run")
-    assert result.evaluation is not None and not result.samples
-    assert (result.evaluation.evaluator, result.evaluation.primary) == ("masked-accuracy", "masked_accuracy")
-    assert not result.evaluation.lower_is_better and result.evaluation.n_tokens > 10
-    written = lines_of(tmp_path / "run", "evaluation")
-    assert written[-1]["masked_accuracy"] == result.evaluation.score > 0
-    again = open_run(tmp_path / "run", catalogue=catalogue).evaluate()
-    assert again.scores == result.evaluation.scores
-
-
-@pytest.mark.parametrize("length", [5, 16, 40, 64])
-def test_masked_accuracy_hides_each_seventh_token_once(length: int) -> None:
-    """The model of this test says what it reads, so it would find what is shown, and finds nothing that is hidden."""
-    ids = np.array([256, *range(length), 256])
-    vocabulary = Vocabulary(tokenizer_size=257, end_of_text=256, special=(SpecialToken(name="mask"),))
-
-    class EchoNet:
-        def __call__(self, inputs: torch.Tensor, segments: torch.Tensor | None) -> Output:
-            return Output(inputs)
-
-        def logits(self, features: torch.Tensor) -> torch.Tensor:
-            return torch.nn.functional.one_hot(features, 258).float()
-
-    tokenizer = SimpleNamespace(token_bytes=lambda token: bytes([token]))
-    session = SimpleNamespace(net=EchoNet(), vocabulary=vocabulary, tokenizer=tokenizer, device=torch.device("cpu"))
-    text = HeldOut(tokens=Tokens.of(ids, 256), n_bytes=length, context_length=16)
-    evaluator = CATALOGUES["masked"].find("evaluator", "masked-accuracy").make(NoOptions())
-    scores = evaluator.evaluate(session, text)
-    hidden = [token for place, token in enumerate(ids) if place % 7 == 6 and token != 256]
-    assert scores == {"masked_accuracy": 0.0, "n_tokens": len(hidden), "n_bytes": len(hidden)}
 
 
 def test_early_stopping_ends_the_run_with_its_reason(text: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self, TextIO
 
-from pentad.contracts.observer import Evaluation, Plan, Preparation, RunObserver, RunResult, Sample, Step
+from pentad.contracts.observer import Evaluation, Plan, Preparation, RateScaled, RunObserver, RunResult, Sample, Step
 from pentad.registry.catalogue import Catalogue
 from pentad_cli.terminal.next_steps import next_commands, opening
 from pentad_cli.terminal.output import fold, paint, terminal_width, wrap
@@ -71,6 +71,12 @@ class Display(RunObserver):
     def on_evaluation(self, event: Evaluation) -> None:
         """Note it for the verdict."""
         self.history.add_evaluation(event)
+
+    def on_rate_scaled(self, event: RateScaled) -> None:
+        """Write what became of the rates, and why."""
+        words = f"step {count(event.step)}  learning rate x{event.after / event.before:.3g}: {visible_line(event.reason)}"
+        for line in verdict_lines(words, self.stream):
+            self.write(line)
 
     def show_result(
         self,
