@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     from pentad.contracts.reward import RewardFunction
     from pentad.contracts.sampler import Chain, Sampler, tempered_softmax
     from pentad.contracts.session import Decoder, Limits, Session, TextScore, TokenEvent
-    from pentad.contracts.situation import Advice, Situation
+    from pentad.contracts.situation import Advice, ModelCost, Situation, size_model
     from pentad.contracts.tokenizer import END_OF_TEXT, TokenIds, Tokenizer, utf8
     from pentad.contracts.vocabulary import SpecialToken, Vocabulary
     from pentad.data.packing import PackedRows, pack_documents
@@ -104,6 +104,8 @@ _LAZY = {
     "describe_failure": "contracts.executor",
     "describe_exit": "contracts.executor",
     "Model": "contracts.model",
+    "ModelCost": "contracts.situation",
+    "size_model": "contracts.situation",
     "ModelAdapter": "contracts.adapter",
     "Imported": "contracts.format",
     "ModelFormat": "contracts.format",
@@ -213,6 +215,7 @@ __all__ = [
     "Loss",
     "Model",
     "ModelAdapter",
+    "ModelCost",
     "ModelFormat",
     "NamedParameter",
     "Net",
@@ -289,6 +292,7 @@ __all__ = [
     "schedule",
     "segments_of",
     "shuffled",
+    "size_model",
     "tempered_softmax",
     "text_of",
     "utf8",
