@@ -39,7 +39,10 @@ _CHAPTERS: dict[str, tuple[str, ...]] = {
     "Sizes": ("contracts.situation",),
     "Format": ("contracts.format",),
     "Corpora, readers and commands": (),
-    "Running": ("config.recipe", "pipeline", "runs.saved_run", "runs.exchange", "contracts.observer", "contracts.executor"),
+    "Running": (
+        *("config.recipe", "pipeline", "train.finder", "runs.saved_run", "runs.exchange"),
+        *("contracts.observer", "contracts.executor"),
+    ),
     "Stages one by one": ("registry.making", "train.trainer"),
     "What is installed": ("registry.catalogue",),
     "Errors": ("system.errors",),

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         Evaluation,
         Plan,
         Preparation,
+        RateScaled,
         RunObserver,
         RunResult,
         Sample,
@@ -75,12 +76,13 @@ if TYPE_CHECKING:
     from pentad.contracts.vocabulary import SpecialToken, Vocabulary
     from pentad.data.packing import PackedRows, pack_documents
     from pentad.data.shuffling import draw_below, random_words, shuffled
-    from pentad.pipeline import plan, resume, run
+    from pentad.pipeline import find_lr, plan, resume, run
     from pentad.registry.catalogue import Catalogue
     from pentad.registry.making import make, make_named
     from pentad.runs.exchange import export_run, import_model
     from pentad.runs.saved_run import SavedRun, open_run
     from pentad.system.errors import EngineError, OptionsDoNotFit, UsageError
+    from pentad.train.finder import RateSweep
     from pentad.train.trainer import named_parameters
 
 _LAZY = {
@@ -158,6 +160,7 @@ _LAZY = {
     "Evaluation": "contracts.observer",
     "Plan": "contracts.observer",
     "Preparation": "contracts.observer",
+    "RateScaled": "contracts.observer",
     "RunObserver": "contracts.observer",
     "RunResult": "contracts.observer",
     "Sample": "contracts.observer",
@@ -168,7 +171,9 @@ _LAZY = {
     "named_parameters": "train.trainer",
     "run": "pipeline",
     "resume": "pipeline",
+    "find_lr": "pipeline",
     "plan": "pipeline",
+    "RateSweep": "train.finder",
     "export_run": "runs.exchange",
     "import_model": "runs.exchange",
     "open_run": "runs.saved_run",
@@ -221,6 +226,8 @@ __all__ = [
     "PackedRows",
     "Plan",
     "Preparation",
+    "RateScaled",
+    "RateSweep",
     "Reader",
     "Recipe",
     "Record",
@@ -262,6 +269,7 @@ __all__ = [
     "describe_failure",
     "draw_below",
     "export_run",
+    "find_lr",
     "hookimpl",
     "import_model",
     "make",

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pentad.system.files import locked, read_json, write_atomically
     from pentad.system.json_lines import LineFollower, read_lines
     from pentad.system.machine import available_cores, peak_memory, prepare_process
-    from pentad.system.opening import UNFINISHED
+    from pentad.system.opening import UNFINISHED, open_plain
     from pentad.system.sources import source_digest
 
 PLACES = {
@@ -98,7 +98,10 @@ PLACES = {
         "peak_memory",
         "prepare_process",
     ),
-    "system.opening": ("UNFINISHED",),
+    "system.opening": (
+        "UNFINISHED",
+        "open_plain",
+    ),
     "system.sources": ("source_digest",),
 }
 """Module to the names that are taken from it."""
@@ -134,6 +137,7 @@ __all__ = [
     "make_builder",
     "negative_log_likelihood",
     "one_line",
+    "open_plain",
     "open_split",
     "parse",
     "peak_memory",

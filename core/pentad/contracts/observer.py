@@ -29,9 +29,10 @@ class StopTraining:
 
 @dataclass(frozen=True, kw_only=True)
 class ScaleLearningRate:
-    """An observer's wish that every learning rate is multiplied by `factor` from the next step on, beside the schedule."""
+    """An observer's wish that every learning rate is multiplied by `factor` from the next step on; `reason` is recorded."""
 
     factor: float
+    reason: str = ""
 
 
 Request = StopTraining | ScaleLearningRate
@@ -80,6 +81,7 @@ class Plan:
         seconds_per_step: measured on a few steps; None when nothing was measured.
         memory_bytes: estimate of parameters, gradients, optimizer state and activations.
         device, precision, compiled, threads: how it will be computed.
+        kernels: what of it was measured to be faster than the usual ways, in words; empty where that was nothing.
         resumed_step: the step that a resumed run continues from; 0 for a new one.
         warnings: what the user should know before the run starts.
         start: the run that it starts from, or None.
@@ -110,6 +112,7 @@ class Plan:
     start: StartedFrom | None = None
     sizing: Mapping[str, str] = field(default_factory=dict)
     examples: str = ""
+    kernels: str = ""
 
     @property
     def seconds(self) -> float | None:
@@ -253,6 +256,19 @@ class Saved:
     path: Path
 
 
+@dataclass(frozen=True, kw_only=True)
+class RateScaled:
+    """The learning rates are others after `step` steps, as an observer asked, who said why.
+
+    `before` and `after` are the factor on every rate beside the schedule, all requests so far multiplied.
+    """
+
+    step: int
+    before: float
+    after: float
+    reason: str
+
+
 @dataclass(frozen=True, kw_only=True, repr=False)
 class RunResult:
     """How a run ended.
@@ -346,6 +362,9 @@ class RunObserver:
     def on_sample(self, event: Sample) -> None:
         """A text was generated on the way or at the end."""
 
+    def on_rate_scaled(self, event: RateScaled) -> None:
+        """The learning rates are others from here on, as an observer asked."""
+
     def on_checkpoint(self, event: Saved) -> None:
         """A checkpoint is complete on the disk."""
 
@@ -398,6 +417,10 @@ class Observers(RunObserver):
     def on_sample(self, event: Sample) -> None:
         """Pass on."""
         self._tell("on_sample", event)
+
+    def on_rate_scaled(self, event: RateScaled) -> None:
+        """Pass on."""
+        self._tell("on_rate_scaled", event)
 
     def on_checkpoint(self, event: Saved) -> None:
         """Pass on."""

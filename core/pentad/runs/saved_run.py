@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import warnings
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,6 +121,7 @@ class SavedRun:
         seed: int = 0,
         limits: Limits | None = None,
         on_token: OnToken | None = None,
+        on_event: Callable[[TokenEvent], None] | None = None,
     ) -> list[Sample]:
         """Go on from a text.
 
@@ -131,6 +133,7 @@ class SavedRun:
             seed: decides every draw.
             limits: in place of the three, where more is to be said.
             on_token: called with the number of the text and the piece that its newest token completes.
+            on_event: called with each token; `limits` says whether its log-probability is wanted.
 
         Raises:
             UsageError: the sampler or its options are unknown, or the model cannot generate.
@@ -141,7 +144,7 @@ class SavedRun:
         ids = None
         if not self.builder.writes_on:
             ids, prompt = self.gap_prompt([prompt, ""]), trimmed(self.tokenizer, [prompt, ""])[0]
-        return generate(self.session, method, prompt, limits, ids=ids, step=self.step, on_token=on_token)
+        return generate(self.session, method, prompt, limits, ids=ids, step=self.step, on_token=on_token, on_event=on_event)
 
     def fill(
         self,
@@ -152,6 +155,7 @@ class SavedRun:
         sampler: Choice | str | None = None,
         seed: int = 0,
         limits: Limits | None = None,
+        on_event: Callable[[TokenEvent], None] | None = None,
     ) -> list[Sample]:
         """Fill in what stands between the parts of a text.
 
@@ -161,7 +165,7 @@ class SavedRun:
         Args:
             parts: plain text, at least two.
             max_tokens: most tokens of a gap.
-            samples, sampler, seed, limits: as for `generate`.
+            samples, sampler, seed, limits, on_event: as for `generate`.
 
         Raises:
             UsageError: the run has not learned to fill such gaps; the text is too long for it.
@@ -170,7 +174,7 @@ class SavedRun:
         method = make_sampler(self.resolved, self.catalogue, choice, self.tokenizer, self.vocabulary)
         limits = limits or Limits(max_tokens=max_tokens, samples=samples, seed=seed)
         ids, words = self.gap_prompt(parts), trimmed(self.tokenizer, parts) if self.model.causal else ["", ""]
-        return generate(self.session, method, words[0], limits, ids=ids, suffix=words[-1], step=self.step)
+        return generate(self.session, method, words[0], limits, ids=ids, suffix=words[-1], step=self.step, on_event=on_event)
 
     def gap_prompt(self, parts: Sequence[str]) -> torch.Tensor:
         """Return the ids (T,) with which `stream` fills in what stands between the parts of a text.
@@ -339,6 +343,15 @@ def _newest_of(path: Path, strict: bool) -> Checkpoint:
     return newest.checkpoint
 
 
+def _machine_for(run: RunDirectory, resolved: Resolved, device: str) -> Machine:
+    """Return the machine to use a run on, in fp32 where the run was trained so because that was measured to be faster."""
+    wanted, facts = resolved.recipe.machine, run.facts()
+    machine = pick_machine(device, wanted.precision, wanted.threads)
+    if wanted.precision == "auto" and (facts.get("device"), facts.get("precision")) == (machine.device.type, "fp32"):
+        return dataclasses.replace(machine, precision="fp32")
+    return machine
+
+
 def load_tokenizer(run: RunDirectory, resolved: Resolved) -> Tokenizer:
     """Return the run's own tokenizer; errors as for `RunDirectory.load_tokenizer`."""
     return run.load_tokenizer(resolved.offers["tokenizer"], resolved.options["tokenizer"])
@@ -380,8 +393,7 @@ def open_run(path: str | Path, *, catalogue: Catalogue | None = None, device: st
     resolved = run.resolve(catalogue)
     checkpoint = _newest_of(path, strict)
     tokenizer = load_tokenizer(run, resolved)
-    wanted = resolved.recipe.machine
-    machine = pick_machine(device, wanted.precision, wanted.threads)
+    machine = _machine_for(run, resolved, device)
     builder = make_builder(resolved, tokenizer, catalogue)
     vocabulary = Vocabulary.of(tokenizer, builder.special_tokens)
     model = make_model(resolved, vocabulary, builder, machine)

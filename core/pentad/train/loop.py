@@ -14,7 +14,7 @@ from types import FrameType
 import numpy as np
 import torch
 
-from pentad.contracts.observer import Evaluation, RunResult, Sample, Saved, ScaleLearningRate, Step
+from pentad.contracts.observer import Evaluation, RateScaled, RunResult, Sample, Saved, ScaleLearningRate, Step
 from pentad.contracts.session import Decoder, Limits, Session
 from pentad.contracts.vocabulary import MASK
 from pentad.inference.answering import answer, questions
@@ -79,10 +79,9 @@ def _hinting_at_the_checkpoint(job: Job) -> Iterator[None]:
 def _train(job: Job, folder: Path, stop: Sequence[int]) -> None:
     recipe = job.resolved.recipe
     saved = job.state.seconds
-    reason = ""
+    reason = _heed(job)
     while job.progress() < 1:
         before = job.progress()
-        reason = _heed(job) or reason
         result = job.trainer.step(job.state.step, job.progress(ahead=0.5), bool(stop), bool(reason))
         _advance(job, result, reason)
         done = job.progress() >= 1
@@ -92,6 +91,7 @@ def _train(job: Job, folder: Path, stop: Sequence[int]) -> None:
                 _evaluate(job, final=False)
             if not done and _crossed(recipe.generation.sample_every, before, job.progress()):
                 _sample(job, final=False)
+        reason = _heed(job) or reason  # before the checkpoint, which keeps the rates
         seconds = recipe.reporting.checkpoint_seconds
         due = seconds and job.state.seconds - saved >= seconds
         if done or result.stop or due:
@@ -107,7 +107,11 @@ def _heed(job: Job) -> str:
     reason = ""
     for request in job.observer.pop_requests():
         if isinstance(request, ScaleLearningRate):
+            before = job.trainer.scale
             job.trainer.scale *= request.factor
+            job.state = dataclasses.replace(job.state, lr_scale=job.trainer.scale)
+            said = request.reason or "an observer asked for it"
+            job.tell("on_rate_scaled", RateScaled(step=job.state.step, before=before, after=job.trainer.scale, reason=said))
         else:
             reason = reason or request.reason or "an observer asked for it"
     return reason

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 import socket
 from pathlib import Path
 
@@ -42,7 +43,12 @@ def serve(studio: object, listening: socket.socket, browser: bool) -> None:
         import webbrowser
 
         webbrowser.open(address)
-    uvicorn.Server(config).run(sockets=[listening])
+    try:
+        uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        stopped = studio.jobs.end()
+        for name in stopped:
+            click.echo(f"Stopped {name}; go on with: engine resume {shlex.quote(str(studio.runs / name))}")
 
 
 def listen(port: int | None) -> socket.socket:

@@ -14,5 +14,10 @@ def engine_commands() -> Sequence[Command]:
             name="studio",
             summary="See in the browser what a model does, on your own text and models.",
             factory="pentad_studio.command:studio",
-        )
+        ),
+        Command(
+            name="trace",
+            summary="Find where a text stands in a run's training text.",
+            factory="pentad_studio.trace.command:trace",
+        ),
     ]

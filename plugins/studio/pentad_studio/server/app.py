@@ -13,11 +13,17 @@ from starlette.types import ASGIApp
 
 from pentad import EngineError
 from pentad_cli.charts import chart_style, dark_style
+from pentad_studio.comparisons.page import comparison_page, comparison_report, comparisons_page
+from pentad_studio.examples.page import examples_page, examples_part
+from pentad_studio.generation.page import generation_page, generation_stream
 from pentad_studio.server.guard import Guard
 from pentad_studio.server.pages import failed
 from pentad_studio.server.studio import Studio
 from pentad_studio.sources.page import options_part
 from pentad_studio.tokens.page import tokens_page, tokens_part
+from pentad_studio.trace.page import trace_page, trace_part
+from pentad_studio.training.page import training_list, training_page, training_stream
+from pentad_studio.training.start_page import run_resume, run_stop, start_command, start_page, start_plan, start_run, started
 
 
 def make_app(studio: Studio, token: str, port: int) -> ASGIApp:
@@ -38,6 +44,25 @@ def make_app(studio: Studio, token: str, port: int) -> ASGIApp:
             Route("/options", options_part),
             Route("/tokens", tokens_page),
             Route("/tokens-part", tokens_part, methods=["POST"]),
+            Route("/examples", examples_page),
+            Route("/examples-part", examples_part, methods=["POST"]),
+            Route("/training", training_page),
+            Route("/training-list", training_list, methods=["POST"]),
+            Route("/training-stream", training_stream),
+            Route("/start", start_page),
+            Route("/start-command", start_command, methods=["POST"]),
+            Route("/start-plan", start_plan, methods=["POST"]),
+            Route("/start-run", start_run, methods=["POST"]),
+            Route("/started", started),
+            Route("/run-stop", run_stop, methods=["POST"]),
+            Route("/run-resume", run_resume, methods=["POST"]),
+            Route("/trace", trace_page),
+            Route("/trace-part", trace_part, methods=["POST"]),
+            Route("/comparisons", comparisons_page),
+            Route("/comparison", comparison_page),
+            Route("/comparison-report", comparison_report),
+            Route("/generation", generation_page),
+            Route("/generation-stream", generation_stream, methods=["POST"]),
         ],
         exception_handlers={EngineError: failed},
     )

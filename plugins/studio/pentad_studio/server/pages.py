@@ -20,6 +20,7 @@ _NAVIGATION = (
     ("examples", "Examples", "What is learned from it"),
     ("training", "Training", "Runs, as they learn"),
     ("generation", "Generation", "What a model writes"),
+    ("trace", "Trace", "Where a text comes from"),
     ("comparisons", "Comparisons", "Which way is better"),
 )
 """Address, name and a few words of every page."""
@@ -47,19 +48,25 @@ def _shown(value: Any) -> Any:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def page(name: str, **shown: Any) -> HTMLResponse:
+def page(name: str, /, *, within: str = "", **shown: Any) -> HTMLResponse:
     """Return a whole page.
 
     Args:
         name: of the template, which is that of the page's address too.
+        within: the page of the navigation that it belongs to, where it is none itself.
         shown: what the template names.
     """
-    return HTMLResponse(environment().get_template(f"{name}.html").render(page=name, **shown))
+    return HTMLResponse(html(f"{name}.html", page=within or name, **shown))
 
 
-def fragment(template: str, **shown: Any) -> HTMLResponse:
+def fragment(template: str, /, **shown: Any) -> HTMLResponse:
     """Return a part of a page, which the page's script puts in its place."""
-    return HTMLResponse(environment().get_template(template).render(**shown))
+    return HTMLResponse(html(template, **shown))
+
+
+def html(template: str, /, **shown: Any) -> str:
+    """Return what a template makes, for a stream."""
+    return environment().get_template(template).render(**shown)
 
 
 async def failed(request: Request, error: Exception) -> Response:

@@ -57,7 +57,11 @@ def _next(events: Iterator[Event]) -> Event | None:
     except EngineError as error:
         return "failed", {"message": error.message, "hint": error.hint, "code": error.code}
     except Exception as error:
-        return "failed", {"message": one_line(error), "hint": "This is a mistake of a plugin or of the studio.", "code": "fault"}
+        return "failed", {
+            "message": one_line(error),
+            "hint": "This is a fault of a plugin or of the studio.",
+            "code": "fault",
+        }
 
 
 def _close(events: Iterator[Event]) -> None:

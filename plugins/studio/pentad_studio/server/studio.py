@@ -14,6 +14,9 @@ from starlette.requests import Request
 
 from pentad import Catalogue, UsageError
 from pentad.tools import did_you_mean
+from pentad_studio.runs.following import Followed
+from pentad_studio.runs.jobs import Jobs
+from pentad_studio.runs.listing import Listing
 
 Value = TypeVar("Value")
 
@@ -67,6 +70,8 @@ class Studio:
         comparisons: the folder of comparisons.
         models: open runs, the last few.
         tokenizers: likewise.
+        records: what the files of runs say that do not change.
+        jobs: the trainings that the studio has started.
     """
 
     catalogue: Catalogue
@@ -74,6 +79,16 @@ class Studio:
     comparisons: Path = field(default=Path("comparisons"))
     models: Shelf = field(default_factory=lambda: Shelf(3))
     tokenizers: Shelf = field(default_factory=lambda: Shelf(12))
+    records: Shelf = field(default_factory=lambda: Shelf(500))
+    jobs: Jobs = field(default_factory=Jobs)
+    _follows: Shelf = field(default_factory=lambda: Shelf(24))
+
+    def __post_init__(self) -> None:
+        self.listing = Listing(self.jobs.is_running)
+
+    def followed(self, name: str) -> Followed:
+        """Return a run that is followed, from its start where it was not."""
+        return self._follows.get(name, lambda: Followed(self.runs / name))
 
     def run_names(self) -> list[str]:
         """List the runs, the newest first; what is no folder with an engine.json is no run."""

@@ -1,23 +1,12 @@
-"""Trains a tokenizer in a process of its own: what to train comes on stdin, an error goes to stdout."""
+"""Trains a tokenizer in a process of its own, so that it is in the cache: what to train comes on stdin."""
 
 from __future__ import annotations
 
-import json
 import sys
 
-from pentad import Catalogue, EngineError
+from pentad import Catalogue
+from pentad_studio.server.elsewhere import answer
 from pentad_studio.sources.tokenizers import TokenizerChoice, trained
 
-
-def main() -> int:
-    """Train, so that the tokenizer is in the cache."""
-    try:
-        trained(TokenizerChoice(**json.loads(sys.stdin.buffer.read())), Catalogue())
-    except EngineError as error:
-        print(json.dumps({"message": error.message, "hint": error.hint, "code": error.code}))
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(answer(lambda said: trained(TokenizerChoice(**said), Catalogue())))

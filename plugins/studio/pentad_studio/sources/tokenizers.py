@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import anyio
+import anyio.to_thread
 from starlette.requests import Request
 
 from pentad import Catalogue, Choice, Recipe, Tokenizer, UsageError, make
 from pentad.tools import RunDirectory, prepare_tokenizer, resolve
+from pentad_studio.server.elsewhere import work_elsewhere
 from pentad_studio.server.studio import Studio
 
 RUN, NAMED = "run", "named"
@@ -51,14 +50,18 @@ class TokenizerChoice:
         """What tells it from any other."""
         return (self.kind, self.name, tuple(sorted(self.options.items())), self.data)
 
+    def said(self) -> dict[str, Any]:
+        """Return it as JSON can say it."""
+        return {"kind": self.kind, "name": self.name, "options": dict(self.options), "data": self.data}
+
     def recipe(self) -> Recipe:
         """Return a recipe that trains it.
 
         Raises:
             UsageError: an option is unknown or out of bounds.
         """
-        data = {"data": [self.data]} if self.data else {}
-        return Recipe(tokenizer=Choice(self.name, **self.options), training={"steps": 1}, **data)
+        choice = Choice(self.name, **self.options)
+        return Recipe(tokenizer=choice, data=[self.data] if self.data else None, training={"steps": 1})
 
 
 class _Needed(Exception):
@@ -98,7 +101,8 @@ async def open_tokenizer(request: Request, studio: Studio, choice: TokenizerChoi
     if not studio.tokenizers.has(choice.key) and choice.kind == NAMED:
         fixed = await anyio.to_thread.run_sync(is_published, studio, choice.name)
         if not fixed:
-            await _train(request, studio, choice)
+            resolve(choice.recipe(), studio.catalogue)  # says what is wrong before a process is started
+            await work_elsewhere(request, "pentad_studio.sources.prepare", choice.said())
     return await anyio.to_thread.run_sync(load_tokenizer, studio, choice)
 
 
@@ -125,39 +129,3 @@ def trained(choice: TokenizerChoice, catalogue: Catalogue) -> Tokenizer:
     """
     tokenizer, *_ = prepare_tokenizer(resolve(choice.recipe(), catalogue), catalogue)
     return tokenizer
-
-
-async def _train(request: Request, studio: Studio, choice: TokenizerChoice) -> None:
-    """Train in a process of its own, which leaves the tokenizer in the cache; nobody waits for it, nothing goes on.
-
-    Raises:
-        UsageError: the text cannot give the vocabulary, or an option does not fit.
-    """
-    resolve(choice.recipe(), studio.catalogue)  # says what is wrong before a process is started
-    said = {"kind": choice.kind, "name": choice.name, "options": dict(choice.options), "data": choice.data}
-    command = [sys.executable, "-m", "pentad_studio.sources.prepare"]
-    async with await anyio.open_process(command, stderr=None) as process:
-        assert process.stdin is not None and process.stdout is not None
-        try:
-            await process.stdin.send(json.dumps(said).encode())
-            await process.stdin.aclose()
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_kill_when_left, request, process)
-                output = b"".join([part async for part in process.stdout])
-                await process.wait()
-                tasks.cancel_scope.cancel()
-        finally:
-            if process.returncode is None:
-                process.kill()
-    if process.returncode:
-        try:
-            error = json.loads(output)
-        except ValueError:
-            error = {"message": "Training the tokenizer was stopped.", "hint": "", "code": "stopped"}
-        raise UsageError(str(error["message"]), str(error["hint"]), code=str(error["code"]))
-
-
-async def _kill_when_left(request: Request, process: Any) -> None:
-    while not await request.is_disconnected():
-        await anyio.sleep(0.3)
-    process.kill()

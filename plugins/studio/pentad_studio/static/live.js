@@ -103,6 +103,10 @@ document.addEventListener("input", event => {
   if (form) soon(form, event.target.matches("textarea, input:not([type=checkbox])") ? 250 : 0);
 });
 
+document.addEventListener("change", event => {
+  if (event.target.matches("input[data-options]")) options(event.target);
+});
+
 document.addEventListener("submit", event => {
   if (!event.target.matches("form[data-live]")) return;
   event.preventDefault();
@@ -149,3 +153,15 @@ document.addEventListener("drop", async event => {
 
 document.querySelectorAll("select[data-options]").forEach(select => { if (!select.closest("[hidden]")) options(select); });
 document.querySelectorAll("form[data-live]").forEach(refresh);
+
+// A select whose options hold texts to begin with: each fills the field that it names, unless the user wrote into it.
+document.addEventListener("change", event => {
+  const select = event.target.closest("select[data-fills]");
+  if (!select) return;
+  const area = document.getElementById(select.dataset.fills);
+  const texts = [...document.querySelectorAll(`select[data-fills="${area.id}"] option[data-fill]`)].map(each => each.dataset.fill);
+  const chosen = select.selectedOptions[0]?.dataset.fill;
+  if (chosen === undefined || (select.name && !texts.includes(area.value))) return;
+  area.value = chosen;
+  area.dispatchEvent(new Event("input", { bubbles: true }));
+});

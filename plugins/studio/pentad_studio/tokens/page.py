@@ -70,8 +70,6 @@ def _column(studio: Studio, tokenizer: Tokenizer, form: Form, text: str) -> Resp
     key = ("ranks", id(tokenizer))
     ranks = studio.tokenizers.get(key, lambda: (tokenizer, ranks_of(tokenizer)))[1]  # kept with it, so the id stays its own
     steps = steps_of(tokenizer, word, ranks) if word else None
-    shown = [
-        ([shown_parts(piece) for piece in step.pieces], step.merged, step.id, len(step.pieces)) for step in steps or ()
-    ]
+    shown = [([shown_parts(piece) for piece in step.pieces], step.merged, step.id, len(step.pieces)) for step in steps or ()]
     own = [shown_parts(tokenizer.token_bytes(int(token))) for token in tokenizer.encode(word)] if word else []
     return fragment("tokens_column.html", cut=cut, word=word, steps=shown, own=own)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pentad import Tokenizer
+from pentad import Tokenizer, Vocabulary
 from pentad_cli.tools import visible
 
 MOST_PIECES = 4000
@@ -12,6 +12,10 @@ MOST_PIECES = 4000
 
 COLOURS = 6
 """Colours of pieces, in turn."""
+
+
+Parts = tuple[tuple[str, str], ...]
+"""A piece of text in parts, each with a class: empty for plain text, `space`, `tab`, `line`, `byte` or `special`."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Piece:
     """
 
     id: int
-    parts: tuple[tuple[str, str], ...]
+    parts: Parts
     colour: str
     hint: str
 
@@ -100,7 +104,7 @@ def piece_of(tokenizer: Tokenizer, token: int, index: int, spellings: dict[int, 
     return Piece(token, shown_parts(data), f"t{index % COLOURS}", f"id {token}, {n_bytes}: {data.hex(' ')}")
 
 
-def shown_parts(data: bytes) -> tuple[tuple[str, str], ...]:
+def shown_parts(data: bytes) -> Parts:
     r"""Return bytes as parts to show, each with its class; spaces, line ends and bytes that are no character stand out.
 
     >>> shown_parts(b" a\n\xff")
@@ -120,3 +124,22 @@ def shown_parts(data: bytes) -> tuple[tuple[str, str], ...]:
         else:
             parts.append((character, ""))
     return tuple(parts)
+
+
+class Spelling:
+    """How ids are written.
+
+    Args:
+        tokenizer, vocabulary: of the examples.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, vocabulary: Vocabulary) -> None:
+        self._tokenizer, self._vocabulary = tokenizer, vocabulary
+        self._special = {number: word for word, number in tokenizer.special_tokens.items()}
+
+    def of(self, token: int) -> Parts:
+        """Return an id as parts to show."""
+        if token >= self._vocabulary.size or token < 0:  # a builder's fault, which is shown rather than hidden
+            return ((f"<{token}>", "special"),)
+        word = self._vocabulary.spelling(token) or self._special.get(token)
+        return ((word, "special"),) if word else shown_parts(self._tokenizer.token_bytes(token))
