@@ -26,7 +26,7 @@ _CHAPTERS: dict[str, tuple[str, ...]] = {
     "Tokenizer": ("contracts.tokenizer",),
     "Example builder": (
         *("contracts.builder", "contracts.records", "contracts.batch", "contracts.vocabulary"),
-        *("data.shuffling", "data.packing"),
+        *("data.examples.shuffling", "data.examples.packing"),
     ),
     "Model": ("contracts.model",),
     "Optimizer": ("contracts.optimizer",),
