@@ -74,8 +74,8 @@ if TYPE_CHECKING:
     from pentad.contracts.situation import Advice, ModelCost, Situation, size_model
     from pentad.contracts.tokenizer import END_OF_TEXT, TokenIds, Tokenizer, utf8
     from pentad.contracts.vocabulary import SpecialToken, Vocabulary
-    from pentad.data.packing import PackedRows, pack_documents
-    from pentad.data.shuffling import draw_below, random_words, shuffled
+    from pentad.data.examples.packing import PackedRows, pack_documents
+    from pentad.data.examples.shuffling import draw_below, random_words, shuffled
     from pentad.pipeline import find_lr, plan, resume, run
     from pentad.registry.catalogue import Catalogue
     from pentad.registry.making import make, make_named
@@ -148,11 +148,11 @@ _LAZY = {
     "schedule": "contracts.optimizer",
     "Sampler": "contracts.sampler",
     "tempered_softmax": "contracts.sampler",
-    "PackedRows": "data.packing",
-    "pack_documents": "data.packing",
-    "draw_below": "data.shuffling",
-    "random_words": "data.shuffling",
-    "shuffled": "data.shuffling",
+    "PackedRows": "data.examples.packing",
+    "pack_documents": "data.examples.packing",
+    "draw_below": "data.examples.shuffling",
+    "random_words": "data.examples.shuffling",
+    "shuffled": "data.examples.shuffling",
     "END_OF_TEXT": "contracts.tokenizer",
     "TokenIds": "contracts.tokenizer",
     "Tokenizer": "contracts.tokenizer",
