@@ -43,7 +43,7 @@ if TYPE_CHECKING:
         run_task_process,
     )
     from pentad.contracts.format import Imported, ModelFormat, Trained
-    from pentad.contracts.model import Model, Output, Role, State
+    from pentad.contracts.model import Inspection, Model, Output, Role, State
     from pentad.contracts.objective import CrossEntropy, Loss, Net, Objective, TensorBatch
     from pentad.contracts.observer import (
         Evaluation,
@@ -103,6 +103,7 @@ _LAZY = {
     "run_task_process": "contracts.executor",
     "describe_failure": "contracts.executor",
     "describe_exit": "contracts.executor",
+    "Inspection": "contracts.model",
     "Model": "contracts.model",
     "ModelCost": "contracts.situation",
     "size_model": "contracts.situation",
@@ -211,6 +212,7 @@ __all__ = [
     "HeldOut",
     "Implementation",
     "Imported",
+    "Inspection",
     "Limits",
     "Loss",
     "Model",

@@ -21,6 +21,8 @@ PLUGIN = '''
 import numpy as np
 
 from pentad import IGNORED, Batch, ExampleBuilder, Implementation, SpecialToken, hookimpl
+from pentad_masking.masked import Masked as MaskedTokens
+from pentad_masking.options import MaskedOptions
 
 
 class Masked(ExampleBuilder):
