@@ -35,6 +35,8 @@ class Situation:
         device: type of the device: cpu, cuda, mps.
         context_length: tokens per example.
         batch_size: examples per step.
+        n_parameters: trainable parameters of the model, embedding and head left out; None before it is chosen, which an
+            optimizer is asked after, or where it cannot be made without memory for it.
         open: names of the implementation's options that the user left open.
     """
 
@@ -49,6 +51,7 @@ class Situation:
     device: str = "cpu"
     context_length: int = 128
     batch_size: int = 8
+    n_parameters: int | None = None
     open: frozenset[str] = frozenset()
 
     @property

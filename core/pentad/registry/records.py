@@ -6,10 +6,12 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pentad.config.options import NoOptions
-from pentad.contracts.situation import Advice, Situation
+
+if TYPE_CHECKING:
+    from pentad.contracts.situation import Advice, Situation
 
 HOOK_API_VERSION = 2
 """One number for all hooks and contracts. A plugin module may say `pentad_api = 2`; one that asks for more is not loaded."""
@@ -184,6 +186,19 @@ class Evaluator(OptionsRecord):
 
     name: str
     default: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reward(OptionsRecord):
+    """A way of saying how good an answer is, for learning from rewards and for judging tasks.
+
+    Args:
+        name: what a record's key `reward` says, or users type: `--builder.reward number`. Options stand behind it:
+            `--builder.reward letter,letter=e`.
+        factory: called as `factory(options)`; returns a `pentad.RewardFunction`.
+    """
+
+    name: str
 
 
 def resolve(place: Any) -> Any:

@@ -59,6 +59,7 @@ class Conformance:
     implementation: ClassVar[HookRecord | None] = None
     options: ClassVar[Mapping[str, Any]] = {}
     expected_failures: ClassVar[Mapping[str, str]] = {}
+    _record: HookRecord | None = None
 
     def __init_subclass__(cls) -> None:
         """Give pytest one test for each check, once a class names what to test."""
@@ -125,14 +126,13 @@ class Conformance:
         return f"raised {one_line(error)}{f' in {place}' if place else ''}"
 
     def record(self) -> HookRecord:
-        """Return the record under test."""
+        """Return the record under test; plugins are asked once."""
         if self.implementation is not None:
             return self.implementation
-        found: HookRecord | None = type(self).__dict__.get("_record")
-        if found is None:  # asking every plugin costs a tenth of a second, and checks ask hundreds of times
-            found = Catalogue().find(self.kind, self.name).record
-            type(self)._record = found  # type: ignore[attr-defined]
-        return found
+        if self._record is None:
+            self._record = Catalogue().find(self.kind, self.name).record
+        record: HookRecord = self._record
+        return record
 
     def factory(self) -> Any:
         """Import the factory of the record under test."""

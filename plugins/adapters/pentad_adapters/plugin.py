@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pentad import Adapter, hookimpl
-from pentad_adapters.options import FreezeOptions, LoRAOptions
 
 
 @hookimpl
@@ -15,12 +14,12 @@ def engine_adapters() -> Sequence[Adapter]:
             name="lora",
             summary="Low-rank changes of the matrices; the model itself stays.",
             factory="pentad_adapters.lora:LoRA",
-            options=LoRAOptions,
+            options="pentad_adapters.options:LoRAOptions",
         ),
         Adapter(
             name="freeze",
             summary="Learn the head, the last blocks or the gains alone.",
             factory="pentad_adapters.freeze:Freeze",
-            options=FreezeOptions,
+            options="pentad_adapters.options:FreezeOptions",
         ),
     ]

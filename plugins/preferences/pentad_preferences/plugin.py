@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pentad import Evaluator, Implementation, hookimpl
-from pentad_preferences.options import DPOOptions
 
 
 @hookimpl
@@ -15,7 +14,7 @@ def engine_example_builders() -> Sequence[Implementation]:
             name="dpo",
             summary="Pairs of answers, of which one is preferred (DPO, IPO, SLiC, SimPO).",
             factory="pentad_preferences.builder:Pairs",
-            options=DPOOptions,
+            options="pentad_preferences.options:DPOOptions",
         )
     ]
 

@@ -32,7 +32,7 @@ def policy_arguments(context_length: int = 32) -> dict[str, Any]:
         "vocab_size": tokenizer.vocab_size,
         "end_of_text": tokenizer.end_of_text,
         "tokenizer": tokenizer,
-        "catalogue": Catalogue(entry_points=()),
+        "catalogue": Catalogue(),
     }
 
 
