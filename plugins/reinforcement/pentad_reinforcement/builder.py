@@ -53,14 +53,14 @@ class GRPO(ExampleBuilder):
         vocab_size: int,
         end_of_text: int,
         tokenizer: Tokenizer,
-        catalogue: Catalogue,
+        catalogue: Catalogue | None = None,
     ) -> None:
         del vocab_size
         self.options, self.context_length, self.end_of_text = options, context_length, end_of_text
         self.tokenizer, self.updates = tokenizer, options.updates
         self.special_tokens = SPECIAL_TOKENS if options.template == "chat" else ()
         self._chosen = [*options.reward, *([f"reward-model,run={options.reward_run}"] if options.reward_run else [])]
-        self._rewards = Rewards(catalogue)
+        self._rewards = Rewards(catalogue or Catalogue())
         if self._chosen:
             self.evaluators = ("mean-reward",)
 
@@ -118,7 +118,9 @@ class GRPO(ExampleBuilder):
         extra = {"advantage": self.advantages(rewards), "reward": rewards}
         if options.updates > 1:
             on_device = [torch.from_numpy(array).to(session.device) for array in (inputs, targets)]
-            extra["logprobs"] = logprobs_at(session.net, *on_device, options.temperature).float().cpu().numpy()
+            with torch.no_grad():
+                drawn = logprobs_at(session.net, *on_device, options.temperature)
+            extra["logprobs"] = drawn.float().cpu().numpy()
         return Batch(inputs=inputs, targets=targets, extra=extra)
 
     def objective(self) -> GroupRelative:
