@@ -1,6 +1,7 @@
-"""Proves the contract of rewards (`RewardFunction`): a number for each answer, which the builder grpo raises.
+r"""Proves the contract of rewards (`RewardFunction`): a number for each answer, which the builder grpo raises.
 
-engine run --plugin examples/contracts/reward.py --data questions.jsonl --start RUN --builder grpo --builder.reward letter,letter=e
+engine run --plugin examples/contracts/reward.py --data questions.jsonl --start RUN --builder grpo \
+    --builder.reward letter,letter=e
 
 The reward of an answer is the share of one letter in it. No answer of the data is looked at, so lines such as
 {"prompt": "Say something.", "completion": ""} will do.

@@ -60,7 +60,10 @@ def next_commands(
 
 def _answers(result: RunResult, plan: Plan | None) -> bool:
     """Whether the samples answer questions of the text, whose special tokens cannot be typed as a prompt."""
-    return plan is not None and bool(result.samples) and result.samples[0].prompt != plan.recipe.generation.prompt
+    if plan is None or not result.samples:
+        return False
+    prompt = result.samples[0].prompt
+    return prompt.startswith("<|") and prompt != plan.recipe.generation.prompt
 
 
 def _other_model(plan: Plan, catalogue: Catalogue) -> str | None:

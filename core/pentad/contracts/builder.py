@@ -54,8 +54,8 @@ class ExampleBuilder(ABC):
     """Whether examples are written by the model itself: then core calls `roll_out` in place of `build`."""
 
     updates: int = 1
-    """How many updates a step makes with its examples before it gets new ones; more than one for examples that are dear, such as
-    those that the model wrote."""
+    """How many updates a step makes with its examples before it gets new ones; more than one for examples that cost
+    much, such as those that the model wrote."""
 
     context_length: int
     end_of_text: int

@@ -1,6 +1,7 @@
 """The evaluator contract: named scores of a trained model on held-out text.
 
-An evaluator's factory is called as `factory(options)`; it gets `catalogue` too where it names it. Builders name the evaluators that fit what they teach
+An evaluator's factory is called as `factory(options)`; it gets `catalogue` too where it names it.
+Builders name the evaluators that fit what they teach
 (`ExampleBuilder.evaluators`); `engine evaluate --with NAME` uses others.
 """
 

@@ -115,7 +115,7 @@ def answer(
 
 
 def spelled(session: Session, ids: Sequence[int]) -> str:
-    """Return ids as a person reads them, special tokens spelled out; an end of text in front, which opens any prompt, is not."""
+    """Return ids as a person reads them, special tokens spelled out but for the end of text in front."""
     known, text, plain = session.vocabulary.tokenizer_size, "", list[int]()
     for token in ids[ids[:1] == [session.vocabulary.end_of_text] :]:
         if token < known:

@@ -230,7 +230,7 @@ class Trainer:
         norm = float(nn.utils.get_total_norm(gradients)) / n_targets
         if not np.isfinite(norm) or not np.isfinite(loss_sum):
             raise self._not_finite(number, loss_sum)
-        if norm == 0:  # rewards that are all equal, or pairs beyond a hinge: neither momentum nor weight decay moves what is right
+        if norm == 0:  # equal rewards: then neither momentum nor weight decay moves it
             for optimizer in self.optimization.optimizers:
                 optimizer.zero_grad(set_to_none=True)
             return 0.0

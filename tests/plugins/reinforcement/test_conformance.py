@@ -29,9 +29,7 @@ class Evenness(RewardFunction):
 (RECORD,) = engine_example_builders()
 CATALOGUE = Catalogue(entry_points=())
 CATALOGUE.find = lambda kind, name: _OFFER  # type: ignore[method-assign]
-_OFFER = dataclasses.make_dataclass("Offered", ["options", "make"])(
-    NoOptions, lambda options, **more: Evenness(options)
-)
+_OFFER = dataclasses.make_dataclass("Offered", ["options", "make"])(NoOptions, lambda options, **more: Evenness(options))
 
 
 class Rewarded(Conformance):

@@ -42,7 +42,9 @@ class TestTaskAccuracy(EvaluatorConformance):
         return [Evaluated(tokenizer=Bytes(), builder=builder(), model=model), *super().runs()]
 
 
-TASKS = [{"prompt": f"{letter}?", "completion": answer, "reward": "words"} for letter, answer in zip("abcd", "wxyz", strict=True)]
+TASKS = [
+    {"prompt": f"{letter}?", "completion": answer, "reward": "words"} for letter, answer in zip("abcd", "wxyz", strict=True)
+]
 
 
 def score(records, name="chat", right=4, **options):

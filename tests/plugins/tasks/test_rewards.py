@@ -7,7 +7,6 @@ import pytest
 from pentad import Catalogue, make_named
 from pentad.testing import RewardConformance
 
-
 CATALOGUE = Catalogue()
 
 
