@@ -27,3 +27,19 @@ class DPOOptions:
             raise ValueError(f"label_smoothing belongs to the loss sigmoid; found {self.loss}")
         if self.target_margin and self.loss != "simpo":
             raise ValueError(f"target_margin belongs to the loss simpo; found {self.loss}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewardModelOptions:
+    """What a reward model is asked for, and how a pair is written."""
+
+    margin: float = option(0.0, "Difference that the rewards of a pair shall have at least.", ge=0)
+    center: float = option(0.0, "Weight of the squared sum of a pair's rewards, which keeps their mean near 0.", ge=0)
+    template: str = option("chat", "Turns of a chat, or plain text.", choices=("chat", "plain"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRewardOptions:
+    """Whose reward it is."""
+
+    run: str = option("", "The folder of a run of the builder reward-model.")
