@@ -34,7 +34,7 @@ from pentad.registry.maker import Maker
 from pentad.registry.resolving import Resolved
 from pentad.runs.checkpoint import Checkpoint
 from pentad.runs.folder import RunDirectory
-from pentad.runs.initial import adapt, frozen_by, restore_initial
+from pentad.runs.initial import adapt, frozen_by, prepended, restore_initial
 from pentad.runs.newest import newest_checkpoint
 from pentad.system.cache import cache_directory
 from pentad.system.errors import EngineError, UsageError, to_resume
@@ -49,8 +49,9 @@ def make_model(resolved: Resolved, vocabulary: Vocabulary, builder: ExampleBuild
     """
     training = resolved.recipe.training
     torch.manual_seed(training.seed)
+    length = training.context_length + prepended(resolved, vocabulary)
     model: Model = resolved.offers["model"].make(
-        resolved.options["model"], vocab_size=vocabulary.size, context_length=training.context_length, vocabulary=vocabulary
+        resolved.options["model"], vocab_size=vocabulary.size, context_length=length, vocabulary=vocabulary
     )
     if builder.attention not in model.attention:
         raise UsageError(

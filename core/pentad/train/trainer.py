@@ -230,7 +230,7 @@ class Trainer:
         norm = float(nn.utils.get_total_norm(gradients)) / n_targets
         if not np.isfinite(norm) or not np.isfinite(loss_sum):
             raise self._not_finite(number, loss_sum)
-        if norm == 0:  # equal rewards: then neither momentum nor weight decay moves it
+        if norm == 0:  # where all rewards are equal, neither momentum nor weight decay moves anything
             for optimizer in self.optimization.optimizers:
                 optimizer.zero_grad(set_to_none=True)
             return 0.0
@@ -258,7 +258,7 @@ class Trainer:
 
 
 def _together(updates: Sequence[StepResult]) -> StepResult:
-    """Return the result of a step that made several updates: means of the losses and metrics, and else what the last one said."""
+    """Return the result of a step of several updates: means of the losses and metrics, and else what the last one said."""
     last = updates[-1]
     names = last.metrics.keys()
     return replace(

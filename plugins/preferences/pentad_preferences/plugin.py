@@ -61,6 +61,14 @@ def engine_rewards() -> Sequence[Reward]:
             summary="The score of a run of the builder reward-model.",
             factory="pentad_preferences.scoring:ModelReward",
             options=ModelRewardOptions,
-            expected_failures=dict.fromkeys(("a_finite_number_for_each_answer", "an_answer_is_judged_by_itself", "answers_differ", "the_right_answer_counts_as_right"), "it needs the run of a reward model"),
+            expected_failures=dict.fromkeys(
+                (
+                    "a_finite_number_for_each_answer",
+                    "an_answer_is_judged_by_itself",
+                    "answers_differ",
+                    "the_right_answer_counts_as_right",
+                ),
+                "it needs the run of a reward model",
+            ),
         )
     ]

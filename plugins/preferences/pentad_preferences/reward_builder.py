@@ -1,7 +1,7 @@
 """Pairs of answers for a reward model, and single conversations for it to score.
 
-The rows are those of the builder dpo; marked in each is the last token, behind which a reader knows the whole answer: the end of
-the turn, or of plain text. A conversation by itself has nothing that is learned, and is refused in training.
+The rows are those of the builder dpo; marked in each is the last token, where a reader knows the whole answer: the end of the
+turn, or of plain text. A conversation by itself has nothing that is learned, and is refused in training.
 """
 
 from __future__ import annotations

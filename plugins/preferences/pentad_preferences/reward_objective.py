@@ -1,7 +1,7 @@
 """The loss of a reward model: pairs by Bradley and Terry (1952), as in InstructGPT (Ouyang et al., 2022).
 
-The reward of an answer is one logit at its last token: that of `<|reward|>`, a special token that is never read or drawn. Its row
-in the head is the value head, so any model can be one, and a checkpoint or an adapter holds it like any other row.
+The reward of an answer is one logit at its last token: that of `<|reward|>`, a special token that is never read or drawn. Its
+row in the head is the value head, so any model can be one, and a checkpoint or an adapter holds it like any other row.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ class BradleyTerry(Objective):
     def losses(self, chosen: Tensor, rejected: Tensor) -> Tensor:
         """Return the loss (B,) of the rewards (B,) of both answers.
 
-        With `center` above 0 the squared sum of a pair's rewards is added, which keeps their mean near 0 (Eisenstein et al., 2023).
+        With `center` above 0 the squared sum of a pair's rewards is added, which keeps their mean near 0 (Eisenstein et al.,
+        2023).
         """
         return -F.logsigmoid(chosen - rejected - self.options.margin) + self.options.center * (chosen + rejected) ** 2
 
