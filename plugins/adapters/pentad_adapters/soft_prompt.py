@@ -88,7 +88,7 @@ class Vectors(nn.Embedding):
     """Whether the inputs that are embedded now have as many positions in front."""
 
     def __init__(self, start: Tensor) -> None:
-        super().__init__(*start.shape, _weight=start)
+        super().__init__(start.shape[0], start.shape[1], _weight=start)
 
     def put_in_front(self, embedding: nn.Module, arguments: tuple[Tensor, ...], embedded: Tensor) -> Tensor | None:
         """Return embedded inputs (B, T, D) with the vectors in place of the first ones: a hook of the model's embedding."""
@@ -172,7 +172,7 @@ class PromptedState:
 
     def __getattr__(self, name: str) -> Any:
         """Offer `select` and `truncate` where the model's state does."""
-        inner = self.__dict__.get("inner")
+        inner: Any = self.__dict__.get("inner")
         if name == "select" and callable(getattr(inner, name, None)) and not isinstance(inner, Tensor):
             return lambda rows: PromptedState(inner.select(rows), self._length, fresh=self.fresh)
         if name == "truncate" and callable(getattr(inner, name, None)) and not isinstance(inner, Tensor):

@@ -13,7 +13,7 @@ def engine_example_builders() -> Sequence[Implementation]:
     return [
         Implementation(
             name="dpo",
-            summary="Pairs of answers, of which one is preferred (DPO, IPO, SLiC, SimPO).",
+            summary="Pairs of answers, of which one is preferred (DPO, IPO, SLiC, SimPO, ORPO).",
             factory="pentad_preferences.builder:Pairs",
             options=DPOOptions,
         ),

@@ -30,4 +30,5 @@ def rows_of(tokens: Tokens, documents: Ids, length: int, end_of_text: int) -> tu
 def last_places(tokens: Tokens, documents: Ids, length: int) -> Ids:
     """Return the column (B,) of the last token of documents (B,) in the rows that `rows_of` makes of them."""
     first, end = tokens.starts[documents], tokens.starts[documents + 1]
-    return np.minimum(end - first, length) - 1
+    last: Ids = np.minimum(end - first, length) - 1
+    return last

@@ -15,7 +15,7 @@ from pentad_adapters.options import SoftPromptOptions
 from pentad_adapters.soft_prompt import SoftPrompt
 from pentad_adapters.unpacking import unpacked
 
-from .test_run import adapted, base, cache, other_text, recipe_of  # noqa: F401  # fixtures
+from .test_run import adapted, base, cache, other_text, recipe_of  # noqa: F401  # fixtures among them
 
 CATALOGUE = Catalogue()
 LENGTH, CONTEXT = 3, 12
@@ -28,8 +28,8 @@ def model(vocab_size=29, position="rotary", name="gpt", **options):
     return make("model", choice, catalogue=CATALOGUE, vocab_size=vocab_size, context_length=CONTEXT + LENGTH).eval()
 
 
-def prompted(base=None, **options):
-    made = base or model()
+def prompted(given=None, **options):
+    made = given or model()
     torch.manual_seed(1)
     adapter = SoftPrompt(SoftPromptOptions(length=LENGTH, **options), vocabulary=None)
     adapter.apply(made)
