@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pentad.registry.offers import Offer
     from pentad.registry.resolving import resolve, written_tables
     from pentad.runs.folder import RunDirectory
+    from pentad.system.chart import Line, line_chart
     from pentad.system.errors import Interrupted, RunDone, did_you_mean, one_line
     from pentad.system.files import locked, read_json, write_atomically
     from pentad.system.json_lines import read_lines
@@ -68,6 +69,10 @@ PLACES = {
         "written_tables",
     ),
     "runs.folder": ("RunDirectory",),
+    "system.chart": (
+        "Line",
+        "line_chart",
+    ),
     "system.errors": (
         "Interrupted",
         "RunDone",
@@ -99,6 +104,7 @@ __all__ = [
     "UNFINISHED",
     "Budget",
     "Interrupted",
+    "Line",
     "Offer",
     "OptionSpec",
     "Piece",
@@ -112,6 +118,7 @@ __all__ = [
     "describe",
     "did_you_mean",
     "given",
+    "line_chart",
     "locked",
     "make_builder",
     "negative_log_likelihood",

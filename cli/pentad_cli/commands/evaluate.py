@@ -12,7 +12,7 @@ from pentad.config.options import parse
 from pentad_cli.arguments.command import json_option, offers_of, run_argument, strict_option
 from pentad_cli.arguments.stage_command import Request, StageCommand
 from pentad_cli.terminal.display import lossy_words
-from pentad_cli.terminal.output import paint, say, say_json
+from pentad_cli.terminal.output import paint, say, say_json, table
 from pentad_cli.terminal.progress import ProgressLine
 from pentad_cli.terminal.text import count, duration, plural, size, visible_line
 
@@ -57,9 +57,15 @@ def _show(score: Evaluation, text: str) -> None:
             say(paint(f"± {error:.3f} bits per byte is the standard error from the choice of the held-out text", "dim"))
     else:
         say(f"{paint(f'{visible_line(score.primary)} {score.score:.3f}', 'bold green')} on {text}")
-        others = [f"{visible_line(name)} {value:.3f}" for name, value in score.scores.items() if name != score.primary]
+        others = (
+            []
+            if score.table
+            else [f"{visible_line(name)} {value:.3f}" for name, value in score.scores.items() if name != score.primary]
+        )
         if others:
             say(", ".join(others))
+    if score.table:
+        say(table(score.table[1:], header=score.table[0]))
     scored = f"{size(score.n_bytes)} in {plural(score.n_tokens, 'token')}, each seen from at most {count(score.context_length)}"
     say(paint(f"{scored}; step {count(score.step)}; {duration(score.seconds)}", "dim"))
 
