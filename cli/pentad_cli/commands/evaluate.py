@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from pentad.contracts.observer import Evaluation
 
 
-def _evaluate(run: Path, data: tuple[str, ...], evaluators: tuple[str, ...], as_json: bool, strict: bool) -> None:
+def _evaluate(
+    run: Path, data: tuple[str, ...], evaluators: tuple[str, ...], plain_text: bool, as_json: bool, strict: bool
+) -> None:
     request: Request = click.get_current_context().obj
     from pentad.config.recipe import MachineOptions
     from pentad.system.machine import prepare_process
@@ -34,7 +36,7 @@ def _evaluate(run: Path, data: tuple[str, ...], evaluators: tuple[str, ...], as_
     data = keep_pipes(data)
     with ProgressLine(sys.stderr) as progress:
         scores = [
-            saved.evaluate(list(data) or None, evaluator=name, observer=progress)
+            saved.evaluate(list(data) or None, evaluator=name, plain_text=plain_text, observer=progress)
             for name in dict.fromkeys(evaluators or (None,))
         ]
     if as_json:
@@ -99,6 +101,11 @@ evaluate = StageCommand(
             metavar="NAME[,OPTION=VALUE]…",
             shell_complete=offers_of("evaluator"),
             help="Evaluator that scores it, in place of the one that fits the run. May be repeated.",
+        ),
+        click.Option(
+            ["--plain-text"],
+            is_flag=True,
+            help="Score the text as it is, for a run whose builder makes conversations or pairs of records.",
         ),
         strict_option(),
         json_option(),

@@ -24,6 +24,7 @@ from pentad.contracts.tokenizer import Tokenizer
 from pentad.contracts.vocabulary import Vocabulary
 from pentad.data.corpus import open_corpus
 from pentad.data.preparation import make_builder, open_split, rendering_of
+from pentad.data.rendering import PLAIN
 from pentad.data.shards import tokenize_split
 from pentad.data.split import Split, split_corpus
 from pentad.inference.generation import OnToken, generate
@@ -167,6 +168,7 @@ class SavedRun:
         *,
         context_length: int | None = None,
         evaluator: str | None = None,
+        plain_text: bool = False,
         observer: RunObserver | None = None,
     ) -> Evaluation:
         """Score the run's own held-out text, or another text.
@@ -175,6 +177,8 @@ class SavedRun:
             data: files, folders, globs or corpora; None for the held-out text of the run.
             context_length: tokens that the model may look back on; None for the run's own.
             evaluator: who judges, `accuracy,best=5` with options; None for the first that fits what the run was taught.
+            plain_text: score the text as it is, whatever the run's builder makes of records: what a model that learned
+                conversations still knows of plain text.
             observer: told how far it is.
 
         Raises:
@@ -189,7 +193,7 @@ class SavedRun:
                 "Lower it, or train with a longer context.",
                 code="context-too-long",
             )
-        offered = self._evaluator(evaluator)
+        offered = self._evaluator(evaluator, plain_text)
         run = RunDirectory(self.path)
         if data:
             part = split_corpus(open_corpus(data, self.catalogue, self.recipe.data), 0.0).train
@@ -205,7 +209,7 @@ class SavedRun:
             if not part.n_bytes:
                 raise UsageError("This run held no text out.", "Name a text to score with --data.", code="nothing-held-out")
         # The fingerprint that training used, so that its shard of the held-out text is found in the cache.
-        rendering = rendering_of(self.resolved, self.builder)
+        rendering = PLAIN if plain_text else rendering_of(self.resolved, self.builder)
         fingerprint = run.fact(str, "tokenizer")
 
         def tell(what: str, done: float) -> None:
@@ -220,7 +224,7 @@ class SavedRun:
             n_bytes=shard.n_bytes,
             context_length=length,
             lost_bytes=shard.lost_bytes,
-            builder=self.builder,
+            builder=None if plain_text else self.builder,
             progress=functools.partial(tell, "Scoring the text"),
         )
         score = judge(self.session, offered, text, step=self.step)
@@ -233,9 +237,10 @@ class SavedRun:
             )
         return score
 
-    def _evaluator(self, name: str | None) -> Offered:
+    def _evaluator(self, name: str | None, plain_text: bool) -> Offered:
         evaluated = Evaluated(tokenizer=self.tokenizer, builder=self.builder, model=self.model)
-        names = self.builder.evaluators if name is None else (name,)
+        fitting = () if plain_text else self.builder.evaluators
+        names = fitting if name is None else (name,)
         if name is not None:
             self.catalogue.find("evaluator", split_options(name)[0])
         offered, reasons = find_evaluator(names, evaluated, self.catalogue)

@@ -13,8 +13,9 @@ log-probabilities summed over an answer. SimPO has no reference, and takes their
 The first starts at ln 2, since the model begins as the reference.
 
 ORPO (Hong et al., 2024) has no reference either. It learns the preferred answer itself, and adds beta times -log sigmoid of
-the log odds ratio, log (p / (1 - p)) of the preferred answer less that of the other one, p being the mean probability of a token. So
-it also takes the place of supervised tuning. The paper's likelihood is that of prompt and answer; here it is the answer's.
+the log odds ratio: log (p / (1 - p)) of the preferred answer less that of the other one, p being the mean probability of a
+token. So it also takes the place of supervised tuning. The paper's likelihood is that of prompt and answer; here it is the
+answer's.
 """
 
 from __future__ import annotations
