@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from pentad.config.options import NoOptions, option
+from pentad.config.presets import presets
 from pentad.config.stages import STAGES, Stage
 from pentad.registry.hookspecs import hookimpl
 from pentad.registry.records import (
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
         Evaluation,
         Plan,
         Preparation,
+        RateScaled,
         RunObserver,
         RunResult,
         Sample,
@@ -57,7 +59,14 @@ if TYPE_CHECKING:
         Step,
         StopTraining,
     )
-    from pentad.contracts.optimizer import NamedParameter, Optimization, ScheduleOptions, schedule
+    from pentad.contracts.optimizer import (
+        NamedParameter,
+        Optimization,
+        OptimizerOptions,
+        ScheduleOptions,
+        parameter_groups,
+        schedule,
+    )
     from pentad.contracts.records import Document, Record, Span, text_of
     from pentad.contracts.reward import RewardFunction
     from pentad.contracts.sampler import Chain, Sampler, tempered_softmax
@@ -65,13 +74,15 @@ if TYPE_CHECKING:
     from pentad.contracts.situation import Advice, Situation
     from pentad.contracts.tokenizer import END_OF_TEXT, TokenIds, Tokenizer, utf8
     from pentad.contracts.vocabulary import SpecialToken, Vocabulary
+    from pentad.data.packing import PackedRows, pack_documents
     from pentad.data.shuffling import draw_below, random_words, shuffled
-    from pentad.pipeline import plan, resume, run
+    from pentad.pipeline import find_lr, plan, resume, run
     from pentad.registry.catalogue import Catalogue
     from pentad.registry.making import make, make_named
     from pentad.runs.exchange import export_run, import_model
     from pentad.runs.saved_run import SavedRun, open_run
     from pentad.system.errors import EngineError, OptionsDoNotFit, UsageError
+    from pentad.train.finder import RateSweep
     from pentad.train.trainer import named_parameters
 
 _LAZY = {
@@ -129,10 +140,14 @@ _LAZY = {
     "StopTraining": "contracts.observer",
     "NamedParameter": "contracts.optimizer",
     "Optimization": "contracts.optimizer",
+    "OptimizerOptions": "contracts.optimizer",
+    "parameter_groups": "contracts.optimizer",
     "ScheduleOptions": "contracts.optimizer",
     "schedule": "contracts.optimizer",
     "Sampler": "contracts.sampler",
     "tempered_softmax": "contracts.sampler",
+    "PackedRows": "data.packing",
+    "pack_documents": "data.packing",
     "draw_below": "data.shuffling",
     "random_words": "data.shuffling",
     "shuffled": "data.shuffling",
@@ -145,6 +160,7 @@ _LAZY = {
     "Evaluation": "contracts.observer",
     "Plan": "contracts.observer",
     "Preparation": "contracts.observer",
+    "RateScaled": "contracts.observer",
     "RunObserver": "contracts.observer",
     "RunResult": "contracts.observer",
     "Sample": "contracts.observer",
@@ -155,7 +171,9 @@ _LAZY = {
     "named_parameters": "train.trainer",
     "run": "pipeline",
     "resume": "pipeline",
+    "find_lr": "pipeline",
     "plan": "pipeline",
+    "RateSweep": "train.finder",
     "export_run": "runs.exchange",
     "import_model": "runs.exchange",
     "open_run": "runs.saved_run",
@@ -202,10 +220,14 @@ __all__ = [
     "Objective",
     "Observer",
     "Optimization",
+    "OptimizerOptions",
     "OptionsDoNotFit",
     "Output",
+    "PackedRows",
     "Plan",
     "Preparation",
+    "RateScaled",
+    "RateSweep",
     "Reader",
     "Recipe",
     "Record",
@@ -247,6 +269,7 @@ __all__ = [
     "describe_failure",
     "draw_below",
     "export_run",
+    "find_lr",
     "hookimpl",
     "import_model",
     "make",
@@ -254,8 +277,11 @@ __all__ = [
     "named_parameters",
     "open_run",
     "option",
+    "pack_documents",
     "pairs",
+    "parameter_groups",
     "plan",
+    "presets",
     "random_words",
     "resume",
     "run",

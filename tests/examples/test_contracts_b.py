@@ -69,42 +69,6 @@ def trained(name: str, folder: Path, made: Recipe) -> SavedRun:
     return open_run(folder, catalogue=known, device="cpu")
 
 
-@pytest.fixture
-def searched(tmp_path: Path, text: Path) -> SavedRun:
-    learned_well = Choice("adamw", lr=0.05, weight_decay=0.0)
-    return trained("beam", tmp_path / "run", recipe(text, 20, optimizer=learned_well, sampler=Choice("beam", width=2)))
-
-
-def test_a_beam_as_wide_as_the_vocabulary_finds_the_likeliest_sequences(searched: SavedRun) -> None:
-    session, n_ids, end = searched.session, searched.vocabulary.size, searched.vocabulary.end_of_text
-    prompt = session.prompt("1 e")
-    first = session.prefill(prompt[None]).log_softmax(-1)[0]  # (V,)
-    rows = torch.cat([prompt.repeat(n_ids, 1), torch.arange(n_ids)[:, None]], dim=1)
-    scores = first[:, None] + session.prefill(rows).log_softmax(-1)  # (V, V): all sequences of two tokens
-    scores[end] = -torch.inf
-    scores[end, 0] = first[end]  # the one of a single token
-    best = scores.flatten().topk(5)
-    expected = [[end] if place // n_ids == end else list(divmod(place, n_ids)) for place in best.indices.tolist()]
-    limits = Limits(max_tokens=2, samples=5, logprobs=True, alternatives=1)
-    events = list(searched.stream("1 e", sampler=Choice("beam", width=n_ids), limits=limits))
-    found = [[event.token for event in events if event.sequence == number] for number in range(5)]
-    totals = [sum(event.logprob for event in events if event.sequence == number) for number in range(5)]
-    assert found == expected
-    assert totals == pytest.approx(best.values.tolist(), abs=1e-4)
-    assert all(event.alternatives[0][1] >= event.logprob - 1e-6 for event in events)
-
-
-def test_a_beam_gives_as_many_sequences_as_asked_for(searched: SavedRun) -> None:
-    found = searched.generate("1 e", max_tokens=40, samples=3)  # longer than the context, wider than the recipe's beam
-    assert len({tuple(sample.tokens) for sample in found}) == 3
-    assert all(len(sample.tokens) <= 40 for sample in found)
-
-
-def test_a_beam_of_one_is_greedy(searched: SavedRun) -> None:
-    narrow = searched.generate("1 e", max_tokens=12, sampler=Choice("beam", width=1))
-    assert narrow[0].text == searched.generate("1 e", max_tokens=12, sampler="greedy")[0].text
-
-
 def test_every_text_matches_the_expression(tmp_path: Path, text: Path) -> None:
     saved = trained("digits", tmp_path / "run", recipe(text, sampler=Choice("digits", most=3)))
     samplers = {3: None, 2: Choice("digits", most=2), 9: "digits+temperature", 5: Choice("digits+greedy", most=5)}

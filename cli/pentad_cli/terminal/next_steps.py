@@ -48,11 +48,11 @@ def next_commands(
     commands = []
     if _answers(result, plan) and any(offer.name == "chat" for offer in catalogue.offers("command")):
         commands.append(f"{engine} chat {folder}{more}")
-    elif result.samples:  # a bidirectional model writes none
+    elif result.samples:  # a bidirectional model without a mask writes none
         commands.append(f"{engine} generate {folder}{_prompt_flag(result, text)}{more}")
     if result.evaluation is not None:  # else there is nothing of its own to score
         commands.append(f"{engine} evaluate {folder}{more}")
-    other = _other_model(plan, catalogue) if plan and result.samples else None
+    other = _other_model(plan, catalogue) if plan and result.samples and not result.samples[0].masked else None
     if other:
         commands.append(f"{engine} run{_same_run(result, typed, more)} --model {other}")
     return commands
@@ -109,6 +109,9 @@ def _prompt_flag(result: RunResult, text: str) -> str:
     """Return the flag for a prompt that the run's language goes on from; nothing where there is no short one."""
     given = result.samples[0].prompt if result.samples else ""
     prompt = given or _first_words(text)
+    if result.samples and result.samples[0].masked:
+        before, _, after = prompt.split(" ") if prompt.count(" ") == 2 else ("", "", "")
+        prompt = f"{before} <mask> {after}".strip()
     return f" --prompt {_quoted(prompt)}" if prompt == visible_line(prompt) and 0 < len(prompt) <= 60 else ""
 
 

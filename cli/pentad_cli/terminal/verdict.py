@@ -150,7 +150,7 @@ def _overfitted(history: History, plan: Plan) -> str:
 
 
 def _other_letters(result: RunResult, plan: Plan, text: str) -> str:
-    written = "".join(sample.text for sample in result.samples)
+    written = "".join(sample.text for sample in result.samples if not sample.masked)  # else most of it is the text's own
     expected, found = scripts(text), scripts(written)
     letters = sum(found.values())
     if sum(expected.values()) < 50 or letters < 20:

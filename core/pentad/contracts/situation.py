@@ -10,6 +10,7 @@ what the user left open; an option that the user gave always holds.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +35,8 @@ class Situation:
         device: type of the device: cpu, cuda, mps.
         context_length: tokens per example.
         batch_size: examples per step.
+        n_parameters: trainable parameters of the model, embedding and head left out; None before it is chosen, which an
+            optimizer is asked after, or where it cannot be made without memory for it.
         open: names of the implementation's options that the user left open.
     """
 
@@ -48,6 +51,7 @@ class Situation:
     device: str = "cpu"
     context_length: int = 128
     batch_size: int = 8
+    n_parameters: int | None = None
     open: frozenset[str] = frozenset()
 
     @property
@@ -66,6 +70,23 @@ class Situation:
         if not self.flops_per_second:
             return 0.0
         return self.tokens_for(flops_per_token) * flops_per_token / self.flops_per_second
+
+    @property
+    def subword_vocab_size(self) -> int:
+        """How many ids a tokenizer that learns pieces of words does well with: by the text, or by what the budget reads of it.
+
+        512 below 100 kB, 1,024 up to 10 MB, and twice as many with every tenfold, up to 16,384: in a small model the score for
+        each id is most of the arithmetic. Measured with `bpe` (benchmarks/LOG.md).
+        """
+        n_bytes = max(1.0, min(self.train_bytes, self._readable_bytes))
+        return 512 if n_bytes < 1e5 else min(16_384, 1024 * 2 ** max(0, math.floor(math.log10(n_bytes / 1e6))))
+
+    @property
+    def _readable_bytes(self) -> float:
+        """About how many bytes a model of a fitting size reads: F operations buy sqrt(F / 3) tokens, 2 for a parameter."""
+        if self.tokens is not None:
+            return 3 * self.tokens
+        return 3 * math.sqrt(self.flops / 3) if self.flops else math.inf
 
     @property
     def in_words(self) -> str:

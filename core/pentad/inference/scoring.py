@@ -2,7 +2,7 @@
 
 The text is cut into windows of the context length, side by side, and every token is scored exactly once, given what stands
 before it in its window and document. End-of-text ids are context and are not scored, as they stand for no byte. Memory does
-not grow with the text.
+not grow with the text. Processes share the stretches, and come to the figures of one.
 """
 
 from __future__ import annotations
@@ -121,27 +121,27 @@ def score_windows(session: Session, text: HeldOut) -> TextScore:
         n_windows = max(1, text.max_tokens // context_length)
         starts = starts[np.linspace(0, len(starts) - 1, n_windows).astype(np.int64)]
     rows = max(1, min(TOKENS_AT_ONCE // context_length, -(-len(starts) // STRETCHES)))
-    stretches: list[tuple[float, int]] = []
-    n_tokens = 0
-    lengths = _token_lengths(session)
-    net = session.net
-    end = session.vocabulary.end_of_text
+    lengths, net, end = _token_lengths(session), session.net, session.vocabulary.end_of_text
+
+    def score(stretch: int) -> tuple[float, int, int]:
+        """Return the nats, bytes and tokens of a stretch of the text."""
+        here = starts[stretch * rows : (stretch + 1) * rows]
+        inputs, targets = _windows(tokens.ids, here, context_length, end)
+        if tokens.learn is not None:
+            targets[~_learned(tokens.learn, here, context_length)] = IGNORED
+        segments = segments_of(inputs, end)
+        counted = targets[targets != IGNORED]
+        on_device = [None if a is None else torch.from_numpy(a).to(session.device) for a in (inputs, targets, segments)]
+        assert on_device[0] is not None
+        assert on_device[1] is not None
+        nats = float(net.nll(net(on_device[0], on_device[2]).features, on_device[1]))
+        return nats, int(lengths[counted].sum()), len(counted)
+
     with torch.inference_mode():
-        for first in range(0, len(starts), rows):
-            inputs, targets = _windows(tokens.ids, starts[first : first + rows], context_length, end)
-            if tokens.learn is not None:
-                targets[~_learned(tokens.learn, starts[first : first + rows], context_length)] = IGNORED
-            segments = segments_of(inputs, end)
-            counted = targets[targets != IGNORED]
-            n_tokens += len(counted)
-            on_device = [None if a is None else torch.from_numpy(a).to(session.device) for a in (inputs, targets, segments)]
-            assert on_device[0] is not None
-            assert on_device[1] is not None
-            if text.progress is not None:
-                text.progress(first / len(starts))
-            nats = float(net.nll(net(on_device[0], on_device[2]).features, on_device[1]))
-            stretches.append((nats, int(lengths[counted].sum())))
+        found = text.score_parts(-(-len(starts) // rows), score)
+    stretches = [(nats, int(n_bytes)) for nats, n_bytes, _ in found.tolist()]
     nats, n_bytes = sum(one for one, _ in stretches), sum(one for _, one in stretches)
+    n_tokens = int(sum(n for _, _, n in found.tolist()))
     error = standard_error(stretches)
     # The shard knows the text's bytes, also where a tokenizer is not lossless.
     if whole:  # also where one that says it is lossless has left bytes out

@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pentad.config.options import NoOptions
-from pentad.contracts.situation import Advice, Situation
+
+if TYPE_CHECKING:
+    from pentad.contracts.situation import Advice, Situation
 
 HOOK_API_VERSION = 2
 """One number for all hooks and contracts. A plugin module may say `pentad_api = 2`; one that asks for more is not loaded."""
@@ -62,12 +65,16 @@ class Implementation(OptionsRecord):
         advise: `module:function` (or a callable) that sizes what the user left open. It is called as
             `advise(options, situation)` with the options object and a `pentad.Situation`, and returns a `pentad.Advice`, or
             None for no opinion. Tokenizers, models and optimizers are asked.
+        example: `module:function` (or a callable) that makes options with which the conformance kit tests it, for one that
+            does nothing without a file. It is called as `example(folder)`, may write files into the folder, and returns options
+            by name.
         factory: called as its stage's contract says: `factory(options, …)`.
     """
 
     name: str
     upgrade: str | Callable[[dict[str, Any], str], dict[str, Any]] = ""
     advise: str | Callable[[Any, Situation], Advice | None] = ""
+    example: str | Callable[[Path], Mapping[str, Any]] = ""
 
 
 @dataclass(frozen=True, kw_only=True)

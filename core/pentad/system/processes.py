@@ -1,8 +1,8 @@
 """One process or several under torchrun: the same loop, with sums over the processes.
 
-Started by `torchrun`, each process takes its share of every step's examples. Gradients are averaged by torch's
-DistributedDataParallel (`train.trainer`), losses and target counts are summed here, so that a run means the same however many
-processes share it.
+Started by `torchrun`, each process takes its share of every step's examples and of the held-out text. Gradients are averaged
+by torch's DistributedDataParallel (`train.trainer`), losses, target counts and scores are summed here, so that a run means the
+same however many processes share it.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 PATIENCE = timedelta(hours=12)
-"""How long a process waits for its peers: the first one tokenizes and scores while the others wait, which may outlast torch's
+"""How long a process waits for its peers: the first one tokenizes while the others wait, which may outlast torch's
 10 minutes. One that dies ends the wait at once, because torchrun stops its peers.
 """
 
@@ -43,6 +44,17 @@ class World:
     def mean(self, value: float) -> float:
         """Return the mean of a number over all processes."""
         return float(self.sum(torch.tensor([value], dtype=torch.float64))) / self.size
+
+    def sum_array(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Add up an array over all processes, in place; where each number is 0 in all but one, it stays exact."""
+        self.sum(torch.from_numpy(values))
+        return values
+
+    def largest(self, value: int) -> int:
+        """Return the largest of a number that is not negative, over all processes."""
+        values = np.zeros(self.size)
+        values[self.rank] = value
+        return int(self.sum_array(values).max())
 
     def agree(self, value: float) -> bool:
         """Say whether a number is the same in every process."""

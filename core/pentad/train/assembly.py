@@ -4,40 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import torch
-
-from pentad.contracts.adapter import ModelAdapter
 from pentad.contracts.evaluator import Evaluated
 from pentad.contracts.model import Model
-from pentad.contracts.observer import Observers, Preparation, RunObserver
-from pentad.contracts.optimizer import NamedParameter, Optimization
+from pentad.contracts.observer import Observers
 from pentad.contracts.session import Session
 from pentad.contracts.situation import Situation
 from pentad.data.corpus import keep_pipes
 from pentad.data.preparation import Kept, Prepared, prepare
-from pentad.inference.net import ModelNet
 from pentad.inference.scoring import find_evaluator
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.resolving import Resolved
 from pentad.runs.checkpoint import TrainingState
-from pentad.runs.initial import adapt, frozen_by, frozen_copy, restore_initial
-from pentad.runs.saved_run import make_model, make_sampler
+from pentad.runs.saved_run import make_sampler
 from pentad.runs.start import Start
 from pentad.system.errors import UsageError
 from pentad.system.machine import Machine, compiler_for, pick_machine, prepare_process
-from pentad.system.processes import World, join_world
-from pentad.train.estimate import Estimate, estimate
+from pentad.system.processes import join_world
+from pentad.train.estimate import Estimate
 from pentad.train.job import Job, session_of
-from pentad.train.memory import free_memory, refuse_large_model, sizes_of
+from pentad.train.kernels import Kernels, every_kernel, same_kernels
+from pentad.train.learner import Learner, Place, counting, find_kernels, make_learner, make_optimization, measure, refuse_large
 from pentad.train.sizing import corrected, situation_of, with_examples, with_model
 from pentad.train.trainer import Trainer, named_parameters
-
-if TYPE_CHECKING:
-    pass
 
 WORTH_COMPILING = {"cpu": 900.0, "cuda": 120.0}
 """Seconds of training from which torch.compile wins its own time back: it takes 10 to 60 s and saves about a tenth on a CPU,
@@ -46,12 +38,26 @@ a third or more on a GPU."""
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Earlier:
-    """What a resumed run has decided already: its preparation, what a step costs, whether the model is compiled."""
+    """What a resumed run has decided already: its preparation, what a step costs, whether the model is compiled, and what
+    engine.json says of its kernels.
+    """
 
     folder: Path
     kept: Kept
     cost: Estimate
     compiled: bool
+    kernels: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class _Chosen:
+    """The choices with every size settled, the reasons of those that were advised, the model, and what a step costs."""
+
+    resolved: Resolved
+    sizing: Mapping[str, str]
+    learner: Learner
+    cost: Estimate
+    kernels: Kernels
 
 
 def assemble(
@@ -73,138 +79,37 @@ def assemble(
     Raises:
         UsageError, EngineError: as for `run`.
     """
+    place = _place(resolved, observer)
+    resolved = _with_pipes_kept(resolved)
+    if earlier is None:
+        situation = situation_of(resolved, place.machine, place.world)
+        from_start = start.tokenizer if start else None
+        sized = with_examples(resolved, situation)
+        prepared = prepare(sized, catalogue, place.observer, None, from_start, situation)
+        chosen = _size_model(prepared, situation, place, start)
+    else:
+        prepared = prepare(resolved, catalogue, place.observer, earlier.kept)
+        learner = make_learner(prepared.resolved, prepared, place, resumed=earlier.folder)
+        kernels = same_kernels(earlier.kernels, place.machine, resolved.recipe.machine.precision)
+        chosen = _Chosen(resolved=prepared.resolved, sizing={}, learner=learner, cost=earlier.cost, kernels=kernels)
+    steps, most_steps = _steps(chosen.resolved, prepared, chosen.cost)
+    if earlier:
+        compiled = _was_compiled(earlier, place.machine, resolved.recipe.machine.compile)
+    else:
+        compiled = _compiles(chosen, place.machine, steps, most_steps)
+    place = dataclasses.replace(place, machine=chosen.kernels.machine(place.machine))
+    return _join(chosen, prepared, catalogue, place, steps=steps, most_steps=most_steps, compiled=compiled)
+
+
+def _place(resolved: Resolved, observer: Observers) -> Place:
+    """Find the device and the processes; a broken implementation is found before, as the text may take long to read."""
     prepare_process()
-    wanted = resolved.recipe.machine
     for stage in ("model", "optimizer", "sampler"):
-        resolved.offers[stage].resolve()  # a broken implementation is found before the text is read
+        resolved.offers[stage].resolve()
+    wanted = resolved.recipe.machine
     machine = pick_machine(wanted.device, wanted.precision, wanted.threads)
     world = join_world(machine.device)
-    observer = observer if world.is_first else Observers(())
-    kept, from_start = earlier.kept if earlier else None, start.tokenizer if start else None
-    resolved = _with_pipes_kept(resolved)
-    situation = None if earlier else situation_of(resolved, machine, world)
-    resolved = with_examples(resolved, situation) if situation else resolved
-    prepared = prepare(resolved, catalogue, observer, kept, from_start, situation)
-    resolved, sizing = with_model(prepared, situation) if situation else (prepared.resolved, {})
-    if situation and "model" in sizing and start is None:
-        resolved, sizing = _at_its_speed(resolved, sizing, prepared, situation, machine, world, observer)
-    training = resolved.recipe.training
-    if earlier is None:
-        _refuse_large(resolved, prepared, machine)
-    model = make_model(resolved, prepared.vocabulary, prepared.builder, machine)
-    started = restore_initial(earlier.folder, model) if earlier else start is not None
-    if start is not None:
-        start.put_into(model, prepared.vocabulary, training.seed)
-    initial = None if start is None else dict(model.state_dict())
-    learns = any(parameter.requires_grad for parameter in model.parameters())
-    if not learns and world.size > 1:
-        raise UsageError(
-            "A model that learns by counting trains in one process.", "Start it without torchrun.", code="one-process-only"
-        )
-    reference = _reference(prepared, model, machine, started)
-    adapter = _adapt(model, resolved, prepared, started)
-    net = ModelNet(model, machine, vocabulary=prepared.vocabulary, reference=reference)
-
-    def session(of: Model) -> Session:
-        return session_of(of, machine, prepared)
-
-    cost = earlier.cost if earlier else _measure(resolved, prepared, net, learns, world, observer, session)
-    steps, most_steps = _steps(resolved, prepared, cost)
-    seconds = resolved.recipe.budget().amount if steps is None else steps * cost.seconds_per_step
-    seconds = min(seconds, most_steps * cost.seconds_per_step) if most_steps else seconds
-    compiled = earlier.compiled if earlier else learns and _compiles(wanted.compile, machine, seconds)
-    optimization = make_optimization(resolved, named_parameters(model)) if learns else None
-    if compiled:
-        net = ModelNet(model, machine, vocabulary=prepared.vocabulary, forward=_compile(model), reference=reference)
-    evaluated = Evaluated(tokenizer=prepared.tokenizer, builder=prepared.builder, model=model)
-    evaluator, unsupported = find_evaluator(prepared.builder.evaluators, evaluated, catalogue)
-    return Job(
-        resolved=resolved,
-        prepared=prepared,
-        machine=machine,
-        world=world,
-        model=model,
-        sampler=make_sampler(resolved, catalogue, None, prepared.tokenizer, prepared.vocabulary),
-        evaluator=evaluator,
-        unsupported=unsupported,
-        optimization=optimization,
-        trainer=Trainer(net, optimization, prepared.builder, prepared.train.tokens, training, world, session),
-        cost=cost,
-        compiled=compiled,
-        steps=steps,
-        most_steps=most_steps,
-        sizing=sizing,
-        state=TrainingState(step=0, seconds=0.0, tokens=0, steps=steps, tokenizer=prepared.tokenizer_fingerprint),
-        observer=observer,
-        start=start,
-        initial=initial,
-        left_out=frozen_by(model, adapter),
-    )
-
-
-def _at_its_speed(
-    resolved: Resolved,
-    sizing: dict[str, str],
-    prepared: Prepared,
-    situation: Situation,
-    machine: Machine,
-    world: World,
-    observer: RunObserver,
-) -> tuple[Resolved, dict[str, str]]:
-    """Time a step of the chosen size, and choose again where the machine is much faster or slower than was thought.
-
-    A small model on a fast device spends its time elsewhere than in products, so no measurement but its own tells.
-    """
-    if situation.seconds is None:
-        return resolved, sizing
-    _refuse_large(resolved, prepared, machine)
-    model = make_model(resolved, prepared.vocabulary, prepared.builder, machine)
-    if not any(parameter.requires_grad for parameter in model.parameters()):
-        return resolved, sizing
-    reference = _reference(prepared, model, machine, False)
-    net = ModelNet(model, machine, vocabulary=prepared.vocabulary, reference=reference)
-    cost = _measure(resolved, prepared, net, True, world, observer, lambda of: session_of(of, machine, prepared))
-    found = corrected(situation, cost, machine, world)
-    return with_model(prepared, found) if found else (resolved, sizing)
-
-
-def _reference(prepared: Prepared, model: Model, machine: Machine, started: bool) -> ModelNet | None:
-    """Return the model as it is now, frozen, where the objective compares with it.
-
-    Raises:
-        UsageError: the run starts from no other.
-    """
-    objective = prepared.builder.objective()
-    if objective is None or not objective.needs_reference:
-        return None
-    if not started:
-        raise UsageError(
-            f"The objective {objective.name} compares the model with the run that it starts from; found no such run.",
-            "Use --start RUN.",
-            code="reference-missing",
-        )
-    return ModelNet(frozen_copy(model), machine, vocabulary=prepared.vocabulary)
-
-
-def _adapt(model: Model, resolved: Resolved, prepared: Prepared, started: bool) -> ModelAdapter | None:
-    if "adapter" in resolved.offers and not started:
-        raise UsageError(
-            f"The adapter {resolved.offers['adapter'].name} changes a trained model; found no run to start from.",
-            "Use --start RUN.",
-            code="adapter-without-start",
-        )
-    return adapt(model, resolved, prepared.vocabulary)
-
-
-def _refuse_large(resolved: Resolved, prepared: Prepared, machine: Machine) -> None:
-    """Make sure that the model fits, before it is made."""
-    on_meta = dataclasses.replace(machine, device=torch.device("meta"))
-    sizes = sizes_of(
-        lambda: make_model(resolved, prepared.vocabulary, prepared.builder, on_meta),
-        lambda parameters: make_optimization(resolved, parameters),
-        free_memory(machine.device),
-    )
-    refuse_large_model(sizes, machine.device)
+    return Place(machine=machine, world=world, observer=observer if world.is_first else Observers(()))
 
 
 def _with_pipes_kept(resolved: Resolved) -> Resolved:
@@ -215,35 +120,49 @@ def _with_pipes_kept(resolved: Resolved) -> Resolved:
     return dataclasses.replace(resolved, recipe=resolved.recipe.replace(data=data))
 
 
-def make_optimization(resolved: Resolved, parameters: list[NamedParameter]) -> Optimization:
-    """Return the recipe's optimizers over a model's parameters."""
-    optimization: Optimization = resolved.offers["optimizer"].make(resolved.options["optimizer"], parameters)
-    return optimization
+def _size_model(prepared: Prepared, situation: Situation, place: Place, start: Start | None) -> _Chosen:
+    """Let the model size itself, make it and time a step of it; again where the machine's speed asks for another size.
+
+    A small model on a fast device spends its time elsewhere than in products, so no measurement but its own tells.
+    """
+    count = counting(prepared, place.machine)
+    resolved, sizing = with_model(prepared, situation, count)
+    chosen = _make_and_measure(resolved, sizing, prepared, place, start)
+    if start is not None or "model" not in sizing or not chosen.learner.learns:
+        return chosen
+    known = corrected(situation, chosen.cost, place.machine, place.world)
+    if known is None:
+        return chosen
+    resolved, sizing = with_model(prepared, known, count)
+    if resolved.options["model"] == chosen.resolved.options["model"]:
+        return dataclasses.replace(chosen, resolved=resolved, sizing=sizing)
+    del chosen  # the memory of one model is enough
+    return _make_and_measure(resolved, sizing, prepared, place, start)
 
 
-def _measure(
-    resolved: Resolved,
-    prepared: Prepared,
-    net: ModelNet,
-    learns: bool,
-    world: World,
-    observer: RunObserver,
-    session: Callable[[Model], Session],
-) -> Estimate:
-    """Measure a few steps of this process's share of the examples; all processes come to the same figures."""
-    observer.on_preparation(Preparation(what="Measuring a few steps"))
-    training = resolved.recipe.training
-    share = dataclasses.replace(training, batch_size=-(-training.batch_size // world.size))
-
-    def optimize(parameters: list[NamedParameter]) -> Optimization:
-        return make_optimization(resolved, parameters)
-
-    cost = estimate(net, optimize if learns else None, prepared.builder, prepared.train.tokens, share, session)
-    return dataclasses.replace(
-        cost,
-        flops_per_step=cost.flops_per_step * training.batch_size / share.batch_size,
-        seconds_per_step=world.mean(cost.seconds_per_step),
-    )
+def _make_and_measure(
+    resolved: Resolved, sizing: Mapping[str, str], prepared: Prepared, place: Place, start: Start | None
+) -> _Chosen:
+    refuse_large(resolved, prepared, place.machine)
+    learner = make_learner(resolved, prepared, place, start=start)
+    usual = Kernels.usual(place.machine)
+    usual.machine(place.machine)  # a model of another size may have been measured before
+    cost = measure(learner, resolved, prepared, place)
+    chosen = _Chosen(resolved=resolved, sizing=sizing, learner=learner, cost=cost, kernels=usual)
+    steps, most_steps = _steps(resolved, prepared, cost)
+    if _compiles(chosen, place.machine, steps, most_steps):
+        return chosen  # the compiler chooses its own
+    kernels = find_kernels(learner, resolved, prepared, place, cost, _seconds(chosen, steps, most_steps))
+    if kernels.speed == 1.0:
+        return chosen
+    quick = dataclasses.replace(place, machine=kernels.machine(place.machine))
+    learner.model.use_kernels(every_kernel(learner.model, kernels.model))
+    try:
+        cost = measure(learner.computing(quick.machine), resolved, prepared, quick, kernels.optimizer)
+    except UsageError:  # such kernels may keep more, and what is usual fits
+        usual.machine(place.machine)
+        return chosen
+    return dataclasses.replace(chosen, cost=cost, kernels=kernels)
 
 
 def _steps(resolved: Resolved, prepared: Prepared, cost: Estimate) -> tuple[int | None, int | None]:
@@ -263,18 +182,79 @@ def _steps(resolved: Resolved, prepared: Prepared, cost: Estimate) -> tuple[int 
     return (min(paid, most) if paid and most else paid), most
 
 
-def _compiles(wish: str, machine: Machine, seconds: float) -> bool:
-    compiler = compiler_for(machine.device)
+def _was_compiled(earlier: Earlier, machine: Machine, wish: str) -> bool:
+    """Say whether a resumed run goes on compiled: as before, unless this machine cannot or the user changed it."""
+    return earlier.compiled and wish != "off" and compiler_for(machine.device) is not None
+
+
+def _compiles(chosen: _Chosen, machine: Machine, steps: int | None, most_steps: int | None) -> bool:
+    """Say whether to compile the model: where the user says so, or by itself where it wins its own time back."""
+    recipe = chosen.resolved.recipe
+    if not chosen.learner.learns:
+        return False
+    compiler, wish = compiler_for(machine.device), recipe.machine.compile
     if wish == "on" and compiler is None:
         raise UsageError(
             "--compile on needs a C++ compiler (CPU) or triton (CUDA); found none.",
             "Use --compile auto.",
             code="compiler-missing",
         )
-    if wish == "auto":
-        return compiler is not None and seconds > WORTH_COMPILING.get(machine.device.type, float("inf"))
-    return wish == "on"
+    if wish != "auto":
+        return wish == "on"
+    seconds = _seconds(chosen, steps, most_steps)
+    return compiler is not None and seconds > WORTH_COMPILING.get(machine.device.type, float("inf"))
 
 
-def _compile(model: Model) -> Any:
-    return torch.compile(model)
+def _seconds(chosen: _Chosen, steps: int | None, most_steps: int | None) -> float:
+    """Return how long the training will take."""
+    per_step = chosen.cost.seconds_per_step
+    seconds = chosen.resolved.recipe.budget().amount if steps is None else steps * per_step
+    return min(seconds, most_steps * per_step) if most_steps else seconds
+
+
+def _join(
+    chosen: _Chosen,
+    prepared: Prepared,
+    catalogue: Catalogue,
+    place: Place,
+    *,
+    steps: int | None,
+    most_steps: int | None,
+    compiled: bool,
+) -> Job:
+    """Make what is left, the optimizer, the sampler and the evaluator, and put all into a job."""
+    resolved, learner, training = chosen.resolved, chosen.learner.computing(place.machine), chosen.resolved.recipe.training
+    optimization = make_optimization(resolved, named_parameters(learner.model)) if learner.learns else None
+    learner.model.use_kernels(every_kernel(learner.model, chosen.kernels.model))
+    if optimization:
+        optimization.use_kernels(every_kernel(optimization, chosen.kernels.optimizer))
+    evaluated = Evaluated(tokenizer=prepared.tokenizer, builder=prepared.builder, model=learner.model)
+    evaluator, unsupported = find_evaluator(prepared.builder.evaluators, evaluated, catalogue)
+
+    def session(of: Model) -> Session:
+        return session_of(of, place.machine, prepared)
+
+    net = learner.trained(recompute=resolved.recipe.machine.recompute, compiled=compiled)
+    return Job(
+        resolved=resolved,
+        prepared=prepared,
+        machine=place.machine,
+        world=place.world,
+        model=learner.model,
+        sampler=make_sampler(resolved, catalogue, None, prepared.tokenizer, prepared.vocabulary),
+        evaluator=evaluator,
+        unsupported=unsupported,
+        optimization=optimization,
+        trainer=Trainer(net, optimization, prepared.builder, prepared.train.tokens, training, place.world, session),
+        cost=chosen.cost,
+        compiled=compiled,
+        kernels=chosen.kernels,
+        steps=steps,
+        most_steps=most_steps,
+        sizing=chosen.sizing,
+        state=TrainingState(step=0, seconds=0.0, tokens=0, steps=steps, tokenizer=prepared.tokenizer_fingerprint),
+        observer=place.observer,
+        start=learner.start,
+        initial=learner.initial,
+        left_out=learner.left_out,
+    )

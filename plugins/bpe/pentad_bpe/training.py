@@ -10,7 +10,7 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from pentad import END_OF_TEXT, OptionsDoNotFit, utf8
 from pentad_bpe.plugin import BPEOptions
-from pentad_bpe.vocabulary import pattern
+from pentad_bpe.splitting import SplitPattern, pattern_of
 
 LONGEST_WORD = 1024
 """In training, longer runs without a cut are cut every so many characters: the trainer's time is quadratic in them."""
@@ -20,10 +20,7 @@ RUN_CHARACTERS = 2_000_000
 
 _CHUNK = 64 * 1024
 _PART = 64
-# A run with the space in front of it, where the pattern takes the two together: cut out, it is counted as in its place.
-_LONG_RUN = re.compile(r"(?:(?<!\s) |(?<!\S))\S{65,}")
-# Where a white-space character follows another character, the pattern always cuts, so words are counted as in one piece.
-_CUT = re.compile(r"\S(?=[ \n])")
+_LONG = r"\S{65,}"
 
 
 def train(texts: Iterable[str], options: BPEOptions) -> str:
@@ -34,17 +31,18 @@ def train(texts: Iterable[str], options: BPEOptions) -> str:
     Raises:
         UsageError: the texts cannot give so many tokens, or hold a lone surrogate.
     """
-    words = pre_tokenizers.Split(tokenizers.Regex(pattern(options.max_digits)), "isolated")
+    pattern = pattern_of(options.split_pattern, options.max_digits)
+    words = [pre_tokenizers.Split(tokenizers.Regex(pattern.library), "isolated")] if pattern.library else []
     to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer = tokenizers.Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, pre_tokenizers.FixedLength(LONGEST_WORD), to_bytes])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*words, pre_tokenizers.FixedLength(LONGEST_WORD), to_bytes])
     trainer = trainers.BpeTrainer(
         vocab_size=options.vocab_size - 1,  # the end of text comes on top
         min_frequency=options.min_frequency,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_chunks(texts, options.train_mb * 1_000_000), trainer=trainer)
+    tokenizer.train_from_iterator(_chunks(texts, options.train_mb * 1_000_000, pattern), trainer=trainer)
     largest = tokenizer.get_vocab_size() + 1
     if largest < options.vocab_size:
         raise OptionsDoNotFit(
@@ -53,38 +51,57 @@ def train(texts: Iterable[str], options: BPEOptions) -> str:
             code="vocabulary-too-large",
             fitting={"vocab_size": largest},
         )
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, to_bytes])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*words, to_bytes])
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([END_OF_TEXT])
     return tokenizer.to_str()
 
 
-def _chunks(texts: Iterable[str], most: int) -> Iterator[str]:
-    """Yield the texts in short pieces, so that the trainer, which holds 256 of them, needs little memory; long runs last."""
-    runs = _Runs()
+def _long_run(pattern: SplitPattern) -> re.Pattern[str]:
+    """Return what finds a run with what stands in front of it in the same word: cut out, it is counted as in its place."""
+    if not pattern.looks_ahead:
+        return re.compile(rf"(?:(?<!\s) |(?<!\S)){_LONG}")
+    space = r"[^\S\r\n]" if pattern.takes_line_ends else r"\s"
+    return re.compile(rf"(?:{space}|(?<!\S)){_LONG}")
+
+
+def _cut(pattern: SplitPattern) -> re.Pattern[str]:
+    """Return what finds where the pattern always cuts: where this white space follows another character, at whose end."""
+    return re.compile(r"\S(?= )" if pattern.takes_line_ends else r"\S(?=[ \n])")
+
+
+def _chunks(texts: Iterable[str], most: int, pattern: SplitPattern) -> Iterator[str]:
+    """Yield the texts in short pieces, so that the trainer, which holds 256 of them, needs little memory; long runs last.
+
+    Without a pattern, all of a text is one long run.
+    """
+    runs, long_run, cut = _Runs(), _long_run(pattern), _cut(pattern)
     left = most
     for text in texts:
         if not text.isascii():
             utf8(text[:left])
         start, end = 0, min(len(text), left)
         left -= end
-        for run in _LONG_RUN.finditer(text, 0, end):
-            yield from _short(text, start, run.start())
+        if not pattern.library:
+            runs.add(text[:end])
+            start = end
+        for run in long_run.finditer(text, start, end):
+            yield from _short(text, start, run.start(), cut)
             runs.add(run.group())
             start = run.end()
-        yield from _short(text, start, end)
+        yield from _short(text, start, end, cut)
         if left <= 0:
             break
     yield from runs.kept
 
 
-def _short(text: str, start: int, end: int) -> Iterator[str]:
+def _short(text: str, start: int, end: int, cut: re.Pattern[str]) -> Iterator[str]:
     while end - start > _CHUNK:
-        cut = _CUT.search(text, start + _CHUNK, end)
-        if cut is None:
+        found = cut.search(text, start + _CHUNK, end)
+        if found is None:
             break
-        yield text[start : cut.end()]
-        start = cut.end()
+        yield text[start : found.end()]
+        start = found.end()
     if start < end:
         yield text[start:end]
 

@@ -75,8 +75,8 @@ def advise(options: GPTOptions, situation: Situation) -> Advice | None:
 def compute_parameters(options: GPTOptions, vocab_size: int) -> int:
     """Return the parameters that each token goes through: attention, MLPs and head, without vectors."""
     width, head = options.n_embd, options.head_width
-    attention = 2 * width * width + 2 * width * head * options.kv_heads
-    experts = options.n_expert_active if options.n_expert else 1
+    attention = 2 * width * head * (options.n_head + options.kv_heads)
+    experts = min(options.n_expert_active, options.n_expert) + options.n_expert_shared if options.n_expert else 1
     mlp = (3 if options.activation == "swiglu" else 2) * width * options.hidden * experts
     return options.n_layer * (attention + mlp) + vocab_size * width
 
@@ -94,7 +94,7 @@ def _sizes(options: GPTOptions, left_open: frozenset[str]) -> Iterator[GPTOption
     for n_layer, n_embd in LADDER:
         values: dict[str, Any] = {"n_layer": n_layer, "n_embd": n_embd}
         values = {name: value if name in left_open else getattr(options, name) for name, value in values.items()}
-        for n_head in _heads(values["n_embd"]) if "n_head" in left_open else (options.n_head,):
+        for n_head in _heads(values["n_embd"], options.n_head_width) if "n_head" in left_open else (options.n_head,):
             try:
                 size = dataclasses.replace(options, **values, n_head=n_head)
             except ValueError:
@@ -105,8 +105,10 @@ def _sizes(options: GPTOptions, left_open: frozenset[str]) -> Iterator[GPTOption
             break
 
 
-def _heads(width: int) -> list[int]:
-    """Return numbers of heads, that whose heads are nearest to 64 wide first."""
+def _heads(width: int, head_width: int | None) -> list[int]:
+    """Return numbers of heads, that whose heads are nearest to 64 wide first; of a given width, as many as fit into `width`."""
+    if head_width is not None:
+        return [max(1, width // head_width)]
     return sorted((heads for heads in range(1, width + 1) if width % heads == 0), key=lambda heads: abs(width / heads - 64))
 
 

@@ -53,14 +53,17 @@ class PreferenceAccuracy(RunEvaluator):
 def _means(session: Session, text: HeldOut, documents: Ids) -> tuple[np.ndarray, int]:
     """Return the mean log-probability (N,) of each document's learned tokens, and how many tokens these are."""
     at_once = max(1, _TOKENS_AT_ONCE // text.context_length)
-    means, n_tokens = [np.zeros(0)], 0
+
+    def score(batch: int) -> list[float]:
+        """Return the tokens, and the mean of each document; a last batch that is short is filled up with 0."""
+        part = documents[batch * at_once : (batch + 1) * at_once]
+        rows = rows_of(text.tokens, part, text.context_length, session.vocabulary.end_of_text)
+        inputs, targets = (torch.from_numpy(array).to(session.device) for array in rows)
+        learned = (targets != IGNORED).sum(dim=1)
+        totals = session.net.logprobs(session.net(inputs).features, targets).double().sum(dim=1)
+        means = (totals / learned.clamp(min=1)).tolist()
+        return [float(learned.sum()), *means, *[0.0] * (at_once - len(part))]
+
     with torch.inference_mode():
-        for first in range(0, len(documents), at_once):
-            part = documents[first : first + at_once]
-            rows = rows_of(text.tokens, part, text.context_length, session.vocabulary.end_of_text)
-            inputs, targets = (torch.from_numpy(array).to(session.device) for array in rows)
-            learned = (targets != IGNORED).sum(dim=1)
-            totals = session.net.logprobs(session.net(inputs).features, targets).double().sum(dim=1)
-            means.append((totals / learned.clamp(min=1)).cpu().numpy())
-            n_tokens += int(learned.sum())
-    return np.concatenate(means), n_tokens
+        found = text.score_parts(-(-len(documents) // at_once), score)
+    return found[:, 1:].ravel()[: len(documents)], int(found[:, :1].sum())

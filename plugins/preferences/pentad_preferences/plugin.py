@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pentad import Evaluator, Implementation, Reward, hookimpl
-from pentad_preferences.options import DPOOptions, ModelRewardOptions, RewardModelOptions
 
 
 @hookimpl
@@ -15,13 +14,13 @@ def engine_example_builders() -> Sequence[Implementation]:
             name="dpo",
             summary="Pairs of answers, of which one is preferred (DPO, IPO, SLiC, SimPO, ORPO).",
             factory="pentad_preferences.builder:Pairs",
-            options=DPOOptions,
+            options="pentad_preferences.options:DPOOptions",
         ),
         Implementation(
             name="reward-model",
             summary="Pairs of answers, for a model that scores answers (Bradley-Terry); a reward for grpo.",
             factory="pentad_preferences.reward_builder:RewardPairs",
-            options=RewardModelOptions,
+            options="pentad_preferences.options:RewardModelOptions",
             expected_failures={
                 "examples_cover_the_text": "marked is the last token of each answer, and nothing else",
                 "targets_are_the_next_token": "the target is the reward's token",
@@ -60,7 +59,7 @@ def engine_rewards() -> Sequence[Reward]:
             name="reward-model",
             summary="The score of a run of the builder reward-model.",
             factory="pentad_preferences.scoring:ModelReward",
-            options=ModelRewardOptions,
+            options="pentad_preferences.options:ModelRewardOptions",
             expected_failures=dict.fromkeys(
                 (
                     "a_finite_number_for_each_answer",

@@ -11,7 +11,8 @@ from pentad.contracts.batch import Tokens
 from pentad.contracts.sampler import Chain
 from pentad.contracts.session import Decoder, Limits, TokenEvent
 from pentad.contracts.vocabulary import SpecialToken, Vocabulary
-from pentad.inference.generation import answer, generate, questions
+from pentad.inference.answering import answer, questions
+from pentad.inference.generation import generate
 from pentad.inference.session import ModelSession
 from pentad.testing import raises_code
 
@@ -407,5 +408,5 @@ def test_questions_are_answered_and_spelled_out(fakes, cpu):
     found = answer(session, Greedy(), [[END, 1, special, 2], [END, 3]], Limits(max_tokens=4))
     assert [sample.prompt for sample in found] == ["b<|extra0|>c", "d"]
     assert [sample.index for sample in found] == [0, 1]
-    alone = generate(session, Greedy(), torch.tensor([END, 3]), Limits(max_tokens=4))
+    alone = generate(session, Greedy(), "", Limits(max_tokens=4), ids=torch.tensor([END, 3]))
     assert found[1].tokens == alone[0].tokens

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import tomllib
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -32,6 +33,8 @@ SCRIPT = textwrap.dedent("""
     from pentad import Recipe, open_run, plan, resume, run
     from pentad.system.processes import join_world
     from pentad.config.recipe import Recipe
+    from pentad.contracts.batch import Tokens
+    from pentad.contracts.evaluator import HeldOut
 
     folder, tables = sys.argv[1], json.loads(sys.argv[2])
     rank = int(os.environ["RANK"])
@@ -47,7 +50,11 @@ SCRIPT = textwrap.dedent("""
         time.sleep(0.2)
         sync(handle)
 
+    import pentad.inference.scoring as scoring
+    scored, cut_windows = [], scoring._windows
+    scoring._windows = lambda tokens, starts, *more: scored.extend(starts.tolist()) or cut_windows(tokens, starts, *more)
     whole = run(Recipe.from_dict(tables), out=folder + "/two")
+    windows = list(scored)
     if rank == 0:
         os.fsync = slowly  # the other process, which writes nothing, must not run ahead of the checkpoint
     try:
@@ -71,9 +78,12 @@ SCRIPT = textwrap.dedent("""
         apart = error.message.split("; ")[-1]
 
     world = join_world(torch.device("cpu"))
+    nothing = Tokens(ids=np.zeros(1, np.uint16), starts=np.array([0]))
+    text = HeldOut(tokens=nothing, n_bytes=1, context_length=1, world=world)
+    parts = [text.score_parts(n, lambda index: (index, 0.1 + index / 3)).tolist() for n in (5, 1, 0)]
     first = world.of_first("first läuft" if rank == 0 else "another, and longer")
     facts = {"first": first, "step": whole.step, "bits": whole.bits_per_byte, "own": len(own), "stopped": stopped,
-             "timed": timed.step, "apart": apart, "mean": world.mean(rank), "pace": pace}
+             "timed": timed.step, "apart": apart, "mean": world.mean(rank), "pace": pace, "windows": windows, "parts": parts}
     with open(f"{folder}/rank{rank}.json", "w") as file:
         json.dump(facts, file)
 """)
@@ -165,6 +175,25 @@ def test_all_go_by_the_first_ones_text(folder):
 def test_only_the_first_process_writes_and_all_judge(folder):
     assert facts(folder, 0)["own"] > 5 and facts(folder, 1)["own"] == 0
     assert facts(folder, 1)["step"] == 8 and facts(folder, 1)["bits"] == facts(folder, 0)["bits"]
+
+
+def test_each_scores_its_share_of_the_held_out_text_and_the_score_is_that_of_one(folder):
+    alone = open_run(folder / "two").evaluate()
+    assert facts(folder, 0)["bits"] == facts(folder, 1)["bits"] == alone.bits_per_byte, "bit for bit"
+    mine, other = (Counter(facts(folder, rank)["windows"]) for rank in (0, 1))
+    assert not mine.keys() & other.keys() and abs(len(mine) - len(other)) <= 1
+    judged = Counter(line["kind"] for line in read_lines(folder / "two" / "metrics.jsonl"))["evaluation"]
+    assert set((mine + other).values()) == {judged} and judged > 1
+    starts = sorted(mine.keys() | other.keys())
+    assert starts == list(range(0, alone.n_tokens + 60, 16))[: len(starts)] and len(starts) * 16 >= alone.n_tokens
+
+
+def test_parts_that_were_shared_are_the_parts_of_one(folder):
+    """Also where a process has none, and where there are none at all."""
+    for rank in (0, 1):
+        five, one, none = facts(folder, rank)["parts"]
+        assert five == [[index, 0.1 + index / 3] for index in range(5)]
+        assert one == [[0, 0.1]] and none == []
 
 
 def test_a_time_budget_ends_at_the_same_step_everywhere(folder):

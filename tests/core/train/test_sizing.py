@@ -6,12 +6,15 @@ import dataclasses
 import json
 
 import pytest
+import torch
 
 from pentad import Situation, open_run, plan, resume, run
 from pentad.config.recipe import Choice, Recipe
+from pentad.contracts.observer import Observers
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.resolving import resolve
 from pentad.system.processes import World
+from pentad.train import assembly, sizing
 from pentad.train.estimate import Estimate
 from pentad.train.sizing import corrected, measured_rate, situation_of, with_examples
 
@@ -103,3 +106,69 @@ def test_only_a_budget_of_time_or_arithmetic_is_cut(text):
     by_arithmetic = plan(recipe(text, budget="1e12flops", context_length=16))
     assert by_arithmetic.recipe.training.max_epochs is not None
     assert by_arithmetic.epochs <= by_arithmetic.recipe.training.max_epochs * 1.1
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """Count how often a model is made whole and how often its speed is measured, at a speed that the test sets."""
+    counts = {"made": 0, "measured": 0, "rate": 1.0}
+    make, measure = assembly.make_learner, assembly.measure
+
+    def counted(*args, **kwargs):
+        counts["made"] += 1
+        return make(*args, **kwargs)
+
+    def at_a_rate(*args, **kwargs):
+        counts["measured"] += 1
+        found = measure(*args, **kwargs)
+        return dataclasses.replace(found, seconds_per_step=found.flops_per_step / counts["rate"])
+
+    monkeypatch.setattr(assembly, "make_learner", counted)
+    monkeypatch.setattr(assembly, "measure", at_a_rate)
+    return counts
+
+
+@pytest.fixture
+def longer(tmp_path):
+    """A text that is worth more than the smallest model."""
+    path = tmp_path / "longer.txt"
+    path.write_text("".join(f"{number} cats sat on mat {number * 7 % 13}.\n\n" for number in range(1000)))
+    return path
+
+
+def note_speed(monkeypatch, rate: float) -> None:
+    monkeypatch.setattr(sizing, "_noted", lambda machine, world: rate)
+
+
+@pytest.mark.usefixtures("cache")
+@pytest.mark.parametrize(("rate", "times"), [(1e9, 1), (1.5e9, 1), (1e11, 2)])
+def test_a_model_is_made_and_measured_again_only_where_its_speed_asks_for_another_size(longer, made, monkeypatch, rate, times):
+    note_speed(monkeypatch, 1e9)
+    made["rate"] = rate
+    said = plan(recipe(longer, budget="30s", context_length=16, batch_size=8))
+    assert (made["made"], made["measured"]) == (times, times)
+    at_once = plan(said.recipe)
+    assert at_once.parameters == said.parameters and at_once.steps == said.steps
+    assert made["made"] == times + 1, "a size that is given is made once"
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_size_that_stays_what_it_was_is_not_made_again(longer, made, monkeypatch):
+    """Ten times slower than was thought, and already the smallest."""
+    note_speed(monkeypatch, 1e6)
+    made["rate"] = 1e5
+    plan(recipe(longer, budget="1s", context_length=16, batch_size=8))
+    assert made["made"] == 1
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_sized_run_is_the_run_of_the_same_sizes_given(longer, made, monkeypatch):
+    """Whatever was made and measured before, the weights begin as those of a model that is made at once."""
+    note_speed(monkeypatch, 1e9)
+    made["rate"] = 1e11
+    timed = recipe(longer, budget="30s", context_length=16, batch_size=8)
+    sized = assembly.assemble(resolve(timed, Catalogue()), Catalogue(), Observers(()))
+    given = assembly.assemble(resolve(sized.resolved.recipe, Catalogue()), Catalogue(), Observers(()))
+    assert made["made"] == 3
+    left, right = sized.model.state_dict(), given.model.state_dict()
+    assert left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)

@@ -1,0 +1,241 @@
+"""The model of a run, ready to learn: with its first weights, its reference and its adapter, and what a step of it costs."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Set
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from pentad.config.options import to_dict
+from pentad.contracts.adapter import ModelAdapter
+from pentad.contracts.model import Model
+from pentad.contracts.observer import Observers, Preparation
+from pentad.contracts.optimizer import NamedParameter, Optimization
+from pentad.contracts.session import Session
+from pentad.data.preparation import Prepared
+from pentad.inference.net import ModelNet
+from pentad.registry.resolving import Resolved
+from pentad.runs.initial import adapt, frozen_by, frozen_copy, restore_initial
+from pentad.runs.saved_run import make_model
+from pentad.runs.start import Start
+from pentad.system.errors import UsageError
+from pentad.system.machine import Machine
+from pentad.system.processes import World
+from pentad.train.estimate import Estimate, estimate
+from pentad.train.job import session_of
+from pentad.train.kernels import Kernels, allowed_seconds, every_kernel, fastest, key_of, note, noted
+from pentad.train.memory import count_inner, free_memory, refuse_large_model, sizes_of
+from pentad.train.recomputing import recompute_blocks, refuse_without_blocks
+from pentad.train.trainer import Trainer
+
+PARTS = ("builder", "model", "optimizer", "adapter")
+"""The choices on which it hangs what is fastest."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Place:
+    """Where a run is trained: the machine, the processes that share the work, and who is told of it."""
+
+    machine: Machine
+    world: World
+    observer: Observers
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Learner:
+    """A model that is about to learn.
+
+    Args:
+        model: on the machine's device, with the weights to begin with.
+        net: the door to it, with the frozen reference where its objective needs one.
+        initial: the weights that came from another run, before an adapter changed the model; None where it is a new one.
+        left_out: names of the parameters that the adapter froze.
+        start: that other run, where this one is new.
+    """
+
+    model: Model
+    net: ModelNet
+    initial: Mapping[str, Tensor] | None
+    left_out: Set[str]
+    start: Start | None
+
+    @property
+    def learns(self) -> bool:
+        """Whether it learns by gradients, and not by counting."""
+        return any(parameter.requires_grad for parameter in self.model.parameters())
+
+    def computing(self, machine: Machine) -> Learner:
+        """Return the same on a machine that computes in another way."""
+        vocabulary, reference = self.net.vocabulary, self.net.reference
+        if isinstance(reference, ModelNet):
+            reference = ModelNet(reference.model, machine, vocabulary=vocabulary)
+        return dataclasses.replace(self, net=ModelNet(self.model, machine, vocabulary=vocabulary, reference=reference))
+
+    def trained(self, *, recompute: bool, compiled: bool) -> ModelNet:
+        """Return the door through which the model is trained; where it recomputes its blocks, it does so from here on."""
+        if recompute:
+            recompute_blocks(self.model)
+        if not compiled:
+            return self.net
+        net, forward = self.net, torch.compile(self.model)
+        return ModelNet(self.model, net.machine, vocabulary=net.vocabulary, forward=forward, reference=net.reference)
+
+
+def make_learner(
+    resolved: Resolved, prepared: Prepared, place: Place, *, start: Start | None = None, resumed: Path | None = None
+) -> Learner:
+    """Make the model that a recipe describes, ready to learn.
+
+    Args:
+        resolved, prepared: the choices, and the text as tokens.
+        place: where.
+        start: the run that it starts from, or None.
+        resumed: the folder of the run that is resumed, whose first weights count; None for a new run.
+
+    Raises:
+        UsageError: the objective or the adapter needs a run to start from, a model that counts has several processes, or one
+            without blocks is to recompute them.
+        EngineError: the weights to begin with are damaged.
+    """
+    model = make_model(resolved, prepared.vocabulary, prepared.builder, place.machine)
+    started = restore_initial(resumed, model) if resumed else start is not None
+    if start is not None:
+        start.put_into(model, prepared.vocabulary, resolved.recipe.training.seed)
+    initial = None if start is None else dict(model.state_dict())
+    if place.world.size > 1 and not any(parameter.requires_grad for parameter in model.parameters()):
+        raise UsageError(
+            "A model that learns by counting trains in one process.", "Start it without torchrun.", code="one-process-only"
+        )
+    if resolved.recipe.machine.recompute:
+        refuse_without_blocks(model, resolved.offers["model"].name)
+    reference = _reference(prepared, model, place.machine, started)
+    adapter = _adapt(model, resolved, prepared, started)
+    net = ModelNet(model, place.machine, vocabulary=prepared.vocabulary, reference=reference)
+    return Learner(model=model, net=net, initial=initial, left_out=frozen_by(model, adapter), start=start)
+
+
+def refuse_large(resolved: Resolved, prepared: Prepared, machine: Machine) -> None:
+    """Make sure that the model of a recipe fits into memory, before it is made.
+
+    Raises:
+        UsageError: it does not fit.
+    """
+    on_meta = dataclasses.replace(machine, device=torch.device("meta"))
+    sizes = sizes_of(
+        lambda: make_model(resolved, prepared.vocabulary, prepared.builder, on_meta),
+        lambda parameters: make_optimization(resolved, parameters),
+        free_memory(machine.device),
+    )
+    refuse_large_model(sizes, machine.device)
+
+
+def counting(prepared: Prepared, machine: Machine) -> Callable[[Resolved], int | None]:
+    """Return what counts the parameters of a chosen model, which it makes without memory for them."""
+    on_meta = dataclasses.replace(machine, device=torch.device("meta"))
+    return lambda resolved: count_inner(lambda: make_model(resolved, prepared.vocabulary, prepared.builder, on_meta))
+
+
+def make_optimization(resolved: Resolved, parameters: list[NamedParameter]) -> Optimization:
+    """Return the recipe's optimizers over a model's parameters."""
+    optimization: Optimization = resolved.offers["optimizer"].make(resolved.options["optimizer"], parameters)
+    return optimization
+
+
+def measure(
+    learner: Learner, resolved: Resolved, prepared: Prepared, place: Place, kernels: Mapping[str, str] | None = None
+) -> Estimate:
+    """Measure a few steps of this process's share of the examples; all processes come to the same figures.
+
+    Args:
+        learner, resolved, prepared, place: what learns from what, and where.
+        kernels: those that the optimizers shall use in place of their defaults.
+
+    Raises:
+        UsageError: a step does not fit into memory.
+    """
+    place.observer.on_preparation(Preparation(what="Measuring a few steps"))
+    training = resolved.recipe.training
+    share = dataclasses.replace(training, batch_size=-(-training.batch_size // place.world.size))
+
+    def optimize(parameters: list[NamedParameter]) -> Optimization:
+        optimization = make_optimization(resolved, parameters)
+        optimization.use_kernels(every_kernel(optimization, kernels or {}))
+        return optimization
+
+    def session(of: Model) -> Session:
+        return session_of(of, place.machine, prepared)
+
+    optimizes = optimize if learner.learns else None
+    again = resolved.recipe.machine.recompute
+    cost = estimate(learner.net, optimizes, prepared.builder, prepared.train.tokens, share, session, recompute=again)
+    return dataclasses.replace(
+        cost,
+        flops_per_step=cost.flops_per_step * training.batch_size / share.batch_size,
+        seconds_per_step=place.world.mean(cost.seconds_per_step),
+    )
+
+
+def find_kernels(
+    learner: Learner, resolved: Resolved, prepared: Prepared, place: Place, cost: Estimate, seconds: float
+) -> Kernels:
+    """Return the fastest kernels for a training of so many seconds: noted ones, those that measuring finds, or the usual.
+
+    Args:
+        learner, resolved, prepared, place: as for `measure`.
+        cost: of a step by the usual kernels.
+        seconds: of the training.
+    """
+    machine, training = place.machine, resolved.recipe.training
+    allowed = 0.0 if resolved.recipe.machine.recompute else allowed_seconds(seconds)  # who recomputes wants memory, not speed
+    if not allowed or not learner.learns or place.world.size > 1 or prepared.builder.needs_policy:
+        return Kernels.usual(machine)
+    stages = [stage for stage in PARTS if stage in resolved.offers]
+    offers = [(resolved.offers[stage].record.name, to_dict(resolved.options[stage])) for stage in stages]
+    wish = resolved.recipe.machine.precision
+    key = key_of(machine, wish, offers, prepared.vocab_size, training.batch_size, training.context_length)
+    known = noted(key)
+    if known is None:
+        place.observer.on_preparation(Preparation(what="Choosing the fastest kernels"))
+        session = functools.partial(session_of, machine=machine, prepared=prepared)
+        trainer = Trainer(learner.net, None, prepared.builder, prepared.train.tokens, training, place.world, session)
+        known = fastest(
+            trainer,
+            lambda parameters: make_optimization(resolved, parameters),
+            wish=wish,
+            seconds=allowed,
+            seconds_per_step=cost.seconds_per_step,
+        )
+        note(key, known)
+    return known
+
+
+def _reference(prepared: Prepared, model: Model, machine: Machine, started: bool) -> ModelNet | None:
+    """Return the model as it is now, frozen, where the objective compares with it.
+
+    Raises:
+        UsageError: the run starts from no other.
+    """
+    objective = prepared.builder.objective()
+    if objective is None or not objective.needs_reference:
+        return None
+    if not started:
+        raise UsageError(
+            f"The objective {objective.name} compares the model with the run that it starts from; found no such run.",
+            "Use --start RUN.",
+            code="reference-missing",
+        )
+    return ModelNet(frozen_copy(model), machine, vocabulary=prepared.vocabulary)
+
+
+def _adapt(model: Model, resolved: Resolved, prepared: Prepared, started: bool) -> ModelAdapter | None:
+    if "adapter" in resolved.offers and not started:
+        raise UsageError(
+            f"The adapter {resolved.offers['adapter'].name} changes a trained model; found no run to start from.",
+            "Use --start RUN.",
+            code="adapter-without-start",
+        )
+    return adapt(model, resolved, prepared.vocabulary)

@@ -1,0 +1,2 @@
+def advise(options, situation):
+    return None
