@@ -7,12 +7,14 @@ import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from _markdown import NOTICE, docstring, table
 
 import pentad
 import pentad.tools
+import pentad_cli.charts
 import pentad_cli.tools
 from pentad.registry.kinds import KINDS
 
@@ -20,20 +22,27 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 _CHAPTERS: dict[str, tuple[str, ...]] = {
     "Records": ("config.stages", "registry.records"),
-    "Options": ("config.options",),
+    "Options": ("config.options", "config.presets"),
     "Tokenizer": ("contracts.tokenizer",),
-    "Example builder": ("contracts.builder", "contracts.records", "contracts.batch", "contracts.vocabulary", "data.shuffling"),
+    "Example builder": (
+        *("contracts.builder", "contracts.records", "contracts.batch", "contracts.vocabulary"),
+        *("data.examples.shuffling", "data.examples.packing"),
+    ),
     "Model": ("contracts.model",),
     "Optimizer": ("contracts.optimizer",),
     "Objective": ("contracts.objective",),
     "Sampler": ("contracts.sampler",),
     "Session": ("contracts.session",),
     "Evaluator": ("contracts.evaluator",),
+    "Reward": ("contracts.reward",),
     "Adapter": ("contracts.adapter",),
     "Sizes": ("contracts.situation",),
     "Format": ("contracts.format",),
     "Corpora, readers and commands": (),
-    "Running": ("config.recipe", "pipeline", "runs.saved_run", "runs.exchange", "contracts.observer", "contracts.executor"),
+    "Running": (
+        *("config.recipe", "pipeline", "train.finder", "runs.saved_run", "runs.exchange"),
+        *("contracts.observer", "contracts.executor"),
+    ),
     "Stages one by one": ("registry.making", "train.trainer"),
     "What is installed": ("registry.catalogue", "system.files"),
     "Errors": ("system.errors",),
@@ -55,6 +64,7 @@ _CONFORMANCE: dict[str, tuple[tuple[str, str], ...]] = {
     "Sampler": (("stages/sampler", "SamplerConformance"),),
     "Session": (("stages/decoder", "DecoderConformance"),),
     "Evaluator": (("beside/evaluator", "EvaluatorConformance"),),
+    "Reward": (("beside/reward", "RewardConformance"),),
     "Running": (
         ("beside/observer", "ObserverConformance"),
         ("beside/executor", "ExecutorConformance"),
@@ -134,10 +144,20 @@ def api_page(root: Path) -> str:
 def _of_the_command_line(folder: Path) -> str:
     """Return the chapter of what plugins' commands take from the command line."""
     parts = ["## For commands of plugins", docstring(Module(folder / "tools.py").text)]
-    for stem, names in pentad_cli.tools.PLACES.items():
-        module = Module(folder / f"{stem.replace('.', '/')}.py")
-        parts += [_section(module.names[name], f"pentad_cli.tools.{name}") for name in names]
+    parts += _taken_from(folder, pentad_cli.tools)
+    parts += ["## Charts", docstring(Module(folder / "charts" / "__init__.py").text)]
+    parts += _taken_from(folder, pentad_cli.charts)
     return "\n\n".join(parts)
+
+
+def _taken_from(folder: Path, door: ModuleType) -> list[str]:
+    """Return the sections of the names that a door hands out."""
+    parts = []
+    for stem, names in door.PLACES.items():
+        module = Module(folder / f"{stem.replace('.', '/')}.py")
+        found = {name: found for found in module.names.values() for name in found.name.split(", ")}
+        parts += [_section(found[name], f"{door.__name__}.{name}") for name in names if name in found]
+    return parts
 
 
 def _hooks(module: Module) -> str:

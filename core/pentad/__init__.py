@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from pentad.config.options import NoOptions, option
+from pentad.config.presets import presets
 from pentad.config.stages import STAGES, Stage
 from pentad.registry.hookspecs import hookimpl
 from pentad.registry.records import (
@@ -22,6 +23,7 @@ from pentad.registry.records import (
     Implementation,
     Observer,
     Reader,
+    Reward,
 )
 from pentad.system.version import VERSION
 
@@ -41,12 +43,13 @@ if TYPE_CHECKING:
         run_task_process,
     )
     from pentad.contracts.format import Imported, ModelFormat, Trained
-    from pentad.contracts.model import Model, Output, Role, State
+    from pentad.contracts.model import Inspection, Model, Output, Role, State
     from pentad.contracts.objective import CrossEntropy, Loss, Net, Objective, TensorBatch
     from pentad.contracts.observer import (
         Evaluation,
         Plan,
         Preparation,
+        RateScaled,
         RunObserver,
         RunResult,
         Sample,
@@ -56,21 +59,31 @@ if TYPE_CHECKING:
         Step,
         StopTraining,
     )
-    from pentad.contracts.optimizer import NamedParameter, Optimization, ScheduleOptions, schedule
+    from pentad.contracts.optimizer import (
+        NamedParameter,
+        Optimization,
+        OptimizerOptions,
+        ScheduleOptions,
+        parameter_groups,
+        schedule,
+    )
     from pentad.contracts.records import Document, Record, Span, text_of
+    from pentad.contracts.reward import RewardFunction
     from pentad.contracts.sampler import Chain, Sampler, tempered_softmax
     from pentad.contracts.session import Decoder, Limits, Session, TextScore, TokenEvent
-    from pentad.contracts.situation import Advice, Situation
+    from pentad.contracts.situation import Advice, ModelCost, Situation, size_model
     from pentad.contracts.tokenizer import END_OF_TEXT, TokenIds, Tokenizer, utf8
     from pentad.contracts.vocabulary import SpecialToken, Vocabulary
-    from pentad.data.shuffling import draw_below, random_words, shuffled
-    from pentad.pipeline import plan, resume, run
+    from pentad.data.examples.packing import PackedRows, pack_documents
+    from pentad.data.examples.shuffling import draw_below, random_words, shuffled
+    from pentad.pipeline import find_lr, plan, resume, run
     from pentad.registry.catalogue import Catalogue
-    from pentad.registry.making import make
+    from pentad.registry.making import make, make_named
     from pentad.runs.exchange import export_run, import_model
     from pentad.runs.saved_run import SavedRun, open_run
     from pentad.system.errors import EngineError, OptionsDoNotFit, UsageError
     from pentad.system.files import read_packaged
+    from pentad.train.finder import RateSweep
     from pentad.train.trainer import named_parameters
 
 _LAZY = {
@@ -91,7 +104,10 @@ _LAZY = {
     "run_task_process": "contracts.executor",
     "describe_failure": "contracts.executor",
     "describe_exit": "contracts.executor",
+    "Inspection": "contracts.model",
     "Model": "contracts.model",
+    "ModelCost": "contracts.situation",
+    "size_model": "contracts.situation",
     "ModelAdapter": "contracts.adapter",
     "Imported": "contracts.format",
     "ModelFormat": "contracts.format",
@@ -112,6 +128,7 @@ _LAZY = {
     "Record": "contracts.records",
     "Span": "contracts.records",
     "text_of": "contracts.records",
+    "RewardFunction": "contracts.reward",
     "Chain": "contracts.sampler",
     "Decoder": "contracts.session",
     "Limits": "contracts.session",
@@ -127,13 +144,17 @@ _LAZY = {
     "StopTraining": "contracts.observer",
     "NamedParameter": "contracts.optimizer",
     "Optimization": "contracts.optimizer",
+    "OptimizerOptions": "contracts.optimizer",
+    "parameter_groups": "contracts.optimizer",
     "ScheduleOptions": "contracts.optimizer",
     "schedule": "contracts.optimizer",
     "Sampler": "contracts.sampler",
     "tempered_softmax": "contracts.sampler",
-    "draw_below": "data.shuffling",
-    "random_words": "data.shuffling",
-    "shuffled": "data.shuffling",
+    "PackedRows": "data.examples.packing",
+    "pack_documents": "data.examples.packing",
+    "draw_below": "data.examples.shuffling",
+    "random_words": "data.examples.shuffling",
+    "shuffled": "data.examples.shuffling",
     "END_OF_TEXT": "contracts.tokenizer",
     "TokenIds": "contracts.tokenizer",
     "Tokenizer": "contracts.tokenizer",
@@ -143,17 +164,21 @@ _LAZY = {
     "Evaluation": "contracts.observer",
     "Plan": "contracts.observer",
     "Preparation": "contracts.observer",
+    "RateScaled": "contracts.observer",
     "RunObserver": "contracts.observer",
     "RunResult": "contracts.observer",
     "Sample": "contracts.observer",
     "Saved": "contracts.observer",
     "Step": "contracts.observer",
     "make": "registry.making",
+    "make_named": "registry.making",
     "named_parameters": "train.trainer",
     "read_packaged": "system.files",
     "run": "pipeline",
     "resume": "pipeline",
+    "find_lr": "pipeline",
     "plan": "pipeline",
+    "RateSweep": "train.finder",
     "export_run": "runs.exchange",
     "import_model": "runs.exchange",
     "open_run": "runs.saved_run",
@@ -189,10 +214,12 @@ __all__ = [
     "HeldOut",
     "Implementation",
     "Imported",
+    "Inspection",
     "Limits",
     "Loss",
     "Model",
     "ModelAdapter",
+    "ModelCost",
     "ModelFormat",
     "NamedParameter",
     "Net",
@@ -200,13 +227,19 @@ __all__ = [
     "Objective",
     "Observer",
     "Optimization",
+    "OptimizerOptions",
     "OptionsDoNotFit",
     "Output",
+    "PackedRows",
     "Plan",
     "Preparation",
+    "RateScaled",
+    "RateSweep",
     "Reader",
     "Recipe",
     "Record",
+    "Reward",
+    "RewardFunction",
     "Role",
     "RunEvaluator",
     "RunObserver",
@@ -243,14 +276,19 @@ __all__ = [
     "describe_failure",
     "draw_below",
     "export_run",
+    "find_lr",
     "hookimpl",
     "import_model",
     "make",
+    "make_named",
     "named_parameters",
     "open_run",
     "option",
+    "pack_documents",
     "pairs",
+    "parameter_groups",
     "plan",
+    "presets",
     "random_words",
     "read_packaged",
     "resume",
@@ -259,6 +297,7 @@ __all__ = [
     "schedule",
     "segments_of",
     "shuffled",
+    "size_model",
     "tempered_softmax",
     "text_of",
     "utf8",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pentad.config.front_end import front_end
 from pentad.config.options import changed, parse, to_dict
-from pentad.config.recipe import Choice, Recipe
+from pentad.config.recipe import Choice, MachineOptions, Recipe
 from pentad.contracts.observer import Observers, Plan, Preparation, RunObserver, RunResult
 from pentad.data.preparation import Kept
 from pentad.registry.catalogue import Catalogue
@@ -34,6 +34,7 @@ from pentad.system.machine import available_memory
 from pentad.system.processes import is_first_process
 from pentad.train.assembly import Earlier, assemble
 from pentad.train.estimate import Estimate
+from pentad.train.finder import RateSweep, sweep
 from pentad.train.job import Job, facts_of, plan_of
 from pentad.train.learner import make_optimization
 from pentad.train.loop import train
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
 
-__all__ = ["available_memory", "plan", "resume", "run"]
+__all__ = ["available_memory", "find_lr", "plan", "resume", "run"]
 
 
 def plan(
@@ -61,6 +62,35 @@ def plan(
     catalogue = catalogue or Catalogue()
     recipe, start = inherit(recipe, catalogue)
     return plan_of(assemble(resolve(recipe, catalogue), catalogue, Observers(observers), start=start), folder)
+
+
+def find_lr(
+    recipe: Recipe,
+    *,
+    catalogue: Catalogue | None = None,
+    out: Path | str | None = None,
+    observers: Sequence[RunObserver] = (),
+) -> RateSweep:
+    """Try rising learning rates on the run that a recipe describes, and suggest one (Smith 2017); nothing is trained for keeps.
+
+    Args:
+        recipe, catalogue, observers: as for `run`.
+        out: a new or empty folder, for the curve as `learning-rates.json`; None to save nothing.
+
+    Raises:
+        UsageError: as for `run`, or the model learns by counting.
+        EngineError: as for `run`.
+    """
+    folder = _new_folder(out)
+    catalogue = catalogue or Catalogue()
+    if recipe.machine.compile == "auto":  # which would take longer than the test
+        recipe = recipe.replace(machine=changed(recipe.machine, compile="off"))
+    recipe, start = inherit(recipe, catalogue)
+    job = assemble(resolve(recipe, catalogue), catalogue, Observers(observers), start=start)
+    found = sweep(job)
+    if folder is not None and job.world.is_first:
+        found.save(folder)
+    return found
 
 
 def run(
@@ -127,6 +157,7 @@ def resume(
     steps: int | None = None,
     budget: str | None = None,
     optimizer: Mapping[str, Any] | None = None,
+    machine: Mapping[str, Any] | None = None,
 ) -> RunResult:
     """Go on with a run from its newest whole checkpoint, bit for bit as if it had not been stopped.
 
@@ -136,9 +167,11 @@ def resume(
         steps, budget: a new end, for a run that is done or shall go further; the schedule is fitted to it.
         optimizer: options of the run's optimizer that hold from here on (`{"lr": 1e-4}`), for a run that diverged. The recipe
             is changed, and a line of kind `change` in metrics.jsonl says at which step, from what and to what.
+        machine: options of the table `[machine]` that hold from here on (`{"device": "cpu"}`), recorded likewise; on another
+            kind of machine or in another precision the run goes on with another rounding.
 
     Raises:
-        UsageError: there is no run, the optimizer has no such option, or the run is past the new end.
+        UsageError: there is no run, the optimizer or `[machine]` has no such option, or the run is past the new end.
         RunDone: it is done, and no new end is given.
         EngineError: the run is damaged or in use, its checkpoints are gone, or its text or a plugin is missing or has changed.
         Interrupted: as for `run`.
@@ -149,7 +182,7 @@ def resume(
     # Held from before the first look at the checkpoints: another process may be writing them.
     with directory.lock() if is_first_process() else contextlib.nullcontext(), _told(observers) as told:
         before = directory.resolve(catalogue)
-        resolved = _with_new_end(_with_options(before, optimizer or {}), steps, budget)
+        resolved = _with_new_end(_with_changes(before, optimizer or {}, machine or {}), steps, budget)
         job = assemble(resolved, catalogue, told, _earlier(directory, resolved))
         _restore(job, directory, before, new_end=steps is not None or budget is not None)
         if job.world.is_first:
@@ -172,12 +205,15 @@ def resume(
         return train(job, folder)
 
 
-def _with_options(resolved: Resolved, changes: Mapping[str, Any]) -> Resolved:
-    """Return the recipe with other options of its optimizer."""
-    if not changes:
+def _with_changes(resolved: Resolved, optimizer: Mapping[str, Any], machine: Mapping[str, Any]) -> Resolved:
+    """Return the recipe with other options of its optimizer and of the machine."""
+    if machine:
+        table = parse(MachineOptions, {**to_dict(resolved.recipe.machine), **machine}, "machine")
+        resolved = dataclasses.replace(resolved, recipe=resolved.recipe.replace(machine=table))
+    if not optimizer:
         return resolved
     offer, name = resolved.offers["optimizer"], resolved.recipe.choice("optimizer").name
-    options = parse(offer.options, {**to_dict(resolved.options["optimizer"]), **changes}, "optimizer")
+    options = parse(offer.options, {**to_dict(resolved.options["optimizer"]), **optimizer}, "optimizer")
     recipe = resolved.recipe.replace(optimizer=Choice(name, **to_dict(options)))
     return dataclasses.replace(resolved, recipe=recipe, options={**resolved.options, "optimizer": options})
 
@@ -185,15 +221,25 @@ def _with_options(resolved: Resolved, changes: Mapping[str, Any]) -> Resolved:
 def _record_changes(run: RunDirectory, job: Job, before: Resolved) -> None:
     """Write what this resumption changes into the recipe, and the step from which it holds into metrics.jsonl."""
     # The stages stay as engine.json says that they were made, also where their options were upgraded to be read.
-    recipe = run.recipe().replace(training=job.resolved.recipe.training)
-    old, new = to_dict(before.options["optimizer"]), to_dict(job.resolved.options["optimizer"])
-    changed = {key: {"from": old[key], "to": new[key]} for key in new if new[key] != old[key]}
-    if changed:
+    recipe = run.recipe().replace(training=job.resolved.recipe.training, machine=job.resolved.recipe.machine)
+    changes = {
+        "optimizer": _changes(before.options["optimizer"], job.resolved.options["optimizer"]),
+        "machine": _changes(before.recipe.machine, job.resolved.recipe.machine),
+    }
+    if changes["optimizer"]:
         mine = recipe.choice("optimizer")
-        options = {**mine.options, **{key: new[key] for key in changed}}
+        options = {**mine.options, **{key: change["to"] for key, change in changes["optimizer"].items()}}
         recipe = recipe.replace(optimizer=Choice(mine.name, **options))
-        run.append(METRICS, {"kind": "change", "step": job.state.step, "optimizer": changed})
+    if any(changes.values()):
+        tables = {table: change for table, change in changes.items() if change}
+        run.append(METRICS, {"kind": "change", "step": job.state.step, **tables})
     run.write_recipe(recipe)
+
+
+def _changes(before: Any, after: Any) -> dict[str, dict[str, Any]]:
+    """Return the options that differ, each with its value `from` and `to`."""
+    old, new = to_dict(before), to_dict(after)
+    return {key: {"from": old.get(key), "to": new[key]} for key in new if new[key] != old.get(key)}
 
 
 def _with_new_end(resolved: Resolved, steps: int | None, budget: str | None) -> Resolved:
@@ -232,7 +278,13 @@ def _earlier(directory: RunDirectory, resolved: Resolved) -> Earlier:
         seconds_per_step=directory.fact(float, "estimate", "seconds_per_step"),
         memory_bytes=directory.fact(int, "estimate", "memory_bytes"),
     )
-    return Earlier(folder=directory.path, kept=kept, cost=cost, compiled=directory.fact(bool, "compiled"))
+    return Earlier(
+        folder=directory.path,
+        kept=kept,
+        cost=cost,
+        compiled=directory.fact(bool, "compiled"),
+        kernels=directory.facts().get("kernels", {}),
+    )
 
 
 def _restore(job: Job, directory: RunDirectory, before: Resolved, *, new_end: bool) -> None:

@@ -14,19 +14,23 @@ if TYPE_CHECKING:
     from pentad.config.options import OptionSpec, changed, describe, given, parse, split_options
     from pentad.config.recipe import TABLES, read_tables
     from pentad.contracts.executor import EXIT_STOPPED, LOG_FILE
-    from pentad.data.pieces import Piece, Pieces
+    from pentad.data.pieces import Piece, Pieces, cut
     from pentad.data.preparation import make_builder, open_split, prepare_tokenizer
+    from pentad.data.records import record_pieces
+    from pentad.data.rendering import Rendering, encode_all
     from pentad.data.split import Split
     from pentad.inference.net import bits_per_byte, negative_log_likelihood
-    from pentad.inference.scoring import score_windows
+    from pentad.inference.scoring import score_windows, standard_error
     from pentad.registry.offers import Offer
     from pentad.registry.resolving import resolve, written_tables
     from pentad.runs.folder import RunDirectory
+    from pentad.system.cache import cache_directory
+    from pentad.system.chart import Line, line_chart
     from pentad.system.errors import Interrupted, RunDone, did_you_mean, one_line
     from pentad.system.files import locked, read_json, write_atomically
-    from pentad.system.json_lines import read_lines
+    from pentad.system.json_lines import LineFollower, read_lines
     from pentad.system.machine import available_cores, peak_memory, prepare_process
-    from pentad.system.opening import UNFINISHED
+    from pentad.system.opening import UNFINISHED, open_plain
     from pentad.system.sources import source_digest
 
 PLACES = {
@@ -50,6 +54,12 @@ PLACES = {
     "data.pieces": (
         "Piece",
         "Pieces",
+        "cut",
+    ),
+    "data.records": ("record_pieces",),
+    "data.rendering": (
+        "Rendering",
+        "encode_all",
     ),
     "data.preparation": (
         "make_builder",
@@ -57,7 +67,7 @@ PLACES = {
         "prepare_tokenizer",
     ),
     "data.split": ("Split",),
-    "inference.scoring": ("score_windows",),
+    "inference.scoring": ("score_windows", "standard_error"),
     "inference.net": (
         "bits_per_byte",
         "negative_log_likelihood",
@@ -68,6 +78,11 @@ PLACES = {
         "written_tables",
     ),
     "runs.folder": ("RunDirectory",),
+    "system.chart": (
+        "Line",
+        "line_chart",
+    ),
+    "system.cache": ("cache_directory",),
     "system.errors": (
         "Interrupted",
         "RunDone",
@@ -79,13 +94,19 @@ PLACES = {
         "read_json",
         "write_atomically",
     ),
-    "system.json_lines": ("read_lines",),
+    "system.json_lines": (
+        "LineFollower",
+        "read_lines",
+    ),
     "system.machine": (
         "available_cores",
         "peak_memory",
         "prepare_process",
     ),
-    "system.opening": ("UNFINISHED",),
+    "system.opening": (
+        "UNFINISHED",
+        "open_plain",
+    ),
     "system.sources": ("source_digest",),
 }
 """Module to the names that are taken from it."""
@@ -99,23 +120,31 @@ __all__ = [
     "UNFINISHED",
     "Budget",
     "Interrupted",
+    "Line",
+    "LineFollower",
     "Offer",
     "OptionSpec",
     "Piece",
     "Pieces",
+    "Rendering",
     "RunDirectory",
     "RunDone",
     "Split",
     "available_cores",
     "bits_per_byte",
+    "cache_directory",
     "changed",
+    "cut",
     "describe",
     "did_you_mean",
+    "encode_all",
     "given",
+    "line_chart",
     "locked",
     "make_builder",
     "negative_log_likelihood",
     "one_line",
+    "open_plain",
     "open_split",
     "parse",
     "peak_memory",
@@ -124,10 +153,12 @@ __all__ = [
     "read_json",
     "read_lines",
     "read_tables",
+    "record_pieces",
     "resolve",
     "score_windows",
     "source_digest",
     "split_options",
+    "standard_error",
     "write_atomically",
     "written_tables",
 ]

@@ -180,6 +180,21 @@ def test_a_changed_rate_holds_and_what_else_was_saved_stays(text, tmp_path, tiny
     assert not [line for line in read_lines(again / "metrics.jsonl") if line["kind"] == "change"]
 
 
+def test_a_run_goes_on_with_other_machine_options_and_says_so(text, tmp_path, tiny_recipe):
+    """One that was told to train on a GPU goes on where there is none."""
+    run(tiny_recipe(text, steps=3), out=tmp_path / "run")
+    there = tmp_path / "run" / "recipe.toml"
+    there.write_text(there.read_text().replace('device = "cpu"', 'device = "mps"'))
+    with raises_code("device-missing"):
+        resume(tmp_path / "run", steps=4)
+    assert resume(tmp_path / "run", steps=4, machine={"device": "cpu", "compile": "off"}).step == 4
+    changes = [line for line in read_lines(tmp_path / "run" / "metrics.jsonl") if line["kind"] == "change"]
+    assert [line["machine"]["device"] for line in changes] == [{"from": "mps", "to": "cpu"}]
+    assert open_run(tmp_path / "run").recipe.machine.device == "cpu"
+    with raises_code("unknown-option"):
+        resume(tmp_path / "run", steps=5, machine={"colour": 1})
+
+
 # --- a set-up that failed, and a cache that goes
 
 

@@ -14,11 +14,12 @@ import pytest
 import pentad
 import pentad.testing
 import pentad.tools
+import pentad_cli.charts
 import pentad_cli.tools
 
 ROOT = Path(__file__).parents[2]
 
-DOORS = ("pentad", "pentad.tools", "pentad.testing", "pentad_cli.tools")
+DOORS = ("pentad", "pentad.tools", "pentad.testing", "pentad_cli.tools", "pentad_cli.charts")
 """The modules that plugins import from."""
 
 
@@ -29,7 +30,7 @@ def test_every_public_name_exists_and_is_sorted() -> None:
     assert set(pentad._LAZY) <= set(pentad.__all__)
 
 
-@pytest.mark.parametrize("door", [pentad.tools, pentad_cli.tools], ids=lambda door: door.__name__)
+@pytest.mark.parametrize("door", [pentad.tools, pentad_cli.tools, pentad_cli.charts], ids=lambda door: door.__name__)
 def test_every_tool_exists(door: ModuleType) -> None:
     for name in door.__all__:
         assert getattr(door, name) is not None

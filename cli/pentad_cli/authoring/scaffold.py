@@ -75,6 +75,7 @@ def use_of(name: str, kind: str) -> str:
         "reader": f"engine run --data table{suffix_of(name)} --steps 100",
         "evaluator": f"engine evaluate RUN --with {name}",
         "adapter": f"engine run --start RUN --adapter {name} --steps 100",
+        "reward": f"engine run --start RUN --builder grpo --builder.reward {name} --data FILE --steps 100",
         "format": f"engine export RUN --format {name} --out DIR",
         "executor": f"engine compare --executor {name} --model gpt,rnn --steps 100",
         "command": f"engine {name} RUN",

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,8 +11,9 @@ from pentad.config.options import parse
 from pentad.system.errors import UsageError
 from pentad_cli.arguments.command import json_option, read_text
 from pentad_cli.arguments.stage_command import Request, StageCommand
-from pentad_cli.terminal.output import cells, is_terminal, paint, say, say_json, terminal_width
-from pentad_cli.terminal.text import plural, visible_bytes
+from pentad_cli.commands.drawing import Names, facts, lines
+from pentad_cli.terminal.output import paint, say, say_json
+from pentad_cli.terminal.text import plural
 
 if TYPE_CHECKING:
     from pentad.contracts.batch import Batch, Tokens
@@ -33,12 +33,12 @@ def _examples(text: str | None, limit: int, as_json: bool) -> None:
     tokenizer = tokenizer_for(request)
     builder, tokens = _tokens(request, tokenizer, pieces)
     batch, total = _build(request.offers["builder"].name, builder, tokens, limit)
-    names = _Names(tokenizer, builder)
+    names = Names(tokenizer, builder)
     if as_json:
-        say_json({"count": total, "examples": [_facts(batch, row, names) for row in range(len(batch.inputs))]})
+        say_json({"count": total, "examples": [facts(batch, row, names) for row in range(len(batch.inputs))]})
         return
     for row in range(len(batch.inputs)):
-        for line in _lines(batch, row, names, limit):
+        for line in lines(batch, row, names, limit):
             say(line)
     if total > len(batch.inputs):
         say(paint(f"… and {plural(total - len(batch.inputs), 'more example')}: --limit {total} shows all", "dim"))
@@ -97,7 +97,7 @@ def _tokens(request: Request, tokenizer: Tokenizer, pieces: list[Piece]) -> tupl
     builder = make(given or max(1, sum(len(piece.text) for piece in pieces)))
     tokens = encode_all(pieces, tokenizer, Rendering.of(builder))
     longest = int(np.diff(tokens.starts).max(initial=1))
-    return (builder if given else make(longest)), tokens
+    return (builder if given else make(builder.positions(longest))), tokens
 
 
 def _build(name: str, builder: ExampleBuilder, tokens: Tokens, limit: int) -> tuple[Batch, int]:
@@ -113,144 +113,6 @@ def _build(name: str, builder: ExampleBuilder, tokens: Tokens, limit: int) -> tu
     return builder.build(tokens, np.arange(min(total, limit), dtype=np.int64), None), total
 
 
-class _Names:
-    """Tokens as people read them."""
-
-    def __init__(self, tokenizer: Tokenizer, builder: ExampleBuilder) -> None:
-        from pentad.contracts.vocabulary import Vocabulary
-
-        self.bidirectional = builder.attention == "bidirectional"
-        self._tokenizer = tokenizer
-        self._vocabulary = Vocabulary.of(tokenizer, builder.special_tokens)
-        self._special = {number: word for word, number in tokenizer.special_tokens.items()}
-
-    def of(self, token: int) -> str:
-        """Return a token's spelling."""
-        if token >= self._vocabulary.size:  # a builder's fault, which is shown rather than hidden
-            return f"<{token}>"
-        return self._vocabulary.spelling(token) or self._special.get(token) or visible_bytes(self._tokenizer.token_bytes(token))
-
-    def join(self, tokens: list[int]) -> str:
-        """Return the text of tokens; characters that are cut in two between them are whole again."""
-        pieces, plain = [], b""
-        for token in tokens:
-            if token in self._special or token >= self._tokenizer.vocab_size:
-                pieces += [visible_bytes(plain), self.of(token)]
-                plain = b""
-            else:
-                plain += self._tokenizer.token_bytes(token)
-        return "".join([*pieces, visible_bytes(plain)])
-
-    @property
-    def end_of_text(self) -> int:
-        """The id that separates documents."""
-        return self._tokenizer.end_of_text
-
-
-def _row(batch: Batch, row: int) -> Batch:
-    from pentad.contracts.batch import Batch as Rows
-
-    part = slice(row, row + 1)
-    segments = None if batch.segments is None else batch.segments[part]
-    return Rows(inputs=batch.inputs[part], targets=batch.targets[part], segments=segments)
-
-
-def _lines(batch: Batch, row: int, names: _Names, limit: int) -> Iterator[str]:
-    from pentad.contracts.batch import IGNORED, pairs
-
-    learned = int((batch.targets[row] != IGNORED).sum())
-    if learned == 1:
-        if names.bidirectional:
-            yield _masked_arrow(*_surroundings(batch, row, names), names)
-        else:
-            yield _arrow(*next(pairs(_row(batch, row), names.end_of_text)), names)
-        return
-    positions = list(zip(batch.inputs[row].tolist(), batch.targets[row].tolist(), strict=True))
-    if row:
-        yield ""
-    where = " in place (bidirectional)" if names.bidirectional else ""
-    yield paint(f"example {row + 1}: reads {plural(len(positions), 'token')}, learns {plural(learned, 'target')}{where}", "dim")
-    shown = positions[:limit]
-    width = max(len(str(token)) for pair in shown for token in pair if token != IGNORED)
-    room = max(cells(names.of(token)) for token, _ in shown)
-    for token, target in shown:
-        piece = names.of(token)
-        left = f"{token:>{width}} {piece}{' ' * (room - cells(piece))}"
-        yield (
-            f"{left}  ->  {target:>{width}} {paint(names.of(target), 'green')}" if target != IGNORED else f"{left}   ·".rstrip()
-        )
-    if len(positions) > len(shown):
-        yield paint(f"… and {plural(len(positions) - len(shown), 'more position')}: --limit {len(positions)} shows all", "dim")
-
-
-def _arrow(context: list[int], target: int, names: _Names) -> str:
-    """Return `[1212, 318, 502, 3047] -> 257   This is me training ->  a`; in a terminal, shortened to one line."""
-    ids, text = [str(token) for token in context], names.join(context)
-    if is_terminal(sys.stdout):
-        room = max(24, terminal_width() - 34)
-        while cells(f"[{', '.join(ids)}] -> {target}") > room and len(ids) > 2:
-            ids = ["…", *ids[2:]]
-        while cells(text) > 28 - cells(names.of(target)) and len(text) > 8:
-            text = "…" + text[2:]
-        left = f"[{', '.join(ids)}] -> {target}"
-        return f"{left}{' ' * (room + 4 - cells(left))}{text}{paint(names.of(target), 'bold green')}"
-    return f"[{', '.join(ids)}] -> {target}    {text} ->{names.of(target)}"
-
-
-def _surroundings(batch: Batch, row: int, names: _Names) -> tuple[list[int], int, int]:
-    """Return all that a bidirectional model sees around a row's one target, the target's place in it, and the target.
-
-    Left out are the end-of-text that opens the document, and what fills the row behind the one that ends it.
-    """
-    import numpy as np
-
-    from pentad.contracts.batch import IGNORED
-
-    column = int(np.flatnonzero(batch.targets[row] != IGNORED)[0])
-    segments = np.zeros_like(batch.inputs[row]) if batch.segments is None else batch.segments[row]
-    first, end = np.searchsorted(segments, segments[column]), np.searchsorted(segments, segments[column], side="right")
-    inputs = batch.inputs[row].tolist()
-    first += int(first < column and inputs[first] == names.end_of_text)
-    while end - 2 > column and inputs[end - 2] == inputs[end - 1] == names.end_of_text:
-        end -= 1
-    return inputs[first:end], column - int(first), int(batch.targets[row, column])
-
-
-def _masked_arrow(context: list[int], place: int, target: int, names: _Names) -> str:
-    """Return `[1212, 50257, 502] -> 318    This[<|mask|>] me -> is`; in a terminal, shortened around the brackets."""
-    before, after, most = list(range(place)), list(range(place + 1, len(context))), terminal_width()
-    while True:
-        dots = ["…"] * (len(before) < place), ["…"] * (place + 1 + len(after) < len(context))
-        left, right = [context[column] for column in before], [context[column] for column in after]
-        ids = [*dots[0], *map(str, [*left, context[place], *right]), *dots[1]]
-        shown = f"{''.join(dots[0])}{names.join(left)}[{names.of(context[place])}]{names.join(right)}{''.join(dots[1])}"
-        line = f"[{', '.join(ids)}] -> {target}    {shown} ->{names.of(target)}"
-        if not is_terminal(sys.stdout) or cells(line) <= most or not (before or after):
-            return line
-        if len(before) >= len(after):
-            before = before[1:]
-        else:
-            after = after[:-1]
-
-
-def _facts(batch: Batch, row: int, names: _Names) -> dict[str, Any]:
-    from pentad.contracts.batch import IGNORED, pairs
-
-    inputs, targets = batch.inputs[row].tolist(), batch.targets[row].tolist()
-    facts: dict[str, Any] = {
-        "inputs": inputs,
-        "targets": [None if target == IGNORED else target for target in targets],
-        "segments": None if batch.segments is None else batch.segments[row].tolist(),
-    }
-    if sum(target != IGNORED for target in targets) == 1:
-        if names.bidirectional:
-            context, facts["position"], target = _surroundings(batch, row, names)
-        else:
-            context, target = next(pairs(_row(batch, row), names.end_of_text))
-        facts |= {"context": context, "target": target, "text": names.join(context), "next": names.of(target)}
-    return facts
-
-
 examples = StageCommand(
     "examples",
     callback=_examples,
@@ -260,13 +122,14 @@ examples = StageCommand(
     help="""Show the examples that a builder makes of a text, in the order of the text.
 
     An example with one target is shown as textbooks draw it, [1212, 318, 502] -> 3047; one with many as what is read and
-    what is learned at each position. Where the model is bidirectional, all that it sees is shown, the position that is learned
-    in [brackets]. Without --context-length an example may hold a whole document. Without TEXT, the first documents of --data
-    are shown as the builder renders them.
+    what is learned, in all and at each position. Where the model is bidirectional, all that it sees is shown: where it reads
+    a mask in [brackets], the text behind the mask stands in [brackets] below. Without --context-length an example may hold a
+    whole document. Without TEXT, the first documents of --data are shown as the builder renders them.
 
     \b
       engine examples --builder prefix --tokenizer gpt2 "This is me training"
-      engine examples --builder next-token "This is me training" """,
+      engine examples --builder next-token "This is me training"
+      engine examples --builder masked "To be, or not to be: that is the question" """,
     params=[
         click.Argument(["text"], required=False, metavar="[TEXT|-]"),
         click.Option(

@@ -57,6 +57,7 @@ def _resume(run: Path, as_json: bool) -> None:
             steps=steps,
             budget=budget,
             optimizer=request.options("optimizer"),
+            machine={name: value for name, value in request.tables.get("machine", {}).items() if is_given(value)},
         )
 
     train(resume_it, request, as_json)
@@ -66,20 +67,20 @@ resume = ResumeCommand(
     "resume",
     callback=_resume,
     stages=(),
-    tables=("training.steps", "training.budget"),
-    of_run=("training.steps", "training.budget"),
+    tables=("training.steps", "training.budget", "machine"),
+    of_run=("training.steps", "training.budget", "machine"),
     short_help="Resume a run.",
     help="""Resume a run that was stopped, exactly where its newest checkpoint stands.
 
     Without --steps and --budget the run's own end holds; with one of them a run is trained to that new end, also one
-    that is done. Options
-    of the run's optimizer may be changed, for a run that diverged: they hold from the newest checkpoint on, and the recipe and
-    metrics.jsonl say so.
+    that is done. Options of the run's optimizer may be changed, for a run that diverged, and those of the machine, to go on
+    elsewhere: they hold from the newest checkpoint on, and the recipe and metrics.jsonl say so.
 
     \b
       engine resume runs/NAME
       engine resume runs/NAME --budget 10m
       engine resume runs/NAME --optimizer.lr 1e-4
+      engine resume runs/NAME --device cpu  where it was trained on a GPU
       engine resume runs/NAME --help       the options of its optimizer""",
     params=[run_argument(), *train_options()],
 )

@@ -1,6 +1,7 @@
 """A curve drawn with characters: braille dots, two columns and four rows to a cell, for a terminal of any width.
 
-The loss falls fast and then slowly, so its axis is logarithmic. Points within a column are averaged, which smooths a noisy
+The loss falls fast and then slowly, so its axis is logarithmic; that of a reward, which may be
+0 or less, is not. Points within a column are averaged, which smooths a noisy
 curve just as much as the width demands.
 """
 
@@ -50,7 +51,7 @@ class Curve:
         return [(column, total / number) for column, (total, number) in sorted(sums.items())]
 
 
-def draw(curve: Curve, marks: Sequence[Point], width: int, height: int, *, unicode: bool = True) -> list[str]:
+def draw(curve: Curve, marks: Sequence[Point], width: int, height: int, *, unicode: bool = True, log: bool = True) -> list[str]:
     """Draw a curve with its axis of values.
 
     Args:
@@ -58,6 +59,7 @@ def draw(curve: Curve, marks: Sequence[Point], width: int, height: int, *, unico
         marks: points (x from 0 to 1, y) of a second curve, drawn as diamonds over it and dotted between.
         width, height: characters in all.
         unicode: whether the terminal shows braille; stars otherwise.
+        log: whether the axis of values is logarithmic.
 
     Returns:
         `height` lines, or none while there is nothing to draw.
@@ -67,9 +69,9 @@ def draw(curve: Curve, marks: Sequence[Point], width: int, height: int, *, unico
     values = [y for _, y in points] + [y for _, y in marks]
     if not values:
         return []
-    low, high = _range(values)
+    low, high = _range(values) if log else _linear_range(values)
     canvas = _Canvas(across, height, unicode)
-    row = _rows(low, high, canvas.rows)
+    row = _rows(low, high, canvas.rows, log)
     dots = [(int(x), row(y)) for x, y in points]
     for start, end in zip([*dots[:1], *dots], dots, strict=False):
         canvas.line(start, end)
@@ -79,7 +81,7 @@ def draw(curve: Curve, marks: Sequence[Point], width: int, height: int, *, unico
         _join(lines, start, end, "·" if unicode else ".")
     for column, line in places:
         lines[line][column] = "◆" if unicode else "o"
-    axis = _axis(low, high, height, unicode)
+    axis = _axis(low, high, height, unicode, log)
     return [f"{label}{''.join(cells)}".rstrip() for label, cells in zip(axis, lines, strict=True)]
 
 
@@ -100,11 +102,11 @@ def step_axis(width: int, first: str, last: str, *, unicode: bool = True) -> str
     return f"{' ' * (GUTTER - 1)}{corner} {first} {middle} {last}"[:width]
 
 
-def _rows(low: float, high: float, rows: int) -> Callable[[float], int]:
-    """Return what finds a value's row, counted from the top, on a logarithmic axis."""
+def _rows(low: float, high: float, rows: int, log: bool) -> Callable[[float], int]:
+    """Return what finds a value's row, counted from the top."""
 
     def row(y: float) -> int:
-        share = math.log(high / max(y, low)) / math.log(high / low)
+        share = math.log(high / max(y, low)) / math.log(high / low) if log else (high - y) / (high - low)
         return min(rows - 1, max(0, round(share * (rows - 1))))
 
     return row
@@ -117,13 +119,19 @@ def _range(values: Sequence[float]) -> tuple[float, float]:
     return low, high
 
 
-def _axis(low: float, high: float, height: int, unicode: bool) -> list[str]:
+def _linear_range(values: Sequence[float]) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    return (low, high) if high - low > 1e-6 else (low - 0.5, high + 0.5)
+
+
+def _axis(low: float, high: float, height: int, unicode: bool, log: bool) -> list[str]:
     """Return the axis, line by line: the highest, the middle and the lowest value are labelled."""
     tick, line = ("┤", "│") if unicode else ("+", "|")
     labelled = {0, height - 1} if height < 5 else {0, height // 2, height - 1}
     axis = []
     for at in range(height):
-        value = high * (low / high) ** (at / max(height - 1, 1))
+        share = at / max(height - 1, 1)
+        value = high * (low / high) ** share if log else high + (low - high) * share
         axis.append(f"{_short(value):>{GUTTER - 2}} {tick}" if at in labelled else f"{line:>{GUTTER}}")
     return axis
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self, TextIO
 
-from pentad.contracts.observer import Evaluation, Plan, Preparation, RunObserver, RunResult, Sample, Step
+from pentad.contracts.observer import Evaluation, Plan, Preparation, RateScaled, RunObserver, RunResult, Sample, Step
 from pentad.registry.catalogue import Catalogue
 from pentad_cli.terminal.next_steps import next_commands, opening
 from pentad_cli.terminal.output import fold, paint, terminal_width, wrap
@@ -71,6 +71,12 @@ class Display(RunObserver):
     def on_evaluation(self, event: Evaluation) -> None:
         """Note it for the verdict."""
         self.history.add_evaluation(event)
+
+    def on_rate_scaled(self, event: RateScaled) -> None:
+        """Write what became of the rates, and why."""
+        words = f"step {count(event.step)}  learning rate x{event.after / event.before:.3g}: {visible_line(event.reason)}"
+        for line in verdict_lines(words, self.stream):
+            self.write(line)
 
     def show_result(
         self,
@@ -155,21 +161,36 @@ def step_words(event: Step, plan: Plan | None) -> str:
 
 
 def facts(event: Step) -> list[str]:
-    """Say the loss, the speed and the time left of a step."""
+    """Say the loss, the speed and the time left of a step; where a metric is watched, all of them first."""
     left = f"{duration(event.remaining)} left" if event.progress < 1 else f"{duration(event.seconds)} in all"
-    return [f"loss {event.loss:.3f}", f"{short(event.tokens_per_second)} tokens/s", left]
+    others = [name for name in event.metrics if name != event.watched] if event.watched else []
+    watched = [f"{visible_line(name)} {event.metrics.get(name, 0.0):.3f}" for name in filter(None, [event.watched, *others])]
+    return [*watched, f"loss {event.loss:.3f}", f"{short(event.tokens_per_second)} tokens/s", left]
 
 
 def sample_lines(sample: Sample, stream: TextIO) -> list[str]:
     """Return a sampled text behind a bar, the prompt told apart from what was written to it."""
+    if sample.masked:
+        return _filled_lines(sample, stream)
     prompt, text = visible(sample.prompt), visible(sample.text).rstrip()
     text = text if prompt else text.lstrip("\n")
-    folded = fold((prompt + text).expandtabs(4), terminal_width() - 4)
+    folded = fold((prompt + text + visible(sample.suffix)).expandtabs(4), terminal_width() - 4)
     if prompt and prompt in folded[0]:
         folded[0] = paint(prompt, "bold", stream) + folded[0].removeprefix(prompt)
     bar = paint("▌" if takes_unicode(stream) else "|", "magenta", stream)
     title = paint(f"  sampled at step {count(sample.step)}", "dim", stream)
     return [title, *(f"  {bar} {line}" for line in folded), ""]
+
+
+def _filled_lines(sample: Sample, stream: TextIO) -> list[str]:
+    """Return a text with its masks behind one bar, and the text as it was filled in behind another."""
+    lines = []
+    for title, text in (("read", sample.masked), ("filled in", sample.text)):
+        lines.append(paint(f"  {title} at step {count(sample.step)}", "dim", stream))
+        bar = paint("▌" if takes_unicode(stream) else "|", "magenta", stream)
+        folded = fold(visible(text).strip("\n").expandtabs(4), terminal_width() - 4)
+        lines += [f"  {bar} {line}" for line in folded]
+    return [*lines, ""]
 
 
 def takes_unicode(stream: TextIO) -> bool:

@@ -65,17 +65,16 @@ def _tokenizer(plan: Plan) -> str:
 def _examples(plan: Plan) -> str:
     training = plan.recipe.training
     text = f"{plan.recipe.choice('builder').name}: {training.batch_size} × {training.context_length} tokens a step"
-    return text + (f" in {training.gradient_accumulation} micro-batches" if training.gradient_accumulation > 1 else "")
+    text += f" in {training.gradient_accumulation} micro-batches" if training.gradient_accumulation > 1 else ""
+    return f"{text}; {plan.examples}" if plan.examples else text
 
 
 def _model(plan: Plan) -> str:
     total = sum(plan.parameters.values())
     parts = ", ".join(f"{role} {short(number)}" for role, number in plan.parameters.items() if number)
-    return (
-        f"{plan.recipe.choice('model').name}: {short(total)} parameters ({parts})"
-        if total
-        else f"{plan.recipe.choice('model').name}: no parameters"
-    )
+    choice = plan.recipe.choice("model")
+    name = f"{choice.name}, preset {choice.options['preset']}" if choice.options.get("preset") else choice.name
+    return f"{name}: {short(total)} parameters ({parts})" if total else f"{name}: no parameters"
 
 
 def _reason(plan: Plan, stage: str) -> str:
@@ -109,4 +108,5 @@ def _passes(epochs: float) -> str:
 def _computing(plan: Plan) -> str:
     words = [plan.device, plan.precision, plural(plan.threads, "thread"), f"about {size(plan.memory_bytes)} of memory"]
     words.append(f"{quantity(plan.flops_per_step, 'FLOP')} a step")
-    return ", ".join([*words, "compiled"] if plan.compiled else words)
+    words += ["compiled"] if plan.compiled else []
+    return ", ".join([*words, plan.kernels] if plan.kernels else words)

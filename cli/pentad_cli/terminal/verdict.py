@@ -29,20 +29,22 @@ class History:
 
     def __init__(self) -> None:
         self.curve = Curve()
+        self.watched = ""  # the metric that is drawn in place of the loss
         self.evaluations: list[Evaluation] = []
         self.steps = 0
 
     def add_step(self, event: Step) -> None:
         """Note a step."""
         self.steps = event.step
-        self.curve.add(event.progress, event.loss)
+        self.watched = event.watched
+        self.curve.add(event.progress, event.metrics.get(event.watched, 0.0) if event.watched else event.loss)
 
     def add_evaluation(self, event: Evaluation) -> None:
         """Note a score."""
         self.evaluations.append(event)
 
     def losses(self) -> list[float]:
-        """Return the mean training loss of each part of the run so far."""
+        """Return the mean training loss, or what is watched in its place, of each part of the run so far."""
         return [loss for _, loss in self.curve.points(PARTS)]
 
 
@@ -70,12 +72,32 @@ def verdict(history: History, result: RunResult, plan: Plan | None, text: str) -
     """
     if plan is None:
         return ""
+    if history.watched:
+        return _unrewarded(history)
     return (
         _bad_loss(history, result, plan)
         or _rising(history, plan)
         or _overfitted(history, plan)
         or _other_letters(result, plan, text)
     )
+
+
+def _unrewarded(history: History) -> str:
+    values = history.losses()
+    if history.steps < LEAST_STEPS or not values:
+        return ""
+    if max(values) - min(values) < 1e-6:
+        return (
+            f"The {history.watched} was {values[0]:.3f} all the time, so nothing was learned: where all answers to a prompt "
+            "are equally good, none is preferred. Start from a run that finds some of them (--builder chat), or use easier "
+            "prompts."
+        )
+    if sum(values[-3:]) < sum(values[:3]):
+        return (
+            f"The {history.watched} fell from {values[0]:.3f} to {values[-1]:.3f}. Likely cause: the learning rate is too high "
+            "(--optimizer.lr), or the groups are too small (--builder.answers)."
+        )
+    return ""
 
 
 def _bad_loss(history: History, result: RunResult, plan: Plan) -> str:
@@ -128,7 +150,7 @@ def _overfitted(history: History, plan: Plan) -> str:
 
 
 def _other_letters(result: RunResult, plan: Plan, text: str) -> str:
-    written = "".join(sample.text for sample in result.samples)
+    written = "".join(sample.text for sample in result.samples if not sample.masked)  # else most of it is the text's own
     expected, found = scripts(text), scripts(written)
     letters = sum(found.values())
     if sum(expected.values()) < 50 or letters < 20:

@@ -44,14 +44,23 @@ class ExampleBuilder(ABC):
     """What the model must be able to do: causal or bidirectional."""
 
     special_tokens: tuple[SpecialToken, ...] = ()
-    """The tokens that the builder adds behind the tokenizer's own: a mask, the turns of a chat."""
+    """The tokens that the builder adds behind the tokenizer's own: a mask, the turns of a chat. Where a bidirectional builder
+    names the token that hides others `mask`, its models can fill in texts."""
 
     evaluators: tuple[str, ...] = ()
     """The evaluators that fit what is taught, by name, with options as `accuracy,best=5`; a run is judged by the first that
     supports it. Where none is named, by the evaluators that are offered as default (`pentad.Evaluator`)."""
 
+    writes_on: bool = True
+    """Whether the models go on from a text as it is. Where they do not, core continues a text as `gap_prompt` with
+    nothing behind the gap."""
+
     needs_policy: bool = False
     """Whether examples are written by the model itself: then core calls `roll_out` in place of `build`."""
+
+    updates: int = 1
+    """How many updates a step makes with its examples before it gets new ones; more than one for examples that are dear, such
+    as those that the model wrote."""
 
     context_length: int
     end_of_text: int
@@ -88,6 +97,30 @@ class ExampleBuilder(ABC):
             session: the model as it is now.
         """
         raise NotImplementedError(f"{type(self).__name__} asks for the policy and does not roll out")
+
+    def gap_prompt(self, before: npt.NDArray[np.int64], after: npt.NDArray[np.int64]) -> npt.NDArray[np.int64] | None:
+        """Return the ids (T,) behind which a causal model writes what stands between two texts; None where it cannot.
+
+        A builder that teaches to fill gaps overrides it. What the model writes ends by a token that ends a sequence
+        (`SpecialToken.stops`, or the end of text).
+
+        Args:
+            before, after: (N,) the ids of the texts, without an end of text; either may be empty.
+        """
+        del before, after
+        return None
+
+    def positions(self, length: int) -> int:
+        """Return the positions that a row needs for a document which reads so many ids; as many unless overridden."""
+        return length
+
+    def describe(self, tokens: Tokens) -> str:
+        """Return what the plan should say of the examples of a text, in a few words; nothing unless overridden.
+
+        Such as how much of the rows is padding.
+        """
+        del tokens
+        return ""
 
     def objective(self) -> Objective | None:
         """Return the builder's own objective, or None for cross-entropy on the targets."""

@@ -1,7 +1,7 @@
 """The evaluator contract: named scores of a trained model on held-out text.
 
-An evaluator's factory is called as `factory(options)`. Builders name the evaluators that fit what they teach
-(`ExampleBuilder.evaluators`); `engine evaluate --with NAME` uses others.
+An evaluator's factory is called as `factory(options)`; it gets `catalogue` too where it names it. Builders name the evaluators
+that fit what they teach (`ExampleBuilder.evaluators`); `engine evaluate --with NAME` uses others.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ class HeldOut:
         max_tokens: judge about so many tokens, spread evenly over the text, instead of all; None for all.
         progress: may be told the share that is judged, from 0 to 1, by an evaluator that takes long; `score_parts` does.
         lost_bytes: of `n_bytes`, those that the tokenizer lost: no model of its ids can tell them.
+        builder: the builder that rendered it, or None where nobody says.
         world: the processes that share the judging; None where this one is alone.
     """
 
@@ -52,6 +53,7 @@ class HeldOut:
     max_tokens: int | None = None
     progress: Callable[[float], None] | None = None
     lost_bytes: int = 0
+    builder: ExampleBuilder | None = None
     world: World | None = None
 
     def score_parts(self, n: int, score: Callable[[int], Sequence[float]]) -> npt.NDArray[np.float64]:
@@ -109,3 +111,12 @@ class RunEvaluator(ABC):
     @abstractmethod
     def evaluate(self, session: Session, text: HeldOut) -> Mapping[str, float]:
         """Return the scores by name; besides the primary one at least `n_tokens` and `n_bytes`, what was judged."""
+
+    def table(self, scores: Mapping[str, float]) -> Sequence[Sequence[str]]:
+        """Return the scores as rows for a person, the titles of the columns first; none where a line of numbers will do.
+
+        Args:
+            scores: what `evaluate` returned.
+        """
+        del scores
+        return ()

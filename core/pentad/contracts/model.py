@@ -35,6 +35,22 @@ class Output:
     losses: Mapping[str, Tensor] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """What a model shows of its inside for one text of T tokens; each part may be empty.
+
+    Args:
+        attention: by the name of a layer, (heads, T, T): how much each position looks at each; rows sum to 1.
+        streams: by the name of a place, in the order of the computation, features (T, D) as `logits` takes them: the head read
+            early (logit lens; nostalgebraist, 2020). The last are those that `forward` returns.
+        gates: by name, (T, units) from 0, closed, to 1, open.
+    """
+
+    attention: Mapping[str, Tensor] = field(default_factory=dict)
+    streams: Mapping[str, Tensor] = field(default_factory=dict)
+    gates: Mapping[str, Tensor] = field(default_factory=dict)
+
+
 class State(Protocol):
     """What a state may offer beside being handed on: where it does, beams, one prefill for many samples, and drafts are fast.
 
@@ -100,6 +116,14 @@ class Model(nn.Module):
         """
         return ()
 
+    def inspect(self, inputs: Tensor) -> Inspection:
+        """Return what the model shows of its inside while it reads inputs (T,); nothing unless overridden.
+
+        For looking at (`engine studio`), not for training: it is called in evaluation, without gradients.
+        """
+        del inputs
+        return Inspection()
+
     @abstractmethod
     def initial_state(self, batch_size: int, max_length: int) -> Any:
         """Return an empty state for `batch_size` rows of up to `max_length` tokens, on the device of the parameters."""
@@ -110,6 +134,17 @@ class Model(nn.Module):
         What is learned must live in buffers, so that checkpoints hold it; a buffer may change its shape.
         """
         raise NotImplementedError(f"{type(self).__name__} has no parameters and does not learn by counting either")
+
+    def kernels(self) -> Mapping[str, Sequence[str]]:
+        """Name the ways in which the model can compute, by what they compute: `{"attention": ("torch", "products")}`.
+
+        All must be equal to rounding; the first is what a new model uses. Where the precision is left open, core measures them
+        before a training that is long enough, and keeps the fastest.
+        """
+        return {}
+
+    def use_kernels(self, chosen: Mapping[str, str]) -> None:
+        """Compute in these ways from now on: one for each name of `kernels()`, and for no other."""
 
     def upgrade_state(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return a checkpoint's tensors under the names and in the shapes of this version; the same unless overridden.

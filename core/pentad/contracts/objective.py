@@ -116,6 +116,9 @@ class Objective(ABC):
     name: str = "loss"
     """What the loss is called in metrics and plans."""
 
+    watched: str = ""
+    """The metric that tells how the learning goes where the loss does not (a reward): displays draw it in place of the loss."""
+
     @abstractmethod
     def loss(self, net: Net, batch: TensorBatch) -> Loss:
         """Return the loss of a batch."""

@@ -29,9 +29,10 @@ class StopTraining:
 
 @dataclass(frozen=True, kw_only=True)
 class ScaleLearningRate:
-    """An observer's wish that every learning rate is multiplied by `factor` from the next step on, beside the schedule."""
+    """An observer's wish that every learning rate is multiplied by `factor` from the next step on; `reason` is recorded."""
 
     factor: float
+    reason: str = ""
 
 
 Request = StopTraining | ScaleLearningRate
@@ -80,10 +81,12 @@ class Plan:
         seconds_per_step: measured on a few steps; None when nothing was measured.
         memory_bytes: estimate of parameters, gradients, optimizer state and activations.
         device, precision, compiled, threads: how it will be computed.
+        kernels: what of it was measured to be faster than the usual ways, in words; empty where that was nothing.
         resumed_step: the step that a resumed run continues from; 0 for a new one.
         warnings: what the user should know before the run starts.
         start: the run that it starts from, or None.
         sizing: stage, or `training`, to why it has the sizes that the user left open, in a few words.
+        examples: what the builder says of its examples, in a few words, such as how much of them is padding.
     """
 
     folder: Path | None
@@ -108,6 +111,8 @@ class Plan:
     warnings: Sequence[str] = field(default=())
     start: StartedFrom | None = None
     sizing: Mapping[str, str] = field(default_factory=dict)
+    examples: str = ""
+    kernels: str = ""
 
     @property
     def seconds(self) -> float | None:
@@ -131,6 +136,7 @@ class Step:
         learning_rate: the schedule's factor on every group's rate.
         grad_norm: norm of the gradient before clipping.
         metrics: the objective's further means, and the model's auxiliary losses, by name.
+        watched: the one of them that tells how the learning goes; empty where the loss does.
         tokens: tokens read since the beginning of the run.
         seconds: training time since the beginning of the run.
         tokens_per_second: over the last steps.
@@ -143,6 +149,7 @@ class Step:
     learning_rate: float
     grad_norm: float
     metrics: Mapping[str, float] = field(default_factory=dict)
+    watched: str = ""
     tokens: int
     seconds: float
     tokens_per_second: float
@@ -163,6 +170,7 @@ class Evaluation:
         context_length: tokens that the model could look back on at most.
         seconds: how long it took.
         final: whether it is the score of the whole held-out text at the end of the run.
+        table: the scores as rows for a person, the titles first; empty where the evaluator offers none.
     """
 
     step: int
@@ -175,6 +183,7 @@ class Evaluation:
     context_length: int
     seconds: float
     final: bool = False
+    table: Sequence[Sequence[str]] = field(default=())
 
     @property
     def score(self) -> float:
@@ -214,7 +223,10 @@ class Sample:
         step: training steps behind the model.
         index: its number among those generated together.
         prompt, text: the text continues the prompt.
-        tokens: its ids, the prompt left out.
+        suffix: what stands behind the text, where it fills the gap between two.
+        masked: where a text was filled in: it as it was read, with `<mask>` for each token that was hidden; `text` is then the
+            whole of it, and the prompt is empty.
+        tokens: the ids that were drawn, in the order of the text.
         tokens_per_second: of all texts together.
         final: whether it was generated at the end of the run.
         ended: why it ends, as `TokenEvent.ended` says it.
@@ -228,10 +240,12 @@ class Sample:
     tokens_per_second: float
     final: bool = False
     ended: str = ""
+    suffix: str = ""
+    masked: str = ""
 
     def __repr__(self) -> str:
         """Show the beginning of the text."""
-        text = self.prompt + self.text
+        text = self.prompt + self.text + self.suffix
         shown = repr(text[:60]) + ("…" if len(text) > 60 else "")
         return f"<Sample {self.index} at step {self.step:,}: {shown}>"
 
@@ -242,6 +256,19 @@ class Saved:
 
     step: int
     path: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateScaled:
+    """The learning rates are others after `step` steps, as an observer asked, who said why.
+
+    `before` and `after` are the factor on every rate beside the schedule, all requests so far multiplied.
+    """
+
+    step: int
+    before: float
+    after: float
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -337,6 +364,9 @@ class RunObserver:
     def on_sample(self, event: Sample) -> None:
         """A text was generated on the way or at the end."""
 
+    def on_rate_scaled(self, event: RateScaled) -> None:
+        """The learning rates are others from here on, as an observer asked."""
+
     def on_checkpoint(self, event: Saved) -> None:
         """A checkpoint is complete on the disk."""
 
@@ -389,6 +419,10 @@ class Observers(RunObserver):
     def on_sample(self, event: Sample) -> None:
         """Pass on."""
         self._tell("on_sample", event)
+
+    def on_rate_scaled(self, event: RateScaled) -> None:
+        """Pass on."""
+        self._tell("on_rate_scaled", event)
 
     def on_checkpoint(self, event: Saved) -> None:
         """Pass on."""

@@ -1,13 +1,14 @@
 """The optimizer contract: named parameters to torch optimizers and a learning-rate schedule.
 
 An optimizer's factory is called as `factory(options, parameters)` with a list of `NamedParameter` and returns an
-`Optimization`. `ScheduleOptions` and `schedule` give plugins the four usual schedules.
+`Optimization`. `OptimizerOptions`, `parameter_groups` and `schedule` give plugins what optimizers share: one learning rate with
+a ratio for each role, decoupled weight decay by role, and the four usual schedules.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -67,6 +68,13 @@ class Optimization:
             group["lr"] = group["initial_lr"] * factor * scale
         return factor
 
+    def kernels(self) -> Mapping[str, Sequence[str]]:
+        """Name the ways in which the optimizers can compute, as `Model.kernels` does; none unless overridden."""
+        return {}
+
+    def use_kernels(self, chosen: Mapping[str, str]) -> None:
+        """Compute in these ways from now on: one for each name of `kernels()`, and for no other."""
+
     def evaluating(self) -> AbstractContextManager[object]:
         """Return a context in which the parameters are those to judge, to sample from and to save.
 
@@ -88,6 +96,46 @@ class ScheduleOptions:
     warmup_ratio: float = option(0.02, "Share of the training over which the learning rate rises from 0.", ge=0, lt=1)
     decay_ratio: float = option(0.3, "Share of the training over which wsd falls.", ge=0, le=1)
     final_lr_ratio: float = option(0.0, "Learning rate at the end, as a share of the highest.", ge=0, le=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerOptions(ScheduleOptions):
+    """Options that optimizers share; an optimizer's options class inherits from it and sets its own defaults.
+
+    `lr` is the one dial: whoever doubles it doubles the rate of every parameter. What a role has of it is its ratio.
+    """
+
+    lr: float = option(3e-3, "Highest learning rate; each role has its ratio of it.", gt=0)
+    embedding_lr_ratio: float = option(1.0, "Learning rate of the embedding, as a multiple of lr.", ge=0)
+    head_lr_ratio: float = option(1.0, "Learning rate of the head, as a multiple of lr.", ge=0)
+    experts_lr_ratio: float = option(1.0, "Learning rate of experts' matrices, as a multiple of lr.", ge=0)
+    vector_lr_ratio: float = option(1.0, "Learning rate of biases and gains, as a multiple of lr.", ge=0)
+    weight_decay: float = option(0.1, "Decay of matrices and the head a step, times the learning rate.", ge=0)
+
+    def lr_of(self, role: Role) -> float:
+        """Return the highest learning rate of a role: matrices have `lr` itself."""
+        ratio: float = 1.0 if role == "matrix" else getattr(self, f"{role}_lr_ratio")
+        return self.lr * ratio
+
+
+DECAYED = ("matrix", "experts", "head")
+"""Roles with weight decay. Biases and gains have no use for it, and an embedding's row would shrink in every step in which its
+token does not occur."""
+
+
+def parameter_groups(options: OptimizerOptions, parameters: Sequence[NamedParameter]) -> list[dict[str, Any]]:
+    """Return a torch parameter group for each role that occurs, with its `params`, `lr` and `weight_decay`.
+
+    Weight decay is meant as the decoupled one of Loshchilov and Hutter (2019): p <- (1 - lr weight_decay) p. Which groups there
+    are depends on the parameters alone, so that a checkpoint fits whatever the options say.
+    """
+    by_role: dict[Role, list[nn.Parameter]] = {}
+    for named in parameters:
+        by_role.setdefault(named.role, []).append(named.parameter)
+    return [
+        {"params": members, "lr": options.lr_of(role), "weight_decay": options.weight_decay if role in DECAYED else 0.0}
+        for role, members in by_role.items()
+    ]
 
 
 def schedule(options: ScheduleOptions) -> Callable[[float], float]:

@@ -4,7 +4,7 @@ A record is a text, or a mapping with one of these sets of keys:
 
 - `text`
 - `messages`: a list of mappings with `role` and `content`
-- `prompt` and `completion`
+- `prompt` and `completion`, with or without `reward`, the name of a reward that judges other answers
 - `prompt`, `chosen` and `rejected`
 - `instruction` and `output`, with or without `input`
 """
@@ -61,7 +61,9 @@ def text_of(record: Record) -> str:
     if isinstance(record, str):
         return record
     parts: list[str] = []
-    for value in record.values():
+    for key, value in record.items():
+        if key == "reward":  # a name, and no text
+            continue
         if isinstance(value, str):
             parts.append(value)
         elif isinstance(value, list):

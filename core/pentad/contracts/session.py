@@ -58,7 +58,8 @@ class TokenEvent:
         logprob: its log-probability in nats under the model, before the sampler changed it; NaN where nobody asked.
         alternatives: the likeliest ids with their log-probabilities under the model, likeliest first.
         ended: why the sequence ends here: `stop` (the token, which is not part of the text, ends it), `text` (one of
-            `Limits.stop` was written), `length`, or empty.
+            `Limits.stop` was written), `length`, `filled` (every mask is), or empty.
+        position: the place in the prompt of the mask that the token fills; None for a token behind the prompt.
     """
 
     sequence: int
@@ -67,6 +68,7 @@ class TokenEvent:
     logprob: float
     alternatives: Sequence[tuple[int, float]] = field(default=())
     ended: str = ""
+    position: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,9 +89,9 @@ class TextScore:
 class Session(ABC):
     """A model for inference, and the sequences that it is reading.
 
-    A session holds B sequences of one length. `prefill` starts them, `extend` puts a token behind each, `select` keeps, drops
-    or repeats rows, `truncate` forgets the newest tokens. Where a model's state cannot do that, it is built again: slower,
-    and the same to rounding.
+    A session holds B sequences of one length. `prefill` starts them, `extend` puts a token behind each and `read` several,
+    `select` keeps, drops or repeats rows, `truncate` forgets the newest tokens. Where a model's state cannot do that, it is
+    built again: slower, and the same to rounding.
     """
 
     model: Model
@@ -122,6 +124,30 @@ class Session(ABC):
         """Read one more token (B,) in each sequence, and return the logits (B, V) of what comes next in float32."""
 
     @abstractmethod
+    def read(self, tokens: Tensor) -> Tensor:
+        """Read tokens (B, N) in each sequence at once, and return the logits (B, N, V) of what comes behind each in float32.
+
+        The same as `extend` for one after the other, to rounding; in one pass where `room` holds them.
+        """
+
+    @property
+    @abstractmethod
+    def room(self) -> int | None:
+        """Tokens that can be read before the context is full and its older half is forgotten; None for any number."""
+
+    @property
+    @abstractmethod
+    def features(self) -> Tensor:
+        """The features (B, N, D) of the tokens that the newest call has read, the last of them that of the newest token.
+
+        Where the state had to be built again, they are those of all tokens that are still looked back on.
+        """
+
+    @abstractmethod
+    def fork(self) -> Session:
+        """Return a session of the same model that has read nothing: for a second text of another length beside this one."""
+
+    @abstractmethod
     def select(self, rows: Tensor) -> None:
         """Go on with these rows (R,) of the sequences, in this order; a row may come twice."""
 
@@ -146,6 +172,9 @@ class Session(ABC):
         self, prompt: str | Tensor, method: Sampler | Decoder | None = None, limits: Limits | None = None
     ) -> Iterator[TokenEvent]:
         """Yield token events; close the iterator to stop. A text prompt never becomes a special token; ids (T,) may be any.
+
+        A causal model goes on from the prompt. A bidirectional one fills in the masks of a prompt of ids, that of which
+        it is surest first.
 
         Raises:
             UsageError: the prompt is no valid Unicode, or the model cannot generate.

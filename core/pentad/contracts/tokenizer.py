@@ -58,6 +58,16 @@ class Tokenizer(ABC):
             UsageError: the texts cannot give the vocabulary that the options ask for.
         """
 
+    def source_fingerprint(self) -> str:
+        """Return what tells apart files that the options name: their digest. Empty where the options alone decide.
+
+        Asked before `train`, and never of a tokenizer that is loaded: a run keeps a copy of what it was made of.
+
+        Raises:
+            UsageError: a file is missing or is not what it should be.
+        """
+        return ""
+
     @abstractmethod
     def encode(self, text: str) -> TokenIds:
         """Return the ids (T,) of a text, none of them special.

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pentad.contracts.tokenizer import Tokenizer
 
 
+MASK = "mask"
+"""The name of the special token that hides another one, in a builder whose models shall fill in."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SpecialToken:
     """A token that stands for no text: a mask, the turn of a speaker, the end of a turn.

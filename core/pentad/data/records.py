@@ -19,6 +19,7 @@ from pentad.system.errors import UsageError
 
 KEY_SETS = (
     ("messages",),
+    ("prompt", "completion", "reward"),
     ("prompt", "completion"),
     ("prompt", "chosen", "rejected"),
     ("instruction", "input", "output"),
@@ -57,7 +58,7 @@ def record_pieces(value: Mapping[str, Any], where: str, text_key: str = "") -> I
             )
         yield from cut([clean(text or "")])
         return
-    keys = next((keys for keys in KEY_SETS if not text_key and all(key in value for key in keys)), None)
+    keys = next((keys for keys in KEY_SETS if not text_key and _has(value, keys)), None)
     if keys is None:
         found = ", ".join(_quoted(key) for key in list(value)[:8]) or "none"
         raise UsageError(
@@ -69,6 +70,11 @@ def record_pieces(value: Mapping[str, Any], where: str, text_key: str = "") -> I
     text = text_of(record)
     if text.strip("\n"):
         yield Piece(text, True, record)
+
+
+def _has(value: Mapping[str, Any], keys: tuple[str, ...]) -> bool:
+    """Whether a record has a set of keys; a reward that is a number, as other projects write it, is no name of one."""
+    return all(key in value for key in keys) and ("reward" not in keys or isinstance(value["reward"], str))
 
 
 def _quoted(key: str) -> str:

@@ -236,7 +236,8 @@ def trained_tokenizer(offer: Offer[Any], options: Any, split: Split, cache: Path
         untrained.train(sample(split.train, sample_bytes))
         untrained.save(folder)
 
-    key = _key("trained", *_identity(offer, options), split.train.fingerprint, str(sample_bytes))
+    source = tokenizer.source_fingerprint()
+    key = _key("trained", *_identity(offer, options), split.train.fingerprint, str(sample_bytes), source)
     folder = from_cache(cache / "tokenizers" / key, build, _private_copy)
     weakref.finalize(tokenizer, shutil.rmtree, folder, ignore_errors=True)
     tokenizer.load(folder)

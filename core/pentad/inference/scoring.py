@@ -15,13 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from pentad.config.options import parse_named, split_options
+from pentad.config.options import split_options
 from pentad.contracts.batch import IGNORED, segments_of
 from pentad.contracts.evaluator import Evaluated, HeldOut, RunEvaluator
 from pentad.contracts.observer import Evaluation
 from pentad.contracts.session import Session, TextScore
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.failures import wrong_return
+from pentad.registry.making import make_named
 from pentad.system.errors import EngineError
 
 TOKENS_AT_ONCE = 8192
@@ -66,9 +67,7 @@ def make_evaluator(name: str, catalogue: Catalogue) -> Offered:
         UsageError: none of that name is installed, or an option is unknown or out of bounds.
         EngineError: it is broken.
     """
-    bare, options = split_options(name)
-    offer = catalogue.find("evaluator", bare)
-    return Offered(name, offer.make(parse_named(offer.options, options, bare)))
+    return Offered(name, make_named("evaluator", name, catalogue=catalogue))
 
 
 def judge(session: Session, offered: Offered, text: HeldOut, *, step: int = 0, final: bool = False) -> Evaluation:
@@ -104,6 +103,7 @@ def judge(session: Session, offered: Offered, text: HeldOut, *, step: int = 0, f
         context_length=text.context_length,
         seconds=time.perf_counter() - began,
         final=final,
+        table=offered.evaluator.table(scores),
     )
 
 

@@ -26,6 +26,7 @@ from pentad.registry.records import (
     Implementation,
     Observer,
     Reader,
+    Reward,
 )
 
 hookspec = pluggy.HookspecMarker("pentad")
@@ -107,4 +108,10 @@ def engine_formats() -> Sequence[Format]:
 @hookspec
 def engine_evaluators() -> Sequence[Evaluator]:
     """Return the ways of judging a model on held-out text."""
+    raise NotImplementedError
+
+
+@hookspec
+def engine_rewards() -> Sequence[Reward]:
+    """Return the ways of saying how good an answer to a prompt is."""
     raise NotImplementedError

@@ -15,6 +15,7 @@ from pentad.registry.records import (
     Implementation,
     Observer,
     Reader,
+    Reward,
 )
 
 _BESIDE = "pentad.testing.beside"
@@ -86,6 +87,13 @@ KINDS: dict[str, Kind] = {
         ("pentad.contracts.evaluator:RunEvaluator",),
         f"{_BESIDE}.evaluator:EvaluatorConformance",
         "Evaluators: scores of held-out text (engine evaluate --with)",
+    ),
+    "reward": Kind(
+        "engine_rewards",
+        Reward,
+        ("pentad.contracts.reward:RewardFunction",),
+        f"{_BESIDE}.reward:RewardConformance",
+        "Rewards: how good an answer is (a builder that learns from rewards, engine evaluate --with task-accuracy)",
     ),
 }
 """What can be offered, by the word for it."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pentad.config.options import parse
+from pentad.config.options import parse, parse_named, split_options
 from pentad.config.recipe import Choice
 from pentad.config.stages import STAGES
 from pentad.registry.catalogue import Catalogue
@@ -41,3 +41,22 @@ def make(stage: str, choice: Choice | str, /, *arguments: Any, catalogue: Catalo
     offer = (catalogue or Catalogue()).find(stage, wanted.name)
     options = parse(offer.options, wanted.options, stage)
     return offer.make(options, *arguments, **named)
+
+
+def make_named(kind: str, text: str, /, *, catalogue: Catalogue | None = None, **named: Any) -> Any:
+    """Make what a name with options behind it means: `accuracy,best=5`. For kinds of which several may be named at once.
+
+    Args:
+        kind: evaluator or reward.
+        text: the name, with its options.
+        catalogue: what is installed; None to look.
+        named: what the contract gives the factory beside the options and the catalogue.
+
+    Raises:
+        UsageError: none of that name is installed, or an option is unknown or out of bounds.
+        EngineError: it cannot be loaded, or returns something else.
+    """
+    catalogue = catalogue or Catalogue()
+    bare, options = split_options(text)
+    offer = catalogue.find(kind, bare)
+    return offer.make(parse_named(offer.options, options, bare), catalogue=catalogue, **named)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pentad.config.options import NoOptions
@@ -64,12 +65,16 @@ class Implementation(OptionsRecord):
         advise: `module:function` (or a callable) that sizes what the user left open. It is called as
             `advise(options, situation)` with the options object and a `pentad.Situation`, and returns a `pentad.Advice`, or
             None for no opinion. Tokenizers, models and optimizers are asked.
+        example: `module:function` (or a callable) that makes options with which the conformance kit tests it, for one that
+            does nothing without a file. It is called as `example(folder)`, may write files into the folder, and returns options
+            by name.
         factory: called as its stage's contract says: `factory(options, …)`.
     """
 
     name: str
     upgrade: str | Callable[[dict[str, Any], str], dict[str, Any]] = ""
     advise: str | Callable[[Any, Situation], Advice | None] = ""
+    example: str | Callable[[Path], Mapping[str, Any]] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +186,19 @@ class Evaluator(OptionsRecord):
 
     name: str
     default: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reward(OptionsRecord):
+    """A way of saying how good an answer is, for learning from rewards and for judging tasks.
+
+    Args:
+        name: what a record's key `reward` says, or users type: `--builder.reward number`. Options stand behind it:
+            `--builder.reward letter,letter=e`.
+        factory: called as `factory(options)`; returns a `pentad.RewardFunction`.
+    """
+
+    name: str
 
 
 def resolve(place: Any) -> Any:

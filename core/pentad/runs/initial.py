@@ -54,7 +54,17 @@ def restore_initial(run: Path, model: Model) -> bool:
 
 def frozen_copy(model: Model) -> Model:
     """Return a copy of a model that learns no more and drops nothing."""
-    return copy.deepcopy(model).eval().requires_grad_(False)
+    replica = copy.deepcopy(model).to(next(model.parameters()).device)  # tells cuDNN's layers to put their weights in one piece
+    return replica.eval().requires_grad_(False)
+
+
+def prepended(resolved: Resolved, vocabulary: Vocabulary) -> int:
+    """Return how many positions the recipe's adapter puts before each document; 0 where it names none."""
+    offer = resolved.offers.get("adapter")
+    if offer is None:
+        return 0
+    adapter: ModelAdapter = offer.make(resolved.options["adapter"], vocabulary=vocabulary)
+    return adapter.prepended
 
 
 def adapt(model: Model, resolved: Resolved, vocabulary: Vocabulary) -> ModelAdapter | None:
@@ -69,6 +79,7 @@ def adapt(model: Model, resolved: Resolved, vocabulary: Vocabulary) -> ModelAdap
     adapter: ModelAdapter = offer.make(resolved.options["adapter"], vocabulary=vocabulary)
     device = next(model.parameters()).device
     torch.manual_seed(resolved.recipe.training.seed)
+    model.cpu()  # what an adapter makes, it makes there, from the same random numbers for every device
     adapter.apply(model)
     model.to(device)
     if not any(parameter.requires_grad for parameter in model.parameters()):

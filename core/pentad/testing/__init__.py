@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pentad.testing.beside.format import FormatConformance
     from pentad.testing.beside.observer import ObserverConformance
     from pentad.testing.beside.reader import ReaderConformance
+    from pentad.testing.beside.reward import RewardConformance
     from pentad.testing.raising import raises_code
     from pentad.testing.stages.builder import ExampleBuilderConformance
     from pentad.testing.stages.decoder import DecoderConformance
@@ -53,6 +54,7 @@ _LAZY = {
     "ExecutorConformance": "beside.executor",
     "CorpusConformance": "beside.corpus",
     "ReaderConformance": "beside.reader",
+    "RewardConformance": "beside.reward",
     "CommandConformance": "beside.command",
 }
 
@@ -74,6 +76,7 @@ __all__ = [
     "OptimizerConformance",
     "PolicyBuilderConformance",
     "ReaderConformance",
+    "RewardConformance",
     "SamplerConformance",
     "TokenizerConformance",
     "raises_code",

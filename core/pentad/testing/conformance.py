@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import unittest
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pentad.config.options import NoOptions, parse, to_dict
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.failures import module_of
 from pentad.registry.offers import arguments_for
-from pentad.registry.records import HookRecord, resolve
+from pentad.registry.records import HookRecord, Reader, resolve
 from pentad.system.errors import one_line
 from pentad.system.frames import raised_in
 
@@ -57,6 +59,7 @@ class Conformance:
     implementation: ClassVar[HookRecord | None] = None
     options: ClassVar[Mapping[str, Any]] = {}
     expected_failures: ClassVar[Mapping[str, str]] = {}
+    _record: HookRecord | None = None
 
     def __init_subclass__(cls) -> None:
         """Give pytest one test for each check, once a class names what to test."""
@@ -123,10 +126,12 @@ class Conformance:
         return f"raised {one_line(error)}{f' in {place}' if place else ''}"
 
     def record(self) -> HookRecord:
-        """Return the record under test."""
+        """Return the record under test; plugins are asked once."""
         if self.implementation is not None:
             return self.implementation
-        record: HookRecord = Catalogue().find(self.kind, self.name).record
+        if self._record is None:
+            self._record = Catalogue().find(self.kind, self.name).record
+        record: HookRecord = self._record
         return record
 
     def factory(self) -> Any:
@@ -143,8 +148,20 @@ class Conformance:
         return resolve(getattr(self.record(), "options", NoOptions))
 
     def parsed_options(self, **more: Any) -> Any:
-        """Return the options object: defaults, then `options`, then `more`."""
-        return parse(self.options_type(), {**self.options, **more}, self.kind)
+        """Return the options object: defaults, then what the record's `example` says, then `options`, then `more`."""
+        return parse(self.options_type(), {**self.example_options(), **self.options, **more}, self.kind)
+
+    def example_options(self) -> Mapping[str, Any]:
+        """Return the options with which the record wants to be tested; their files last as long as this class."""
+        example = getattr(self.record(), "example", "")
+        if not example or isinstance(self.record(), Reader):  # whose example is a file's content
+            return {}
+        made: Mapping[str, Any] | None = type(self).__dict__.get("_example_options")
+        if made is None:
+            folder = tempfile.TemporaryDirectory(prefix="pentad-")
+            made = resolve(example)(Path(folder.name))
+            type(self)._example_folder, type(self)._example_options = folder, made  # type: ignore[attr-defined]
+        return made
 
     def check_options_survive_json(self) -> None:
         """The options, written as JSON and read again, are the same: recipes and saved runs depend on it."""

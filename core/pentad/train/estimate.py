@@ -81,7 +81,7 @@ def estimate(
         UsageError: a step does not fit into memory.
     """
     model, machine = net.model, net.machine
-    copied = ModelNet(copy.deepcopy(model), machine, vocabulary=net.vocabulary, reference=net.reference)
+    copied = ModelNet(copy.deepcopy(model).to(machine.device), machine, vocabulary=net.vocabulary, reference=net.reference)
     optimization = make_optimization(named_parameters(copied.model)) if make_optimization else None
     trainer = Trainer(copied, optimization, builder, tokens, options, session=session)
     row = _one_row(trainer)
@@ -97,6 +97,7 @@ def estimate(
     few = max(1, options.batch_size // WARM_UP_SHARE)
     warming = dataclasses.replace(options, batch_size=few, gradient_accumulation=1)
     warm_up = Trainer(copied, optimization, builder, tokens, warming, session=session).step(0, START).seconds
+    machine.synchronize()
     seconds: list[float] = []
     with contextlib.suppress(EngineError):  # what cannot be timed can still be tried: the run itself will say what is wrong
         while len(seconds) < TRIAL_STEPS and sum(seconds) < TRIAL_SECONDS:
@@ -107,7 +108,7 @@ def estimate(
         estimated = _resident_at_start + 2 * weights + state_bytes(optimization) + examples
         memory = max(estimated, peak_memory())  # of small models the modules that training imports are the most
     return Estimate(
-        flops_per_step=row.flops * options.batch_size,
+        flops_per_step=row.flops * options.batch_size * builder.updates,
         seconds_per_step=statistics.median(seconds or [warm_up * options.batch_size / few]),
         memory_bytes=int(memory),
     )

@@ -18,6 +18,7 @@ from pentad.contracts.optimizer import Optimization
 from pentad.contracts.sampler import Sampler
 from pentad.contracts.session import Decoder, Session
 from pentad.data.preparation import Prepared
+from pentad.inference.filling import mask_of
 from pentad.inference.scoring import Offered
 from pentad.inference.session import ModelSession
 from pentad.registry.resolving import Resolved
@@ -27,6 +28,7 @@ from pentad.system.cache import folder_fingerprint
 from pentad.system.machine import Machine, available_memory
 from pentad.system.processes import World
 from pentad.train.estimate import Estimate
+from pentad.train.kernels import Kernels, machine_name
 from pentad.train.recorder import Recorder
 from pentad.train.trainer import Trainer, named_parameters
 
@@ -55,6 +57,7 @@ class Job:
     trainer: Trainer
     cost: Estimate
     compiled: bool
+    kernels: Kernels
     steps: int | None
     most_steps: int | None
     state: TrainingState
@@ -101,6 +104,7 @@ class Job:
             max_tokens=max_tokens,
             lost_bytes=shard.lost_bytes,
             world=self.world,
+            builder=self.prepared.builder,
         )
 
     @property
@@ -160,6 +164,7 @@ def facts_of(job: Job) -> dict[str, Any]:
         "threads": job.machine.threads,
         "processes": job.world.size,
         "compiled": job.compiled,
+        "kernels": {"machine": machine_name(job.machine), **job.kernels.as_json()},
         "estimate": dataclasses.asdict(job.cost),
         **({"sizing": dict(job.sizing)} if job.sizing else {}),
     }
@@ -192,10 +197,12 @@ def plan_of(job: Job, folder: Path | None) -> Plan:
         device=str(job.machine.device),
         precision=job.machine.precision,
         compiled=job.compiled,
+        kernels=job.kernels.in_words(),
         threads=job.machine.threads,
         resumed_step=job.state.step,
         warnings=_warnings(job, epochs),
         start=job.start.described(job.resolved.recipe, prepared.vocabulary) if job.start else None,
+        examples=prepared.builder.describe(prepared.train.tokens),
         sizing=job.sizing,
     )
 
@@ -218,7 +225,7 @@ def _warnings(job: Job, epochs: float) -> list[str]:
             f"The tokenizer {name} is lossy: {share:.1%} of the held-out bytes cannot be had back from its ids. The score "
             "charges 8 bits for each, and does not compare with scores of lossless tokenizers."
         )
-    if not job.model.causal:
+    if not job.model.causal and mask_of(job.prepared.vocabulary) is None:
         found.append("The model is bidirectional: it writes no texts.")
     if epochs > 40:
         found.append(f"The text is read {epochs:.0f} times; expect the model to memorise it. More text helps.")

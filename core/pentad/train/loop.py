@@ -11,8 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
-from pentad.contracts.observer import Evaluation, RunResult, Sample, Saved, ScaleLearningRate, Step
-from pentad.contracts.session import Limits
+import numpy as np
+import torch
+
+from pentad.contracts.observer import Evaluation, RateScaled, RunResult, Sample, Saved, ScaleLearningRate, Step
+from pentad.contracts.session import Decoder, Limits, Session
+from pentad.contracts.vocabulary import MASK
+from pentad.inference.answering import answer, questions
+from pentad.inference.filling import mask_of, masked_excerpts, masked_prompt
 from pentad.inference.generation import generate
 from pentad.inference.scoring import judge
 from pentad.runs.newest import latest_step
@@ -73,10 +79,9 @@ def _hinting_at_the_checkpoint(job: Job) -> Iterator[None]:
 def _train(job: Job, folder: Path, stop: Sequence[int]) -> None:
     recipe = job.resolved.recipe
     saved = job.state.seconds
-    reason = ""
+    reason = _heed(job)
     while job.progress() < 1:
         before = job.progress()
-        reason = _heed(job) or reason
         result = job.trainer.step(job.state.step, job.progress(ahead=0.5), bool(stop), bool(reason))
         _advance(job, result, reason)
         done = job.progress() >= 1
@@ -86,6 +91,7 @@ def _train(job: Job, folder: Path, stop: Sequence[int]) -> None:
                 _evaluate(job, final=False)
             if not done and _crossed(recipe.generation.sample_every, before, job.progress()):
                 _sample(job, final=False)
+        reason = _heed(job) or reason  # before the checkpoint, which keeps the rates
         seconds = recipe.reporting.checkpoint_seconds
         due = seconds and job.state.seconds - saved >= seconds
         if done or result.stop or due:
@@ -101,7 +107,11 @@ def _heed(job: Job) -> str:
     reason = ""
     for request in job.observer.pop_requests():
         if isinstance(request, ScaleLearningRate):
+            before = job.trainer.scale
             job.trainer.scale *= request.factor
+            job.state = dataclasses.replace(job.state, lr_scale=job.trainer.scale)
+            said = request.reason or "an observer asked for it"
+            job.tell("on_rate_scaled", RateScaled(step=job.state.step, before=before, after=job.trainer.scale, reason=said))
         else:
             reason = reason or request.reason or "an observer asked for it"
     return reason
@@ -140,6 +150,7 @@ def _report(job: Job, result: StepResult) -> None:
         learning_rate=result.learning_rate * job.trainer.scale,
         grad_norm=result.grad_norm,
         metrics=result.metrics,
+        watched=job.trainer.objective.watched,
         tokens=state.tokens,
         seconds=state.seconds,
         tokens_per_second=training.batch_size * training.context_length / max(result.seconds, 1e-9),
@@ -168,14 +179,53 @@ def _evaluate(job: Job, *, final: bool) -> Evaluation | None:
 
 
 def _sample(job: Job, *, final: bool) -> list[Sample]:
-    if not job.world.is_first or not job.model.causal:
+    if not job.world.is_first:
         return []
     generation = job.resolved.recipe.generation
     limits = Limits(max_tokens=generation.max_tokens, samples=generation.samples, seed=job.training.seed)
-    samples = generate(job.session(), job.sampler, generation.prompt, limits, step=job.state.step, final=final)
+    shard = job.prepared.held_out or job.prepared.train
+    asked = [] if generation.prompt or not job.model.causal else questions(shard.tokens, limits.samples)
+    session = job.session()
+    if not job.model.causal:
+        samples = _filled(job, session, limits, final)
+    elif asked:
+        samples = answer(session, job.sampler, asked, limits, step=job.state.step, final=final)
+    else:
+        samples = _written(job, session, generation.prompt, limits, final)
     for sample in samples:
         job.tell("on_sample", sample)
     return samples
+
+
+def _written(job: Job, session: Session, prompt: str, limits: Limits, final: bool) -> list[Sample]:
+    """Let a causal model go on from the prompt."""
+    builder, ids = job.prepared.builder, None
+    if not builder.writes_on:
+        before = job.prepared.tokenizer.encode(prompt).astype(np.int64)
+        found = builder.gap_prompt(before, before[:0])
+        ids = None if found is None else torch.from_numpy(found)
+    return generate(session, job.sampler, prompt, limits, ids=ids, step=job.state.step, final=final)
+
+
+def _filled(job: Job, session: Session, limits: Limits, final: bool) -> list[Sample]:
+    """Let a bidirectional model fill in the masks of the prompt, or else held-out text as its builder masks it."""
+    prompt, vocabulary = job.resolved.recipe.generation.prompt, job.prepared.vocabulary
+    if mask_of(vocabulary) is None or isinstance(job.sampler, Decoder):
+        return []
+    parts = prompt.split(f"<{MASK}>")
+    if len(parts) > 1:
+        ids = torch.from_numpy(masked_prompt(job.prepared.tokenizer, vocabulary, parts))
+        return generate(session, job.sampler, "", limits, ids=ids, step=job.state.step, final=final)
+    held_out = job.prepared.held_out or job.prepared.train
+    excerpts = masked_excerpts(
+        job.prepared.builder, held_out.tokens, vocabulary, limits.samples, limits.max_tokens, limits.seed
+    )
+    one = dataclasses.replace(limits, samples=1)
+    found = [
+        generate(session, job.sampler, "", one, ids=torch.from_numpy(ids), step=job.state.step, final=final)[0]
+        for ids in excerpts
+    ]
+    return [dataclasses.replace(sample, index=index) for index, sample in enumerate(found)]
 
 
 def _save(job: Job) -> None:

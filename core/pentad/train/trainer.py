@@ -12,8 +12,8 @@ import contextlib
 import functools
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,14 @@ class StepResult:
     stop: bool = False
     metrics: dict[str, float] = field(default_factory=dict)
     ended: bool = False
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What a micro-batch summed, on the device: loss, targets, and metrics by their names."""
+
+    names: tuple[str, ...]
+    values: Tensor  # (2 + len(names),)
 
 
 class Trainer:
@@ -108,24 +116,42 @@ class Trainer:
         """
         began = time.perf_counter()
         micro_batches = self._micro_batches(number)
-        sums = torch.zeros(2, dtype=torch.float64)  # loss, targets
-        metrics: dict[str, float] = {}
+        if self.builder.updates == 1:
+            return self._update_once(number, micro_batches, progress, stop, end, began)
+        kept = [self.build(rows) if len(rows) else None for rows in micro_batches]
+        results = [
+            self._update_once(number, micro_batches, progress, stop, end, began, kept) for _ in range(self.builder.updates)
+        ]
+        return _together(results)
+
+    def _update_once(
+        self,
+        number: int,
+        micro_batches: list[np.ndarray],
+        progress: float,
+        stop: bool,
+        end: bool,
+        began: float,
+        kept: Sequence[Batch | None] = (),
+    ) -> StepResult:
+        """Learn once from the micro-batches' examples, which are made now or `kept` from the step's first update."""
+        parts: list[_Part] = []
         for index, rows in enumerate(micro_batches):
             last = index == len(micro_batches) - 1
             with contextlib.nullcontext() if last else self._without_exchange():
-                loss, count, more = self._learn(number, rows)
-            sums += torch.tensor([loss, count], dtype=torch.float64)
-            for name, value in more.items():
-                metrics[name] = metrics.get(name, 0.0) + value
+                examples = kept[index] if kept else self.build(rows) if len(rows) else None
+                parts += self._learn(number, rows, examples)
+        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+        sums, metrics, norm = self._read(parts, gradients)
         loss_sum, n_targets, stopping, ended, metrics = self._sum(sums, stop, end, metrics)
         rate = self.optimization.set_progress(progress, self.scale) if self.optimization else 0.0
-        norm = 0.0
         if n_targets and self.optimization:
-            norm = self._update(number, loss_sum, n_targets)
-        elif self.optimization:
-            for optimizer in self.optimization.optimizers:
+            norm /= n_targets / self.world.size  # DistributedDataParallel has divided the gradient by the processes
+            self._update(number, gradients, norm, loss_sum, n_targets / self.world.size)
+        else:
+            norm = 0.0
+            for optimizer in self.optimization.optimizers if self.optimization else ():
                 optimizer.zero_grad(set_to_none=True)
-        self.machine.synchronize()
         return StepResult(
             loss=loss_sum / n_targets if n_targets else 0.0,
             grad_norm=norm,
@@ -135,6 +161,25 @@ class Trainer:
             ended=ended,
             metrics={name: value / n_targets for name, value in metrics.items()} if n_targets else {},
         )
+
+    def _read(self, parts: list[_Part], gradients: list[Tensor]) -> tuple[Tensor, dict[str, float], float]:
+        """Return the sums of loss and targets (2,), those of the metrics, and the norm of the gradient of the summed loss.
+
+        This is the step's one wait for the device: it computes the update while the next step's examples are made.
+        """
+        values = [part.values for part in parts]
+        if gradients and self.optimization:
+            values.append(nn.utils.get_total_norm(gradients).to(self.machine.wide).reshape(1))
+        read = torch.cat(values).tolist() if values else []
+        sums, metrics = torch.zeros(2, dtype=torch.float64), dict[str, float]()
+        for part in parts:
+            loss, count, *more = read[: len(part.values)]
+            del read[: len(part.values)]
+            if count:  # otherwise there is no loss, whatever the objective has computed
+                sums += torch.tensor([loss, count], dtype=torch.float64)
+                for name, value in zip(part.names, more, strict=True):
+                    metrics[name] = metrics.get(name, 0.0) + value
+        return sums, metrics, read[0] if read else 0.0
 
     def _sum(
         self, sums: Tensor, stop: bool, end: bool, metrics: dict[str, float]
@@ -176,48 +221,48 @@ class Trainer:
         with torch.no_grad():
             return _batch(self.builder, "roll_out", self.builder.roll_out(self.tokens, rows, self.options.seed, session))
 
-    def _learn(self, number: int, rows: np.ndarray) -> tuple[float, float, dict[str, float]]:
-        """Add a micro-batch's gradient, and return its summed loss, the number of its targets, and its metrics' sums."""
-        examples = self.build(rows) if len(rows) else None
+    def _learn(self, number: int, rows: np.ndarray, examples: Batch | None) -> list[_Part]:
+        """Add a micro-batch's gradient, and return what it summed; nothing where it has no target."""
         plain = type(self.objective) is CrossEntropy
         if examples is None or (plain and not bool((examples.targets != IGNORED).any())):
             if isinstance(self._forward, DistributedDataParallel):
                 self._forward(None)[0].backward()
-            return 0.0, 0.0, {}
+            return []
         batch = on_device(examples, self.machine)
         # By the first example and not by the process: the same micro-batches draw the same in any number of processes.
         self.machine.seed(_mix(self.options.seed, number, int(rows[0]) - number * self.options.batch_size))
-        self.model.train(self.objective.dropout)
+        if self.model.training != self.objective.dropout:  # going through all modules takes a twentieth of a small step
+            self.model.train(self.objective.dropout)
         if self.optimization is None:
             return self._count(batch)
         total, loss, count, names, values = self._forward(batch)
         if total.requires_grad:
             total.backward()
-        loss_sum, n_targets, *rest = torch.stack([loss.double(), count.double(), *values]).tolist()  # one wait for the device
-        return (loss_sum, n_targets, dict(zip(names, rest, strict=True))) if n_targets else (0.0, 0.0, {})
+        return [_Part(names, torch.stack([loss.to(self.machine.wide), count.to(self.machine.wide), *values]))]
 
-    def _count(self, batch: TensorBatch) -> tuple[float, float, dict[str, float]]:
+    def _count(self, batch: TensorBatch) -> list[_Part]:
         with torch.no_grad():
             loss = loss_of(self.objective, self.net, batch)
-            count = float(loss.count)
-            if count:
+            values = torch.tensor([float(loss.total), float(loss.count)], dtype=torch.float64)
+            if values[1]:
                 self.model.learn_by_counting(batch.inputs, batch.targets, batch.segments)
-        return (float(loss.total), count, {}) if count else (0.0, 0.0, {})
+        return [_Part((), values)]
 
-    def _update(self, number: int, loss_sum: float, n_targets: float) -> float:
+    def _update(self, number: int, gradients: list[Tensor], norm: float, loss_sum: float, n_targets: float) -> None:
+        """Change the parameters by the gradient of the mean loss, clipped; let go of the gradients."""
         assert self.optimization is not None
-        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
-        n_targets /= self.world.size  # DistributedDataParallel has divided the sum by it
-        norm = float(nn.utils.get_total_norm(gradients)) / n_targets
         if not np.isfinite(norm) or not np.isfinite(loss_sum):
             raise self._not_finite(number, loss_sum)
+        if norm == 0:  # equal rewards, or pairs beyond a hinge: neither momentum nor weight decay moves what is right
+            for optimizer in self.optimization.optimizers:
+                optimizer.zero_grad(set_to_none=True)
+            return
         clip = self.options.grad_clip
         scale = min(1.0, clip / (norm + 1e-12)) if clip else 1.0
         torch._foreach_mul_(gradients, scale / n_targets)
         for optimizer in self.optimization.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        return norm
 
     def _not_finite(self, number: int, loss_sum: float) -> EngineError:
         named = [(name, parameter.grad) for name, parameter in self.model.named_parameters() if parameter.grad is not None]
@@ -232,6 +277,19 @@ class Trainer:
             "Lower the learning rate (--optimizer.lr), raise --optimizer.warmup-ratio, or use --precision fp32.",
             code="diverged",
         )
+
+
+def _together(updates: Sequence[StepResult]) -> StepResult:
+    """Return the result of a step of several updates: means of the losses and metrics, and else what the last one said."""
+    last = updates[-1]
+    names = last.metrics.keys()
+    return replace(
+        last,
+        loss=sum(update.loss for update in updates) / len(updates),
+        metrics={name: sum(update.metrics.get(name, 0.0) for update in updates) / len(updates) for name in names},
+        stop=any(update.stop for update in updates),
+        ended=any(update.ended for update in updates),
+    )
 
 
 class _ObjectiveOfModel(nn.Module):
@@ -264,7 +322,8 @@ class _ObjectiveOfModel(nn.Module):
         if type(self.objective) is not CrossEntropy and not bool(count):
             total = nothing  # such a loss may be no number, or hang on no parameter
         metrics = {**found.metrics, **{name: loss.detach() * count for name, loss in auxiliary.items()}}
-        values = [torch.as_tensor(value, dtype=torch.float64, device=nothing.device).detach() for value in metrics.values()]
+        wide = self.net.machine.wide
+        values = [torch.as_tensor(value, dtype=wide, device=nothing.device).detach() for value in metrics.values()]
         return total, found.total.detach(), count, tuple(metrics), values
 
 

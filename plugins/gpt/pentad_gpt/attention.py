@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 
 import torch
@@ -9,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pentad_gpt.cache import LayerCache
-from pentad_gpt.kernels import rms_norm, rotate
+from pentad_gpt.kernels import attend_by_products, rms_norm, rotate
+from pentad_gpt.layers import epsilon
 from pentad_gpt.options import GPTOptions
 
 
@@ -23,6 +25,7 @@ class Setting:
         causal: whether position t sees positions up to t, and there is no mask.
         start: how many tokens the cache holds already.
         balance: where each mixture of experts puts its loss () in training.
+        products: whether attention is two products and a softmax, and not torch's kernel.
     """
 
     rotation: Tensor | None = None
@@ -30,48 +33,87 @@ class Setting:
     causal: bool = True
     start: int = 0
     balance: list[Tensor] = field(default_factory=list)
+    products: bool = False
+
+    @functools.cached_property
+    def bias(self) -> Tensor | None:
+        """What `mask` adds to the scores of attention by products, (B or 1, 1, T, S): 0, or minus infinity."""
+        if self.mask is None:
+            return None
+        return torch.zeros(self.mask.shape, device=self.mask.device).masked_fill_(~self.mask, -torch.inf)
 
 
 class Attention(nn.Module):
     """Multi-head attention (Vaswani et al., 2017), keys and values in fewer heads if wanted (GQA: Ainslie et al., 2023).
 
-    Queries, keys and values have a matrix each, because Muon orthogonalises each matrix by itself.
+    The norm of queries and keys is Henry et al.'s (2020), its gain Qwen3's (2025); the gate on each head is Qiu et al.'s (Gated
+    Attention for Large Language Models, 2025). Queries, keys and values have a matrix each, because Muon orthogonalises each
+    matrix by itself.
     """
 
     def __init__(self, options: GPTOptions) -> None:
         super().__init__()
         width, kv_width = options.n_embd, options.kv_heads * options.head_width
-        self.query = nn.Linear(width, width, bias=options.bias)
+        heads_width = options.n_head * options.head_width
+        self.query = nn.Linear(width, heads_width, bias=options.bias)
         self.key = nn.Linear(width, kv_width, bias=options.bias)
         self.value = nn.Linear(width, kv_width, bias=options.bias)
-        self.projection = nn.Linear(width, width, bias=options.bias)
+        self.projection = nn.Linear(heads_width, width, bias=options.bias)
+        self.gate = nn.Linear(width, options.n_head, bias=options.bias) if options.head_gate else None
+        self.query_gain = nn.Parameter(torch.ones(options.head_width)) if options.qk_norm_gain else None
+        self.key_gain = nn.Parameter(torch.ones(options.head_width)) if options.qk_norm_gain else None
         self.head_width = options.head_width
         self.grouped = options.kv_heads != options.n_head
-        self.qk_norm = options.qk_norm
+        self.qk_norm, self.eps = options.qk_norm, epsilon(options)
         self.dropout = options.dropout
 
     def forward(self, x: Tensor, setting: Setting, cache: LayerCache | None) -> Tensor:
         """Return x (B, T, D), mixed over positions."""
         queries, keys, values = self._project(x)
-        if cache is None:
-            queries, keys = self._place(queries, setting), self._place(keys, setting)
+        if cache is None or self.query_gain is not None:
+            queries = self._place(queries, self.query_gain, setting)
+            keys = self._place(keys, self.key_gain, setting)
         else:  # few tokens, where one call for both is worth the copy
             heads = (queries.shape[2], keys.shape[2])
-            queries, keys = self._place(torch.cat((queries, keys), dim=2), setting).split(heads, dim=2)
+            queries, keys = self._place(torch.cat((queries, keys), dim=2), None, setting).split(heads, dim=2)
         queries, keys, values = queries.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2)  # (B, H, T, Dh)
         if cache is not None:
             keys, values = cache.extend(setting.start, keys, values)
-        mixed = F.scaled_dot_product_attention(
+        mixed = self._mix(queries, keys, values, setting).transpose(1, 2)  # (B, T, H, Dh)
+        if self.gate is not None:
+            mixed = mixed * self.gate(x).sigmoid()[..., None]
+        x = self.projection(mixed.flatten(2))  # (B, T, D)
+        return F.dropout(x, self.dropout, self.training)
+
+    def _mix(self, queries: Tensor, keys: Tensor, values: Tensor, setting: Setting) -> Tensor:
+        """Return the values that each query (B, H, T, Dh) looks at, by their weights."""
+        dropout = self.dropout if self.training else 0.0
+        if setting.products:
+            return attend_by_products(queries, keys, values, setting.bias, setting.causal, dropout)
+        return F.scaled_dot_product_attention(
             queries,
             keys,
             values,
             attn_mask=setting.mask,
-            dropout_p=self.dropout if self.training else 0.0,
+            dropout_p=dropout,
             is_causal=setting.causal,
             enable_gqa=self.grouped,
         )
-        x = self.projection(mixed.transpose(1, 2).flatten(2))  # (B, T, D)
-        return F.dropout(x, self.dropout, self.training)
+
+    def weights(self, x: Tensor, setting: Setting) -> Tensor:
+        """Return how much each position looks at each (B, H, T, T): what `forward` mixes by, written out."""
+        queries, keys, _ = self._project(x)
+        queries = self._place(queries, self.query_gain, setting).transpose(1, 2)  # (B, H, T, Dh)
+        keys = self._place(keys, self.key_gain, setting).transpose(1, 2)
+        keys = keys.repeat_interleave(queries.shape[1] // keys.shape[1], dim=1)
+        scores = queries @ keys.transpose(2, 3) / self.head_width**0.5
+        if setting.causal:
+            ahead = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
+            scores = scores.masked_fill(ahead, float("-inf"))
+        elif setting.mask is not None:
+            scores = scores.masked_fill(~setting.mask, float("-inf"))
+        weights: Tensor = scores.softmax(dim=-1)
+        return weights
 
     def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return queries, keys and values (B, T, H, Dh): one product reads x once, and is worth the copy of the matrices."""
@@ -81,9 +123,10 @@ class Attention(nn.Module):
         queries, keys, values = product.split([matrix.out_features for matrix in matrices], dim=-1)
         return self._heads(queries), self._heads(keys), self._heads(values)
 
-    def _place(self, x: Tensor, setting: Setting) -> Tensor:
+    def _place(self, x: Tensor, gain: Tensor | None, setting: Setting) -> Tensor:
         """Normalise and turn queries or keys (B, T, H, Dh)."""
-        x = rms_norm(x) if self.qk_norm else x
+        x = rms_norm(x, self.eps) if self.qk_norm else x
+        x = x if gain is None else x * gain.to(x.dtype)
         return x if setting.rotation is None else rotate(x, setting.rotation)
 
     def _heads(self, x: Tensor) -> Tensor:

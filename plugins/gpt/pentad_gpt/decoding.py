@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pentad_gpt.cache import LayerCache
-from pentad_gpt.kernels import RMS_EPSILON, rms_norm
+from pentad_gpt.kernels import rms_norm
 from pentad_gpt.layers import MLP, Norm
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ class DecoderBlock:
         attention, mlp = block.attention, block.mlp
         assert isinstance(mlp, MLP)  # experts take the long way
         self.attention_norm, self.mlp_norm = block.attention_norm, block.mlp_norm
-        self.qkv = Product((attention.query, attention.key, attention.value), block.attention_norm)
+        gate = () if attention.gate is None else (attention.gate,)
+        self.qkv = Product((attention.query, attention.key, attention.value, *gate), block.attention_norm)
         self.projection = Product((attention.projection,))
         self.up = Product((mlp.up,), block.mlp_norm)
         self.down = Product((mlp.projection,))
@@ -64,15 +65,23 @@ class DecoderBlock:
         self.head_width = attention.head_width
         kv_heads = attention.key.out_features // self.head_width
         self.heads = (attention.query.out_features // self.head_width, kv_heads, kv_heads)
+        self.gates = sum(layer.out_features for layer in gate)
         self.grouped = attention.grouped
         self.scale = self.head_width**-0.5
         self.qk_norm = attention.qk_norm
         self.rope_scale = math.sqrt(self.head_width) if self.qk_norm else 1.0
-        self.length, self.head_length = L2Norm(attention.query.in_features), L2Norm(self.head_width)
+        self.eps, self.gain = attention.eps, None
+        if attention.query_gain is not None and attention.key_gain is not None:
+            gains = [attention.query_gain.expand(self.heads[0], -1), attention.key_gain.expand(kv_heads, -1)]
+            self.gain = torch.cat(gains).detach()  # (H + Hk, Dh)
+        self.length = L2Norm(attention.query.in_features, self.attention_norm.eps)
+        self.head_length = L2Norm(self.head_width, self.eps)
 
     def attend(self, x: Tensor, start: int, rotation: Tensor | None, cache: LayerCache) -> None:
         """Add to x (B, D) what attention finds at the positions up to `start`."""
-        heads = self.qkv(self._normed(x, self.attention_norm)).view(len(x), -1, self.head_width)  # (B, 3 H, Dh)
+        product = self.qkv(self._normed(x, self.attention_norm))
+        product, gates = product.split((product.shape[1] - self.gates, self.gates), dim=1)
+        heads = product.unflatten(1, (-1, self.head_width))  # (B, 3 H, Dh)
         self._place(heads.narrow(1, 0, self.heads[0] + self.heads[1]), rotation)
         queries, keys, values = heads.unsqueeze(2).split(self.heads, dim=1)  # (B, H, 1, Dh), keys and values (B, Hk, 1, Dh)
         keys, values = cache.extend(start, keys, values)  # (B, Hk, T, Dh)
@@ -80,7 +89,10 @@ class DecoderBlock:
             mixed = F.scaled_dot_product_attention(queries, keys, values, enable_gqa=self.grouped)
         else:
             mixed = self._mix(queries, keys.flatten(0, 1), values.flatten(0, 1))
-        self.projection.add_to(x, mixed.reshape(x.shape))
+        mixed = mixed.reshape(len(x), -1, self.head_width)  # (B, H, Dh)
+        if self.gates:
+            mixed = mixed * gates.sigmoid()[..., None]
+        self.projection.add_to(x, mixed.flatten(1))
 
     def transform(self, x: Tensor) -> None:
         """Add to x (B, D) what the MLP makes of it."""
@@ -103,10 +115,14 @@ class DecoderBlock:
         """Normalise and turn queries and keys (B, H, Dh) in place."""
         if rotation is None:
             if self.qk_norm:
-                x.copy_(rms_norm(x))
+                x.copy_(rms_norm(x, self.eps))
+            if self.gain is not None:
+                x.mul_(self.gain)
             return
         if self.qk_norm:  # without sqrt(Dh), which the rotation brings
             x.div_(self.head_length(x))
+        if self.gain is not None:
+            x.mul_(self.gain)
         torch.view_as_complex(x.unflatten(-1, (-1, 2))).mul_(rotation)
 
 
@@ -143,8 +159,8 @@ class L2Norm:
     Two calls and a division, where torch's norm takes six on a CPU.
     """
 
-    def __init__(self, width: int) -> None:
-        self.floor = torch.tensor(math.sqrt(width * RMS_EPSILON))
+    def __init__(self, width: int, eps: float) -> None:
+        self.floor = torch.tensor(math.sqrt(width * eps))
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return lengths (…, 1) of x (…, D)."""

@@ -1,32 +1,35 @@
-"""A mixture of experts: each token goes through a few of many MLPs (Shazeer et al., 2017)."""
+"""A mixture of experts: each token goes through a few of many MLPs (Shazeer et al., 2017), and some that all go through.
+
+Experts that all tokens share are DeepSeekMoE's (Dai et al., 2024): what every token needs is learned once. They are one MLP of
+as many times the width.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pentad_gpt.layers import ACTIVATIONS
+from pentad_gpt.layers import MLP
 from pentad_gpt.options import GPTOptions
 
 
 class Experts(nn.Module):
     """MLPs and a router that picks the likeliest of them for each token, with gates that add up to 1.
 
-    No expert has a capacity beyond which tokens are dropped, so a token's output depends on that token alone.
+    No expert has a capacity beyond which tokens are dropped, so a token's output depends on that token alone. Each expert has
+    matrices of its own, as Muon orthogonalises each matrix by itself.
     """
 
     def __init__(self, options: GPTOptions) -> None:
         super().__init__()
-        number, width = options.n_expert, options.n_embd
-        gated = (2 if options.activation == "swiglu" else 1) * options.hidden
-        self.router = nn.Linear(width, number, bias=False)
-        self.up = nn.Parameter(torch.empty(number, width, gated))
-        self.projection = nn.Parameter(torch.empty(number, options.hidden, width))
-        self.up_bias = nn.Parameter(torch.zeros(number, gated)) if options.bias else None
-        self.projection_bias = nn.Parameter(torch.zeros(number, width)) if options.bias else None
-        self.active = min(options.n_expert_active, number)
-        self.activation = ACTIVATIONS[options.activation]
+        self.router = nn.Linear(options.n_embd, options.n_expert, bias=False)
+        self.experts = nn.ModuleList(MLP(options) for _ in range(options.n_expert))
+        self.shared = MLP(options, options.n_expert_shared) if options.n_expert_shared else None
+        self.active = min(options.n_expert_active, options.n_expert)
         self.dropout = options.dropout
 
     def forward(self, x: Tensor, balance: list[Tensor]) -> Tensor:
@@ -37,19 +40,15 @@ class Experts(nn.Module):
         gates, chosen = likely.topk(self.active, dim=-1)  # (N, K)
         gates = gates / gates.sum(dim=-1, keepdim=True)
         mixed = torch.zeros_like(tokens, dtype=torch.float32)
-        for expert in range(len(self.up)):
-            rows, places = (chosen == expert).nonzero(as_tuple=True)
-            mixed = mixed.index_add(0, rows, self._expert(expert, tokens[rows]).float() * gates[rows, places, None])
+        for number, expert in enumerate(cast(Iterable[MLP], self.experts)):
+            rows, places = (chosen == number).nonzero(as_tuple=True)  # none too, so that each process has every gradient
+            mixed = mixed.index_add(0, rows, expert.transform(tokens[rows]).float() * gates[rows, places, None])
+        out = mixed.to(x.dtype).view_as(x)
+        if self.shared is not None:
+            out = out + self.shared.transform(x)
         if self.training:
             balance.append(balance_of(likely, chosen))
-        return F.dropout(mixed.to(x.dtype).view_as(x), self.dropout, self.training)
-
-    def _expert(self, expert: int, x: Tensor) -> Tensor:
-        """Return x (M, D), transformed by one expert."""
-        up_bias = None if self.up_bias is None else self.up_bias[expert]
-        projection_bias = None if self.projection_bias is None else self.projection_bias[expert]
-        hidden = self.activation(F.linear(x, self.up[expert].t(), up_bias))
-        return F.linear(hidden, self.projection[expert].t(), projection_bias)
+        return F.dropout(out, self.dropout, self.training)
 
 
 def balance_of(likely: Tensor, chosen: Tensor) -> Tensor:

@@ -19,11 +19,11 @@ RMS_EPSILON = 1e-6
 """Added to the mean square under the root: small against the mean square of embeddings at the start (0.0004)."""
 
 
-def rms_norm(x: Tensor) -> Tensor:
+def rms_norm(x: Tensor, eps: float = RMS_EPSILON) -> Tensor:
     """Scale the last dimension to a root mean square of 1 (Zhang and Sennrich, 2019), without a gain."""
     if x.requires_grad and _pass_bound(x):
-        return _RMSNorm.apply(x)  # type: ignore[no-any-return, no-untyped-call]
-    return F.rms_norm(x, (x.shape[-1],), eps=RMS_EPSILON)
+        return _RMSNorm.apply(x, eps)  # type: ignore[no-any-return, no-untyped-call]
+    return F.rms_norm(x, (x.shape[-1],), eps=eps)
 
 
 def relu2(x: Tensor) -> Tensor:
@@ -31,6 +31,36 @@ def relu2(x: Tensor) -> Tensor:
     if x.requires_grad and _pass_bound(x):
         return _ReLU2.apply(x)  # type: ignore[no-any-return, no-untyped-call]
     return F.relu(x).square()
+
+
+def attend_by_products(
+    queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None, causal: bool, dropout: float
+) -> Tensor:
+    """Return attention (B, H, T, Dh) as two products and a softmax, as torch's kernel does to rounding.
+
+    In bf16 on a CPU torch's kernel takes several times as long in the backward pass of short rows.
+
+    Args:
+        queries: (B, H, T, Dh).
+        keys, values: (B, Hkv, S, Dh); H is a multiple of Hkv.
+        bias: (B or 1, 1, T, S) added to the scores, or None.
+        causal: whether position t sees positions up to t.
+        dropout: rate at which weights are dropped.
+    """
+    batch, heads, length, width = queries.shape
+    if keys.shape[1] != heads:
+        keys, values = (x.repeat_interleave(heads // keys.shape[1], dim=1) for x in (keys, values))
+    if causal:
+        bias = queries.new_full((length, keys.shape[2]), -torch.inf).triu_(1)[None, None]
+    queries, keys, values = (x.reshape(batch * heads, -1, width) for x in (queries, keys, values))  # (B H, T or S, Dh)
+    added = queries.new_zeros(()) if bias is None else bias
+    if bias is not None and len(bias) > 1:
+        added = bias.expand(batch, heads, -1, -1).reshape(batch * heads, length, -1)
+    elif bias is not None:
+        added = bias[0]  # (1, T, S)
+    scores = torch.baddbmm(added.to(queries.dtype), queries, keys.mT, alpha=width**-0.5)  # (B H, T, S)
+    weights = F.dropout(scores.softmax(dim=-1), dropout, training=dropout > 0)
+    return torch.bmm(weights, values).view(batch, heads, length, width)
 
 
 def rotary_table(length: int, head_width: int, base: float) -> Tensor:
@@ -61,20 +91,20 @@ def _pass_bound(x: Tensor) -> bool:
 
 class _RMSNorm(Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, eps: float) -> Tensor:
         norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-        scale: Tensor = norm.square_().div_(x.shape[-1]).add_(RMS_EPSILON).rsqrt_()  # (…, 1)
+        scale: Tensor = norm.square_().div_(x.shape[-1]).add_(eps).rsqrt_()  # (…, 1)
         y = x * scale
         ctx.save_for_backward(y, scale)
         return y
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         """Of y = s x with s = (mean x² + e)^-1/2: dx = s (g - y mean(g y))."""
         y, scale = ctx.saved_tensors
         minus_mean: Tensor = torch.linalg.vecdot(gradient, y).unsqueeze(-1).div_(-y.shape[-1])
-        return torch.addcmul(gradient, y, minus_mean).mul_(scale)
+        return torch.addcmul(gradient, y, minus_mean).mul_(scale), None
 
 
 class _ReLU2(Function):

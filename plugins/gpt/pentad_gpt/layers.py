@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pentad_gpt.kernels import relu2, rms_norm
+from pentad_gpt.kernels import RMS_EPSILON, relu2, rms_norm
 from pentad_gpt.options import GPTOptions
 
 LAYER_NORM_EPSILON = 1e-5
@@ -21,6 +21,7 @@ class Norm(nn.Module):
     def __init__(self, options: GPTOptions) -> None:
         super().__init__()
         self.rms = options.norm == "rmsnorm"
+        self.eps = epsilon(options)
         width = options.n_embd
         self.weight = nn.Parameter(torch.ones(width)) if options.norm_gain else None
         self.bias = nn.Parameter(torch.zeros(width)) if options.norm_gain and options.bias and not self.rms else None
@@ -28,9 +29,14 @@ class Norm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return x (…, D), normalised."""
         if not self.rms:
-            return F.layer_norm(x, (x.shape[-1],), self.weight, self.bias, LAYER_NORM_EPSILON)
-        normed = rms_norm(x)
+            return F.layer_norm(x, (x.shape[-1],), self.weight, self.bias, self.eps)
+        normed = rms_norm(x, self.eps)
         return normed if self.weight is None else normed * self.weight.to(normed.dtype)
+
+
+def epsilon(options: GPTOptions) -> float:
+    """Return what every norm of the model adds under its root."""
+    return options.norm_eps or (RMS_EPSILON if options.norm == "rmsnorm" else LAYER_NORM_EPSILON)
 
 
 def gelu_tanh(x: Tensor) -> Tensor:
@@ -55,17 +61,26 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class MLP(nn.Module):
-    """Each position by itself: up, activation, down."""
+    """Each position by itself: up, activation, down.
 
-    def __init__(self, options: GPTOptions) -> None:
+    Args:
+        options: the shape.
+        widths: how many times the hidden width it has.
+    """
+
+    def __init__(self, options: GPTOptions, widths: int = 1) -> None:
         super().__init__()
-        gates = 2 if options.activation == "swiglu" else 1
-        self.up = nn.Linear(options.n_embd, gates * options.hidden, bias=options.bias)
-        self.projection = nn.Linear(options.hidden, options.n_embd, bias=options.bias)
+        gates, hidden = 2 if options.activation == "swiglu" else 1, widths * options.hidden
+        self.up = nn.Linear(options.n_embd, gates * hidden, bias=options.bias)
+        self.projection = nn.Linear(hidden, options.n_embd, bias=options.bias)
         self.activation = ACTIVATIONS[options.activation]
         self.dropout = options.dropout
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x (B, T, D), transformed."""
+        """Return x (…, D), transformed."""
+        return F.dropout(self.transform(x), self.dropout, self.training)
+
+    def transform(self, x: Tensor) -> Tensor:
+        """Return the same without dropout."""
         x = self.projection(self.activation(self.up(x)))
-        return F.dropout(x, self.dropout, self.training)
+        return x

@@ -7,20 +7,20 @@ untied head, output matrices that start at zero, bounded logits. GPT-2 is one se
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pentad import EngineError, Model, Output, Role
+from pentad import EngineError, Inspection, Model, Output, Role
 from pentad_gpt.attention import Setting, attention_mask
 from pentad_gpt.block import Block
 from pentad_gpt.cache import Cache, LayerCache
 from pentad_gpt.decoding import Decoder
 from pentad_gpt.kernels import rms_norm, rotary_table
-from pentad_gpt.layers import Norm
+from pentad_gpt.layers import Norm, epsilon
 from pentad_gpt.options import GPTOptions
 
 
@@ -35,6 +35,7 @@ class GPT(Model):
 
     attention = frozenset({"causal", "bidirectional"})
     rotation: Tensor
+    attention_kernel = "torch"
 
     def __init__(self, options: GPTOptions, vocab_size: int, context_length: int) -> None:
         super().__init__()
@@ -64,10 +65,10 @@ class GPT(Model):
         for name, parameter in self.named_parameters():
             if parameter.ndim < 2:
                 continue  # gains start at one, biases at zero
-            std = options.init_std or 1 / math.sqrt(parameter.shape[1])
+            std = options.init_std or 1 / math.sqrt(parameter.shape[-1])
             if name.startswith(("embedding.", "positions.", "head.")):
                 std = 0.02
-            elif name.endswith(("projection.weight", "mlp.projection")):
+            elif name.endswith("projection.weight"):
                 std *= 0 if options.zero_init_projections else 1 / math.sqrt(2 * options.n_layer)
             parameter.normal_(0.0, std) if std else parameter.zero_()
         for name, parameter in self.named_parameters():
@@ -100,6 +101,27 @@ class GPT(Model):
         """Return the blocks."""
         return tuple(self.layers)
 
+    def kernels(self) -> Mapping[str, Sequence[str]]:
+        """Return the ways to compute attention over a row."""
+        return {"attention": ("torch", "products")}
+
+    def use_kernels(self, chosen: Mapping[str, str]) -> None:
+        """Compute in these ways."""
+        self.attention_kernel = chosen.get("attention", "torch")
+
+    def inspect(self, inputs: Tensor) -> Inspection:
+        """Return the attention of each layer and head, and the features after each layer as the head reads them."""
+        self._check_length(inputs[None], 0, None)
+        x = self._embed(inputs[None], 0, None)
+        setting = self._setting(len(inputs), 0, None, inputs.device)
+        attention, streams = {}, {"embedding": self.norm(x)[0]}
+        for number, layer in enumerate(self.layers, 1):
+            block = cast(Block, layer)
+            attention[f"layer {number}"] = block.attention.weights(block.attention_norm(x), setting)[0]  # (H, T, T)
+            x = block(x, setting, None)
+            streams[f"layer {number}"] = self.norm(x)[0]  # (T, D)
+        return Inspection(attention=attention, streams=streams)
+
     def upgrade_state(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """Rename the blocks of checkpoints made before 0.2, which called them `blocks`."""
         return {"layers." + name[7:] if name.startswith("blocks.") else name: tensor for name, tensor in tensors.items()}
@@ -109,12 +131,8 @@ class GPT(Model):
         return frozenset({"embedding.weight"} if self.head is None else {"embedding.weight", "head.weight"})
 
     def roles(self) -> dict[str, Role]:
-        """Return the usual roles; the matrices of experts are "experts", and routers and biases of experts "vector"."""
-        roles = super().roles()
-        for name, parameter in self.named_parameters():
-            if ".mlp." in name and self.options.n_expert:
-                roles[name] = "experts" if parameter.ndim == 3 else "vector"
-        return roles
+        """Return the usual roles; the routers of experts are "vector"."""
+        return {name: "vector" if ".router." in name else role for name, role in super().roles().items()}
 
     def logits(self, features: Tensor) -> Tensor:
         """Return logits (…, V) of features (…, D)."""
@@ -149,7 +167,7 @@ class GPT(Model):
         if self.positions is not None:
             x = x + self.positions(_positions(inputs.shape[1], start, segments, inputs.device))
         if self.options.embedding_norm:
-            x = rms_norm(x)
+            x = rms_norm(x, epsilon(self.options))
         return F.dropout(x, self.options.dropout, self.training)
 
     def _can_decode(self, x: Tensor) -> bool:
@@ -166,7 +184,8 @@ class GPT(Model):
     def _setting(self, length: int, start: int, segments: Tensor | None, device: torch.device) -> Setting:
         mask = attention_mask(length, start, self.causal, segments, device)
         rotation = self.rotation[start : start + length, None] if self.options.position == "rotary" else None
-        return Setting(rotation, mask, self.causal and mask is None and length > 1, start)
+        causal, products = self.causal and mask is None and length > 1, self.attention_kernel == "products" and not start
+        return Setting(rotation, mask, causal, start, products=products)
 
 
 def _positions(length: int, start: int, segments: Tensor | None, device: torch.device) -> Tensor:

@@ -4,31 +4,41 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pentad import option
+from pentad import option, presets
+from pentad_gpt.presets import PRESETS
 
 
+@presets(PRESETS)
 @dataclass(frozen=True, kw_only=True)
 class GPTOptions:
     """The shape of the transformer.
-
-    GPT-2 (Radford et al., 2019) is `position="learned", qk_norm=False, norm="layernorm", norm_gain=True,
-    activation="gelu-tanh", bias=True, tie_embeddings=True, zero_init_projections=False, logit_softcap=0, init_std=0.02`.
 
     Raises:
         ValueError: options that do not fit together.
     """
 
+    preset: str | None = option(
+        None,
+        "A named architecture, which fills what is left open here; sizes are still chosen. None means pentad's own defaults.",
+        choices=tuple(PRESETS),
+    )
     n_layer: int = option(3, "Number of blocks.", ge=1)
-    n_head: int = option(2, "Attention heads per block; divides n_embd.", ge=1)
+    n_head: int = option(2, "Attention heads per block; divides n_embd, unless n_head_width is given.", ge=1)
     n_kv_head: int | None = option(
         None, "Heads of keys and values, fewer than n_head for grouped-query attention; none means n_head.", ge=1
     )
     n_embd: int = option(128, "Width of the features that run through the blocks.", ge=1)
+    n_head_width: int | None = option(
+        None, "Features of one head; none means n_embd / n_head, and another number widens attention inside, as in Qwen3.", ge=1
+    )
     n_hidden: int | None = option(
         None, "Width inside each MLP; none means 4 n_embd, or 8/3 n_embd for swiglu, which has one matrix more.", ge=1
     )
     n_expert: int = option(0, "MLPs per block, of which each token goes through a few; 0 for one that all go through.", ge=0)
     n_expert_active: int = option(2, "MLPs that each token goes through, where there are experts.", ge=1)
+    n_expert_shared: int = option(
+        0, "MLPs beside the experts that every token goes through (DeepSeekMoE), where there are experts.", ge=0
+    )
     expert_balance: float = option(0.01, "Factor of the loss that keeps experts equally used.", ge=0, inherited=False)
     position: str = option(
         "rotary",
@@ -37,8 +47,15 @@ class GPTOptions:
     )
     rope_base: float = option(10_000.0, "Longest wavelength of rotary positions, in tokens over 2 pi.", gt=1)
     qk_norm: bool = option(True, "Normalise queries and keys to length sqrt(head width), which keeps attention logits bounded.")
+    qk_norm_gain: bool = option(False, "Learn a gain per channel of a head in the norm of queries and keys, as Qwen3.")
+    head_gate: bool = option(
+        False, "Scale what each head found by a sigmoid of the token that looks (gated attention; Qiu et al., 2025)."
+    )
     norm: str = option("rmsnorm", "Normalisation before attention, MLP and head.", choices=("rmsnorm", "layernorm"))
     norm_gain: bool = option(False, "Learn a gain per channel in each norm.")
+    norm_eps: float | None = option(
+        None, "Added to the mean square or variance in every norm; none means 1e-6 for rmsnorm, 1e-5 for layernorm.", gt=0
+    )
     embedding_norm: bool = option(True, "Normalise the embeddings before the first block.")
     activation: str = option(
         "relu2", "Non-linearity of the MLPs.", choices=("relu2", "gelu", "gelu-tanh", "silu", "relu", "swiglu")
@@ -63,12 +80,14 @@ class GPTOptions:
 
     def __post_init__(self) -> None:
         """Refuse what does not fit together."""
-        if self.n_embd % self.n_head:
+        if self.n_head_width is None and self.n_embd % self.n_head:
             raise ValueError(f"n_embd must be a multiple of n_head, found {self.n_embd} and {self.n_head}")
+        if self.qk_norm_gain and not self.qk_norm:
+            raise ValueError("qk_norm_gain needs qk_norm")
         if self.n_head % self.kv_heads:
             raise ValueError(f"n_head must be a multiple of n_kv_head, found {self.n_head} and {self.kv_heads}")
         if self.position == "rotary" and self.head_width % 2:
-            raise ValueError(f"rotary positions need an even head width n_embd / n_head, found {self.head_width}")
+            raise ValueError(f"rotary positions need an even head width, found {self.head_width}")
         if self.norm == "layernorm" and self.bias and not self.norm_gain:
             raise ValueError("layernorm has a bias only with a gain: set norm_gain, or bias to false")
 
@@ -80,7 +99,7 @@ class GPTOptions:
     @property
     def head_width(self) -> int:
         """Features of one head."""
-        return self.n_embd // self.n_head
+        return self.n_head_width or self.n_embd // self.n_head
 
     @property
     def hidden(self) -> int:

@@ -100,7 +100,7 @@ class GPT2Files(ModelFormat):
         return Imported(
             tokenizer=Choice(str(tokenizer.pop("name")), **tokenizer),
             tokenizer_folder=path / "tokenizer",
-            model=Choice("gpt", **_GPT2, **shape, n_hidden=config["n_inner"]),
+            model=Choice("gpt", preset="gpt2", **_GPT2, **shape, n_hidden=config["n_inner"]),
             tensors=tensors,
             context_length=int(config["n_positions"]),
         )

@@ -20,9 +20,15 @@ _CHUNK_ELEMENTS = 2**24
 _STEPS_ON_GRAM = 5
 """Rounding errors in a Gram matrix may grow twelvefold a step (the first coefficient squared), so it is made anew in time."""
 
+_EPS = 1e-10
+"""Added to what NorMuon divides by."""
+
 
 class BatchedMuon(torch.optim.Muon):
     """torch.optim.Muon, faster; same arguments, same state."""
+
+    iterates_in: torch.dtype | None = None
+    """What the Newton-Schulz iteration computes in; None takes what suits the device."""
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -49,10 +55,17 @@ class BatchedMuon(torch.optim.Muon):
         momentum, lr = group["momentum"], float(group["lr"])
         torch._foreach_lerp_(buffers, gradients, 1 - momentum)
         directions = torch._foreach_lerp(gradients, buffers, momentum) if group["nesterov"] else buffers
-        updates = orthogonalised(torch.stack(tuple(directions)), group["ns_coefficients"], group["ns_steps"], group["eps"])
+        settings = (group["ns_coefficients"], group["ns_steps"], group["eps"], self.iterates_in)
+        updates = orthogonalised(torch.stack(tuple(directions)), *settings)
+        updates = self._evened(updates, parameters, group)
         torch._foreach_mul_(parameters, 1 - lr * group["weight_decay"])
         scaled = updates.to(parameters[0].dtype) * -_adjusted(lr, group["adjust_lr_fn"], parameters[0].shape)
         torch._foreach_add_(parameters, list(scaled.unbind()))
+
+    def _evened(self, updates: Tensor, parameters: list[Tensor], group: dict[str, Any]) -> Tensor:
+        """Return the updates (N, R, C) as they shall be taken; as they are unless overridden."""
+        del parameters, group
+        return updates
 
     def _buffer(self, parameter: Tensor) -> Tensor:
         state = self.state[parameter]
@@ -61,13 +74,55 @@ class BatchedMuon(torch.optim.Muon):
         return state["momentum_buffer"]  # type: ignore[no-any-return]
 
 
-def orthogonalised(matrices: Tensor, coefficients: tuple[float, float, float], steps: int, eps: float) -> Tensor:
+class BatchedNorMuon(BatchedMuon):
+    """NorMuon: each row of an update is divided by the root of its running mean square, and then the whole is scaled back.
+
+    Li et al., NorMuon: Making Muon more efficient and scalable, 2025. Under `match_rms_adamw` the update has the root mean
+    square 0.2, as in the paper; under `original` it keeps the norm that Muon gave it, as in their code. So Muon's learning
+    rates hold for it. It keeps one number more for each row (R, 1).
+
+    Args:
+        params, settings: as for torch.optim.Muon.
+        second_momentum: decay of the running mean.
+    """
+
+    def __init__(self, params: Any, *, second_momentum: float = 0.95, **settings: Any) -> None:
+        super().__init__(params, **settings)
+        for group in self.param_groups:
+            group["second_momentum"] = second_momentum
+
+    def _evened(self, updates: Tensor, parameters: list[Tensor], group: dict[str, Any]) -> Tensor:
+        rows = [self._row_squares(parameter) for parameter in parameters]
+        updates = updates.float()
+        norms: Tensor | float = torch.linalg.matrix_norm(updates, keepdim=True)  # (N, 1, 1)
+        if group["adjust_lr_fn"] == "match_rms_adamw":
+            norms = math.sqrt(min(parameters[0].shape))  # times _adjusted: 0.2 sqrt(R C)
+        torch._foreach_lerp_(rows, list(updates.square().mean(-1, keepdim=True).unbind()), 1 - group["second_momentum"])
+        evened: Tensor = updates / (torch.stack(rows).sqrt() + _EPS)
+        scaled: Tensor = evened * (norms / (torch.linalg.matrix_norm(evened, keepdim=True) + _EPS))
+        return scaled
+
+    def _row_squares(self, parameter: Tensor) -> Tensor:
+        state = self.state[parameter]
+        if "row_squares" not in state:
+            state["row_squares"] = torch.zeros(parameter.shape[0], 1, dtype=torch.float32, device=parameter.device)
+        return state["row_squares"]  # type: ignore[no-any-return]
+
+
+def orthogonalised(
+    matrices: Tensor,
+    coefficients: tuple[float, float, float],
+    steps: int,
+    eps: float,
+    dtype: torch.dtype | None = None,
+) -> Tensor:
     """Bring the singular values of each matrix (N, R, C) near 1 by a quintic Newton-Schulz iteration.
 
-    In bfloat16 where a CUDA device multiplies it natively, as torch does, and in float32 elsewhere.
+    In `dtype`, or where it is None in bfloat16 where a CUDA device multiplies it natively, as torch does, and in float32
+    elsewhere.
     """
     tall = matrices.shape[-2] > matrices.shape[-1]
-    x = matrices.to(_precision(matrices.device))
+    x = matrices.to(dtype or _precision(matrices.device))
     x = x.mT if tall else x  # (N, short, long)
     x = x / torch.linalg.matrix_norm(x, keepdim=True).clamp(min=eps)
     if x.shape[-1] < 2 * x.shape[-2] or x.dtype != torch.float32:

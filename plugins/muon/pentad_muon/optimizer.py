@@ -1,22 +1,40 @@
-"""Muon for the matrices, AdamW for everything else.
+"""Muon for the matrices, AdamW for everything else; NorMuon, which also evens out the rows of an update.
 
 Muon: Jordan et al., Muon: An optimizer for hidden layers in neural networks, 2024; scaling by shape (match_rms_adamw): Liu et
-al., Muon is Scalable for LLM Training, 2025. AdamW: Loshchilov and Hutter, 2019. A parameter of the role "matrix" with more
-than two dimensions (a convolution) goes to AdamW, because Muon is for matrices.
+al., Muon is Scalable for LLM Training, 2025. NorMuon: Li et al., NorMuon: Making Muon more efficient and scalable, 2025. AdamW:
+Loshchilov and Hutter, 2019. A parameter of the role "matrix" with more than two dimensions (a convolution) goes to AdamW,
+because Muon is for matrices.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
-from pentad import NamedParameter, Optimization, schedule
-from pentad_muon.batched import BatchedMuon
-from pentad_muon.options import MuonOptions
+from pentad import NamedParameter, Optimization, parameter_groups, schedule
+from pentad_muon.batched import BatchedMuon, BatchedNorMuon
+from pentad_muon.options import MuonOptions, NorMuonOptions
 
 _FUSED_DEVICES = ("cpu", "cuda", "mps", "xpu")
+
+
+class MuonOptimization(Optimization):
+    """An optimization whose Newton-Schulz iteration may run in fp32 or bf16 on a CPU; a GPU takes what it is fast in."""
+
+    def kernels(self) -> Mapping[str, Sequence[str]]:
+        """Return the precisions of the iteration, where there is a choice."""
+        return {"newton_schulz": ("fp32", "bf16")} if any(self._iterating_on_cpu()) else {}
+
+    def use_kernels(self, chosen: Mapping[str, str]) -> None:
+        """Iterate in this precision."""
+        for optimizer in self._iterating_on_cpu():
+            optimizer.iterates_in = torch.bfloat16 if chosen.get("newton_schulz") == "bf16" else None
+
+    def _iterating_on_cpu(self) -> list[BatchedMuon]:
+        found = [optimizer for optimizer in self.optimizers if isinstance(optimizer, BatchedMuon)]
+        return [optimizer for optimizer in found if optimizer.param_groups[0]["params"][0].device.type == "cpu"]
 
 
 def muon(options: MuonOptions, parameters: Sequence[NamedParameter]) -> Optimization:
@@ -28,7 +46,7 @@ def muon(options: MuonOptions, parameters: Sequence[NamedParameter]) -> Optimiza
         optimizers.append(_muon(options, matrices))
     if others:
         optimizers.append(_adamw(options, others))
-    return Optimization(optimizers=optimizers, schedule=schedule(options))
+    return MuonOptimization(optimizers=optimizers, schedule=schedule(options))
 
 
 def _is_for_muon(named: NamedParameter) -> bool:
@@ -36,33 +54,30 @@ def _is_for_muon(named: NamedParameter) -> bool:
 
 
 def _muon(options: MuonOptions, matrices: Sequence[NamedParameter]) -> BatchedMuon:
-    return BatchedMuon(
-        [named.parameter for named in matrices],
-        lr=options.lr,
-        weight_decay=options.weight_decay,
-        momentum=options.momentum,
-        nesterov=options.nesterov,
-        ns_steps=options.ns_steps,
-        adjust_lr_fn=options.adjust_lr_fn,
-    )
+    settings: dict[str, Any] = {
+        "lr": options.lr,
+        "weight_decay": options.weight_decay,
+        "momentum": options.momentum,
+        "nesterov": options.nesterov,
+        "ns_steps": options.ns_steps,
+        "adjust_lr_fn": options.adjust_lr_fn,
+    }
+    members = [named.parameter for named in matrices]
+    if isinstance(options, NorMuonOptions):
+        return BatchedNorMuon(members, second_momentum=options.second_momentum, **settings)
+    return BatchedMuon(members, **settings)
 
 
 def _adamw(options: MuonOptions, others: Sequence[NamedParameter]) -> torch.optim.AdamW:
-    settings: dict[str, tuple[float, float]] = {  # role -> learning rate, weight decay
-        "embedding": (options.embedding_lr, 0.0),
-        "vector": (options.adamw_lr, 0.0),
-        "head": (options.adamw_lr, options.weight_decay),
-        "matrix": (options.adamw_lr, options.weight_decay),
-        "experts": (options.adamw_lr, options.weight_decay),
-    }
-    groups: list[dict[str, Any]] = []
-    for role, (lr, weight_decay) in settings.items():
-        members = [named.parameter for named in others if named.role == role]
-        if members:
-            groups.append({"params": members, "lr": lr, "weight_decay": weight_decay})
+    # Matrices that are here have more than two dimensions, as experts do, and learn at their rate.
+    roles = {"matrix": "experts"}
+    members = [
+        NamedParameter(name=named.name, role=roles.get(named.role, named.role), parameter=named.parameter)  # type: ignore[arg-type]
+        for named in others
+    ]
     return torch.optim.AdamW(
-        groups,
-        lr=options.adamw_lr,
+        parameter_groups(options, members),
+        lr=options.lr,
         betas=(options.beta1, options.beta2),
         eps=options.eps,
         fused=all(named.parameter.device.type in _FUSED_DEVICES for named in others),

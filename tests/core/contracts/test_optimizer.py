@@ -4,10 +4,11 @@ import itertools
 import math
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pentad import ScheduleOptions, schedule
+from pentad import NamedParameter, OptimizerOptions, ScheduleOptions, parameter_groups, schedule
 
 
 @pytest.mark.parametrize(
@@ -60,3 +61,31 @@ def test_steps_of_a_run_by_hand():
     # Four steps, the first of them warm-up, linear to 0: the engine asks for the middle of each step.
     factor = schedule(ScheduleOptions(schedule="linear", warmup_ratio=0.25))
     assert [factor((step + 0.5) / 4) for step in range(4)] == pytest.approx([0.5, 5 / 6, 3 / 6, 1 / 6])
+
+
+ROLES = ("vector", "matrix", "embedding", "experts", "head")
+
+
+def groups_of(**options):
+    parameters = [NamedParameter(name=role, role=role, parameter=torch.nn.Parameter(torch.zeros(2))) for role in ROLES]
+    groups = parameter_groups(OptimizerOptions(**options), parameters)
+    by_parameter = {id(parameter): group for group in groups for parameter in group["params"]}
+    return {each.role: by_parameter[id(each.parameter)] for each in parameters}
+
+
+def test_a_group_for_each_role_with_its_ratio_of_the_rate():
+    ratios = {"embedding_lr_ratio": 2.0, "head_lr_ratio": 3.0, "experts_lr_ratio": 4.0, "vector_lr_ratio": 0.0}
+    found = groups_of(lr=0.5, weight_decay=0.25, **ratios)
+    assert {role: group["lr"] for role, group in found.items()} == {
+        "matrix": 0.5, "embedding": 1.0, "head": 1.5, "experts": 2.0, "vector": 0.0
+    }  # fmt: skip
+
+
+def test_weight_decay_is_for_what_multiplies():
+    decays = {role: group["weight_decay"] for role, group in groups_of(weight_decay=0.25).items()}
+    assert decays == {"matrix": 0.25, "experts": 0.25, "head": 0.25, "embedding": 0.0, "vector": 0.0}
+
+
+def test_groups_hang_on_the_parameters_alone():
+    assert len({id(group) for group in groups_of(lr=1.0, weight_decay=0.0).values()}) == len(ROLES)
+    assert parameter_groups(OptimizerOptions(), []) == []

@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from pentad import Adapter, Command, Corpus, Evaluator, Executor, Format, Implementation, Observer, Reader, hookimpl
+from pentad import Adapter, Command, Corpus, Evaluator, Executor, Format, Implementation, Observer, Reader, Reward, hookimpl
 from pentad.registry import hookspecs
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.kinds import KINDS
@@ -25,6 +25,7 @@ RECORDS = {
     "engine_executors": Executor(name="acme", summary="", factory="never:imported"),
     "engine_adapters": Adapter(name="acme", summary="", factory="never:imported"),
     "engine_formats": Format(name="acme", summary="", factory="never:imported"),
+    "engine_rewards": Reward(name="acme", summary="", factory="never:imported"),
     "engine_evaluators": Evaluator(name="acme", summary="", factory="never:imported"),
 }
 

@@ -7,7 +7,7 @@ import warnings
 
 import pytest
 
-from pentad.system.json_lines import read_lines
+from pentad.system.json_lines import LineFollower, read_lines
 from pentad.testing import raises_code
 
 DAMAGE = [b"\xff\xfe", b"[1]", b"{", b"[" * 100_000, b'{"a": ' * 100_000, b'{"a": ' + b"9" * 10_000 + b"}", b"\x00" * 50, b""]
@@ -46,3 +46,36 @@ def test_lines_behind_a_link_or_a_pipe_are_not_read(tmp_path):
     for name in ("link", "pipe"):
         with raises_code("not-a-plain-file"):
             read_lines(tmp_path / name)
+
+
+def test_a_file_that_grows_is_read_line_by_line(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    follower = LineFollower(path)
+    assert follower.read() == ([], False)
+    path.write_text('{"step": 1}\n{"st')
+    assert follower.read() == ([{"step": 1}], False)
+    with path.open("a") as file:
+        file.write('ep": 2}\n[3]\n')
+    assert follower.read() == ([{"step": 2}], False)
+    assert follower.read() == ([], False)
+
+
+def test_a_file_that_was_replaced_or_cut_is_read_anew(tmp_path):
+    path, other = tmp_path / "metrics.jsonl", tmp_path / "other.jsonl"
+    follower = LineFollower(path)
+    path.write_text('{"step": 1}\n{"step": 2}\n')
+    follower.read()
+    other.write_text('{"step": 1}\n{"step": 9}\n{"step": 10}\n')
+    other.replace(path)
+    assert follower.read() == ([{"step": 1}, {"step": 9}, {"step": 10}], True)
+    path.write_text('{"step": 1}\n')
+    assert follower.read() == ([{"step": 1}], True)
+    path.unlink()
+    assert follower.read() == ([], True)
+
+
+def test_no_link_is_followed_while_it_grows(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    (tmp_path / "file").write_text("{}\n")
+    with raises_code("not-a-plain-file"):
+        LineFollower(tmp_path / "link").read()

@@ -42,6 +42,32 @@ def test_decay_only_on_matrices_and_the_head(role, decays):
     assert parameter.parameter.item() == pytest.approx(4.0 * (1 - 0.05) if decays else 4.0)
 
 
+def test_defaults_are_torchs_adamw_in_two_groups_to_the_last_bit():
+    def trained(optimizers_of):
+        generator = torch.Generator().manual_seed(0)
+        roles = ("embedding", "matrix", "vector", "experts", "head")
+        parameters = [
+            NamedParameter(name=role, role=role, parameter=nn.Parameter(torch.randn(5, 7, generator=generator)))
+            for role in roles
+        ]
+        optimizers = optimizers_of(parameters)
+        for _ in range(5):
+            for each in parameters:
+                each.parameter.grad = torch.randn(5, 7, generator=generator)
+            for optimizer in optimizers:
+                optimizer.step()
+        return [each.parameter.detach() for each in parameters]
+
+    def by_hand(parameters):
+        decayed = [each.parameter for each in parameters if each.role in ("matrix", "experts", "head")]
+        others = [each.parameter for each in parameters if each.role in ("embedding", "vector")]
+        groups = [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
+        return [torch.optim.AdamW(groups, lr=3e-3, betas=(0.9, 0.95), eps=1e-8, fused=True)]
+
+    found = trained(lambda parameters: adamw(AdamWOptions(), parameters).optimizers)
+    assert all(torch.equal(one, other) for one, other in zip(found, trained(by_hand), strict=True))
+
+
 def test_no_group_is_empty():
     (optimizer,) = adamw(AdamWOptions(), [named("vector", [1.0])]).optimizers
     assert [len(group["params"]) for group in optimizer.param_groups] == [1]

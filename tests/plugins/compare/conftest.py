@@ -21,6 +21,8 @@ PLUGIN = '''
 import numpy as np
 
 from pentad import IGNORED, Batch, ExampleBuilder, Implementation, SpecialToken, hookimpl
+from pentad_masking.masked import Masked as MaskedTokens
+from pentad_masking.options import MaskedOptions
 
 
 class Masked(ExampleBuilder):
@@ -43,6 +45,12 @@ class Masked(ExampleBuilder):
         return Batch(inputs=inputs, targets=targets)
 
 
+class Guessed(MaskedTokens):
+    """Is judged by how often hidden tokens are found: more is better."""
+
+    evaluators = ("masked-accuracy,apart=4",)
+
+
 def lower(options):
     from pentad_byte.tokenizer import Byte
 
@@ -62,7 +70,8 @@ def engine_tokenizers():
 
 @hookimpl
 def engine_example_builders():
-    return [Implementation(name="hidden-third", summary="Hide tokens.", factory=Masked)]
+    guessed = Implementation(name="guessed", summary="Hide tokens.", factory=Guessed, options=MaskedOptions)
+    return [Implementation(name="hidden-third", summary="Hide tokens.", factory=Masked), guessed]
 '''
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "and", "saw", "two", "dogs", "run", "by", "her", "red", "house", "in", "town"]

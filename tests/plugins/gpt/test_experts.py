@@ -27,12 +27,7 @@ def experts(**options: object) -> tuple[Experts, GPTOptions]:
 def dense(found: Experts, expert: int, options: GPTOptions) -> MLP:
     """Return an MLP with the weights of an expert."""
     mlp = MLP(options)
-    with torch.no_grad():
-        mlp.up.weight.copy_(found.up[expert].T)
-        mlp.projection.weight.copy_(found.projection[expert].T)
-        if found.up_bias is not None and found.projection_bias is not None:
-            mlp.up.bias.copy_(found.up_bias[expert])
-            mlp.projection.bias.copy_(found.projection_bias[expert])
+    mlp.load_state_dict(found.experts[expert].state_dict())
     return mlp
 
 
@@ -59,10 +54,31 @@ def test_a_token_goes_through_the_likeliest_with_gates_that_add_up_to_1() -> Non
 def test_equal_experts_are_the_dense_mlp() -> None:
     found, options = experts(n_expert=4, n_expert_active=3)
     with torch.no_grad():
-        found.up.copy_(found.up[:1].expand_as(found.up))
-        found.projection.copy_(found.projection[:1].expand_as(found.projection))
+        for expert in found.experts:
+            expert.load_state_dict(found.experts[0].state_dict())
     x = torch.randn(2, 6, 8)
     torch.testing.assert_close(found(x, []), dense(found, 0, options)(x))
+
+
+def test_all_tokens_go_through_the_shared_experts_too() -> None:
+    found, options = experts(n_expert=4, n_expert_active=2, n_expert_shared=2)
+    x = torch.randn(2, 6, 8)
+    shared, found.shared = found.shared, None
+    assert shared.up.weight.shape == (2 * options.hidden, 8)
+    expected = found(x, []) + shared(x)
+    found.shared = shared
+    torch.testing.assert_close(found(x, []), expected)
+
+
+def test_muon_moves_the_experts_and_adamw_the_router() -> None:
+    from pentad import make, named_parameters
+
+    model = GPT(GPTOptions(**SMALL, n_expert=3, n_expert_shared=1), vocab_size=11, context_length=8)
+    (muon, _), names = make("optimizer", "muon", parameters=named_parameters(model)).optimizers, dict(model.named_parameters())
+    moved = {id(parameter) for group in muon.param_groups for parameter in group["params"]}
+    experts = [name for name in names if ".experts." in name or ".shared." in name]
+    assert len(experts) == 8 and all(id(names[name]) in moved for name in experts)
+    assert not any(id(parameter) in moved for name, parameter in names.items() if "router" in name)
 
 
 def test_the_balance_is_1_when_all_are_used_alike_and_more_otherwise() -> None:
@@ -101,9 +117,10 @@ def test_gradients_reach_the_experts_that_are_used_and_no_other() -> None:
     assert 2 <= len(used) < 6
     balance: list[Tensor] = []
     found(x, balance).square().sum().backward()
-    for weights in (found.up, found.projection):
-        assert weights.grad is not None
-        assert {expert for expert in range(6) if weights.grad[expert].any()} == used
+    for weights in ("up", "projection"):
+        gradients = [getattr(expert, weights).weight.grad for expert in found.experts]
+        assert all(gradient is not None for gradient in gradients)
+        assert {number for number, gradient in enumerate(gradients) if gradient.any()} == used
     assert found.router.weight.grad is not None
     assert found.router.weight.grad.any()
 

@@ -5,3 +5,7 @@ from pentad.testing import OptimizerConformance
 
 class TestMuon(OptimizerConformance):
     name = "muon"
+
+
+class TestNorMuon(OptimizerConformance):
+    name = "normuon"

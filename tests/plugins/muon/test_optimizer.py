@@ -4,12 +4,13 @@ import math
 
 import pytest
 import torch
+from pytorch_optimizer import NorMuon
 from torch import nn
 
 from pentad import NamedParameter
-from pentad_muon.batched import BatchedMuon
+from pentad_muon.batched import BatchedMuon, BatchedNorMuon, orthogonalised
 from pentad_muon.optimizer import muon
-from pentad_muon.options import MuonOptions
+from pentad_muon.options import MuonOptions, NorMuonOptions
 
 
 def named(role, tensor, name="parameter"):
@@ -126,7 +127,8 @@ def test_matrices_go_to_muon_and_the_rest_to_adamw():
         named("vector", torch.ones(3)),
         named("matrix", torch.ones(2, 3, 4)),  # a convolution
     ]
-    optimization = muon(MuonOptions(lr=0.1, adamw_lr=0.2, embedding_lr=0.3, weight_decay=0.4), parameters)
+    ratios = {"head_lr_ratio": 2.0, "embedding_lr_ratio": 3.0, "vector_lr_ratio": 4.0, "experts_lr_ratio": 5.0}
+    optimization = muon(MuonOptions(lr=0.125, weight_decay=0.4, **ratios), parameters)
     assert kinds(optimization) == ["BatchedMuon", "AdamW"]
     where = {
         id(parameter): (type(optimizer).__name__, group["lr"], group["weight_decay"])
@@ -135,12 +137,79 @@ def test_matrices_go_to_muon_and_the_rest_to_adamw():
         for parameter in group["params"]
     }
     assert [where[id(named.parameter)] for named in parameters] == [
-        ("BatchedMuon", 0.1, 0.4),
-        ("AdamW", 0.3, 0.0),
-        ("AdamW", 0.2, 0.4),
-        ("AdamW", 0.2, 0.0),
-        ("AdamW", 0.2, 0.4),
+        ("BatchedMuon", 0.125, 0.4),
+        ("AdamW", 0.375, 0.0),
+        ("AdamW", 0.25, 0.4),
+        ("AdamW", 0.5, 0.0),
+        ("AdamW", 0.625, 0.4),
     ]
+
+
+SHAPES = {"embedding": (11, 6), "head": (11, 6), "vector": (6,), "experts": (2, 6, 5), "matrix": (6, 4)}
+
+
+def started():
+    generator = torch.Generator().manual_seed(0)
+    return [named(role, torch.randn(shape, generator=generator), role) for role, shape in SHAPES.items()]
+
+
+def trained(parameters, optimizers):
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(5):
+        for each in parameters:
+            each.parameter.grad = torch.randn(each.parameter.shape, generator=generator)
+        for optimizer in optimizers:
+            optimizer.step()
+    return [each.parameter.detach() for each in parameters]
+
+
+def test_defaults_are_muon_at_0_02_and_adamw_at_0_003_to_the_last_bit():
+    parameters = started()
+    found = trained(parameters, muon(MuonOptions(), parameters).optimizers)
+    parameters = started()
+    decays = {"embedding": 0.0, "vector": 0.0, "head": 0.1, "experts": 0.1}
+    by_role = {each.role: each.parameter for each in parameters}
+    groups = [{"params": [by_role[role]], "lr": 3e-3, "weight_decay": decay} for role, decay in decays.items()]
+    matrices = BatchedMuon([by_role["matrix"]], lr=0.02, weight_decay=0.1, momentum=0.95, nesterov=True, ns_steps=5)
+    expected = trained(parameters, [matrices, torch.optim.AdamW(groups, betas=(0.9, 0.95), eps=1e-8, fused=True)])
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize(("rule", "scale"), [("original", "preserve_norm"), ("match_rms_adamw", "match_rms")])
+def test_normuon_is_that_of_pytorch_optimizer(rule, scale, monkeypatch):
+    def in_float32(matrix, num_steps, weights):
+        return orthogonalised(matrix[None], coefficients, num_steps, 1e-7)[0]
+
+    # Theirs iterates in bfloat16; given the same orthogonal matrices, the rest must be the same.
+    monkeypatch.setattr("pytorch_optimizer.optimizer.muon.normuon.zero_power_via_newton_schulz_5", in_float32)
+    generator = torch.Generator().manual_seed(2)
+    ours, theirs = ([nn.Parameter(tensor.clone()) for tensor in (torch.ones(6, 9), torch.ones(8, 4))] for _ in range(2))
+    settings = {"lr": 0.1, "momentum": 0.8, "weight_decay": 0.3}
+    coefficients = (3.4445, -4.7750, 2.0315)
+    batched = BatchedNorMuon(ours, second_momentum=0.7, adjust_lr_fn=rule, ns_coefficients=coefficients, **settings)
+    groups = [{"params": theirs, "use_muon": True, "use_adjusted_lr": False}]
+    peer = NorMuon(groups, beta2=0.7, update_scale=scale, foreach=False, **settings)
+    for _ in range(4):
+        for one, other in zip(ours, theirs, strict=True):
+            one.grad = torch.randn(one.shape, generator=generator)
+            other.grad = one.grad.clone()
+        batched.step()
+        peer.step()
+    for one, other in zip(ours, theirs, strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_normuon_evens_out_the_rows_and_keeps_the_norm():
+    moved = []
+    for options in (MuonOptions(lr=1.0, weight_decay=0.0), NorMuonOptions(lr=1.0, weight_decay=0.0)):
+        parameter = named("matrix", torch.zeros(32, 8))
+        parameter.parameter.grad = torch.randn(32, 8, generator=torch.Generator().manual_seed(0))
+        step(muon(options, [parameter]))
+        moved.append(parameter.parameter.detach())
+    rows = moved[1].norm(dim=1)
+    assert torch.allclose(rows, rows.mean().expand(32), rtol=1e-4)
+    assert moved[0].norm(dim=1).std() > 0.1 * rows.mean()
+    assert moved[1].norm().item() == pytest.approx(moved[0].norm().item(), rel=1e-5)
 
 
 def test_empty_optimizers_are_left_out():

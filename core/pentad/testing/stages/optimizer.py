@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pentad.config.options import describe
 from pentad.contracts.model import Role
 from pentad.contracts.optimizer import NamedParameter, Optimization
 from pentad.testing.advice import AdviceConformance
@@ -80,6 +81,16 @@ class OptimizerConformance(AdviceConformance):
         _step(optimization, 0.0)
         for named, old in zip(parameters, before, strict=True):
             require(torch.equal(named.parameter, old), f"{named.name} moves at a learning rate of 0; use the group's 'lr'")
+
+    def check_lr_is_the_one_dial(self) -> None:
+        """Where there is an option `lr`, twice of it is twice the learning rate of every group."""
+        known = {spec.name: spec.default for spec in describe(self.options_type())}
+        if not isinstance(known.get("lr"), float):
+            return
+        lr = known["lr"]
+        once, twice = (_rates(self.optimization(_parameters(_Small()), lr=rate)) for rate in (lr, 2 * lr))
+        same = len(once) == len(twice) and all(math.isclose(2 * one, two) for one, two in zip(once, twice, strict=True))
+        require(same, f"with twice the lr the groups' rates are {twice}, and were {once}; make each a ratio of lr")
 
     def check_lowers_the_loss(self) -> None:
         """The loss of a small task falls."""

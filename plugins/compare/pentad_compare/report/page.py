@@ -13,6 +13,7 @@ import jinja2
 from markupsafe import Markup
 
 from pentad.tools import write_atomically
+from pentad_cli.charts import chart_style, dark_style
 from pentad_cli.tools import visible
 from pentad_compare.records import Comparison
 from pentad_compare.report import sections
@@ -48,7 +49,7 @@ def write_figures(comparison: Comparison, folder: Path) -> None:
 def render(comparison: Comparison) -> str:
     """Return the report as one HTML document."""
     files = resources.files(_PACKAGE)
-    style = "".join(files.joinpath(name).read_text(encoding="utf-8") for name in ("chart.css", "page.css"))
+    style = chart_style() + files.joinpath("page.css").read_text(encoding="utf-8") + dark_style()
     page = environment().get_template("page.html")
     comparison = finite(comparison)
     return page.render(

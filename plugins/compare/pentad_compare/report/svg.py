@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from importlib import resources
 
-from pentad_compare.report.charts.canvas import WIDE, Figure
+from pentad_cli.charts import WIDE, Figure, chart_style
 
 FONT = 'font-family: system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 
@@ -32,7 +31,7 @@ def standalone(figure: Figure) -> str:
 
 def _style() -> str:
     """Return chart.css without variables: a rule that takes an arm's or a verdict's colour becomes one for each of them."""
-    css = resources.files("pentad_compare.report").joinpath("chart.css").read_text(encoding="utf-8")
+    css = chart_style()
     values = dict(re.findall(r"--(\w+): (#\w+)", css))
     coloured = {name: values[variable] for name, variable in _COLOURED.findall(css)}
     rules = [rule for rule in _RULE.findall(css) if "--" not in rule[1].replace("var(--", "")]

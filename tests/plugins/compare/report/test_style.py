@@ -1,15 +1,14 @@
 from __future__ import annotations
 
 import re
-from importlib import resources
 
 import pytest
 
+from pentad_cli.charts import chart_style, dark_style
+
 
 def palettes() -> dict[str, dict[str, str]]:
-    files = resources.files("pentad_compare.report")
-    styles = [files.joinpath(name).read_text(encoding="utf-8") for name in ("chart.css", "page.css")]
-    light, dark = (dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", style)) for style in styles)
+    light, dark = (dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", style)) for style in (chart_style(), dark_style()))
     return {"light": light, "dark": light | dark}
 
 

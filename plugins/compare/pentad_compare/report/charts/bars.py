@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pentad_compare.report.charts.canvas import Canvas
+from pentad_cli.charts import Canvas, Look, Scale
 from pentad_compare.report.charts.rows import Axis, Row, draw_rows
-from pentad_compare.report.charts.scale import Scale
-from pentad_compare.report.look import Look
 
 
 def draw_bars(size: float, values: Sequence[tuple[Look, float]], title: str, decimals: int = 2) -> Canvas:

@@ -12,13 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pentad_cli.charts import Box, Canvas, Look, Scale, element, end_labels, label_room, number, padded, place_labels, prefix
 from pentad_compare.records import ArmResult, Metric, Point
-from pentad_compare.report.charts.canvas import Canvas
-from pentad_compare.report.charts.markup import element, number
-from pentad_compare.report.charts.place import Box, place_labels
-from pentad_compare.report.charts.scale import Scale, padded, prefix
-from pentad_compare.report.charts.spread import end_labels, label_room
-from pentad_compare.report.look import Look
 from pentad_compare.report.numbers import bits, mean
 
 _MOST_POINTS = 120

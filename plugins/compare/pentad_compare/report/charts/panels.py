@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pentad_compare.report.charts.canvas import Canvas
-from pentad_compare.report.charts.scale import Scale, padded
-from pentad_compare.report.charts.text import LINE, width, wrap
-from pentad_compare.report.look import Look
+from pentad_cli.charts import LINE, Canvas, Look, Scale, padded, width, wrap
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pentad_cli.charts import Canvas, Look, Scale, padded
 from pentad_compare.records import ArmResult, Difference, Metric
-from pentad_compare.report.charts.canvas import Canvas
 from pentad_compare.report.charts.rows import Axis, Row, draw_rows
-from pentad_compare.report.charts.scale import Scale, padded
-from pentad_compare.report.look import Look
 from pentad_compare.report.numbers import bits, difference
 
 VERDICTS = {"better": ("better", "good"), "worse": ("worse", "bad"), "none": ("no difference shown", "open")}

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pentad_compare.report.charts.canvas import Canvas
-from pentad_compare.report.charts.scale import Scale
-from pentad_compare.report.charts.text import FONT, LINE, width, wrap
-from pentad_compare.report.look import Look
+from pentad_cli.charts import FONT, LINE, Canvas, Look, Scale, width, wrap
 
 _MOST_LABEL = 230
 _GAP = 18

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from pentad_cli.charts import Box, Canvas, Look, Scale, padded, place_labels, prefix
 from pentad_compare.records import Metric
-from pentad_compare.report.charts.canvas import Canvas
-from pentad_compare.report.charts.place import Box, place_labels
-from pentad_compare.report.charts.scale import Scale, padded, prefix
-from pentad_compare.report.look import Look
 
 _LOG_FROM = 20.0
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from pentad_cli.charts import Figure, Look, figure
 from pentad_compare.records import ArmResult, Comparison, Group, Metric
-from pentad_compare.report.charts.canvas import Figure, figure
 from pentad_compare.report.charts.scatter import Spot, draw_scatter
-from pentad_compare.report.look import Look
 from pentad_compare.report.sections.measures import FLOPS, MEMORY, PARAMETERS, SECONDS, Measure, differing
 from pentad_compare.report.sections.parts import Block, Section, all_looks, group_title
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pentad_cli.charts import Figure, figure
 from pentad_compare.records import Comparison, Group
-from pentad_compare.report.charts.canvas import Figure, figure
 from pentad_compare.report.charts.curves import Curve, curve, domain, draw_curves
 from pentad_compare.report.sections.measures import BYTES, FLOPS, SECONDS, Measure
 from pentad_compare.report.sections.parts import Block, Section, all_looks, group_title

@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
+from pentad_cli.charts import Figure, Look, element, looks, shape
 from pentad_compare.records import Comparison, Group
-from pentad_compare.report.charts.canvas import Figure, shape
-from pentad_compare.report.charts.markup import element
-from pentad_compare.report.look import Look, looks
 from pentad_compare.report.numbers import listing
 
 

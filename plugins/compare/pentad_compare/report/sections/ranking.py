@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import functools
 
+from pentad_cli.charts import Figure, Look, figure
 from pentad_cli.tools import count, duration, plural, quantity, short, size
 from pentad_compare.records import ArmResult, Comparison, Difference, Group
-from pentad_compare.report.charts.canvas import Figure, figure
 from pentad_compare.report.charts.ranking import UNKNOWN, VERDICTS, draw_differences, draw_scores
-from pentad_compare.report.look import Look
 from pentad_compare.report.numbers import bits, difference, digits, mean
 from pentad_compare.report.sections.parts import Block, Cell, Section, Table, all_looks, group_title
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from pentad_cli.charts import Figure, Look, figure
 from pentad_cli.tools import size
 from pentad_compare.measures.figures import SamplerFigures, Text, TextFigures
 from pentad_compare.records import Comparison
-from pentad_compare.report.charts.canvas import Figure, figure
 from pentad_compare.report.charts.panels import Panel, draw_panels
-from pentad_compare.report.look import Look
 from pentad_compare.report.numbers import percent
 from pentad_compare.report.sections.parts import Block, Cell, Section, Table, all_looks
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from pentad_cli.charts import Figure, Look, figure
 from pentad_cli.tools import count, size
 from pentad_compare.measures.figures import TokenizerFigures
 from pentad_compare.records import Comparison
 from pentad_compare.report.charts.bars import draw_bars
-from pentad_compare.report.charts.canvas import Figure, figure
 from pentad_compare.report.charts.panels import Lengths, draw_lengths
-from pentad_compare.report.look import Look
 from pentad_compare.report.numbers import percent
 from pentad_compare.report.sections.parts import Block, Cell, Section, Table, all_looks
 

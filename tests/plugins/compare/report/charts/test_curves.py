@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from pentad_cli.charts.look import Look
 from pentad_compare.records import ArmResult, Point, SeedResult
 from pentad_compare.report.charts.curves import curve, domain
-from pentad_compare.report.look import Look
 
 LOOK = Look("gpt", 0)
 

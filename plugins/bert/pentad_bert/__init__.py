@@ -1,0 +1,1 @@
+"""Bidirectional transformer for pentad: BERT, for builders that hide tokens."""

@@ -1,0 +1,1 @@
+"""Optimizers for pentad: SGD, Lion, Adafactor, SOAP and schedule-free AdamW."""

@@ -1,0 +1,1 @@
+"""Reinforcement learning for pentad: the example builder `grpo`."""

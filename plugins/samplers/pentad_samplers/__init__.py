@@ -1,0 +1,1 @@
+"""Samplers for pentad: truncations, mirostat, penalties on repetition, and banned words."""

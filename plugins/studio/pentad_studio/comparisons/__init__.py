@@ -1,0 +1,1 @@
+"""The page Comparisons: the reports of `engine compare`, listed and opened."""

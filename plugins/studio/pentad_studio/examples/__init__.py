@@ -1,0 +1,1 @@
+"""The page Examples: what an example builder makes of a text."""

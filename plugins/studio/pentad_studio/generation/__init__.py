@@ -1,0 +1,1 @@
+"""The page Generation: what a model writes, token by token, and what it might have written instead."""

@@ -1,0 +1,1 @@
+"""What the pages work with: tokenizers, open models, and options as fields of a form."""

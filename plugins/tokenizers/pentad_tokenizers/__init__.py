@@ -1,0 +1,1 @@
+"""Characters and WordPiece for pentad, both lossless unless they are told otherwise."""
