@@ -108,7 +108,7 @@ def test_a_hint_runs_where_nothing_is_activated(
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     if started == "module":
         monkeypatch.setattr(sys, "argv", ["/somewhere/__main__.py"])
-        monkeypatch.setattr(module.Path, "is_file", lambda path: False)
+        monkeypatch.setattr(Path, "is_file", lambda path: False)
     module.engine_word.cache_clear()
     hint = cli("train").err.splitlines()[-1]
     module.engine_word.cache_clear()
