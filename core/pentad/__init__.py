@@ -43,7 +43,7 @@ if TYPE_CHECKING:
         run_task_process,
     )
     from pentad.contracts.format import Imported, ModelFormat, Trained
-    from pentad.contracts.model import Model, Output, Role, State
+    from pentad.contracts.model import Inspection, Model, Output, Role, State
     from pentad.contracts.objective import CrossEntropy, Loss, Net, Objective, TensorBatch
     from pentad.contracts.observer import (
         Evaluation,
@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     from pentad.contracts.reward import RewardFunction
     from pentad.contracts.sampler import Chain, Sampler, tempered_softmax
     from pentad.contracts.session import Decoder, Limits, Session, TextScore, TokenEvent
-    from pentad.contracts.situation import Advice, Situation
+    from pentad.contracts.situation import Advice, ModelCost, Situation, size_model
     from pentad.contracts.tokenizer import END_OF_TEXT, TokenIds, Tokenizer, utf8
     from pentad.contracts.vocabulary import SpecialToken, Vocabulary
     from pentad.data.examples.packing import PackedRows, pack_documents
@@ -103,7 +103,10 @@ _LAZY = {
     "run_task_process": "contracts.executor",
     "describe_failure": "contracts.executor",
     "describe_exit": "contracts.executor",
+    "Inspection": "contracts.model",
     "Model": "contracts.model",
+    "ModelCost": "contracts.situation",
+    "size_model": "contracts.situation",
     "ModelAdapter": "contracts.adapter",
     "Imported": "contracts.format",
     "ModelFormat": "contracts.format",
@@ -209,10 +212,12 @@ __all__ = [
     "HeldOut",
     "Implementation",
     "Imported",
+    "Inspection",
     "Limits",
     "Loss",
     "Model",
     "ModelAdapter",
+    "ModelCost",
     "ModelFormat",
     "NamedParameter",
     "Net",
@@ -289,6 +294,7 @@ __all__ = [
     "schedule",
     "segments_of",
     "shuffled",
+    "size_model",
     "tempered_softmax",
     "text_of",
     "utf8",

@@ -50,7 +50,9 @@ def next_commands(
     engine, folder = engine_word(), shell_word(str(result.folder))
     more = "".join(f" --plugin {shell_word(str(path))}" for path in plugins)
     commands = []
-    if result.samples:  # a bidirectional model without a mask writes none
+    if _answers(result, plan) and any(offer.name == "chat" for offer in catalogue.offers("command")):
+        commands.append(f"{engine} chat {folder}{more}")
+    elif result.samples:  # a bidirectional model without a mask writes none
         commands.append(f"{engine} generate {folder}{_prompt_flag(result, text)}{more}")
     if result.evaluation is not None:  # else there is nothing of its own to score
         commands.append(f"{engine} evaluate {folder}{more}")
@@ -58,6 +60,14 @@ def next_commands(
     if other:
         commands.append(f"{engine} run{_same_run(result, typed, more)} --model {other}")
     return commands
+
+
+def _answers(result: RunResult, plan: Plan | None) -> bool:
+    """Whether the samples answer questions of the text, whose special tokens cannot be typed as a prompt."""
+    if plan is None or not result.samples:
+        return False
+    prompt = result.samples[0].prompt
+    return prompt.startswith("<|") and prompt != plan.recipe.generation.prompt
 
 
 def _other_model(plan: Plan, catalogue: Catalogue) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from pentad import option
 
@@ -34,3 +35,8 @@ class GRPOOptions:
     )
     updates: int = option(1, "Updates with the same answers before new ones are written.", ge=1)
     template: str = option("chat", "Turns of a chat, or plain text.", choices=("chat", "plain"))
+
+    def __post_init__(self) -> None:
+        """Name the run so that it is found from anywhere: a run may be resumed in another folder."""
+        if self.reward_run:
+            object.__setattr__(self, "reward_run", str(Path(self.reward_run).expanduser().absolute()))

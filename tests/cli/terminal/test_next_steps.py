@@ -129,3 +129,9 @@ def test_every_command_runs(engine: Engine, cache: Path, tmp_path: Path) -> None
     for line in told[:2]:
         again = subprocess.run(shlex.split(line), cwd=tmp_path, env=environment(cache, bare), capture_output=True, text=True)
         assert again.returncode == 0, (line, again.stderr)
+
+
+def test_a_run_that_answers_is_talked_with() -> None:
+    sample = dataclasses.replace(RESULT.samples[0], prompt="<|user|>2?<|end_of_turn|><|assistant|>")
+    talks = dataclasses.replace(RESULT, folder=Path("r"), samples=[sample])
+    assert commands(talks)[0] == "engine chat r"
