@@ -260,7 +260,7 @@ class Saved:
 
 @dataclass(frozen=True, kw_only=True)
 class RateScaled:
-    """An observer had the learning rates changed after `step` steps: the factor on all of them, beside the schedule, and why."""
+    """An observer had the learning rates changed after `step` steps: the factor on all, beside the schedule, and why."""
 
     step: int
     before: float
