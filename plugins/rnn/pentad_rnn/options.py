@@ -10,8 +10,8 @@ PRESETS = {
     "char-rnn": {"cell": "lstm", "n_layer": 2, "n_embd": 128, "dropout": 0.0, "tie_embeddings": False},
     "char-rnn-large": {"cell": "lstm", "n_layer": 2, "n_embd": 512, "dropout": 0.5, "tie_embeddings": False},
 }
-"""Karpathy, The Unreasonable Effectiveness of Recurrent Neural Networks, 2015: the defaults of char-rnn, and the network that it
-wrote Paul Graham's essays with. It read characters as one-hot vectors, whose product with a matrix is an embedding."""
+"""Karpathy, The Unreasonable Effectiveness of Recurrent Neural Networks, 2015: the defaults of char-rnn, and the network that
+wrote like Paul Graham. It read characters as one-hot vectors, whose product with a matrix is an embedding."""
 
 
 @presets(PRESETS)
