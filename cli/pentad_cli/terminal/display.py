@@ -161,7 +161,7 @@ def step_words(event: Step, plan: Plan | None) -> str:
 
 
 def facts(event: Step) -> list[str]:
-    """Say the loss, the speed and the time left of a step; where a metric is watched in place of the loss, the metrics first."""
+    """Say the loss, the speed and the time left of a step; where a metric is watched, all of them first."""
     left = f"{duration(event.remaining)} left" if event.progress < 1 else f"{duration(event.seconds)} in all"
     others = [name for name in event.metrics if name != event.watched] if event.watched else []
     watched = [f"{visible_line(name)} {event.metrics.get(name, 0.0):.3f}" for name in filter(None, [event.watched, *others])]

@@ -170,6 +170,7 @@ class Evaluation:
         context_length: tokens that the model could look back on at most.
         seconds: how long it took.
         final: whether it is the score of the whole held-out text at the end of the run.
+        table: the scores as rows for a person, the titles first; empty where the evaluator offers none.
     """
 
     step: int
@@ -182,6 +183,7 @@ class Evaluation:
     context_length: int
     seconds: float
     final: bool = False
+    table: Sequence[Sequence[str]] = field(default=())
 
     @property
     def score(self) -> float:

@@ -26,6 +26,7 @@ from pentad.contracts.tokenizer import Tokenizer
 from pentad.contracts.vocabulary import Vocabulary
 from pentad.data.corpus import open_corpus
 from pentad.data.preparation import make_builder, open_split, rendering_of
+from pentad.data.rendering import PLAIN
 from pentad.data.shards import tokenize_split
 from pentad.data.split import Split, split_corpus
 from pentad.inference.filling import mask_of, masked_prompt, trimmed
@@ -37,7 +38,7 @@ from pentad.registry.maker import Maker
 from pentad.registry.resolving import Resolved
 from pentad.runs.checkpoint import Checkpoint
 from pentad.runs.folder import RunDirectory
-from pentad.runs.initial import adapt, frozen_by, restore_initial
+from pentad.runs.initial import adapt, frozen_by, prepended, restore_initial
 from pentad.runs.newest import newest_checkpoint
 from pentad.system.cache import cache_directory
 from pentad.system.errors import EngineError, UsageError, to_resume
@@ -52,8 +53,9 @@ def make_model(resolved: Resolved, vocabulary: Vocabulary, builder: ExampleBuild
     """
     training = resolved.recipe.training
     torch.manual_seed(training.seed)
+    length = training.context_length + prepended(resolved, vocabulary)
     model: Model = resolved.offers["model"].make(
-        resolved.options["model"], vocab_size=vocabulary.size, context_length=training.context_length, vocabulary=vocabulary
+        resolved.options["model"], vocab_size=vocabulary.size, context_length=length, vocabulary=vocabulary
     )
     if builder.attention not in model.attention:
         raise UsageError(
@@ -236,6 +238,7 @@ class SavedRun:
         *,
         context_length: int | None = None,
         evaluator: str | None = None,
+        plain_text: bool = False,
         observer: RunObserver | None = None,
     ) -> Evaluation:
         """Score the run's own held-out text, or another text.
@@ -244,6 +247,8 @@ class SavedRun:
             data: files, folders, globs or corpora; None for the held-out text of the run.
             context_length: tokens that the model may look back on; None for the run's own.
             evaluator: who judges, `accuracy,best=5` with options; None for the first that fits what the run was taught.
+            plain_text: score the text as it is, whatever the run's builder makes of records: what a model that learned
+                conversations still knows of plain text.
             observer: told how far it is.
 
         Raises:
@@ -258,7 +263,7 @@ class SavedRun:
                 "Lower it, or train with a longer context.",
                 code="context-too-long",
             )
-        offered = self._evaluator(evaluator)
+        offered = self._evaluator(evaluator, plain_text)
         run = RunDirectory(self.path)
         if data:
             part = split_corpus(open_corpus(data, self.catalogue, self.recipe.data), 0.0).train
@@ -274,7 +279,7 @@ class SavedRun:
             if not part.n_bytes:
                 raise UsageError("This run held no text out.", "Name a text to score with --data.", code="nothing-held-out")
         # The fingerprint that training used, so that its shard of the held-out text is found in the cache.
-        rendering = rendering_of(self.resolved, self.builder)
+        rendering = PLAIN if plain_text else rendering_of(self.resolved, self.builder)
         fingerprint = run.fact(str, "tokenizer")
 
         def tell(what: str, done: float) -> None:
@@ -289,7 +294,7 @@ class SavedRun:
             n_bytes=shard.n_bytes,
             context_length=length,
             lost_bytes=shard.lost_bytes,
-            builder=self.builder,
+            builder=None if plain_text else self.builder,
             progress=functools.partial(tell, "Scoring the text"),
         )
         score = judge(self.session, offered, text, step=self.step)
@@ -302,9 +307,10 @@ class SavedRun:
             )
         return score
 
-    def _evaluator(self, name: str | None) -> Offered:
+    def _evaluator(self, name: str | None, plain_text: bool) -> Offered:
         evaluated = Evaluated(tokenizer=self.tokenizer, builder=self.builder, model=self.model)
-        names = self.builder.evaluators if name is None else (name,)
+        fitting = () if plain_text else self.builder.evaluators
+        names = fitting if name is None else (name,)
         if name is not None:
             self.catalogue.find("evaluator", split_options(name)[0])
         offered, reasons = find_evaluator(names, evaluated, self.catalogue)
