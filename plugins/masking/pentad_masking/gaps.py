@@ -42,8 +42,10 @@ class FillInMiddle(RewritingBuilder):
         return lengths + 4
 
     def describe(self, tokens: Tokens) -> str:
-        """Say how many have a gap, and how much is padding at the least."""
-        return f"{self.options.rate:.0%} of the documents with a gap, up to {self.packed(tokens).padding:.1%} padding beside it"
+        """Say how many have a gap, and how much is padding on average: what stays plain does not need all of its room."""
+        packed = self.packed(tokens)
+        unused = 4 * (1 - self.options.rate) * len(packed.first) / max(len(packed) * packed.room, 1)
+        return f"{self.options.rate:.0%} of the documents with a gap, about {packed.padding + unused:.1%} padding"
 
     def rewrite(self, piece: Piece) -> Sequence:
         """Return the piece as it is, or as a prefix, a suffix and what stands between them."""

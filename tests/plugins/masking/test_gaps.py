@@ -131,4 +131,4 @@ def test_what_is_not_learned_stays_so() -> None:
 
 def test_a_context_too_short_for_a_gap_has_no_examples() -> None:
     assert builder(4).count(text(E, 1, 2, E)) == 0
-    assert builder(12).describe(text(E, 1, 2, 3, E)) == "50% of the documents with a gap, up to 33.3% padding beside it"
+    assert builder(12).describe(text(E, 1, 2, 3, E)) == "50% of the documents with a gap, about 50.0% padding"
