@@ -257,10 +257,7 @@ class Saved:
 
 @dataclass(frozen=True, kw_only=True)
 class RateScaled:
-    """The learning rates are others after `step` steps, as an observer asked, who said why.
-
-    `before` and `after` are the factor on every rate beside the schedule, all requests so far multiplied.
-    """
+    """An observer had the learning rates changed after `step` steps: the factor on all, beside the schedule, and why."""
 
     step: int
     before: float
