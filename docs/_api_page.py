@@ -24,7 +24,10 @@ _CHAPTERS: dict[str, tuple[str, ...]] = {
     "Records": ("config.stages", "registry.records"),
     "Options": ("config.options", "config.presets"),
     "Tokenizer": ("contracts.tokenizer",),
-    "Example builder": ("contracts.builder", "contracts.records", "contracts.batch", "contracts.vocabulary", "data.shuffling"),
+    "Example builder": (
+        *("contracts.builder", "contracts.records", "contracts.batch", "contracts.vocabulary"),
+        *("data.examples.shuffling", "data.examples.packing"),
+    ),
     "Model": ("contracts.model",),
     "Optimizer": ("contracts.optimizer",),
     "Objective": ("contracts.objective",),
@@ -36,9 +39,12 @@ _CHAPTERS: dict[str, tuple[str, ...]] = {
     "Sizes": ("contracts.situation",),
     "Format": ("contracts.format",),
     "Corpora, readers and commands": (),
-    "Running": ("config.recipe", "pipeline", "runs.saved_run", "runs.exchange", "contracts.observer", "contracts.executor"),
+    "Running": (
+        *("config.recipe", "pipeline", "train.finder", "runs.saved_run", "runs.exchange"),
+        *("contracts.observer", "contracts.executor"),
+    ),
     "Stages one by one": ("registry.making", "train.trainer"),
-    "What is installed": ("registry.catalogue",),
+    "What is installed": ("registry.catalogue", "system.files"),
     "Errors": ("system.errors",),
 }
 """Title to the modules that it describes."""

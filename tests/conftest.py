@@ -1,4 +1,4 @@
-"""One thread for every test, and an environment in which the engine is installed from wheels, as users install it."""
+"""For all tests: one thread, an `engine` that has imported torch already, an environment with wheels, as users install them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import time
 import venv
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,8 +33,39 @@ for project in projects:
 """
 
 
+_WARM = Path(__file__).with_name("warm_engine.py")
+
+
 @pytest.fixture(scope="session")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def warm_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """Return the words that run `engine` in a process that need not import torch, for tests of what a command does."""
+    if not sys.platform.startswith("linux"):
+        yield [sys.executable, "-m", "pentad_cli"]
+        return
+    path = tmp_path_factory.mktemp("warm") / "socket"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen([sys.executable, str(_WARM), "--serve", str(path)], env=environment) as server:
+        while not path.exists():
+            assert server.poll() is None, "the server ended"
+            time.sleep(0.05)
+        yield [sys.executable, "-I", "-S", str(_WARM), str(path)]
+        server.terminate()
+
+
+@pytest.fixture(scope="session")
+def build_wheels() -> Callable[[Path, Iterable[Path]], None]:
+    """Return a function that builds a wheel of each project into a folder, each by the backend that it names."""
+
+    def build(folder: Path, projects: Iterable[Path]) -> None:
+        command = [sys.executable, "-c", _BUILD, str(folder), *map(str, projects)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory, build_wheels: Callable[[Path, Iterable[Path]], None]) -> Path:
     """Build a wheel of every distribution, the bundle and the example's included."""
     folder = tmp_path_factory.mktemp("wheels")
     places = ("core", "cli", "plugins/*", "examples/*")
@@ -41,9 +74,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bundle = tmp_path_factory.mktemp("bundle")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, bundle)
-    command = [sys.executable, "-c", _BUILD, str(folder), *map(str, [*projects, bundle])]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
+    build_wheels(folder, [*projects, bundle])
     return folder
 
 

@@ -35,6 +35,7 @@ BUILT_IN = {
     "examples": BuiltIn("examples:examples", "Show the training examples of a text: context -> next token."),
     "export": BuiltIn("exchange:export_command", "Write a run's model as another project reads it."),
     "import": BuiltIn("exchange:import_command", "Make a run of another project's model."),
+    "runs": BuiltIn("runs:runs", "List, show and remove runs."),
     "plugins": BuiltIn("plugins:plugins", "List, show and check what is installed."),
     "doctor": BuiltIn("doctor:doctor", "Look for what could stop or slow a run on this machine."),
 }

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         Evaluation,
         Plan,
         Preparation,
+        RateScaled,
         RunObserver,
         RunResult,
         Sample,
@@ -70,16 +71,19 @@ if TYPE_CHECKING:
     from pentad.contracts.reward import RewardFunction
     from pentad.contracts.sampler import Chain, Sampler, tempered_softmax
     from pentad.contracts.session import Decoder, Limits, Session, TextScore, TokenEvent
-    from pentad.contracts.situation import Advice, Situation
+    from pentad.contracts.situation import Advice, ModelCost, Situation, size_model
     from pentad.contracts.tokenizer import END_OF_TEXT, TokenIds, Tokenizer, utf8
     from pentad.contracts.vocabulary import SpecialToken, Vocabulary
-    from pentad.data.shuffling import draw_below, random_words, shuffled
-    from pentad.pipeline import plan, resume, run
+    from pentad.data.examples.packing import PackedRows, pack_documents
+    from pentad.data.examples.shuffling import draw_below, random_words, shuffled
+    from pentad.pipeline import find_lr, plan, resume, run
     from pentad.registry.catalogue import Catalogue
     from pentad.registry.making import make, make_named
     from pentad.runs.exchange import export_run, import_model
     from pentad.runs.saved_run import SavedRun, open_run
     from pentad.system.errors import EngineError, OptionsDoNotFit, UsageError
+    from pentad.system.files import read_packaged
+    from pentad.train.finder import RateSweep
     from pentad.train.trainer import named_parameters
 
 _LAZY = {
@@ -102,6 +106,8 @@ _LAZY = {
     "describe_exit": "contracts.executor",
     "Inspection": "contracts.model",
     "Model": "contracts.model",
+    "ModelCost": "contracts.situation",
+    "size_model": "contracts.situation",
     "ModelAdapter": "contracts.adapter",
     "Imported": "contracts.format",
     "ModelFormat": "contracts.format",
@@ -144,9 +150,11 @@ _LAZY = {
     "schedule": "contracts.optimizer",
     "Sampler": "contracts.sampler",
     "tempered_softmax": "contracts.sampler",
-    "draw_below": "data.shuffling",
-    "random_words": "data.shuffling",
-    "shuffled": "data.shuffling",
+    "PackedRows": "data.examples.packing",
+    "pack_documents": "data.examples.packing",
+    "draw_below": "data.examples.shuffling",
+    "random_words": "data.examples.shuffling",
+    "shuffled": "data.examples.shuffling",
     "END_OF_TEXT": "contracts.tokenizer",
     "TokenIds": "contracts.tokenizer",
     "Tokenizer": "contracts.tokenizer",
@@ -156,6 +164,7 @@ _LAZY = {
     "Evaluation": "contracts.observer",
     "Plan": "contracts.observer",
     "Preparation": "contracts.observer",
+    "RateScaled": "contracts.observer",
     "RunObserver": "contracts.observer",
     "RunResult": "contracts.observer",
     "Sample": "contracts.observer",
@@ -164,9 +173,12 @@ _LAZY = {
     "make": "registry.making",
     "make_named": "registry.making",
     "named_parameters": "train.trainer",
+    "read_packaged": "system.files",
     "run": "pipeline",
     "resume": "pipeline",
+    "find_lr": "pipeline",
     "plan": "pipeline",
+    "RateSweep": "train.finder",
     "export_run": "runs.exchange",
     "import_model": "runs.exchange",
     "open_run": "runs.saved_run",
@@ -207,6 +219,7 @@ __all__ = [
     "Loss",
     "Model",
     "ModelAdapter",
+    "ModelCost",
     "ModelFormat",
     "NamedParameter",
     "Net",
@@ -217,8 +230,11 @@ __all__ = [
     "OptimizerOptions",
     "OptionsDoNotFit",
     "Output",
+    "PackedRows",
     "Plan",
     "Preparation",
+    "RateScaled",
+    "RateSweep",
     "Reader",
     "Recipe",
     "Record",
@@ -260,6 +276,7 @@ __all__ = [
     "describe_failure",
     "draw_below",
     "export_run",
+    "find_lr",
     "hookimpl",
     "import_model",
     "make",
@@ -267,17 +284,20 @@ __all__ = [
     "named_parameters",
     "open_run",
     "option",
+    "pack_documents",
     "pairs",
     "parameter_groups",
     "plan",
     "presets",
     "random_words",
+    "read_packaged",
     "resume",
     "run",
     "run_task_process",
     "schedule",
     "segments_of",
     "shuffled",
+    "size_model",
     "tempered_softmax",
     "text_of",
     "utf8",

@@ -34,6 +34,7 @@ from pentad.system.machine import available_memory
 from pentad.system.processes import is_first_process
 from pentad.train.assembly import Earlier, assemble
 from pentad.train.estimate import Estimate
+from pentad.train.finder import RateSweep, sweep
 from pentad.train.job import Job, facts_of, plan_of
 from pentad.train.learner import make_optimization
 from pentad.train.loop import train
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
 
-__all__ = ["available_memory", "plan", "resume", "run"]
+__all__ = ["available_memory", "find_lr", "plan", "resume", "run"]
 
 
 def plan(
@@ -61,6 +62,35 @@ def plan(
     catalogue = catalogue or Catalogue()
     recipe, start = inherit(recipe, catalogue)
     return plan_of(assemble(resolve(recipe, catalogue), catalogue, Observers(observers), start=start), folder)
+
+
+def find_lr(
+    recipe: Recipe,
+    *,
+    catalogue: Catalogue | None = None,
+    out: Path | str | None = None,
+    observers: Sequence[RunObserver] = (),
+) -> RateSweep:
+    """Try rising learning rates on the run that a recipe describes, and suggest one (Smith 2017); nothing is trained for keeps.
+
+    Args:
+        recipe, catalogue, observers: as for `run`.
+        out: a new or empty folder, for the curve as `learning-rates.json`; None to save nothing.
+
+    Raises:
+        UsageError: as for `run`, or the model learns by counting.
+        EngineError: as for `run`.
+    """
+    folder = _new_folder(out)
+    catalogue = catalogue or Catalogue()
+    if recipe.machine.compile == "auto":  # which would take longer than the test
+        recipe = recipe.replace(machine=changed(recipe.machine, compile="off"))
+    recipe, start = inherit(recipe, catalogue)
+    job = assemble(resolve(recipe, catalogue), catalogue, Observers(observers), start=start)
+    found = sweep(job)
+    if folder is not None and job.world.is_first:
+        found.save(folder)
+    return found
 
 
 def run(
@@ -248,7 +278,13 @@ def _earlier(directory: RunDirectory, resolved: Resolved) -> Earlier:
         seconds_per_step=directory.fact(float, "estimate", "seconds_per_step"),
         memory_bytes=directory.fact(int, "estimate", "memory_bytes"),
     )
-    return Earlier(folder=directory.path, kept=kept, cost=cost, compiled=directory.fact(bool, "compiled"))
+    return Earlier(
+        folder=directory.path,
+        kept=kept,
+        cost=cost,
+        compiled=directory.fact(bool, "compiled"),
+        kernels=directory.facts().get("kernels", {}),
+    )
 
 
 def _restore(job: Job, directory: RunDirectory, before: Resolved, *, new_end: bool) -> None:

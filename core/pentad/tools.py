@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pentad.registry.resolving import resolve, written_tables
     from pentad.runs.folder import RunDirectory
     from pentad.system.cache import cache_directory
+    from pentad.system.chart import Line, line_chart
     from pentad.system.errors import Interrupted, RunDone, did_you_mean, one_line
     from pentad.system.files import locked, read_json, write_atomically
     from pentad.system.json_lines import LineFollower, read_lines
@@ -77,6 +78,10 @@ PLACES = {
         "written_tables",
     ),
     "runs.folder": ("RunDirectory",),
+    "system.chart": (
+        "Line",
+        "line_chart",
+    ),
     "system.cache": ("cache_directory",),
     "system.errors": (
         "Interrupted",
@@ -115,6 +120,7 @@ __all__ = [
     "UNFINISHED",
     "Budget",
     "Interrupted",
+    "Line",
     "LineFollower",
     "Offer",
     "OptionSpec",
@@ -133,6 +139,7 @@ __all__ = [
     "did_you_mean",
     "encode_all",
     "given",
+    "line_chart",
     "locked",
     "make_builder",
     "negative_log_likelihood",

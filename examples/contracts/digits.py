@@ -2,6 +2,8 @@
 
 engine run --plugin examples/contracts/digits.py --data book.txt --sampler digits
 engine generate runs/NAME --plugin examples/contracts/digits.py --sampler digits --sampler.most 3
+
+What ships for this is `--sampler regex --sampler.pattern "[0-9]{1,3}"`; here is how such a sampler is made.
 """
 
 from __future__ import annotations

@@ -28,6 +28,8 @@ def test_next_token_is_shown_position_by_position(cli: Cli) -> None:
     lines = cli("examples", "--builder", "next-token", "--tokenizer", "gpt2", "This is me").out.splitlines()
     assert lines == [
         "example 1: reads 4 tokens, learns 4 targets",
+        "reads    <|endoftext|>This is me",
+        "learns   This is me<|endoftext|>",
         "50256 <|endoftext|>  ->   1212 This",
         " 1212 This           ->    318  is",
         "  318  is            ->    502  me",
@@ -125,7 +127,7 @@ class Chat(ExampleBuilder):
 
 @hookimpl
 def engine_example_builders():
-    made = {"masked": Masked, "masked-twice": MaskedTwice, "talks": Chat}
+    made = {"one-hidden": Masked, "two-hidden": MaskedTwice, "talks": Chat}
     return [Implementation(name=name, summary="", factory=factory, options=NoOptions) for name, factory in made.items()]
 '''
 
@@ -148,22 +150,30 @@ def shown(cli: Cli, plugin: Path) -> Cli:
 
 
 def test_one_masked_target_is_shown_with_what_stands_on_both_sides(shown: Cli) -> None:
-    lines = shown("masked", "cats").out.splitlines()
+    lines = shown("one-hidden", "cats").out.splitlines()
     assert lines == [
         "[257, 97, 116, 115, 256] -> 99    [<|mask|>]ats<|endoftext|> ->c",
         "[99, 257, 116, 115, 256] -> 97    c[<|mask|>]ts<|endoftext|> ->a",
         "[99, 97, 257, 115, 256] -> 116    ca[<|mask|>]s<|endoftext|> ->t",
         "[99, 97, 116, 257, 256] -> 115    cat[<|mask|>]<|endoftext|> ->s",
     ]
-    example = json.loads(shown("masked", "cats", "--json").out)["examples"][1]
+    example = json.loads(shown("one-hidden", "cats", "--json").out)["examples"][1]
     assert (example["context"], example["position"], example["target"]) == ([99, 257, 116, 115, 256], 1, 97)
     assert (example["text"], example["next"]) == ("c<|mask|>ts<|endoftext|>", "a")
 
 
 def test_many_masked_targets_are_shown_in_place(shown: Cli) -> None:
-    lines = shown("masked-twice", "--limit", "7", "cat").out.splitlines()
-    assert lines[0] == "example 1: reads 7 tokens, learns 2 targets in place (bidirectional)"
-    assert lines[2:5] == ["257 <|mask|>       ->   99 c", "257 <|mask|>       ->   97 a", "116 t               ·"]
+    lines = shown("two-hidden", "--limit", "7", "cat").out.splitlines()
+    assert lines[:3] == [
+        "example 1: reads 7 tokens, learns 2 targets where they stand",
+        "reads    <|endoftext|>[<|mask|><|mask|>]t<|endoftext|><|endoftext|><|endoftext|>",
+        "learns   <|endoftext|>[ca]t<|endoftext|><|endoftext|><|endoftext|>",
+    ]
+    assert lines[4:7] == [
+        "257 <|mask|>       ->   99 c   hidden",
+        "257 <|mask|>       ->   97 a   hidden",
+        "116 t               ·",
+    ]
 
 
 def test_records_of_data_are_shown_as_the_builder_renders_them(shown: Cli) -> None:
@@ -171,8 +181,10 @@ def test_records_of_data_are_shown_as_the_builder_renders_them(shown: Cli) -> No
     Path("chat.jsonl").write_text(json.dumps({"messages": turns}) + "\n" + json.dumps({"text": "hi"}) + "\n")
     result = shown("talks", "--data", "chat.jsonl")
     assert result.code == 0, result.err
-    assert result.out.splitlines()[:8] == [
+    assert result.out.splitlines()[:10] == [
         "example 1: reads 7 tokens, learns 2 targets",
+        "reads    <|endoftext|><|user|>2+2<|assistant|>4",
+        "learns   …4<|endoftext|>",
         "256 <|endoftext|>   ·",
         "257 <|user|>        ·",
         " 50 2               ·",
@@ -187,6 +199,24 @@ def test_records_of_data_are_shown_as_the_builder_renders_them(shown: Cli) -> No
     assert given["count"] == 1 and given["examples"][0]["inputs"][1] == 258
 
 
+def test_documents_of_a_row_and_its_padding_are_told_apart(cli: Cli) -> None:
+    turns = [{"role": "user", "content": "2"}, {"role": "assistant", "content": "4"}]
+    Path("chat.jsonl").write_text(2 * (json.dumps({"messages": turns}) + "\n"))
+    lines = cli(
+        *("examples", "--builder", "chat", "--tokenizer", "byte", "--data", "chat.jsonl", "--context-length", "18")
+    ).out.splitlines()
+    assert lines[0] == "example 1: reads 14 tokens, learns 4 targets, 4 positions of padding"
+    assert lines[2] == "learns   …4<|end_of_turn|>…4<|end_of_turn|>…"
+    assert lines[10] == "another document, which sees nothing of those above:"
+    assert len(lines) == 3 + 14 + 1
+
+
+def test_what_an_answer_is_preferred_to_is_shown(cli: Cli) -> None:
+    Path("pairs.jsonl").write_text(json.dumps({"prompt": "2", "chosen": "4", "rejected": "five"}) + "\n")
+    lines = cli("examples", "--builder", "dpo", "--tokenizer", "byte", "--data", "pairs.jsonl").out.splitlines()
+    assert lines[2:4] == ["learns   …4<|end_of_turn|>…", "against  …five<|end_of_turn|>…"]
+
+
 def test_text_never_becomes_a_special_token(shown: Cli) -> None:
-    example = json.loads(shown("masked", "<|mask|>", "--json").out)["examples"][0]
+    example = json.loads(shown("one-hidden", "<|mask|>", "--json").out)["examples"][0]
     assert example["inputs"].count(257) == 1

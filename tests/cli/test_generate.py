@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 import tomllib
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 import tomli_w
+import torch
 from safetensors.torch import load_file, save_file
 
+from pentad import open_run
 from pentad.system.files import SEAL, facts_of_file
 
 from .conftest import Result
@@ -242,3 +245,43 @@ def test_resume_has_the_options_of_the_runs_optimizer_and_no_other(cli: Cli, tra
     result = cli("resume", run, "--steps", "8", "--optimizer.lr", "0.001")
     assert result.code == 0, result.err
     assert tomllib.loads((run / "recipe.toml").read_text())["optimizer"]["lr"] == 0.001
+
+
+def test_probabilities_are_the_models_own(cli: Cli, trained: Path) -> None:
+    """Whatever the sampler does: with top-k 2, each token is one of the model's two likeliest."""
+    flags = ("--prompt", "The n", "--max-tokens", "8", "--sampler.k", "2", "--ignore-end-of-text")
+    (sample,) = json.loads(cli("generate", trained, *flags, "--alternatives", "2", "--json").out)["samples"]
+    events = sample["events"]
+    assert [event["token"] for event in events] == sample["tokens"]
+    run = open_run(trained)
+    ids = torch.cat([run.session.prompt("The n"), torch.tensor(sample["tokens"])])
+    expected = run.session.score_tokens(ids, len(ids) - len(events)).tolist()
+    assert [event["logprob"] for event in events] == pytest.approx(expected, abs=1e-4)
+    for event in events:
+        first, second = event["alternatives"]
+        assert event["token"] not in (first["token"], second["token"])
+        assert first["logprob"] >= second["logprob"] and event["logprob"] >= second["logprob"]
+        assert first["text"] == json.dumps(chr(first["token"])) or first["token"] > 126 or first["token"] < 32
+    plain = json.loads(cli("generate", trained, *flags, "--json").out)["samples"][0]
+    assert plain["tokens"] == sample["tokens"] and "events" not in plain
+
+
+def test_probabilities_can_be_read_without_colours(cli: Cli, trained: Path) -> None:
+    result = cli("generate", trained, "--prompt", "The n", "--max-tokens", "5", "--alternatives", "2", "--ignore-end-of-text")
+    prompt, header, *rows = result.out.splitlines()
+    assert (prompt, header.split()) == ("The n", ["probability", "token", "others"])
+    assert len(rows) == 5 and all(line.count("%") == 3 for line in rows)
+    assert "perplexity" in result.err and "\x1b" not in result.out + result.err
+    several = cli("generate", trained, "--samples", "2", "--max-tokens", "3", "--show-probabilities", "--ignore-end-of-text")
+    assert several.out.count("%") == 6 and several.out.count("probability  token") == 2
+
+
+def test_probabilities_colour_the_text(cli: Cli, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flags = ("--prompt", "The n", "--max-tokens", "9", "--ignore-end-of-text")
+    plain = cli("generate", trained, *flags).out
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    result = cli("generate", trained, *flags, "--show-probabilities")
+    assert re.sub(r"\x1b\[\d*m", "", result.out) == plain
+    assert set(re.findall(r"\x1b\[(\d+)m", result.out)) - {"0", "1"} <= {"31", "32", "33", "36"}
+    assert result.out.count("\x1b[") > 6

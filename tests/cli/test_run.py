@@ -416,3 +416,17 @@ def test_resume_says_when_a_run_is_done(cli: Cli, trained: Path) -> None:
     result = cli("resume", trained)
     assert result.code == 2
     assert "--steps" in result.err.splitlines()[-1]
+
+
+def test_find_lr_suggests_a_rate_and_trains_nothing(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
+    arguments = ("run", "text.txt", "--steps", "10", *TINY, "--find-lr")
+    result = cli(*arguments, "--optimizer", "adamw")
+    assert result.code == 0, result.err
+    assert "--optimizer.lr 0." in result.out
+    assert max(map(len, result.out.splitlines())) <= 80
+    assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
+    found = json.loads(cli(*arguments, "--json", "--out", "curve").out)
+    assert len(found["rates"]) == len(found["losses"]) and found["suggested"] > 0
+    assert json.loads((tmp_path / "curve" / "learning-rates.json").read_text()) == found
+    assert cli(*arguments, "--dry-run").error == "options-conflict"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -117,3 +118,62 @@ def test_of_a_run_the_tokenizer_alone_is_opened(cli: Cli, trained: Path, tmp_pat
 
 def test_an_empty_text(cli: Cli) -> None:
     assert cli("tokenize", "--tokenizer", "byte", "").out == "0 tokens for 0 bytes; 0 of 257 ids used\n"
+
+
+SEVERAL = ["--tokenizer", "gpt2,byte", "a  caf\u00e9\n"]
+
+
+def test_several_side_by_side_in_a_pipe(cli: Cli) -> None:
+    assert cli("tokenize", *SEVERAL).out.splitlines() == [
+        "tokenizer  ids     tokens  bytes/token  lost bytes",
+        "gpt2       50,257  4       2.25         0",
+        "byte       257     9       1.00         0",
+        "",
+        r"gpt2  a|·|·café|\n",
+        r"byte  a|·|·|c|a|f|\xc3|\xa9|\n",
+    ]
+
+
+def test_several_with_ids_below_their_pieces(cli: Cli) -> None:
+    lines = cli("tokenize", *SEVERAL, "--ids").out.splitlines()[4:]
+    assert lines[0] == r"gpt2  a |·  |·café|\n"
+    assert lines[1] == "      64 220 40304 198"
+    assert lines[3].split() == [str(byte) for byte in "a  caf\u00e9\n".encode()]
+
+
+def test_several_in_colour_stay_within_the_terminal(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    text = "A sentence that is longer than a line, with a \x1b[2J control. " * 3
+    for more in ([], ["--ids"]):
+        out = cli("tokenize", "--tokenizer", "gpt2,byte", text, *more).out
+        plain = re.sub("\x1b\\[[0-9;]*m", "", out)
+        assert "\x1b" not in plain and r"\x1b" in plain
+        assert max(map(len, plain.splitlines())) <= 80
+        pieces = [line for line in plain.splitlines()[4:] if not more or not re.fullmatch(r"[ 0-9]+", line)]
+        assert "".join(line[6:] for line in pieces).replace(" ", "").count("·") == 2 * text.count(" ")
+
+
+def test_several_as_json(cli: Cli) -> None:
+    facts = json.loads(cli("tokenize", *SEVERAL, "--json").out)
+    assert [(one["tokenizer"], one["n_tokens"], one["lost_bytes"]) for one in facts] == [("gpt2", 4, 0), ("byte", 9, 0)]
+
+
+def test_an_option_is_for_each_tokenizer_that_has_it(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
+    flags = ["--data", "text.txt", "--tokenizer.vocab-size", "300", "--tokenizer.unseen", "unknown", "--json", "caf\u00e9 #"]
+    facts = json.loads(cli("tokenize", "--tokenizer=byte,bpe,char", *flags).out)
+    assert [one["vocab_size"] for one in facts[:2]] == [257, 300]
+    assert [one["lossless"] for one in facts] == [True, True, False]
+    assert facts[2]["lost_bytes"] == 1
+    assert facts[2]["pieces"][-1] == ""
+    shown = cli("tokenize", "--tokenizer", "byte,char", *flags[:2], *flags[4:6], "caf\u00e9 #").out
+    assert shown.splitlines()[-1] == "char  c|a|f|\u00e9|\u00b7|\u2205"
+
+
+def test_a_list_with_a_name_that_nobody_offers(cli: Cli) -> None:
+    assert cli("tokenize", "--tokenizer", "byte,bit", "a").error == "unknown-name"
+    assert cli("tokenize", "--tokenizer", "byte,bpe", "--tokenizer.colour", "red", "a").code == 2
+
+
+def test_a_list_and_a_run_are_two_answers(cli: Cli, trained: Path) -> None:
+    assert cli("tokenize", "--tokenizer", "byte,bpe", "--run", trained, "a").error == "options-conflict"

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
@@ -17,7 +16,6 @@ from pentad import (
     Recipe,
     RunObserver,
     Step,
-    Tokens,
     UsageError,
     Vocabulary,
     make,
@@ -25,6 +23,7 @@ from pentad import (
     run,
 )
 from pentad.runs.saved_run import SavedRun
+from pentad.testing import RewardConformance
 
 FOLDER = Path(__file__).parents[2] / "examples" / "contracts"
 
@@ -70,45 +69,6 @@ def trained(name: str, folder: Path, made: Recipe) -> SavedRun:
     return open_run(folder, catalogue=known, device="cpu")
 
 
-@pytest.fixture
-def searched(tmp_path: Path, text: Path) -> SavedRun:
-    learned_well = Choice("adamw", lr=0.05, weight_decay=0.0)
-    return trained("beam", tmp_path / "run", recipe(text, 20, optimizer=learned_well, sampler=Choice("beam", width=2)))
-
-
-def test_a_beam_as_wide_as_the_vocabulary_finds_the_likeliest_sequences(searched: SavedRun) -> None:
-    session, n_ids, end = searched.session, searched.vocabulary.size, searched.vocabulary.end_of_text
-    prompt = session.prompt("1 e")
-    first = session.prefill(prompt[None]).log_softmax(-1)[0]  # (V,)
-    rows = torch.cat([prompt.repeat(n_ids, 1), torch.arange(n_ids)[:, None]], dim=1)
-    scores = first[:, None] + session.prefill(rows).log_softmax(-1)  # (V, V): all sequences of two tokens
-    scores[end] = -torch.inf
-    scores[end, 0] = first[end]  # the one of a single token
-    best = scores.flatten().topk(5)
-    expected = [[end] if place // n_ids == end else list(divmod(place, n_ids)) for place in best.indices.tolist()]
-    limits = Limits(max_tokens=2, samples=5, logprobs=True, alternatives=1)
-    events = list(searched.stream("1 e", sampler=Choice("beam", width=n_ids), limits=limits))
-    found = [[event.token for event in events if event.sequence == number] for number in range(5)]
-    totals = [sum(event.logprob for event in events if event.sequence == number) for number in range(5)]
-    assert found == expected
-    assert totals == pytest.approx(best.values.tolist(), abs=1e-4)
-    assert all(event.alternatives[0][1] >= event.logprob - 1e-6 for event in events)
-
-
-def test_a_beam_gives_as_many_sequences_as_asked_for(searched: SavedRun) -> None:
-    found = searched.generate("1 e", max_tokens=40, samples=3)  # longer than the context, wider than the recipe's beam
-    assert len({tuple(sample.tokens) for sample in found}) == 3
-    assert all(len(sample.tokens) <= 40 for sample in found)
-
-
-def test_a_beam_of_one_is_greedy(searched: SavedRun) -> None:
-    narrow = searched.generate("1 e", max_tokens=12, sampler=Choice("beam", width=1))
-    assert narrow[0].text == searched.generate("1 e", max_tokens=12, sampler="greedy")[0].text
-
-
-END_OF_TEXT = 256
-
-
 def test_every_text_matches_the_expression(tmp_path: Path, text: Path) -> None:
     saved = trained("digits", tmp_path / "run", recipe(text, sampler=Choice("digits", most=3)))
     samplers = {3: None, 2: Choice("digits", most=2), 9: "digits+temperature", 5: Choice("digits+greedy", most=5)}
@@ -147,10 +107,13 @@ class Watching(RunObserver):
         return [(step.loss, step.grad_norm, step.metrics["reward"]) for step in self.steps]
 
 
-def rewarded(folder: Path, data: Path, steps: int = 12, **options: Any) -> tuple[Watching, SavedRun]:
+def rewarded(folder: Path, steps: int = 12, letter: str = "e", **options: Any) -> tuple[Watching, SavedRun]:
     """Train on rewards, and return what was seen with the trained run."""
     known, watching = catalogue("reward"), Watching()
-    made = recipe(data, steps, builder=Choice("reward", **options), optimizer=Choice("adamw", lr=0.05, weight_decay=0.0))
+    data = folder.parent / "questions.jsonl"
+    data.write_text("".join(f'{{"prompt": "{number} eels?", "completion": ""}}\n' for number in range(40)))
+    builder = Choice("grpo", **{"reward": (f"letter,letter={letter}",), "answers": 4, "max_tokens": 8, **options})
+    made = recipe(data, steps, builder=builder, optimizer=Choice("adamw", lr=0.05))
     run(made, catalogue=known, out=folder, observers=[watching])
     return watching, open_run(folder, catalogue=known, device="cpu")
 
@@ -159,42 +122,29 @@ def weights(saved: SavedRun) -> torch.Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in saved.model.parameters()])
 
 
-def test_learning_from_rewards_is_the_same_twice_with_one_seed(tmp_path: Path, text: Path) -> None:
-    (first, one), (second, other) = (rewarded(tmp_path / name, text) for name in ("one", "other"))
+class TestLetter(RewardConformance):
+    implementation = next(offer.record for offer in catalogue("reward").offers("reward") if offer.name == "letter")
+
+
+def test_learning_from_rewards_is_the_same_twice_with_one_seed(tmp_path: Path) -> None:
+    (first, one), (second, other) = (rewarded(tmp_path / name) for name in ("one", "other"))
     assert len(first.steps) == 12
-    assert any(loss for loss, _, _ in first.numbers)
+    assert any(norm for _, norm, _ in first.numbers)
     assert first.numbers == second.numbers
     assert torch.equal(weights(one), weights(other))
 
 
-def test_answers_do_not_depend_on_the_micro_batches(tmp_path: Path, text: Path) -> None:
-    known = catalogue("reward")
-    builder = make("builder", "reward", catalogue=known, context_length=32, vocab_size=257, end_of_text=END_OF_TEXT)
-    saved = trained("reward", tmp_path / "run", recipe(text))
-    ids = np.frombuffer(text.read_bytes(), dtype=np.uint8).astype(np.int64)
-    tokens = Tokens.of(np.concatenate([[END_OF_TEXT], ids[:40], [END_OF_TEXT], ids[40:90], [END_OF_TEXT]]), END_OF_TEXT)
-    whole = builder.roll_out(tokens, np.arange(4), 7, saved.session)
-    parts = [builder.roll_out(tokens, np.array([index]), 7, saved.session) for index in range(4)]
-    assert len(whole.inputs) == 16
-    for name in ("inputs", "targets", "weights"):
-        assert np.array_equal(getattr(whole, name), np.concatenate([getattr(part, name) for part in parts]))
-    assert np.allclose(whole.weights[:, 0].reshape(4, 4).sum(axis=1), 0, atol=1e-6)  # the baseline is the group's mean
-
-
-def test_rewards_rise(tmp_path: Path, text: Path) -> None:
-    watching, _ = rewarded(tmp_path / "run", text, steps=30, answers=16)
+def test_rewards_rise(tmp_path: Path) -> None:
+    watching, saved = rewarded(tmp_path / "run", steps=30, answers=16)
     rewards = [reward for _, _, reward in watching.numbers]
     assert sum(rewards[-5:]) / 5 > 5 * sum(rewards[:5]) / 5
+    score = saved.evaluate()
+    assert (score.evaluator, score.primary, score.lower_is_better) == ("mean-reward", "reward", False)
+    assert score.score > 0.2
 
 
-def test_equal_rewards_move_nothing(tmp_path: Path, text: Path) -> None:
-    few, after_few = rewarded(tmp_path / "few", text, steps=1, letter="\u2603")
-    many, after_many = rewarded(tmp_path / "many", text, steps=10, letter="\u2603")
+def test_equal_rewards_move_nothing(tmp_path: Path) -> None:
+    few, after_few = rewarded(tmp_path / "few", steps=1, letter="\u2603")
+    many, after_many = rewarded(tmp_path / "many", steps=10, letter="\u2603")
     assert set(few.numbers + many.numbers) == {(0.0, 0.0, 0.0)}
-    assert torch.equal(weights(after_few), weights(after_many))
-
-
-def test_a_context_too_short_for_an_answer_is_refused(tmp_path: Path, text: Path) -> None:
-    with pytest.raises(UsageError) as raised:
-        rewarded(tmp_path / "run", text, answer_tokens=99)
-    assert raised.value.code == "context-too-short"
+    assert torch.equal(weights(after_few), weights(after_many))  # weight decay included

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from pentad_cli.terminal.output import cells, is_terminal, paint, terminal_width
+from pentad_cli.terminal.output import cells, fold, is_terminal, paint, terminal_width
 from pentad_cli.terminal.text import plural, visible_bytes
 
 if TYPE_CHECKING:
@@ -31,6 +31,12 @@ class Names:
         if token >= self._vocabulary.size:  # a builder's fault, which is shown rather than hidden
             return f"<{token}>"
         return self._vocabulary.spelling(token) or self._special.get(token) or visible_bytes(self._tokenizer.token_bytes(token))
+
+    def hiding(self, token: int, target: int) -> str:
+        """Say how a target is hidden from a bidirectional model, by the token that it reads there."""
+        if token == target:
+            return "shown as it is"
+        return "hidden" if token >= self._tokenizer.vocab_size else "replaced"
 
     def join(self, tokens: list[int]) -> str:
         """Return the text of tokens; characters that are cut in two between them are whole again."""
@@ -58,6 +64,7 @@ def _row(batch: Batch, row: int) -> Batch:
 
 
 def lines(batch: Batch, row: int, names: Names, limit: int) -> Iterator[str]:
+    """Yield the lines of an example: one where it has one target, else a picture and what is learned at each position."""
     from pentad.contracts.batch import IGNORED, pairs
 
     learned = int((batch.targets[row] != IGNORED).sum())
@@ -67,22 +74,96 @@ def lines(batch: Batch, row: int, names: Names, limit: int) -> Iterator[str]:
         else:
             yield _arrow(*next(pairs(_row(batch, row), names.end_of_text)), names)
         return
-    positions = list(zip(batch.inputs[row].tolist(), batch.targets[row].tolist(), strict=True))
     if row:
         yield ""
-    where = " in place (bidirectional)" if names.bidirectional else ""
-    yield paint(f"example {row + 1}: reads {plural(len(positions), 'token')}, learns {plural(learned, 'target')}{where}", "dim")
-    shown = positions[:limit]
-    width = max(len(str(token)) for pair in shown for token in pair if token != IGNORED)
-    room = max(cells(names.of(token)) for token, _ in shown)
-    for token, target in shown:
-        piece = names.of(token)
+    length = _length(batch, row, names)
+    where = " where they stand" if names.bidirectional else ""
+    padding = batch.inputs.shape[1] - length
+    filled = f", {plural(padding, 'position')} of padding" if padding else ""
+    yield paint(f"example {row + 1}: reads {plural(length, 'token')}, learns {plural(learned, 'target')}{where}{filled}", "dim")
+    reads, learns = pictures(batch, row, names)
+    other = _beside(batch)
+    titles = [("reads", reads), ("learns", learns), *([("against", pictures(other, row, names)[1])] if other else [])]
+    for title, text in titles:
+        folded = fold(text, terminal_width() - 9) if is_terminal(sys.stdout) else [text]
+        yield f"{title:<7}  {folded[0]}"
+        yield from (f"{'':<7}  {line}" for line in folded[1:])
+    yield from _table(batch, row, names, length, limit)
+
+
+def _table(batch: Batch, row: int, names: Names, length: int, limit: int) -> Iterator[str]:
+    """Yield a line for each position: what is read there, and what is learned."""
+    from pentad.contracts.batch import IGNORED
+
+    inputs, targets = batch.inputs[row, :length].tolist(), batch.targets[row, :length].tolist()
+    segments = [0] * length if batch.segments is None else batch.segments[row, :length].tolist()
+    shown = min(limit, length)
+    width = max(len(str(token)) for token in (*inputs[:shown], *targets[:shown]) if token != IGNORED)
+    room = max(cells(names.of(token)) for token in inputs[:shown])
+    wide = max((cells(names.of(token)) for token in targets[:shown] if token != IGNORED), default=0)
+    for place in range(shown):
+        token, target, piece = inputs[place], targets[place], names.of(inputs[place])
+        if place and segments[place] != segments[place - 1]:
+            yield paint("another document, which sees nothing of those above:", "dim")
         left = f"{token:>{width}} {piece}{' ' * (room - cells(piece))}"
-        yield (
-            f"{left}  ->  {target:>{width}} {paint(names.of(target), 'green')}" if target != IGNORED else f"{left}   ·".rstrip()
-        )
-    if len(positions) > len(shown):
-        yield paint(f"… and {plural(len(positions) - len(shown), 'more position')}: --limit {len(positions)} shows all", "dim")
+        if target == IGNORED:
+            yield f"{left}   ·".rstrip()
+            continue
+        learned = names.of(target)
+        how = f"{' ' * (wide - cells(learned))}   {paint(names.hiding(token, target), 'dim')}" if names.bidirectional else ""
+        yield f"{left}  ->  {target:>{width}} {paint(learned, 'green')}{how}"
+    if length > shown:
+        yield paint(f"… and {plural(length - shown, 'more position')}: --limit {length} shows all", "dim")
+
+
+def _beside(batch: Batch) -> Batch | None:
+    """Return the rows with which an objective compares a batch's own, as that of preferences does, or None."""
+    from pentad.contracts.batch import Batch as Rows
+
+    inputs, targets = batch.extra.get("inputs"), batch.extra.get("targets")
+    return None if inputs is None or targets is None else Rows(inputs=inputs, targets=targets)
+
+
+def _length(batch: Batch, row: int, names: Names) -> int:
+    """Return the positions of a row without its padding: ends of text behind its documents, from which nothing is learned."""
+    import numpy as np
+
+    from pentad.contracts.batch import IGNORED
+
+    whole = int(batch.inputs.shape[1])
+    if batch.segments is None:
+        filling = (batch.inputs[row] == names.end_of_text) & (batch.targets[row] == IGNORED)
+        behind = 0 if names.bidirectional else int(np.argmin(filling[::-1]))  # a bidirectional model would see the padding
+        return whole - behind
+    first = int(np.searchsorted(batch.segments[row], batch.segments[row, -1]))
+    empty = (batch.targets[row, first:] == IGNORED).all() and (batch.inputs[row, first:] == names.end_of_text).all()
+    return first if empty and first else whole
+
+
+def pictures(batch: Batch, row: int, names: Names) -> tuple[str, str]:
+    """Return what a row reads and what it learns, as text.
+
+    Where the model is bidirectional, the two are the text as it is shown and as it is, what is learned in [brackets]; else the
+    row, and what follows at each of its positions, with … for what is not learned.
+    """
+    from pentad.contracts.batch import IGNORED
+
+    length = _length(batch, row, names)
+    inputs, targets = batch.inputs[row, :length].tolist(), batch.targets[row, :length].tolist()
+    reads, learns = "", ""
+    start = 0
+    for place in range(1, length + 1):
+        if place < length and (targets[place] == IGNORED) == (targets[start] == IGNORED):
+            continue
+        part, learned = inputs[start:place], targets[start:place]
+        if targets[start] == IGNORED:
+            reads, learns = reads + names.join(part), learns + (names.join(part) if names.bidirectional else "…")
+        elif names.bidirectional:
+            reads, learns = f"{reads}[{names.join(part)}]", f"{learns}[{names.join(learned)}]"
+        else:
+            reads, learns = reads + names.join(part), learns + names.join(learned)
+        start = place
+    return reads, learns
 
 
 def _arrow(context: list[int], target: int, names: Names) -> str:
@@ -136,6 +217,7 @@ def _masked_arrow(context: list[int], place: int, target: int, names: Names) -> 
 
 
 def facts(batch: Batch, row: int, names: Names) -> dict[str, Any]:
+    """Return an example as values for --json."""
     from pentad.contracts.batch import IGNORED, pairs
 
     inputs, targets = batch.inputs[row].tolist(), batch.targets[row].tolist()
@@ -144,6 +226,7 @@ def facts(batch: Batch, row: int, names: Names) -> dict[str, Any]:
         "targets": [None if target == IGNORED else target for target in targets],
         "segments": None if batch.segments is None else batch.segments[row].tolist(),
     }
+    found["reads"], found["learns"] = pictures(batch, row, names)
     if sum(target != IGNORED for target in targets) == 1:
         if names.bidirectional:
             context, found["position"], target = _surroundings(batch, row, names)

@@ -12,7 +12,7 @@ from pentad.config.options import parse
 from pentad_cli.arguments.command import json_option, offers_of, run_argument, strict_option
 from pentad_cli.arguments.stage_command import Request, StageCommand
 from pentad_cli.terminal.display import lossy_words
-from pentad_cli.terminal.output import paint, say, say_json
+from pentad_cli.terminal.output import paint, say, say_json, table
 from pentad_cli.terminal.progress import ProgressLine
 from pentad_cli.terminal.text import count, duration, plural, size, visible_line
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from pentad.contracts.observer import Evaluation
 
 
-def _evaluate(run: Path, data: tuple[str, ...], evaluators: tuple[str, ...], as_json: bool, strict: bool) -> None:
+def _evaluate(
+    run: Path, data: tuple[str, ...], evaluators: tuple[str, ...], plain_text: bool, as_json: bool, strict: bool
+) -> None:
     request: Request = click.get_current_context().obj
     from pentad.config.recipe import MachineOptions
     from pentad.system.machine import prepare_process
@@ -34,7 +36,7 @@ def _evaluate(run: Path, data: tuple[str, ...], evaluators: tuple[str, ...], as_
     data = keep_pipes(data)
     with ProgressLine(sys.stderr) as progress:
         scores = [
-            saved.evaluate(list(data) or None, evaluator=name, observer=progress)
+            saved.evaluate(list(data) or None, evaluator=name, plain_text=plain_text, observer=progress)
             for name in dict.fromkeys(evaluators or (None,))
         ]
     if as_json:
@@ -57,9 +59,15 @@ def _show(score: Evaluation, text: str) -> None:
             say(paint(f"± {error:.3f} bits per byte is the standard error from the choice of the held-out text", "dim"))
     else:
         say(f"{paint(f'{visible_line(score.primary)} {score.score:.3f}', 'bold green')} on {text}")
-        others = [f"{visible_line(name)} {value:.3f}" for name, value in score.scores.items() if name != score.primary]
+        others = (
+            []
+            if score.table
+            else [f"{visible_line(name)} {value:.3f}" for name, value in score.scores.items() if name != score.primary]
+        )
         if others:
             say(", ".join(others))
+    if score.table:
+        say(table(score.table[1:], header=score.table[0]))
     scored = f"{size(score.n_bytes)} in {plural(score.n_tokens, 'token')}, each seen from at most {count(score.context_length)}"
     say(paint(f"{scored}; step {count(score.step)}; {duration(score.seconds)}", "dim"))
 
@@ -93,6 +101,11 @@ evaluate = StageCommand(
             metavar="NAME[,OPTION=VALUE]…",
             shell_complete=offers_of("evaluator"),
             help="Evaluator that scores it, in place of the one that fits the run. May be repeated.",
+        ),
+        click.Option(
+            ["--plain-text"],
+            is_flag=True,
+            help="Score the text as it is, for a run whose builder makes conversations or pairs of records.",
         ),
         strict_option(),
         json_option(),

@@ -97,7 +97,7 @@ def _tokens(request: Request, tokenizer: Tokenizer, pieces: list[Piece]) -> tupl
     builder = make(given or max(1, sum(len(piece.text) for piece in pieces)))
     tokens = encode_all(pieces, tokenizer, Rendering.of(builder))
     longest = int(np.diff(tokens.starts).max(initial=1))
-    return (builder if given else make(longest)), tokens
+    return (builder if given else make(builder.positions(longest))), tokens
 
 
 def _build(name: str, builder: ExampleBuilder, tokens: Tokens, limit: int) -> tuple[Batch, int]:
@@ -122,13 +122,14 @@ examples = StageCommand(
     help="""Show the examples that a builder makes of a text, in the order of the text.
 
     An example with one target is shown as textbooks draw it, [1212, 318, 502] -> 3047; one with many as what is read and
-    what is learned at each position. Where the model is bidirectional, all that it sees is shown, the position that is learned
-    in [brackets]. Without --context-length an example may hold a whole document. Without TEXT, the first documents of --data
-    are shown as the builder renders them.
+    what is learned, in all and at each position. Where the model is bidirectional, all that it sees is shown: where it reads
+    a mask in [brackets], the text behind the mask stands in [brackets] below. Without --context-length an example may hold a
+    whole document. Without TEXT, the first documents of --data are shown as the builder renders them.
 
     \b
       engine examples --builder prefix --tokenizer gpt2 "This is me training"
-      engine examples --builder next-token "This is me training" """,
+      engine examples --builder next-token "This is me training"
+      engine examples --builder masked "To be, or not to be: that is the question" """,
     params=[
         click.Argument(["text"], required=False, metavar="[TEXT|-]"),
         click.Option(

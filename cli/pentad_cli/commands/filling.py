@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pentad.system.errors import UsageError
 from pentad_cli.terminal.output import paint, say
+from pentad_cli.terminal.probabilities import HEADER, row
 from pentad_cli.terminal.text import plural
 from pentad_cli.terminal.writing import TextWriter
 
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pentad.config.recipe import Choice
-    from pentad.contracts.session import Limits
+    from pentad.contracts.session import Limits, TokenEvent
     from pentad.runs.saved_run import SavedRun
+    from pentad_cli.terminal.generated import Display
 
 MASK, FILL = "<mask>", "<fill>"
 
@@ -50,7 +52,16 @@ def parts_of(saved: SavedRun, prompt: str, suffix: str | None, plain: bool) -> l
     if other and not plain:
         does = {"masks": f"fills in {MASK}", "gap": f"fills in {FILL}"}.get(saved.fills, "writes on")
         say(paint(f"{other} is read as plain text: this run {does}.", "dim", sys.stderr), err=True)
+    if len(parts) == 1 and not saved.builder.writes_on:
+        return [*parts, ""]
     return parts if len(parts) > 1 or saved.fills == "masks" else None
+
+
+def as_read(saved: SavedRun, parts: list[str] | None) -> list[str]:
+    """Return the parts as the run reads them, without the spaces that belong to what is filled in; none where it writes on."""
+    from pentad.inference.filling import trimmed
+
+    return trimmed(saved.tokenizer, parts) if parts else []
 
 
 def refuse_limits(saved: SavedRun, limits: Limits) -> None:
@@ -73,17 +84,22 @@ def refuse_limits(saved: SavedRun, limits: Limits) -> None:
         )
 
 
-def show_filled(saved: SavedRun, parts: Sequence[str], sampler: Choice, limits: Limits) -> None:
+def show_filled(display: Display, parts: Sequence[str], sampler: Choice) -> None:
     """Write texts whose masks are filled in; on a terminal what was filled in is told apart."""
+    saved, limits = display.saved, display.limits
     ids = saved.gap_prompt(parts).tolist()
-    filled: list[dict[int, int]] = [{} for _ in range(limits.samples)]
+    filled: list[dict[int, TokenEvent]] = [{} for _ in range(limits.samples)]
     for event in saved.stream(saved.gap_prompt(parts), sampler=sampler, limits=limits):
         assert event.position is not None
-        filled[event.sequence][event.position] = event.token
-    for number, tokens in enumerate(filled, 1):
+        filled[event.sequence][event.position] = event
+    for number, events in enumerate(filled, 1):
         if limits.samples > 1:
             say(paint(f"--- sample {number} of {limits.samples}", "dim"))
-        _write(saved, ids, tokens)
+        _write(saved, ids, {place: event.token for place, event in events.items()})
+        if display.probabilities:
+            say(paint(HEADER, "dim"))
+            for event in events.values():
+                say(row(saved, event, display.alternatives))
     masks = plural(len(filled[0]), "mask")
     say(paint(f"{masks} filled in, the surest first", "dim", sys.stderr), err=True)
 

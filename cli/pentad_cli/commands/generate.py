@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pentad.config.options import parse
 from pentad.registry.catalogue import Catalogue
 from pentad.system.errors import Interrupted, UsageError
-from pentad_cli.arguments.command import json_option, read_text, run_argument, strict_option
+from pentad_cli.arguments.command import json_option, run_argument, strict_option
 from pentad_cli.arguments.layers import Tables
+from pentad_cli.arguments.prompts import prompt_options, read_prompts, unescaped
 from pentad_cli.arguments.sampling import sampler_choice, sampling_options
 from pentad_cli.arguments.scanning import look, positional
 from pentad_cli.arguments.stage_command import Request, StageCommand
-from pentad_cli.terminal.output import paint, say, say_json
-from pentad_cli.terminal.text import plural, short
-from pentad_cli.terminal.writing import TextWriter
+from pentad_cli.terminal.generated import Display
+from pentad_cli.terminal.output import paint, plain, say, say_json
+from pentad_cli.terminal.probabilities import to_json
 
 if TYPE_CHECKING:
-    from pentad.contracts.session import Limits, TokenEvent
+    from pentad.config.recipe import Choice
+    from pentad.contracts.session import TokenEvent
 
 _OF_RUN = ("generation.prompt", "generation.max_tokens", "generation.samples")
 """Options whose values are the run's own unless flags say otherwise."""
@@ -61,6 +61,11 @@ class GenerateCommand(StageCommand):
 
 def _generate(
     run: Path,
+    prompt_file: str | None,
+    prompts: str | None,
+    interactive: bool,
+    show_probabilities: bool,
+    alternatives: int,
     suffix: str | None,
     plain_prompt: bool,
     stop: tuple[str, ...],
@@ -83,35 +88,66 @@ def _generate(
     base = Choice(request.tables["sampler"]["name"], **request.options("sampler"))
     flags = {"temperature": temperature, "top-k": top_k, "top-p": top_p, "min-p": min_p}
     sampler = sampler_choice(base, "sampler" in request.named, flags, request.catalogue)
-    prompt = read_text("-", "--prompt") if wanted.prompt == "-" else wanted.prompt
+    given = _is_given("generation__prompt")
+    if interactive:
+        others = {"--prompt": given, "--prompt-file": prompt_file, "--prompts": prompts, "--suffix": suffix}
+        _refuse_beside_interactive({**others, "--json": as_json, "--samples": _is_given("generation__samples")})
+    texts = [] if interactive else read_prompts(wanted.prompt, given, prompt_file, prompts)
     prepare_process()
     from pentad.contracts.session import Limits
     from pentad.runs.saved_run import open_run
 
     limits = Limits(
         max_tokens=wanted.max_tokens,
-        samples=wanted.samples,
+        samples=1 if interactive else wanted.samples,
         seed=training.seed,
         min_tokens=_at_most(min_new_tokens, wanted.max_tokens),
         ignore_end=ignore_end_of_text,
-        stop=tuple(map(_unescaped, stop)),
+        stop=tuple(map(_stop_text, stop)),
+        logprobs=show_probabilities or alternatives > 0,
+        alternatives=alternatives and alternatives + 1,  # the token that is drawn may be one of them
     )
     saved = open_run(run, catalogue=request.catalogue, device=machine.device, strict=strict)
-    from pentad_cli.commands.filling import parts_of, refuse_limits, show_filled
+    display = Display(saved=saved, limits=limits, probabilities=limits.logprobs, alternatives=alternatives)
+    from pentad_cli.commands.filling import parts_of, refuse_limits
 
-    parts = parts_of(saved, prompt, suffix, plain_prompt)
     refuse_limits(saved, limits)
-    if as_json and parts:
-        say_json({"run": run, "step": saved.step, "samples": saved.fill(parts, sampler=sampler, limits=limits)})
-    elif as_json:
-        texts = saved.generate(prompt, sampler=sampler, limits=limits)
-        say_json({"run": run, "step": saved.step, "samples": texts})
-    elif parts and saved.fills == "masks":
-        show_filled(saved, parts, sampler, limits)
+    if interactive:
+        _go_on_interactively(display, sampler)
+        return
+    asked = [(text, parts_of(saved, text, suffix, plain_prompt)) for text in texts]
+    if as_json:
+        samples = [sample for text, parts in asked for sample in _records(display, text, parts, sampler)]
+        say_json({"run": run, "step": saved.step, "seed": limits.seed, "samples": samples})
     else:
-        before, after = (parts[0], parts[-1]) if parts else (prompt, "")
-        events = saved.stream(saved.gap_prompt(parts) if parts else prompt, sampler=sampler, limits=limits)
-        (_stream if wanted.samples == 1 else _show_all)(events, before, after, limits)
+        _show(display, asked, sampler)
+
+
+def _go_on_interactively(display: Display, sampler: Choice) -> None:
+    from pentad_cli.commands.interactive import Prompter
+
+    if display.saved.fills == "masks":
+        raise UsageError(
+            "--interactive goes on from what is typed; this run fills in masks, and writes no end.",
+            "Use --prompt with <mask> in it.",
+            code="options-conflict",
+        )
+    Prompter(display, sampler).run()
+
+
+def _is_given(name: str) -> bool:
+    """Say whether a flag stands on the command line."""
+    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
+def _refuse_beside_interactive(flags: dict[str, object]) -> None:
+    beside = [flag for flag, value in flags.items() if value]
+    if beside:
+        raise UsageError(
+            f"--interactive takes prompts from what is typed, one text each; found {' and '.join(beside)}.",
+            "Leave out one of them.",
+            code="options-conflict",
+        )
 
 
 def _at_most(min_new_tokens: int, max_tokens: int) -> int:
@@ -124,70 +160,47 @@ def _at_most(min_new_tokens: int, max_tokens: int) -> int:
     return min_new_tokens
 
 
-def _unescaped(text: str) -> str:
-    r"""Return a stop text with \n and \t as what they stand for: a shell hands them over as they are typed."""
+def _stop_text(text: str) -> str:
     if not text:
         raise UsageError("--stop expects a text, found an empty word.", "Is a variable of the shell empty?", code="empty-word")
-    return text.replace("\\n", "\n").replace("\\t", "\t")
+    return unescaped(text)
 
 
-def _stream(events: Iterator[TokenEvent], prompt: str, suffix: str, limits: Limits) -> None:
-    """Write one text as it comes; Ctrl-C ends it and keeps what is written."""
-    writer = TextWriter(sys.stdout)
-    count, ended, began = 0, "", time.perf_counter()
-    try:
-        writer.write(prompt, "bold")
-        for event in events:
-            writer.write(event.text)
-            count += event.ended != "stop"
-            ended = event.ended
-    except KeyboardInterrupt:
-        ended = "stopped"
-    writer.write(suffix, "bold")
-    writer.close()
-    rate = count / max(time.perf_counter() - began, 1e-9)
-    _note(f"{plural(count, 'token')}, {short(rate)} tokens/s; {_why(ended, limits)}")
-    if ended == "stopped":
-        raise Interrupted("Stopped; what was written is complete up to here.")
+def _records(display: Display, prompt: str, parts: list[str] | None, sampler: Choice) -> list[dict[str, Any]]:
+    """Return the texts behind a prompt, or between parts, for machines; with probabilities also their tokens, as `events`."""
+    saved, limits = display.saved, display.limits
+    events: list[list[TokenEvent]] = [[] for _ in range(limits.samples)]
+
+    def keep(event: TokenEvent) -> None:
+        events[event.sequence].append(event)
+
+    if parts:
+        samples = saved.fill(parts, sampler=sampler, limits=limits, on_event=keep)
+    else:
+        samples = saved.generate(prompt, sampler=sampler, limits=limits, on_event=keep)
+    records: list[dict[str, Any]] = [plain(sample) for sample in samples]
+    if display.probabilities:
+        for record, own in zip(records, events, strict=True):
+            record["events"] = [to_json(saved, event, display.alternatives) for event in own]
+    return records
 
 
-def _note(text: str) -> None:
-    say(paint(text, "dim", sys.stderr), err=True)
+def _show(display: Display, asked: Sequence[tuple[str, list[str] | None]], sampler: Choice) -> None:
+    """Write the texts behind each prompt, or between its parts."""
+    from pentad_cli.commands.filling import as_read, show_filled
 
-
-def _why(ended: str, limits: Limits) -> str:
-    """Say why a text ends."""
-    return {
-        "stop": "the model ended the text",
-        "text": "ended by --stop",
-        "length": f"ended at --max-tokens {limits.max_tokens}",
-        "stopped": "ended by Ctrl-C",
-    }.get(ended, "ended")
-
-
-def _show_all(events: Iterator[TokenEvent], prompt: str, suffix: str, limits: Limits) -> None:
-    """Write several texts, which are generated together; after Ctrl-C as far as they had come."""
-    texts, ended = [""] * limits.samples, ["stopped"] * limits.samples
-    count = 0
-    stopped = False
-    try:
-        for event in events:
-            texts[event.sequence] += event.text
-            ended[event.sequence] = event.ended or "stopped"
-            count += event.ended != "stop"
-    except KeyboardInterrupt:
-        stopped = True
-    for number, text in enumerate(texts, 1):
-        say(paint(f"--- sample {number} of {len(texts)}", "dim"))
-        writer = TextWriter(sys.stdout)
-        writer.write(prompt, "bold")
-        writer.write(text)
-        writer.write(suffix, "bold")
-        writer.close()
-    reasons = ", ".join(f"{ended.count(reason)} {_why(reason, limits)}" for reason in dict.fromkeys(ended))
-    _note(f"{plural(count, 'token')} in {plural(len(texts), 'text')}; {reasons}")
-    if stopped:
-        raise Interrupted("Stopped; what was written is complete up to here.")
+    saved, one = display.saved, display.limits.samples == 1
+    for number, (prompt, parts) in enumerate(asked, 1):
+        if len(asked) > 1:
+            say(paint(f"--- prompt {number} of {len(asked)}", "dim"))
+        if parts and saved.fills == "masks":
+            show_filled(display, parts, sampler)
+            continue
+        before, after = (words[0], words[-1]) if (words := as_read(saved, parts)) else (prompt, "")
+        events = saved.stream(saved.gap_prompt(parts) if parts else prompt, sampler=sampler, limits=display.limits)
+        stopped = display.one(events, before, after) == "stopped" if one else display.several(events, before, after)
+        if stopped:
+            raise Interrupted("Stopped; what was written is complete up to here.")
 
 
 generate = GenerateCommand(
@@ -202,6 +215,9 @@ generate = GenerateCommand(
     The sampler and the length are the run's own unless flags say otherwise; --prompt - reads stdin. --top-k, --top-p and
     --min-p replace the sampler, and are applied in this order, after --temperature. Ctrl-C keeps what is written.
 
+    Each text has random numbers of its own, by the seed and its number: --samples 3 begins with the text of --samples 1, and a
+    prompt of --prompts is continued as it is alone. Probabilities are the model's own, before the sampler.
+
     A run of --builder masked fills in each <mask> of the prompt by one token, where it is surest first. A run that has learned
     to fill gaps (--builder fill-in-middle) writes what stands in the place of <fill>, or between --prompt and --suffix.
 
@@ -209,12 +225,29 @@ generate = GenerateCommand(
       engine generate runs/NAME --prompt "Once upon a time" --samples 3
       engine generate runs/NAME --temperature 0.8 --top-p 0.95
       engine generate runs/NAME --sampler greedy --stop "\\n\\n"
+      engine generate runs/NAME --prompt "Once" --show-probabilities --alternatives 3
+      engine generate runs/NAME --interactive
+      engine generate runs/NAME --prompts beginnings.txt --json
       engine generate runs/MASKED --prompt "To be or <mask> to be"
       engine generate runs/GAPS --prompt "Once upon a <fill> ever after."
       cat start.txt | engine generate runs/NAME --prompt -""",
     params=[
         run_argument(),
         strict_option(),
+        *prompt_options(),
+        click.Option(["--interactive"], is_flag=True, help="Continue what is typed, line by line; /help there lists more."),
+        click.Option(
+            ["--show-probabilities"],
+            is_flag=True,
+            help="Show how likely the model took each token for: as colours, or a line a token where there are none.",
+        ),
+        click.Option(
+            ["--alternatives"],
+            type=click.IntRange(min=0, max=1000),
+            default=0,
+            metavar="INT",
+            help="List so many of the likeliest other tokens at each place, with their probabilities.",
+        ),
         *sampling_options(),
         click.Option(
             ["--suffix"], metavar="TEXT", help="Fill the gap between --prompt and this text, where the run has learned to."

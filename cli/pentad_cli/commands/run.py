@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pentad.config.recipe import TABLES, Recipe, to_toml
+from pentad.system.errors import UsageError
 from pentad_cli.arguments.command import Folder
 from pentad_cli.arguments.stage_command import TEXTS, Request, StageCommand
 from pentad_cli.terminal.output import say, say_json
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from pentad.contracts.observer import RunObserver, RunResult
 
 
-def _run(config: Path | None, out: Path | None, dry_run: bool, print_config: bool, as_json: bool) -> None:
+def _run(config: Path | None, out: Path | None, dry_run: bool, find_lr: bool, print_config: bool, as_json: bool) -> None:
+    if dry_run and find_lr:
+        raise UsageError("--dry-run trains nothing, and --find-lr does.", "Use one of them.", code="options-conflict")
     from pentad.registry.resolving import resolve, written_tables
 
     request: Request = click.get_current_context().obj
@@ -28,7 +31,7 @@ def _run(config: Path | None, out: Path | None, dry_run: bool, print_config: boo
         tables = written_tables(resolved)
         say_json(tables) if as_json else say(to_toml(tables).rstrip())
         return
-    (_plan if dry_run else _train)(recipe, request, out, as_json)
+    (_plan if dry_run else _find_lr if find_lr else _train)(recipe, request, out, as_json)
 
 
 def _plan(recipe: Recipe, request: Request, out: Path | None, as_json: bool) -> None:
@@ -45,6 +48,26 @@ def _plan(recipe: Recipe, request: Request, out: Path | None, as_json: bool) -> 
         say_json(plan) if as_json else say(
             "  Dry run: no model was trained. The tokenizer and the tokens are kept for the run."
         )
+
+
+def _find_lr(recipe: Recipe, request: Request, out: Path | None, as_json: bool) -> None:
+    from pentad.system.machine import prepare_process
+    from pentad_cli.terminal.display import is_first_process
+    from pentad_cli.terminal.rates import sweep_lines
+
+    prepare_process()  # before an observer or the pipeline imports torch
+    watchers = request.watchers()
+    with display_for(sys.stderr if as_json else sys.stdout) as display:
+        from pentad import pipeline
+
+        found = pipeline.find_lr(recipe, catalogue=request.catalogue, out=out, observers=[display, *watchers])
+    if not is_first_process():
+        return
+    if as_json:
+        say_json(found)
+        return
+    for line in sweep_lines(found, sys.stdout, saved_to=out):
+        say(line)
 
 
 def _train(recipe: Recipe, request: Request, out: Path | None, as_json: bool) -> None:
@@ -70,6 +93,7 @@ run = StageCommand(
       engine run my.txt --budget 5m        the same as --data my.txt
       engine run --data books/ --model rnn --model.n-layer 2
       engine run --model gpt --help        the options of the model gpt
+      engine run --find-lr                 suggest a learning rate
       engine run --print-config > mine.toml; engine run --config mine.toml""",
     short_help="Train a model on text.",
     params=[
@@ -87,6 +111,12 @@ run = StageCommand(
             help="Folder to save the run to; a new one in runs/ unless given.",
         ),
         click.Option(["--dry-run"], is_flag=True, help="Show the plan and what it costs, and stop there."),
+        click.Option(
+            ["--find-lr"],
+            is_flag=True,
+            help="Try rising learning rates for a tenth of the steps (100 to 300), suggest one, and stop there; saves nothing "
+            "but the curve, and that where --out is given.",
+        ),
         click.Option(
             ["--print-config"],
             is_flag=True,

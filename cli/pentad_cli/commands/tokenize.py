@@ -1,103 +1,120 @@
-"""`engine tokenize`: see how a tokenizer cuts a text."""
+"""`engine tokenize`: see how a tokenizer cuts a text, or how several do."""
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
 from pentad.system.errors import UsageError
 from pentad_cli.arguments.command import Folder, json_option, read_text
+from pentad_cli.arguments.layers import lay_over
+from pentad_cli.arguments.scanning import look
 from pentad_cli.arguments.stage_command import Request, StageCommand
-from pentad_cli.terminal.output import has_colour, paint, say, say_json
-from pentad_cli.terminal.text import count, plural, visible_bytes
+from pentad_cli.terminal.output import say_json
+from pentad_cli.terminal.tokens import Cut, show_one, show_side_by_side
 
-if TYPE_CHECKING:
-    from pentad.contracts.tokenizer import Tokenizer
-
-_BACKGROUNDS = ("48;5;24", "48;5;54")
-"""Two dark backgrounds of the 256-colour palette on which white text reads well."""
+_FLAG = "--tokenizer"
+_SEVERAL = "pentad_cli.tokenize.several"
+"""Where a call's context keeps what each of several tokenizers asks for."""
 
 
-def _tokenize(text: str | None, run: Path | None, special: bool, as_json: bool) -> None:
+class TokenizeCommand(StageCommand):
+    """Knows lists: `--tokenizer bpe,byte`. An option is for each that has it."""
+
+    def look(self, ctx: click.Context, args: Sequence[str]) -> Request:
+        """Find out which tokenizers are meant; the first brings the flags of the others along."""
+        listed = look(args, self.flags_with_value()).get(_FLAG, [""])[-1]
+        names = [name.strip() for name in listed.split(",") if name.strip()]
+        if "," not in listed or not names:
+            return super().look(ctx, args)
+        requests = [super(TokenizeCommand, self).look(ctx, _with_name(args, name)) for name in dict.fromkeys(names)]
+        ctx.meta[_SEVERAL] = requests
+        every = {param.name: param for request in reversed(requests) for param in request.params}
+        return replace(requests[0], params=list(every.values()), named=())  # whose options --help would call the first's
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Give each tokenizer the options that it has, then call the command."""
+        several: Sequence[Request] = ctx.meta.get(_SEVERAL, ())
+        for request in several:
+            for param in request.params:
+                value = ctx.params[param.name or ""]
+                if value not in (None, ()):
+                    flags = {param.table: {param.spec.name: param.checked(value)}}
+                    request.tables = lay_over(request.tables, flags, request.catalogue)
+        if several:
+            for param in ctx.obj.params:
+                ctx.params.pop(param.name)
+            ctx.obj.params = []
+        return super().invoke(ctx)
+
+
+def _with_name(args: Sequence[str], name: str) -> list[str]:
+    """Return the arguments with one tokenizer in place of the list."""
+    changed: list[str] = []
+    for place, word in enumerate(args):
+        if word == "--":
+            return [*changed, *args[place:]]
+        if changed and args[place - 1] == _FLAG:
+            changed.append(name)
+        else:
+            changed.append(f"{_FLAG}={name}" if word.startswith(f"{_FLAG}=") else word)
+    return changed
+
+
+def _tokenize(text: str | None, run: Path | None, special: bool, ids: bool, as_json: bool) -> None:
     context = click.get_current_context()
     request: Request = context.obj
-    if run and "tokenizer" in request.named:
+    if run and ("tokenizer" in request.named or _SEVERAL in context.meta):
         raise UsageError(
             "The tokenizer is that of --run or of --tokenizer, found both.", "Use one of them.", code="options-conflict"
         )
     text = read_text(text, "engine tokenize")
     from pentad_cli.arguments.tokenizing import tokenizer_for, tokenizer_of_run
 
-    tokenizer = tokenizer_of_run(run, request.catalogue) if run else tokenizer_for(request)
-    ids = [int(token) for token in (tokenizer.encode_with_special(text) if special else tokenizer.encode(text))]
-    name = f"that of {run}" if run else request.offers["tokenizer"].name
-    if as_json:
-        say_json(_facts(tokenizer, name, text, ids))
+    if several := context.meta.get(_SEVERAL):
+        cuts = [_cut(one.offers["tokenizer"].name, tokenizer_for(one), text, special) for one in several]
+        if as_json:
+            say_json([cut.facts() for cut in cuts])
+        else:
+            show_side_by_side(cuts, ids)
         return
-    if ids:
-        say(" ".join(map(str, ids)))
-        say(_coloured(tokenizer, ids) if has_colour(sys.stdout) else "|".join(_piece(tokenizer, token) for token in ids))
-    say(paint(_summary(tokenizer, text, ids), "dim"))
+    tokenizer = tokenizer_of_run(run, request.catalogue) if run else tokenizer_for(request)
+    cut = _cut(f"that of {run}" if run else request.offers["tokenizer"].name, tokenizer, text, special)
+    if as_json:
+        say_json(cut.facts())
+    else:
+        show_one(cut)
 
 
-def _piece(tokenizer: Tokenizer, token: int) -> str:
-    """Return a token as one word on one line; a special one by its spelling."""
-    spellings = {number: word for word, number in tokenizer.special_tokens.items()}
-    return spellings.get(token) or visible_bytes(tokenizer.token_bytes(token))
+def _cut(name: str, tokenizer: Any, text: str, special: bool) -> Cut:
+    ids = tokenizer.encode_with_special(text) if special else tokenizer.encode(text)
+    return Cut(name=name, tokenizer=tokenizer, text=text, ids=[int(token) for token in ids])
 
 
-def _coloured(tokenizer: Tokenizer, ids: list[int]) -> str:
-    pieces = []
-    for number, token in enumerate(ids):
-        background = _BACKGROUNDS[number % 2]
-        # A newline is spelled and also obeyed: the spelling shows the token, the break keeps the text's shape.
-        shown = _piece(tokenizer, token)
-        newlines = tokenizer.token_bytes(token).count(b"\n")
-        pieces.append(f"\x1b[97;{background}m{shown}\x1b[0m" + ("\n" if newlines else ""))
-    return "".join(pieces).removesuffix("\n")
-
-
-def _summary(tokenizer: Tokenizer, text: str, ids: list[int]) -> str:
-    n_bytes = len(text.encode("utf-8", errors="replace"))
-    rate = f", {n_bytes / len(ids):.2f} bytes per token" if ids else ""
-    used = f"{count(len(set(ids)))} of {count(tokenizer.vocab_size)} ids used"
-    return f"{plural(len(ids), 'token')} for {plural(n_bytes, 'byte')}{rate}; {used}"
-
-
-def _facts(tokenizer: Tokenizer, name: str, text: str, ids: list[int]) -> dict[str, object]:
-    n_bytes = len(text.encode("utf-8", errors="replace"))
-    return {
-        "tokenizer": name,
-        "vocab_size": tokenizer.vocab_size,
-        "ids": ids,
-        "pieces": [_piece(tokenizer, token) for token in ids],
-        "n_tokens": len(ids),
-        "n_bytes": n_bytes,
-        "bytes_per_token": n_bytes / len(ids) if ids else None,
-    }
-
-
-tokenize = StageCommand(
+tokenize = TokenizeCommand(
     "tokenize",
     callback=_tokenize,
     stages=("tokenizer",),
     tables=("data",),
-    short_help="Show how a tokenizer cuts a text.",
-    help="""Show how a tokenizer cuts a text into tokens: the ids, then the pieces.
+    short_help="Show how tokenizers cut a text.",
+    help="""Show how a tokenizer cuts a text into tokens: the ids, then the pieces. Several stand side by side.
 
     A tokenizer that is trained is trained on the training part of --data, as a run does, and kept for the next time.
 
     \b
       engine tokenize --tokenizer gpt2 "This is me"
       engine tokenize --tokenizer bpe --data my.txt "This is me"
+      engine tokenize --tokenizer bpe,char,byte --ids "This is me"
       cat my.txt | engine tokenize --run runs/NAME --json""",
     params=[
         click.Argument(["text"], required=False, metavar="[TEXT|-]"),
         click.Option(["--run"], type=Folder(), metavar="RUN", help="Take the tokenizer of this run."),
         click.Option(["--special"], is_flag=True, help="Let spellings of special tokens in the text mean them."),
+        click.Option(["--ids"], is_flag=True, help="Of several tokenizers, show the ids too, as of one."),
         json_option(),
     ],
 )

@@ -1,6 +1,7 @@
 """A curve drawn with characters: braille dots, two columns and four rows to a cell, for a terminal of any width.
 
-The loss falls fast and then slowly, so its axis is logarithmic; that of a reward, which may be 0 or less, is not. Points within a column are averaged, which smooths a noisy
+The loss falls fast and then slowly, so its axis is logarithmic; that of a reward, which may be
+0 or less, is not. Points within a column are averaged, which smooths a noisy
 curve just as much as the width demands.
 """
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self, TextIO
 
-from pentad.contracts.observer import Evaluation, Plan, Preparation, RunObserver, RunResult, Sample, Step
+from pentad.contracts.observer import Evaluation, Plan, Preparation, RateScaled, RunObserver, RunResult, Sample, Step
 from pentad.registry.catalogue import Catalogue
 from pentad_cli.terminal.next_steps import next_commands, opening
 from pentad_cli.terminal.output import fold, paint, terminal_width, wrap
@@ -71,6 +71,12 @@ class Display(RunObserver):
     def on_evaluation(self, event: Evaluation) -> None:
         """Note it for the verdict."""
         self.history.add_evaluation(event)
+
+    def on_rate_scaled(self, event: RateScaled) -> None:
+        """Write what became of the rates, and why."""
+        words = f"step {count(event.step)}  learning rate x{event.after / event.before:.3g}: {visible_line(event.reason)}"
+        for line in verdict_lines(words, self.stream):
+            self.write(line)
 
     def show_result(
         self,
@@ -155,7 +161,7 @@ def step_words(event: Step, plan: Plan | None) -> str:
 
 
 def facts(event: Step) -> list[str]:
-    """Say the loss, the speed and the time left of a step; where a metric is watched in place of the loss, the metrics first."""
+    """Say the loss, the speed and the time left of a step; where a metric is watched, all of them first."""
     left = f"{duration(event.remaining)} left" if event.progress < 1 else f"{duration(event.seconds)} in all"
     others = [name for name in event.metrics if name != event.watched] if event.watched else []
     watched = [f"{visible_line(name)} {event.metrics.get(name, 0.0):.3f}" for name in filter(None, [event.watched, *others])]

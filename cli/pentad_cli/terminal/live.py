@@ -72,7 +72,9 @@ class LiveDisplay(Display):
         """Mark the held-out loss on the curve."""
         super().on_evaluation(event)
         self._evaluation = event
-        if math.isfinite(event.loss) and not self.history.watched:  # the curve is of losses; another score has no place on its axis
+        if (
+            math.isfinite(event.loss) and not self.history.watched
+        ):  # the curve is of losses; another score has no place on its axis
             self._marks.append((self._step.progress if self._step else 0.0, event.loss))
 
     def on_end(self, event: RunResult) -> None:
@@ -113,7 +115,9 @@ class LiveDisplay(Display):
         return words
 
     def _training(self, step: Step, width: int) -> list[Text]:
-        drawn = draw(self.history.curve, self._marks, width - 2, CURVE_HEIGHT, unicode=self._unicode, log=not self.history.watched)
+        drawn = draw(
+            self.history.curve, self._marks, width - 2, CURVE_HEIGHT, unicode=self._unicode, log=not self.history.watched
+        )
         lines = [_coloured(line) for line in drawn]
         if drawn:
             lines.append(Text(step_axis(width - 2, *self._ends(step), unicode=self._unicode), style="dim", no_wrap=True))

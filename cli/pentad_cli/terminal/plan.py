@@ -108,4 +108,5 @@ def _passes(epochs: float) -> str:
 def _computing(plan: Plan) -> str:
     words = [plan.device, plan.precision, plural(plan.threads, "thread"), f"about {size(plan.memory_bytes)} of memory"]
     words.append(f"{quantity(plan.flops_per_step, 'FLOP')} a step")
-    return ", ".join([*words, "compiled"] if plan.compiled else words)
+    words += ["compiled"] if plan.compiled else []
+    return ", ".join([*words, plan.kernels] if plan.kernels else words)

@@ -88,8 +88,9 @@ def _unrewarded(history: History) -> str:
         return ""
     if max(values) - min(values) < 1e-6:
         return (
-            f"The {history.watched} was {values[0]:.3f} all the time, so nothing was learned: where all answers to a prompt are "
-            "equally good, none is preferred. Start from a run that finds some of them (--builder chat), or use easier prompts."
+            f"The {history.watched} was {values[0]:.3f} all the time, so nothing was learned: where all answers to a prompt "
+            "are equally good, none is preferred. Start from a run that finds some of them (--builder chat), or use easier "
+            "prompts."
         )
     if sum(values[-3:]) < sum(values[:3]):
         return (

@@ -21,18 +21,16 @@ class TextWriter:
         self._stream = stream
         self._wraps = is_terminal(stream)
         self._width = terminal_width(limit=1000)
-        self._word, self._column, self._style = "", 0, ""
+        self._word: list[tuple[str, str]] = []  # pieces of the word that waits, each with its style
+        self._wide = self._column = 0
 
     def write(self, piece: str, style: str = "") -> None:
         """Write a piece; on a terminal its last word waits until it is known to be whole."""
         if not self._wraps:
-            self._stream.write(piece)
-        elif piece:
-            if style != self._style:
-                self._end_word()
-            self._style = style
+            self._stream.write(paint(piece, style, self._stream) if style and piece.strip() else piece)
+        else:
             for character in visible(piece).replace("\t", " " * TAB):
-                self._add(character)
+                self._add(character, style)
         self._stream.flush()
 
     def close(self) -> None:
@@ -41,7 +39,7 @@ class TextWriter:
         self._stream.write("\n")
         self._stream.flush()
 
-    def _add(self, character: str) -> None:
+    def _add(self, character: str, style: str) -> None:
         if character in "\n ":
             self._end_word()
             if character == "\n" or self._column >= self._width:
@@ -52,17 +50,22 @@ class TextWriter:
                 self._column += 1
             return
         # Scripts without spaces, whose characters are two columns wide, may be broken anywhere; so must a word of a whole line.
-        if self._word and (cells(character) == 2 or cells(self._word) + cells(character) > self._width):
+        wide = cells(character)
+        if self._word and (wide == 2 or self._wide + wide > self._width):
             self._end_word()
-        self._word += character
+        if self._word and self._word[-1][1] == style:
+            self._word[-1] = (self._word[-1][0] + character, style)
+        else:
+            self._word.append((character, style))
+        self._wide += wide
 
     def _end_word(self) -> None:
         if not self._word:
             return
-        wide = cells(self._word)
-        if self._column and self._column + wide > self._width:
+        if self._column and self._column + self._wide > self._width:
             self._stream.write("\n")
             self._column = 0
-        self._stream.write(paint(self._word, self._style, self._stream) if self._style else self._word)
-        self._column += wide
-        self._word = ""
+        for piece, style in self._word:
+            self._stream.write(paint(piece, style, self._stream) if style else piece)
+        self._column += self._wide
+        self._word, self._wide = [], 0

@@ -62,7 +62,7 @@ class TrainingOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class MachineOptions:
-    """How to compute: the table `[machine]`. Each of these changes the rounding, so each can change the result a little."""
+    """How to compute: the table `[machine]`. All but `recompute` change the rounding, and so can change the result a little."""
 
     device: str = option("auto", "Device to compute on.", choices=("auto", "cpu", "cuda", "mps"))
     precision: str = option(
@@ -74,6 +74,7 @@ class MachineOptions:
         "auto", "Compile the model; auto does so where the run is long enough to save time.", choices=("auto", "on", "off")
     )
     threads: int | None = option(None, "CPU threads; none means one per core.", ge=1, le=1024)
+    recompute: bool = option(False, "Compute blocks again in the backward pass: less memory, more time.", affects_result=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,10 @@ class ModelAdapter(ABC):
       the adapted one did.
     """
 
+    prepended: int = 0
+    """Positions that it puts before each document: core makes the model for so many more than the context has. Known as soon as
+    the adapter is made."""
+
     @abstractmethod
     def apply(self, model: Model) -> None:
         """Change a model in place.

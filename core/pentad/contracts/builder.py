@@ -51,6 +51,10 @@ class ExampleBuilder(ABC):
     """The evaluators that fit what is taught, by name, with options as `accuracy,best=5`; a run is judged by the first that
     supports it. Where none is named, by the evaluators that are offered as default (`pentad.Evaluator`)."""
 
+    writes_on: bool = True
+    """Whether the models go on from a text as it is. Where they do not, core continues a text as `gap_prompt` with
+    nothing behind the gap."""
+
     needs_policy: bool = False
     """Whether examples are written by the model itself: then core calls `roll_out` in place of `build`."""
 
@@ -105,6 +109,10 @@ class ExampleBuilder(ABC):
         """
         del before, after
         return None
+
+    def positions(self, length: int) -> int:
+        """Return the positions that a row needs for a document which reads so many ids; as many unless overridden."""
+        return length
 
     def describe(self, tokens: Tokens) -> str:
         """Return what the plan should say of the examples of a text, in a few words; nothing unless overridden.

@@ -111,3 +111,12 @@ class RunEvaluator(ABC):
     @abstractmethod
     def evaluate(self, session: Session, text: HeldOut) -> Mapping[str, float]:
         """Return the scores by name; besides the primary one at least `n_tokens` and `n_bytes`, what was judged."""
+
+    def table(self, scores: Mapping[str, float]) -> Sequence[Sequence[str]]:
+        """Return the scores as rows for a person, the titles of the columns first; none where a line of numbers will do.
+
+        Args:
+            scores: what `evaluate` returned.
+        """
+        del scores
+        return ()

@@ -2,6 +2,11 @@
 
 A model's factory is called as `factory(options, vocab_size=…, context_length=…)`, and with `vocabulary=…` where it names it. It
 returns a `Model` with freshly initialised parameters (torch's global generator is seeded before the call).
+
+Models to read: [rnn](../plugins/rnn/pentad_rnn/model.py) is the shortest, [mingru](../examples/pentad-mingru/pentad_mingru/model.py)
+is a third party's, [gated-deltanet](../plugins/recurrent/pentad_recurrent/model.py) has blocks and states of several parts,
+[gpt](../plugins/gpt/pentad_gpt/model.py) has all that the contract offers, [ngram](../plugins/ngram/pentad_ngram/model.py) is
+counted.
 """
 
 from __future__ import annotations
@@ -109,7 +114,11 @@ class Model(nn.Module):
         """Return logits (…, V) of features (…, D): core calls it in chunks, and on the last position only in generation."""
 
     def blocks(self) -> Sequence[nn.Module]:
-        """Return the parts that follow each other and may be sharded or recomputed one by one; none unless overridden."""
+        """Return the parts that follow each other and may be computed again one by one; none unless overridden.
+
+        With `--recompute` a block keeps its inputs alone for the backward pass. So what a block returns must follow from its
+        inputs, its parameters and torch's generators, and `forward` must call the block itself: `block(x)`.
+        """
         return ()
 
     def inspect(self, inputs: Tensor) -> Inspection:
@@ -130,6 +139,17 @@ class Model(nn.Module):
         What is learned must live in buffers, so that checkpoints hold it; a buffer may change its shape.
         """
         raise NotImplementedError(f"{type(self).__name__} has no parameters and does not learn by counting either")
+
+    def kernels(self) -> Mapping[str, Sequence[str]]:
+        """Name the ways in which the model can compute, by what they compute: `{"attention": ("torch", "products")}`.
+
+        All must be equal to rounding; the first is what a new model uses. Where the precision is left open, core measures them
+        before a training that is long enough, and keeps the fastest.
+        """
+        return {}
+
+    def use_kernels(self, chosen: Mapping[str, str]) -> None:
+        """Compute in these ways from now on: one for each name of `kernels()`, and for no other."""
 
     def upgrade_state(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return a checkpoint's tensors under the names and in the shapes of this version; the same unless overridden.

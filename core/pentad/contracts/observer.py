@@ -29,9 +29,10 @@ class StopTraining:
 
 @dataclass(frozen=True, kw_only=True)
 class ScaleLearningRate:
-    """An observer's wish that every learning rate is multiplied by `factor` from the next step on, beside the schedule."""
+    """An observer's wish that every learning rate is multiplied by `factor` from the next step on; `reason` is recorded."""
 
     factor: float
+    reason: str = ""
 
 
 Request = StopTraining | ScaleLearningRate
@@ -80,6 +81,7 @@ class Plan:
         seconds_per_step: measured on a few steps; None when nothing was measured.
         memory_bytes: estimate of parameters, gradients, optimizer state and activations.
         device, precision, compiled, threads: how it will be computed.
+        kernels: what of it was measured to be faster than the usual ways, in words; empty where that was nothing.
         resumed_step: the step that a resumed run continues from; 0 for a new one.
         warnings: what the user should know before the run starts.
         start: the run that it starts from, or None.
@@ -110,6 +112,7 @@ class Plan:
     start: StartedFrom | None = None
     sizing: Mapping[str, str] = field(default_factory=dict)
     examples: str = ""
+    kernels: str = ""
 
     @property
     def seconds(self) -> float | None:
@@ -167,6 +170,7 @@ class Evaluation:
         context_length: tokens that the model could look back on at most.
         seconds: how long it took.
         final: whether it is the score of the whole held-out text at the end of the run.
+        table: the scores as rows for a person, the titles first; empty where the evaluator offers none.
     """
 
     step: int
@@ -179,6 +183,7 @@ class Evaluation:
     context_length: int
     seconds: float
     final: bool = False
+    table: Sequence[Sequence[str]] = field(default=())
 
     @property
     def score(self) -> float:
@@ -215,15 +220,12 @@ class Sample:
     """A generated text.
 
     Args:
-        step: training steps behind the model.
-        index: its number among those generated together.
+        step, index: training steps behind the model, and its number among those generated together.
         prompt, text: the text continues the prompt.
-        suffix: what stands behind the text, where it fills the gap between two.
-        masked: where a text was filled in: it as it was read, with `<mask>` for each token that was hidden; `text` is then the
-            whole of it, and the prompt is empty.
+        suffix: what stands behind the text, where it fills a gap.
+        masked: a text that was filled in as it was read, with `<mask>`s; `text` is then the whole of it, and `prompt` is empty.
         tokens: the ids that were drawn, in the order of the text.
-        tokens_per_second: of all texts together.
-        final: whether it was generated at the end of the run.
+        tokens_per_second, final: of all texts together; whether it was generated at the end of the run.
         ended: why it ends, as `TokenEvent.ended` says it.
     """
 
@@ -251,6 +253,16 @@ class Saved:
 
     step: int
     path: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateScaled:
+    """An observer had the learning rates changed after `step` steps: the factor on all, beside the schedule, and why."""
+
+    step: int
+    before: float
+    after: float
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -346,6 +358,9 @@ class RunObserver:
     def on_sample(self, event: Sample) -> None:
         """A text was generated on the way or at the end."""
 
+    def on_rate_scaled(self, event: RateScaled) -> None:
+        """The learning rates are others from here on, as an observer asked."""
+
     def on_checkpoint(self, event: Saved) -> None:
         """A checkpoint is complete on the disk."""
 
@@ -398,6 +413,10 @@ class Observers(RunObserver):
     def on_sample(self, event: Sample) -> None:
         """Pass on."""
         self._tell("on_sample", event)
+
+    def on_rate_scaled(self, event: RateScaled) -> None:
+        """Pass on."""
+        self._tell("on_rate_scaled", event)
 
     def on_checkpoint(self, event: Saved) -> None:
         """Pass on."""

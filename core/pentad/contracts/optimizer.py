@@ -8,7 +8,7 @@ a ratio for each role, decoupled weight decay by role, and the four usual schedu
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -67,6 +67,13 @@ class Optimization:
         for group in self.groups():
             group["lr"] = group["initial_lr"] * factor * scale
         return factor
+
+    def kernels(self) -> Mapping[str, Sequence[str]]:
+        """Name the ways in which the optimizers can compute, as `Model.kernels` does; none unless overridden."""
+        return {}
+
+    def use_kernels(self, chosen: Mapping[str, str]) -> None:
+        """Compute in these ways from now on: one for each name of `kernels()`, and for no other."""
 
     def evaluating(self) -> AbstractContextManager[object]:
         """Return a context in which the parameters are those to judge, to sample from and to save.

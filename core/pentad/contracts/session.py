@@ -89,9 +89,9 @@ class TextScore:
 class Session(ABC):
     """A model for inference, and the sequences that it is reading.
 
-    A session holds B sequences of one length. `prefill` starts them, `extend` puts a token behind each, `select` keeps, drops
-    or repeats rows, `truncate` forgets the newest tokens. Where a model's state cannot do that, it is built again: slower,
-    and the same to rounding.
+    A session holds B sequences of one length. `prefill` starts them, `extend` puts a token behind each and `read` several,
+    `select` keeps, drops or repeats rows, `truncate` forgets the newest tokens. Where a model's state cannot do that, it is
+    built again: slower, and the same to rounding.
     """
 
     model: Model
@@ -122,6 +122,30 @@ class Session(ABC):
     @abstractmethod
     def extend(self, tokens: Tensor) -> Tensor:
         """Read one more token (B,) in each sequence, and return the logits (B, V) of what comes next in float32."""
+
+    @abstractmethod
+    def read(self, tokens: Tensor) -> Tensor:
+        """Read tokens (B, N) in each sequence at once, and return the logits (B, N, V) of what comes behind each in float32.
+
+        The same as `extend` for one after the other, to rounding; in one pass where `room` holds them.
+        """
+
+    @property
+    @abstractmethod
+    def room(self) -> int | None:
+        """Tokens that can be read before the context is full and its older half is forgotten; None for any number."""
+
+    @property
+    @abstractmethod
+    def features(self) -> Tensor:
+        """The features (B, N, D) of the tokens that the newest call has read, the last of them that of the newest token.
+
+        Where the state had to be built again, they are those of all tokens that are still looked back on.
+        """
+
+    @abstractmethod
+    def fork(self) -> Session:
+        """Return a session of the same model that has read nothing: for a second text of another length beside this one."""
 
     @abstractmethod
     def select(self, rows: Tensor) -> None:

@@ -30,22 +30,28 @@ def mask_of(vocabulary: Vocabulary) -> int | None:
     return vocabulary.id(MASK) if MASK in [token.name for token in vocabulary.special] else None
 
 
+def trimmed(tokenizer: Tokenizer, parts: Sequence[str]) -> list[str]:
+    """Return the parts of a text between which something is to be filled in, as they are read.
+
+    Where tokens begin with the space before their word, a space before a gap is part of what fills it.
+    """
+    pieces = map(tokenizer.token_bytes, range(tokenizer.vocab_size))
+    spaced = any(len(piece) > 1 and piece.startswith(b" ") for piece in pieces)
+    return [part.removesuffix(" ") for part in parts[:-1]] + [*parts[-1:]] if spaced else [*parts]
+
+
 def masked_prompt(tokenizer: Tokenizer, vocabulary: Vocabulary, parts: Sequence[str]) -> npt.NDArray[np.int64]:
     """Return the ids (T,) of a text with a mask between each two of its parts, an end of text in front.
-
-    Where tokens begin with the space before their word, the space before a mask is part of what it hides.
 
     Raises:
         UsageError: a part is no valid Unicode.
     """
     mask = mask_of(vocabulary)
     assert mask is not None
-    spaced = any(len(found) > 1 and found.startswith(b" ") for found in map(tokenizer.token_bytes, range(tokenizer.vocab_size)))
     ids = [vocabulary.end_of_text]
-    for number, part in enumerate(parts):
+    for number, part in enumerate(trimmed(tokenizer, parts)):
         ids += [mask] * (number > 0)
-        followed = number + 1 < len(parts)
-        ids += tokenizer.encode(part.removesuffix(" ") if spaced and followed else part).tolist()
+        ids += tokenizer.encode(part).tolist()
     return np.array(ids, dtype=np.int64)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pentad.contracts.observer import Sample
 from pentad.contracts.sampler import Sampler
-from pentad.contracts.session import Decoder, Limits, Session
+from pentad.contracts.session import Decoder, Limits, Session, TokenEvent
 from pentad.inference.filling import mask_of, spelled
 
 OnToken = Callable[[int, str], None]
@@ -27,6 +27,7 @@ def generate(
     step: int = 0,
     final: bool = False,
     on_token: OnToken | None = None,
+    on_event: Callable[[TokenEvent], None] | None = None,
 ) -> list[Sample]:
     """Continue a text, or fill one in. The prompt is plain text: no spelling in it becomes a special token.
 
@@ -40,6 +41,7 @@ def generate(
         suffix: what stands behind the text that is written.
         step, final: of the run, for the record.
         on_token: called with the number of the sequence and the text that its newest token completes.
+        on_event: called with each token.
 
     Raises:
         UsageError: the prompt is no valid Unicode, or the model is not causal.
@@ -47,11 +49,13 @@ def generate(
     """
     began = time.perf_counter()
     if ids is not None and not session.model.causal:
-        return _fill(session, method, ids, limits, step=step, final=final, on_token=on_token)
+        return _fill(session, method, ids, limits, step=step, final=final, on_token=on_token, on_event=on_event)
     tokens: list[list[int]] = [[] for _ in range(limits.samples)]
     pieces = [""] * limits.samples
     ended = [""] * limits.samples
     for event in session.generate(prompt if ids is None else ids, method, limits):
+        if on_event is not None:
+            on_event(event)
         if on_token is not None and event.text:
             on_token(event.sequence, event.text)
         pieces[event.sequence] += event.text
@@ -86,6 +90,7 @@ def _fill(
     step: int,
     final: bool,
     on_token: OnToken | None,
+    on_event: Callable[[TokenEvent], None] | None,
 ) -> list[Sample]:
     """Return texts of which each mask is filled in."""
     began = time.perf_counter()
@@ -94,6 +99,8 @@ def _fill(
     filled = [list(before) for _ in range(limits.samples)]
     for event in session.generate(ids, method, limits):
         assert event.position is not None
+        if on_event is not None:
+            on_event(event)
         filled[event.sequence][event.position] = event.token
         if on_token is not None:
             on_token(event.sequence, event.text)

@@ -103,6 +103,7 @@ def judge(session: Session, offered: Offered, text: HeldOut, *, step: int = 0, f
         context_length=text.context_length,
         seconds=time.perf_counter() - began,
         final=final,
+        table=offered.evaluator.table(scores),
     )
 
 

@@ -51,6 +51,7 @@ class ModelSession(Session):
         self._first = 0  # the place of the first token that the state has read
         self._read = 0  # the place behind the last one
         self._room = 0  # tokens for which the state was made
+        self._features: Tensor | None = None  # (B, N, D) of the tokens that were read last
 
     @property
     def device(self) -> torch.device:
@@ -84,16 +85,48 @@ class ModelSession(Session):
     @torch.inference_mode()
     def extend(self, tokens: Tensor) -> Tensor:
         """Read one more token (B,) in each sequence, and return the logits (B, V) of what comes next."""
-        if self._length == self._all.shape[1]:
-            self._all = torch.cat([self._all, torch.empty_like(self._all)], dim=1)
-        self._all[:, self._length] = tokens
-        self._length += 1
-        limit = self.context_length
-        if limit is not None and self._length - self._first > limit:
-            self._restart(max(1, limit // 2))
-        elif self._length - self._first > self._room:
-            self._restart(self._length - self._first)
+        self._append(tokens[:, None])
         return self._next_logits()
+
+    @torch.inference_mode()
+    def read(self, tokens: Tensor) -> Tensor:
+        """Read tokens (B, N) in each sequence, and return the logits (B, N, V) of what comes behind each."""
+        if self.room is not None and tokens.shape[1] > self.room:
+            return torch.stack([self.extend(column) for column in tokens.T], dim=1)
+        self._append(tokens)
+        with self.machine.autocast():
+            logits: Tensor = self.model.logits(self._read_on()[:, -tokens.shape[1] :])
+        return logits.float()
+
+    def _append(self, tokens: Tensor) -> None:
+        """Put tokens (B, N) behind the sequences, which are read with the next logits."""
+        end = self._length + tokens.shape[1]
+        if end > self._all.shape[1]:
+            more = torch.empty(len(self._all), end, dtype=torch.int64, device=self.device)
+            self._all = torch.cat([self._all, more], dim=1)
+        self._all[:, self._length : end] = tokens
+        self._length = end
+        limit = self.context_length
+        if limit is not None and end - self._first > limit:
+            self._restart(max(1, limit // 2))
+        elif end - self._first > self._room:
+            self._restart(end - self._first)
+
+    @property
+    def room(self) -> int | None:
+        """Tokens that can be read before the context is full."""
+        limit = self.context_length
+        return None if limit is None else limit - (self._length - self._first)
+
+    @property
+    def features(self) -> Tensor:
+        """The features (B, N, D) of the tokens that were read last."""
+        assert self._features is not None, "nothing was read"
+        return self._features
+
+    def fork(self) -> ModelSession:
+        """Return a session of the same model that has read nothing."""
+        return ModelSession(self.model, self.machine, self.tokenizer, self.vocabulary)
 
     @torch.inference_mode()
     def select(self, rows: Tensor) -> None:
@@ -245,15 +278,19 @@ class ModelSession(Session):
 
     def _next_logits(self) -> Tensor:
         """Read the tokens that the state has not seen, and return the logits (B, V) of the next one in float32."""
-        inputs = self._all[:, self._read : self._length]
         with self.machine.autocast():
-            output = self.model(inputs, self._state)
-            if not isinstance(output, Output):
-                raise wrong_return(self.model, "forward", "a pentad.Output(features, state, losses)", output)
-            logits: Tensor = self.model.logits(output.features[:, -1])
-        self._state = output.state
-        self._read = self._length
+            logits: Tensor = self.model.logits(self._read_on()[:, -1])
         return logits.float()
+
+    def _read_on(self) -> Tensor:
+        """Read the tokens that the state has not seen, and return their features (B, N, D)."""
+        inputs = self._all[:, self._read : self._length]
+        output = self.model(inputs, self._state)
+        if not isinstance(output, Output):
+            raise wrong_return(self.model, "forward", "a pentad.Output(features, state, losses)", output)
+        self._state, self._features = output.state, output.features
+        self._read = self._length
+        return output.features
 
 
 def _without(drawable: npt.NDArray[np.bool_], stops: frozenset[int], device: torch.device) -> Tensor:

@@ -6,10 +6,12 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pentad.config.options import NoOptions
-from pentad.contracts.situation import Advice, Situation
+
+if TYPE_CHECKING:
+    from pentad.contracts.situation import Advice, Situation
 
 HOOK_API_VERSION = 2
 """One number for all hooks and contracts. A plugin module may say `pentad_api = 2`; one that asks for more is not loaded."""

@@ -237,7 +237,8 @@ class RunDirectory(Provenance):
         """Drop the lines of steps after `step`, and a half line at the end: the run resumes from there.
 
         Args:
-            step: the last one that stays. Changes of options that were made later hold from there on.
+            step: the last one that stays. Changes of options that a user made later hold from there on; what an observer asked
+                for later is gone, as the checkpoint does not have it.
             keep_final: whether the run ended at this step; a final score that it could not finish is dropped too.
         """
 
@@ -245,7 +246,7 @@ class RunDirectory(Provenance):
             at = line.get("step")
             if not isinstance(at, int):
                 return None
-            if line.get("kind") == "change":
+            if line.get("kind") == "change" and "optimizer" in line:
                 return {**line, "step": min(at, step)}
             return line if at <= step and (keep_final or at < step or line.get("final") is not True) else None
 

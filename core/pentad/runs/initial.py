@@ -58,6 +58,15 @@ def frozen_copy(model: Model) -> Model:
     return replica.eval().requires_grad_(False)
 
 
+def prepended(resolved: Resolved, vocabulary: Vocabulary) -> int:
+    """Return how many positions the recipe's adapter puts before each document; 0 where it names none."""
+    offer = resolved.offers.get("adapter")
+    if offer is None:
+        return 0
+    adapter: ModelAdapter = offer.make(resolved.options["adapter"], vocabulary=vocabulary)
+    return adapter.prepended
+
+
 def adapt(model: Model, resolved: Resolved, vocabulary: Vocabulary) -> ModelAdapter | None:
     """Change a model as the recipe's adapter says; None where it names none.
 

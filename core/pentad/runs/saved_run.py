@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import warnings
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,9 +26,10 @@ from pentad.contracts.tokenizer import Tokenizer
 from pentad.contracts.vocabulary import Vocabulary
 from pentad.data.corpus import open_corpus
 from pentad.data.preparation import make_builder, open_split, rendering_of
+from pentad.data.rendering import PLAIN
 from pentad.data.shards import tokenize_split
 from pentad.data.split import Split, split_corpus
-from pentad.inference.filling import mask_of, masked_prompt
+from pentad.inference.filling import mask_of, masked_prompt, trimmed
 from pentad.inference.generation import OnToken, generate
 from pentad.inference.scoring import Offered, find_evaluator, judge
 from pentad.inference.session import ModelSession
@@ -36,7 +38,7 @@ from pentad.registry.maker import Maker
 from pentad.registry.resolving import Resolved
 from pentad.runs.checkpoint import Checkpoint
 from pentad.runs.folder import RunDirectory
-from pentad.runs.initial import adapt, frozen_by, restore_initial
+from pentad.runs.initial import adapt, frozen_by, prepended, restore_initial
 from pentad.runs.newest import newest_checkpoint
 from pentad.system.cache import cache_directory
 from pentad.system.errors import EngineError, UsageError, to_resume
@@ -51,8 +53,9 @@ def make_model(resolved: Resolved, vocabulary: Vocabulary, builder: ExampleBuild
     """
     training = resolved.recipe.training
     torch.manual_seed(training.seed)
+    length = training.context_length + prepended(resolved, vocabulary)
     model: Model = resolved.offers["model"].make(
-        resolved.options["model"], vocab_size=vocabulary.size, context_length=training.context_length, vocabulary=vocabulary
+        resolved.options["model"], vocab_size=vocabulary.size, context_length=length, vocabulary=vocabulary
     )
     if builder.attention not in model.attention:
         raise UsageError(
@@ -120,6 +123,7 @@ class SavedRun:
         seed: int = 0,
         limits: Limits | None = None,
         on_token: OnToken | None = None,
+        on_event: Callable[[TokenEvent], None] | None = None,
     ) -> list[Sample]:
         """Go on from a text.
 
@@ -131,6 +135,7 @@ class SavedRun:
             seed: decides every draw.
             limits: in place of the three, where more is to be said.
             on_token: called with the number of the text and the piece that its newest token completes.
+            on_event: called with each token; `limits` says whether its log-probability is wanted.
 
         Raises:
             UsageError: the sampler or its options are unknown, or the model cannot generate.
@@ -138,7 +143,10 @@ class SavedRun:
         choice = Choice(sampler) if isinstance(sampler, str) else sampler
         method = make_sampler(self.resolved, self.catalogue, choice, self.tokenizer, self.vocabulary)
         limits = limits or Limits(max_tokens=max_tokens, samples=samples, seed=seed)
-        return generate(self.session, method, prompt, limits, step=self.step, on_token=on_token)
+        ids = None
+        if not self.builder.writes_on:
+            ids, prompt = self.gap_prompt([prompt, ""]), trimmed(self.tokenizer, [prompt, ""])[0]
+        return generate(self.session, method, prompt, limits, ids=ids, step=self.step, on_token=on_token, on_event=on_event)
 
     def fill(
         self,
@@ -149,6 +157,7 @@ class SavedRun:
         sampler: Choice | str | None = None,
         seed: int = 0,
         limits: Limits | None = None,
+        on_event: Callable[[TokenEvent], None] | None = None,
     ) -> list[Sample]:
         """Fill in what stands between the parts of a text.
 
@@ -158,7 +167,7 @@ class SavedRun:
         Args:
             parts: plain text, at least two.
             max_tokens: most tokens of a gap.
-            samples, sampler, seed, limits: as for `generate`.
+            samples, sampler, seed, limits, on_event: as for `generate`.
 
         Raises:
             UsageError: the run has not learned to fill such gaps; the text is too long for it.
@@ -166,8 +175,8 @@ class SavedRun:
         choice = Choice(sampler) if isinstance(sampler, str) else sampler
         method = make_sampler(self.resolved, self.catalogue, choice, self.tokenizer, self.vocabulary)
         limits = limits or Limits(max_tokens=max_tokens, samples=samples, seed=seed)
-        ids, words = self.gap_prompt(parts), parts if self.model.causal else ("", "")
-        return generate(self.session, method, words[0], limits, ids=ids, suffix=words[-1], step=self.step)
+        ids, words = self.gap_prompt(parts), trimmed(self.tokenizer, parts) if self.model.causal else ["", ""]
+        return generate(self.session, method, words[0], limits, ids=ids, suffix=words[-1], step=self.step, on_event=on_event)
 
     def gap_prompt(self, parts: Sequence[str]) -> torch.Tensor:
         """Return the ids (T,) with which `stream` fills in what stands between the parts of a text.
@@ -179,7 +188,7 @@ class SavedRun:
             return torch.from_numpy(masked_prompt(self.tokenizer, self.vocabulary, parts))
         found = None
         if self.model.causal and len(parts) == 2:
-            before, after = (self.tokenizer.encode(part).astype(np.int64) for part in parts)
+            before, after = (self.tokenizer.encode(part).astype(np.int64) for part in trimmed(self.tokenizer, parts))
             found = self.builder.gap_prompt(before, after)
         if found is None:
             name = self.recipe.choice("builder").name
@@ -209,6 +218,8 @@ class SavedRun:
         """
         choice = Choice(sampler) if isinstance(sampler, str) else sampler
         method = make_sampler(self.resolved, self.catalogue, choice, self.tokenizer, self.vocabulary)
+        if isinstance(prompt, str) and not self.builder.writes_on:
+            prompt = self.gap_prompt([prompt, ""])
         return self.session.generate(prompt, method, limits)
 
     @functools.cached_property
@@ -227,6 +238,7 @@ class SavedRun:
         *,
         context_length: int | None = None,
         evaluator: str | None = None,
+        plain_text: bool = False,
         observer: RunObserver | None = None,
     ) -> Evaluation:
         """Score the run's own held-out text, or another text.
@@ -235,6 +247,8 @@ class SavedRun:
             data: files, folders, globs or corpora; None for the held-out text of the run.
             context_length: tokens that the model may look back on; None for the run's own.
             evaluator: who judges, `accuracy,best=5` with options; None for the first that fits what the run was taught.
+            plain_text: score the text as it is, whatever the run's builder makes of records: what a model that learned
+                conversations still knows of plain text.
             observer: told how far it is.
 
         Raises:
@@ -249,7 +263,7 @@ class SavedRun:
                 "Lower it, or train with a longer context.",
                 code="context-too-long",
             )
-        offered = self._evaluator(evaluator)
+        offered = self._evaluator(evaluator, plain_text)
         run = RunDirectory(self.path)
         if data:
             part = split_corpus(open_corpus(data, self.catalogue, self.recipe.data), 0.0).train
@@ -265,7 +279,7 @@ class SavedRun:
             if not part.n_bytes:
                 raise UsageError("This run held no text out.", "Name a text to score with --data.", code="nothing-held-out")
         # The fingerprint that training used, so that its shard of the held-out text is found in the cache.
-        rendering = rendering_of(self.resolved, self.builder)
+        rendering = PLAIN if plain_text else rendering_of(self.resolved, self.builder)
         fingerprint = run.fact(str, "tokenizer")
 
         def tell(what: str, done: float) -> None:
@@ -280,7 +294,7 @@ class SavedRun:
             n_bytes=shard.n_bytes,
             context_length=length,
             lost_bytes=shard.lost_bytes,
-            builder=self.builder,
+            builder=None if plain_text else self.builder,
             progress=functools.partial(tell, "Scoring the text"),
         )
         score = judge(self.session, offered, text, step=self.step)
@@ -293,9 +307,10 @@ class SavedRun:
             )
         return score
 
-    def _evaluator(self, name: str | None) -> Offered:
+    def _evaluator(self, name: str | None, plain_text: bool) -> Offered:
         evaluated = Evaluated(tokenizer=self.tokenizer, builder=self.builder, model=self.model)
-        names = self.builder.evaluators if name is None else (name,)
+        fitting = () if plain_text else self.builder.evaluators
+        names = fitting if name is None else (name,)
         if name is not None:
             self.catalogue.find("evaluator", split_options(name)[0])
         offered, reasons = find_evaluator(names, evaluated, self.catalogue)
@@ -332,6 +347,15 @@ def _newest_of(path: Path, strict: bool) -> Checkpoint:
             )
         warnings.warn(f"{' '.join(newest.problems)} Using {used} instead.", stacklevel=3)
     return newest.checkpoint
+
+
+def _machine_for(run: RunDirectory, resolved: Resolved, device: str) -> Machine:
+    """Return the machine to use a run on, in fp32 where the run was trained so because that was measured to be faster."""
+    wanted, facts = resolved.recipe.machine, run.facts()
+    machine = pick_machine(device, wanted.precision, wanted.threads)
+    if wanted.precision == "auto" and (facts.get("device"), facts.get("precision")) == (machine.device.type, "fp32"):
+        return dataclasses.replace(machine, precision="fp32")
+    return machine
 
 
 def load_tokenizer(run: RunDirectory, resolved: Resolved) -> Tokenizer:
@@ -375,8 +399,7 @@ def open_run(path: str | Path, *, catalogue: Catalogue | None = None, device: st
     resolved = run.resolve(catalogue)
     checkpoint = _newest_of(path, strict)
     tokenizer = load_tokenizer(run, resolved)
-    wanted = resolved.recipe.machine
-    machine = pick_machine(device, wanted.precision, wanted.threads)
+    machine = _machine_for(run, resolved, device)
     builder = make_builder(resolved, tokenizer, catalogue)
     vocabulary = Vocabulary.of(tokenizer, builder.special_tokens)
     model = make_model(resolved, vocabulary, builder, machine)

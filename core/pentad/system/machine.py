@@ -50,11 +50,13 @@ class Machine:
         device: cpu, cuda or mps, with an index where there are several.
         precision: fp32 or bf16.
         threads: CPU threads of one operation.
+        products: how fp32 matrices are multiplied: torch's float32 matmul precision.
     """
 
     device: torch.device
     precision: str
     threads: int
+    products: str = "highest"
 
     def autocast(self) -> torch.autocast:
         """Return the context in which the model is called."""
@@ -107,10 +109,10 @@ def pick_machine(device: str, precision: str, threads: int | None) -> Machine:
     fast, _ = bf16_is_fast(place)
     if precision == "bf16" and place.type == "mps":
         raise UsageError("--precision bf16 is not supported on mps.", "Use --precision fp32.", code="precision-unsupported")
-    if place.type == "cuda":
-        torch.set_float32_matmul_precision("high")  # the few fp32 products run in TF32
+    products = "high" if place.type == "cuda" else "highest"  # on cuda the few fp32 products run in TF32
+    torch.set_float32_matmul_precision(products)
     chosen = ("bf16" if fast else "fp32") if precision == "auto" else precision
-    return Machine(device=place, precision=chosen, threads=torch.get_num_threads())
+    return Machine(device=place, precision=chosen, threads=torch.get_num_threads(), products=products)
 
 
 def _pick_device(device: str) -> torch.device:

@@ -32,7 +32,7 @@ def situations() -> Iterator[Situation]:
             "vocab_size": vocab_size,
             "free_memory": memory,
         }
-        yield Situation(**text, flops=amount, seconds=100.0, flops_per_second=amount / 100)
+        yield Situation(**text, flops=amount, seconds=100.0, flops_per_second=amount / 100, n_parameters=int(amount**0.5))
         yield Situation(**text, tokens=amount / 1e6)
     yield Situation(train_bytes=1_000_000)
 
@@ -67,15 +67,17 @@ class AdviceConformance(Conformance):
         advise = self.advise()
         if advise is None:
             return
-        names = frozenset(spec.name for spec in describe(self.options_type()))
+        options = parse(self.options_type(), {}, self.kind)
+        names = frozenset(to_dict(options))
         for kept in sorted(names):
             for situation in itertools.islice(situations(), 0, None, 5):
-                options = parse(self.options_type(), {}, self.kind)
                 advice = advise(options, dataclasses.replace(situation, open=names - {kept}))
                 values = {name: value for name, value in (advice.values if advice else {}).items() if name != kept}
                 self._require_fitting(values, situation, may_be_large=True)
 
     def _require_fitting(self, values: Mapping[str, Any], situation: Situation, may_be_large: bool = False) -> None:
+        if not values:
+            return
         try:
             options = parse(self.options_type(), {**to_dict(parse(self.options_type(), {}, self.kind)), **values}, self.kind)
         except UsageError as error:

@@ -59,6 +59,7 @@ class Conformance:
     implementation: ClassVar[HookRecord | None] = None
     options: ClassVar[Mapping[str, Any]] = {}
     expected_failures: ClassVar[Mapping[str, str]] = {}
+    _record: HookRecord | None = None
 
     def __init_subclass__(cls) -> None:
         """Give pytest one test for each check, once a class names what to test."""
@@ -125,10 +126,12 @@ class Conformance:
         return f"raised {one_line(error)}{f' in {place}' if place else ''}"
 
     def record(self) -> HookRecord:
-        """Return the record under test."""
+        """Return the record under test; plugins are asked once."""
         if self.implementation is not None:
             return self.implementation
-        record: HookRecord = Catalogue().find(self.kind, self.name).record
+        if self._record is None:
+            self._record = Catalogue().find(self.kind, self.name).record
+        record: HookRecord = self._record
         return record
 
     def factory(self) -> Any:

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pentad.contracts.evaluator import Evaluated
 from pentad.contracts.model import Model
@@ -25,7 +26,8 @@ from pentad.system.machine import Machine, compiler_for, pick_machine, prepare_p
 from pentad.system.processes import join_world
 from pentad.train.estimate import Estimate
 from pentad.train.job import Job, session_of
-from pentad.train.learner import Learner, Place, make_learner, make_optimization, measure, refuse_large
+from pentad.train.kernels import Kernels, every_kernel, same_kernels
+from pentad.train.learner import Learner, Place, counting, find_kernels, make_learner, make_optimization, measure, refuse_large
 from pentad.train.sizing import corrected, situation_of, with_examples, with_model
 from pentad.train.trainer import Trainer, named_parameters
 
@@ -36,12 +38,15 @@ a third or more on a GPU."""
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Earlier:
-    """What a resumed run has decided already: its preparation, what a step costs, whether the model is compiled."""
+    """What a resumed run has decided already: its preparation, what a step costs, whether the model is compiled, and what
+    engine.json says of its kernels.
+    """
 
     folder: Path
     kept: Kept
     cost: Estimate
     compiled: bool
+    kernels: Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,6 +57,7 @@ class _Chosen:
     sizing: Mapping[str, str]
     learner: Learner
     cost: Estimate
+    kernels: Kernels
 
 
 def assemble(
@@ -84,12 +90,14 @@ def assemble(
     else:
         prepared = prepare(resolved, catalogue, place.observer, earlier.kept)
         learner = make_learner(prepared.resolved, prepared, place, resumed=earlier.folder)
-        chosen = _Chosen(resolved=prepared.resolved, sizing={}, learner=learner, cost=earlier.cost)
+        kernels = same_kernels(earlier.kernels, place.machine, resolved.recipe.machine.precision)
+        chosen = _Chosen(resolved=prepared.resolved, sizing={}, learner=learner, cost=earlier.cost, kernels=kernels)
     steps, most_steps = _steps(chosen.resolved, prepared, chosen.cost)
     if earlier:
         compiled = _was_compiled(earlier, place.machine, resolved.recipe.machine.compile)
     else:
         compiled = _compiles(chosen, place.machine, steps, most_steps)
+    place = dataclasses.replace(place, machine=chosen.kernels.machine(place.machine))
     return _join(chosen, prepared, catalogue, place, steps=steps, most_steps=most_steps, compiled=compiled)
 
 
@@ -117,14 +125,15 @@ def _size_model(prepared: Prepared, situation: Situation, place: Place, start: S
 
     A small model on a fast device spends its time elsewhere than in products, so no measurement but its own tells.
     """
-    resolved, sizing = with_model(prepared, situation)
+    count = counting(prepared, place.machine)
+    resolved, sizing = with_model(prepared, situation, count)
     chosen = _make_and_measure(resolved, sizing, prepared, place, start)
     if start is not None or "model" not in sizing or not chosen.learner.learns:
         return chosen
     known = corrected(situation, chosen.cost, place.machine, place.world)
     if known is None:
         return chosen
-    resolved, sizing = with_model(prepared, known)
+    resolved, sizing = with_model(prepared, known, count)
     if resolved.options["model"] == chosen.resolved.options["model"]:
         return dataclasses.replace(chosen, resolved=resolved, sizing=sizing)
     del chosen  # the memory of one model is enough
@@ -136,7 +145,24 @@ def _make_and_measure(
 ) -> _Chosen:
     refuse_large(resolved, prepared, place.machine)
     learner = make_learner(resolved, prepared, place, start=start)
-    return _Chosen(resolved=resolved, sizing=sizing, learner=learner, cost=measure(learner, resolved, prepared, place))
+    usual = Kernels.usual(place.machine)
+    usual.machine(place.machine)  # a model of another size may have been measured before
+    cost = measure(learner, resolved, prepared, place)
+    chosen = _Chosen(resolved=resolved, sizing=sizing, learner=learner, cost=cost, kernels=usual)
+    steps, most_steps = _steps(resolved, prepared, cost)
+    if _compiles(chosen, place.machine, steps, most_steps):
+        return chosen  # the compiler chooses its own
+    kernels = find_kernels(learner, resolved, prepared, place, cost, _seconds(chosen, steps, most_steps))
+    if kernels.speed == 1.0:
+        return chosen
+    quick = dataclasses.replace(place, machine=kernels.machine(place.machine))
+    learner.model.use_kernels(every_kernel(learner.model, kernels.model))
+    try:
+        cost = measure(learner.computing(quick.machine), resolved, prepared, quick, kernels.optimizer)
+    except UsageError:  # such kernels may keep more, and what is usual fits
+        usual.machine(place.machine)
+        return chosen
+    return dataclasses.replace(chosen, cost=cost, kernels=kernels)
 
 
 def _steps(resolved: Resolved, prepared: Prepared, cost: Estimate) -> tuple[int | None, int | None]:
@@ -163,7 +189,7 @@ def _was_compiled(earlier: Earlier, machine: Machine, wish: str) -> bool:
 
 def _compiles(chosen: _Chosen, machine: Machine, steps: int | None, most_steps: int | None) -> bool:
     """Say whether to compile the model: where the user says so, or by itself where it wins its own time back."""
-    recipe, per_step = chosen.resolved.recipe, chosen.cost.seconds_per_step
+    recipe = chosen.resolved.recipe
     if not chosen.learner.learns:
         return False
     compiler, wish = compiler_for(machine.device), recipe.machine.compile
@@ -175,9 +201,15 @@ def _compiles(chosen: _Chosen, machine: Machine, steps: int | None, most_steps: 
         )
     if wish != "auto":
         return wish == "on"
-    seconds = recipe.budget().amount if steps is None else steps * per_step
-    seconds = min(seconds, most_steps * per_step) if most_steps else seconds
+    seconds = _seconds(chosen, steps, most_steps)
     return compiler is not None and seconds > WORTH_COMPILING.get(machine.device.type, float("inf"))
+
+
+def _seconds(chosen: _Chosen, steps: int | None, most_steps: int | None) -> float:
+    """Return how long the training will take."""
+    per_step = chosen.cost.seconds_per_step
+    seconds = chosen.resolved.recipe.budget().amount if steps is None else steps * per_step
+    return min(seconds, most_steps * per_step) if most_steps else seconds
 
 
 def _join(
@@ -191,15 +223,18 @@ def _join(
     compiled: bool,
 ) -> Job:
     """Make what is left, the optimizer, the sampler and the evaluator, and put all into a job."""
-    resolved, learner, training = chosen.resolved, chosen.learner, chosen.resolved.recipe.training
+    resolved, learner, training = chosen.resolved, chosen.learner.computing(place.machine), chosen.resolved.recipe.training
     optimization = make_optimization(resolved, named_parameters(learner.model)) if learner.learns else None
+    learner.model.use_kernels(every_kernel(learner.model, chosen.kernels.model))
+    if optimization:
+        optimization.use_kernels(every_kernel(optimization, chosen.kernels.optimizer))
     evaluated = Evaluated(tokenizer=prepared.tokenizer, builder=prepared.builder, model=learner.model)
     evaluator, unsupported = find_evaluator(prepared.builder.evaluators, evaluated, catalogue)
 
     def session(of: Model) -> Session:
         return session_of(of, place.machine, prepared)
 
-    net = learner.compiled() if compiled else learner.net
+    net = learner.trained(recompute=resolved.recipe.machine.recompute, compiled=compiled)
     return Job(
         resolved=resolved,
         prepared=prepared,
@@ -213,6 +248,7 @@ def _join(
         trainer=Trainer(net, optimization, prepared.builder, prepared.train.tokens, training, place.world, session),
         cost=chosen.cost,
         compiled=compiled,
+        kernels=chosen.kernels,
         steps=steps,
         most_steps=most_steps,
         sizing=chosen.sizing,

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from pentad.config.recipe import TrainingOptions
@@ -25,6 +26,7 @@ from pentad.inference.net import CHUNK_LOGITS, ModelNet
 from pentad.system.errors import EngineError
 from pentad.system.machine import peak_memory, resident_bytes
 from pentad.train.memory import refuse_large_batch, state_bytes
+from pentad.train.recomputing import recompute_blocks
 from pentad.train.trainer import Trainer, loss_of, named_parameters, on_device
 
 TRIAL_STEPS = 5
@@ -63,6 +65,8 @@ def estimate(
     tokens: Tokens,
     options: TrainingOptions,
     session: Callable[[Model], Session] | None = None,
+    *,
+    recompute: bool = False,
 ) -> Estimate:
     """Measure a few steps on a copy of the model; the model itself stays as it is.
 
@@ -70,6 +74,8 @@ def estimate(
         net: the model, freshly initialised.
         make_optimization: makes an `Optimization` of named parameters, or None for a model without any.
         builder, tokens, options, session: as for `Trainer`.
+        recompute: whether the blocks are computed again in the backward pass. It needs less memory and more time; operations
+            stay those of the model, as a budget of them must buy the same training on every machine.
 
     Raises:
         UsageError: a step does not fit into memory.
@@ -78,13 +84,15 @@ def estimate(
     copied = ModelNet(copy.deepcopy(model).to(machine.device), machine, vocabulary=net.vocabulary, reference=net.reference)
     optimization = make_optimization(named_parameters(copied.model)) if make_optimization else None
     trainer = Trainer(copied, optimization, builder, tokens, options, session=session)
-    flops, activations = _one_row(trainer)
+    row = _one_row(trainer)
+    if recompute:
+        recompute_blocks(copied.model)
     if machine.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(machine.device)
     weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
     rows = -(-options.batch_size // options.gradient_accumulation)
     logits = 3 * 4 * min(CHUNK_LOGITS.get(machine.device.type, 1 << 26), rows * options.context_length * model.vocab_size)
-    examples = rows * activations + logits
+    examples = rows * (row.recomputed if recompute else row.kept) + logits
     refuse_large_batch(2 * weights + examples, examples, machine.device)  # the model and what is measured hold the rest already
     few = max(1, options.batch_size // WARM_UP_SHARE)
     warming = dataclasses.replace(options, batch_size=few, gradient_accumulation=1)
@@ -100,7 +108,7 @@ def estimate(
         estimated = _resident_at_start + 2 * weights + state_bytes(optimization) + examples
         memory = max(estimated, peak_memory())  # of small models the modules that training imports are the most
     return Estimate(
-        flops_per_step=flops * options.batch_size * builder.updates,
+        flops_per_step=row.flops * options.batch_size * builder.updates,
         seconds_per_step=statistics.median(seconds or [warm_up * options.batch_size / few]),
         memory_bytes=int(memory),
     )
@@ -109,27 +117,60 @@ def estimate(
 _resident_at_start = resident_bytes()  # with torch imported, before any model is made
 
 
-def _one_row(trainer: Trainer) -> tuple[float, int]:
-    """Return the operations of one example, forward and backward, and the bytes that its forward keeps for the backward."""
+@dataclass(frozen=True)
+class _Row:
+    """What one example takes.
+
+    Args:
+        flops: operations, forward and backward.
+        kept: bytes that its forward keeps for the backward.
+        recomputed: those where each block keeps its inputs alone, and the largest block is computed again.
+    """
+
+    flops: float
+    kept: int
+    recomputed: int
+
+
+def _one_row(trainer: Trainer) -> _Row:
     batch = on_device(trainer.build(np.zeros(1, dtype=np.int64)), trainer.machine)
     own = {parameter.data_ptr() for parameter in trainer.model.parameters()}
-    kept: dict[int, int] = {}
+    blocks = trainer.model.blocks()
+    inside: dict[nn.Module | None, dict[int, int]] = {None: {}, **{block: {} for block in blocks}}
+    current: list[nn.Module | None] = [None]
 
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
+    def note(tensor: torch.Tensor, where: nn.Module | None) -> None:
         if tensor.data_ptr() not in own:
             storage = tensor.untyped_storage()
-            kept[storage.data_ptr()] = storage.nbytes()
+            inside[where][storage.data_ptr()] = storage.nbytes()
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        note(tensor, current[-1])
         return tensor
+
+    def enter(block: nn.Module, inputs: tuple[Any, ...]) -> None:
+        for tensor in inputs:
+            if isinstance(tensor, torch.Tensor):
+                note(tensor, None)
+        current.append(block)
 
     trainer.model.train(trainer.objective.dropout)
     counter = FlopCounterMode(display=False, custom_mapping=_fused())
-    with counter, torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    with contextlib.ExitStack() as held:
+        for block in blocks:
+            held.callback(block.register_forward_pre_hook(enter).remove)
+            held.callback(block.register_forward_hook(lambda *_: current.pop() and None).remove)
+        held.enter_context(counter)
+        held.enter_context(torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor))
         loss = loss_of(trainer.objective, trainer.net, batch).total
         if loss.requires_grad:
             loss.backward()
     trainer.net.pop_auxiliary()
     trainer.model.zero_grad(set_to_none=True)
-    return float(counter.get_total_flops()), sum(kept.values())
+    kept = {place: size for tensors in inside.values() for place, size in tensors.items()}
+    outside = sum(inside[None].values())
+    largest = max((sum(inside[block].values()) for block in blocks), default=0)
+    return _Row(float(counter.get_total_flops()), sum(kept.values()), min(sum(kept.values()), outside + largest))
 
 
 def _fused() -> dict[Any, Callable[..., int]]:

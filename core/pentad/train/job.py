@@ -28,6 +28,7 @@ from pentad.system.cache import folder_fingerprint
 from pentad.system.machine import Machine, available_memory
 from pentad.system.processes import World
 from pentad.train.estimate import Estimate
+from pentad.train.kernels import Kernels, machine_name
 from pentad.train.recorder import Recorder
 from pentad.train.trainer import Trainer, named_parameters
 
@@ -56,6 +57,7 @@ class Job:
     trainer: Trainer
     cost: Estimate
     compiled: bool
+    kernels: Kernels
     steps: int | None
     most_steps: int | None
     state: TrainingState
@@ -162,6 +164,7 @@ def facts_of(job: Job) -> dict[str, Any]:
         "threads": job.machine.threads,
         "processes": job.world.size,
         "compiled": job.compiled,
+        "kernels": {"machine": machine_name(job.machine), **job.kernels.as_json()},
         "estimate": dataclasses.asdict(job.cost),
         **({"sizing": dict(job.sizing)} if job.sizing else {}),
     }
@@ -194,6 +197,7 @@ def plan_of(job: Job, folder: Path | None) -> Plan:
         device=str(job.machine.device),
         precision=job.machine.precision,
         compiled=job.compiled,
+        kernels=job.kernels.in_words(),
         threads=job.machine.threads,
         resumed_step=job.state.step,
         warnings=_warnings(job, epochs),

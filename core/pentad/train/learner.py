@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Set
+import functools
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from pentad.config.options import to_dict
 from pentad.contracts.adapter import ModelAdapter
 from pentad.contracts.model import Model
 from pentad.contracts.observer import Observers, Preparation
@@ -25,7 +27,13 @@ from pentad.system.machine import Machine
 from pentad.system.processes import World
 from pentad.train.estimate import Estimate, estimate
 from pentad.train.job import session_of
-from pentad.train.memory import free_memory, refuse_large_model, sizes_of
+from pentad.train.kernels import Kernels, allowed_seconds, every_kernel, fastest, key_of, note, noted
+from pentad.train.memory import count_inner, free_memory, refuse_large_model, sizes_of
+from pentad.train.recomputing import recompute_blocks, refuse_without_blocks
+from pentad.train.trainer import Trainer
+
+PARTS = ("builder", "model", "optimizer", "adapter")
+"""The choices on which it hangs what is fastest."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,10 +68,20 @@ class Learner:
         """Whether it learns by gradients, and not by counting."""
         return any(parameter.requires_grad for parameter in self.model.parameters())
 
-    def compiled(self) -> ModelNet:
-        """Return the door to the compiled model."""
-        net = self.net
-        forward = torch.compile(self.model)
+    def computing(self, machine: Machine) -> Learner:
+        """Return the same on a machine that computes in another way."""
+        vocabulary, reference = self.net.vocabulary, self.net.reference
+        if isinstance(reference, ModelNet):
+            reference = ModelNet(reference.model, machine, vocabulary=vocabulary)
+        return dataclasses.replace(self, net=ModelNet(self.model, machine, vocabulary=vocabulary, reference=reference))
+
+    def trained(self, *, recompute: bool, compiled: bool) -> ModelNet:
+        """Return the door through which the model is trained; where it recomputes its blocks, it does so from here on."""
+        if recompute:
+            recompute_blocks(self.model)
+        if not compiled:
+            return self.net
+        net, forward = self.net, torch.compile(self.model)
         return ModelNet(self.model, net.machine, vocabulary=net.vocabulary, forward=forward, reference=net.reference)
 
 
@@ -79,7 +97,8 @@ def make_learner(
         resumed: the folder of the run that is resumed, whose first weights count; None for a new run.
 
     Raises:
-        UsageError: the objective or the adapter needs a run to start from, or a model that counts has several processes.
+        UsageError: the objective or the adapter needs a run to start from, a model that counts has several processes, or one
+            without blocks is to recompute them.
         EngineError: the weights to begin with are damaged.
     """
     model = make_model(resolved, prepared.vocabulary, prepared.builder, place.machine)
@@ -91,6 +110,8 @@ def make_learner(
         raise UsageError(
             "A model that learns by counting trains in one process.", "Start it without torchrun.", code="one-process-only"
         )
+    if resolved.recipe.machine.recompute:
+        refuse_without_blocks(model, resolved.offers["model"].name)
     reference = _reference(prepared, model, place.machine, started)
     adapter = _adapt(model, resolved, prepared, started)
     net = ModelNet(model, place.machine, vocabulary=prepared.vocabulary, reference=reference)
@@ -112,14 +133,26 @@ def refuse_large(resolved: Resolved, prepared: Prepared, machine: Machine) -> No
     refuse_large_model(sizes, machine.device)
 
 
+def counting(prepared: Prepared, machine: Machine) -> Callable[[Resolved], int | None]:
+    """Return what counts the parameters of a chosen model, which it makes without memory for them."""
+    on_meta = dataclasses.replace(machine, device=torch.device("meta"))
+    return lambda resolved: count_inner(lambda: make_model(resolved, prepared.vocabulary, prepared.builder, on_meta))
+
+
 def make_optimization(resolved: Resolved, parameters: list[NamedParameter]) -> Optimization:
     """Return the recipe's optimizers over a model's parameters."""
     optimization: Optimization = resolved.offers["optimizer"].make(resolved.options["optimizer"], parameters)
     return optimization
 
 
-def measure(learner: Learner, resolved: Resolved, prepared: Prepared, place: Place) -> Estimate:
+def measure(
+    learner: Learner, resolved: Resolved, prepared: Prepared, place: Place, kernels: Mapping[str, str] | None = None
+) -> Estimate:
     """Measure a few steps of this process's share of the examples; all processes come to the same figures.
+
+    Args:
+        learner, resolved, prepared, place: what learns from what, and where.
+        kernels: those that the optimizers shall use in place of their defaults.
 
     Raises:
         UsageError: a step does not fit into memory.
@@ -129,18 +162,55 @@ def measure(learner: Learner, resolved: Resolved, prepared: Prepared, place: Pla
     share = dataclasses.replace(training, batch_size=-(-training.batch_size // place.world.size))
 
     def optimize(parameters: list[NamedParameter]) -> Optimization:
-        return make_optimization(resolved, parameters)
+        optimization = make_optimization(resolved, parameters)
+        optimization.use_kernels(every_kernel(optimization, kernels or {}))
+        return optimization
 
     def session(of: Model) -> Session:
         return session_of(of, place.machine, prepared)
 
     optimizes = optimize if learner.learns else None
-    cost = estimate(learner.net, optimizes, prepared.builder, prepared.train.tokens, share, session)
+    again = resolved.recipe.machine.recompute
+    cost = estimate(learner.net, optimizes, prepared.builder, prepared.train.tokens, share, session, recompute=again)
     return dataclasses.replace(
         cost,
         flops_per_step=cost.flops_per_step * training.batch_size / share.batch_size,
         seconds_per_step=place.world.mean(cost.seconds_per_step),
     )
+
+
+def find_kernels(
+    learner: Learner, resolved: Resolved, prepared: Prepared, place: Place, cost: Estimate, seconds: float
+) -> Kernels:
+    """Return the fastest kernels for a training of so many seconds: noted ones, those that measuring finds, or the usual.
+
+    Args:
+        learner, resolved, prepared, place: as for `measure`.
+        cost: of a step by the usual kernels.
+        seconds: of the training.
+    """
+    machine, training = place.machine, resolved.recipe.training
+    allowed = 0.0 if resolved.recipe.machine.recompute else allowed_seconds(seconds)  # who recomputes wants memory, not speed
+    if not allowed or not learner.learns or place.world.size > 1 or prepared.builder.needs_policy:
+        return Kernels.usual(machine)
+    stages = [stage for stage in PARTS if stage in resolved.offers]
+    offers = [(resolved.offers[stage].record.name, to_dict(resolved.options[stage])) for stage in stages]
+    wish = resolved.recipe.machine.precision
+    key = key_of(machine, wish, offers, prepared.vocab_size, training.batch_size, training.context_length)
+    known = noted(key)
+    if known is None:
+        place.observer.on_preparation(Preparation(what="Choosing the fastest kernels"))
+        session = functools.partial(session_of, machine=machine, prepared=prepared)
+        trainer = Trainer(learner.net, None, prepared.builder, prepared.train.tokens, training, place.world, session)
+        known = fastest(
+            trainer,
+            lambda parameters: make_optimization(resolved, parameters),
+            wish=wish,
+            seconds=allowed,
+            seconds_per_step=cost.seconds_per_step,
+        )
+        note(key, known)
+    return known
 
 
 def _reference(prepared: Prepared, model: Model, machine: Machine, started: bool) -> ModelNet | None:

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
+import numpy as np
 import torch
 
-from pentad.contracts.observer import Evaluation, RunResult, Sample, Saved, ScaleLearningRate, Step
+from pentad.contracts.observer import Evaluation, RateScaled, RunResult, Sample, Saved, ScaleLearningRate, Step
 from pentad.contracts.session import Decoder, Limits, Session
 from pentad.contracts.vocabulary import MASK
 from pentad.inference.answering import answer, questions
@@ -78,10 +79,9 @@ def _hinting_at_the_checkpoint(job: Job) -> Iterator[None]:
 def _train(job: Job, folder: Path, stop: Sequence[int]) -> None:
     recipe = job.resolved.recipe
     saved = job.state.seconds
-    reason = ""
+    reason = _heed(job)
     while job.progress() < 1:
         before = job.progress()
-        reason = _heed(job) or reason
         result = job.trainer.step(job.state.step, job.progress(ahead=0.5), bool(stop), bool(reason))
         _advance(job, result, reason)
         done = job.progress() >= 1
@@ -91,6 +91,7 @@ def _train(job: Job, folder: Path, stop: Sequence[int]) -> None:
                 _evaluate(job, final=False)
             if not done and _crossed(recipe.generation.sample_every, before, job.progress()):
                 _sample(job, final=False)
+        reason = _heed(job) or reason  # before the checkpoint, which keeps the rates
         seconds = recipe.reporting.checkpoint_seconds
         due = seconds and job.state.seconds - saved >= seconds
         if done or result.stop or due:
@@ -106,7 +107,11 @@ def _heed(job: Job) -> str:
     reason = ""
     for request in job.observer.pop_requests():
         if isinstance(request, ScaleLearningRate):
+            before = job.trainer.scale
             job.trainer.scale *= request.factor
+            job.state = dataclasses.replace(job.state, lr_scale=job.trainer.scale)
+            said = request.reason or "an observer asked for it"
+            job.tell("on_rate_scaled", RateScaled(step=job.state.step, before=before, after=job.trainer.scale, reason=said))
         else:
             reason = reason or request.reason or "an observer asked for it"
     return reason
@@ -186,10 +191,20 @@ def _sample(job: Job, *, final: bool) -> list[Sample]:
     elif asked:
         samples = answer(session, job.sampler, asked, limits, step=job.state.step, final=final)
     else:
-        samples = generate(session, job.sampler, generation.prompt, limits, step=job.state.step, final=final)
+        samples = _written(job, session, generation.prompt, limits, final)
     for sample in samples:
         job.tell("on_sample", sample)
     return samples
+
+
+def _written(job: Job, session: Session, prompt: str, limits: Limits, final: bool) -> list[Sample]:
+    """Let a causal model go on from the prompt."""
+    builder, ids = job.prepared.builder, None
+    if not builder.writes_on:
+        before = job.prepared.tokenizer.encode(prompt).astype(np.int64)
+        found = builder.gap_prompt(before, before[:0])
+        ids = None if found is None else torch.from_numpy(found)
+    return generate(session, job.sampler, prompt, limits, ids=ids, step=job.state.step, final=final)
 
 
 def _filled(job: Job, session: Session, limits: Limits, final: bool) -> list[Sample]:

@@ -96,6 +96,14 @@ def sizes_of(make: Callable[[], Model], optimize: Optimize, free: float = 0.0) -
     )
 
 
+def count_inner(make: Callable[[], Model]) -> int | None:
+    """Return the trainable parameters of a model, embedding and head left out; None where it cannot be made without values."""
+    model = _without_values(make)
+    if model is None:
+        return None
+    return sum(named.parameter.numel() for named in named_parameters(model) if named.role not in ("embedding", "head"))
+
+
 def _state(model: Model, optimize: Optimize) -> int:
     """Return the bytes that the optimizers keep, found out by a step on tensors without values; 0 where they cannot do one."""
     try:
@@ -162,7 +170,8 @@ def refuse_large_batch(n_bytes: float, of_examples: float, device: torch.device)
         raise UsageError(
             f"A step must fit into memory; found {_giga(n_bytes)}, {_giga(of_examples)} of it for the examples of one "
             f"micro-batch, and {_giga(free)} free on {device.type}.",
-            "Raise --gradient-accumulation (the result stays the same), or lower --batch-size or --context-length.",
+            "Raise --gradient-accumulation or use --recompute (the result stays the same), or lower --batch-size or "
+            "--context-length.",
             code="batch-too-large",
         )
 

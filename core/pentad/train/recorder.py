@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pentad.contracts.observer import Evaluation, RunObserver, RunResult, Sample, Step
+from pentad.contracts.observer import Evaluation, RateScaled, RunObserver, RunResult, Sample, Step
 from pentad.runs.folder import RunDirectory
 
 
@@ -42,6 +42,11 @@ class Recorder(RunObserver):
         line = {key: getattr(event, key) for key in ("step", "final", "index", "prompt", "text")}
         line |= {key: value for key in ("suffix", "masked") if (value := getattr(event, key))}
         self.run.append("samples.jsonl", line)
+
+    def on_rate_scaled(self, event: RateScaled) -> None:
+        """Add a line to metrics.jsonl."""
+        scaled = {"from": event.before, "to": event.after}
+        self.run.append("metrics.jsonl", {"kind": "change", "step": event.step, "lr_scale": scaled, "reason": event.reason})
 
     def on_end(self, event: RunResult) -> None:
         """Say that the run is complete, and seal what it wrote."""

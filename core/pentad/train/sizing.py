@@ -12,6 +12,7 @@ import dataclasses
 import json
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -57,12 +58,15 @@ def with_examples(resolved: Resolved, situation: Situation) -> Resolved:
     return _with_training(resolved, {name: value for name, value in values.items() if name in left_open})
 
 
-def with_model(prepared: Prepared, situation: Situation) -> tuple[Resolved, dict[str, str]]:
+def with_model(
+    prepared: Prepared, situation: Situation, count: Callable[[Resolved], int | None]
+) -> tuple[Resolved, dict[str, str]]:
     """Let the model and the optimizer size themselves, now that the tokens are counted.
 
     Args:
         prepared: the text as tokens, and the choices.
         situation: budget and machine.
+        count: parameters of the model that is chosen, as `Situation.n_parameters` has them.
 
     Returns:
         The choices with what was advised, and the reasons by stage.
@@ -73,6 +77,8 @@ def with_model(prepared: Prepared, situation: Situation) -> tuple[Resolved, dict
     resolved, reasons = prepared.resolved, {"tokenizer": prepared.reason}
     known = _known(prepared, situation)
     for stage in ("model", "optimizer"):
+        if stage == "optimizer" and resolved.offers[stage].record.advise:
+            known = dataclasses.replace(known, n_parameters=count(resolved))
         resolved, advice = advised(resolved, stage, known)
         reasons[stage] = advice.reason
         if advice.max_tokens is not None and _ends_early(resolved):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pentad import Implementation, hookimpl
-from pentad_mingru.options import MinGRUOptions
 
 
 @hookimpl
@@ -16,6 +15,6 @@ def engine_models() -> Sequence[Implementation]:
             name="mingru",
             summary="minGRU: gates that look at the input alone, so that all tokens of a row are learned at once.",
             factory="pentad_mingru.model:MinGRU",
-            options=MinGRUOptions,
+            options="pentad_mingru.options:MinGRUOptions",
         )
     ]

@@ -15,5 +15,6 @@ def engine_optimizers() -> Sequence[Implementation]:
             summary="AdamW; weight decay on matrices only.",
             factory="pentad_adamw.optimizer:adamw",
             options="pentad_adamw.options:AdamWOptions",
+            advise="pentad_adamw.sizing:advise",
         )
     ]

@@ -1,1 +1,1 @@
-"""Adapters for pentad: `lora` and `freeze`."""
+"""Adapters for pentad: `lora`, `ia3`, `soft-prompt` and `freeze`."""

@@ -11,6 +11,7 @@ the matrix. So dropout leaves out features of the input for all tokens of a step
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 import torch
@@ -78,27 +79,16 @@ class LoRA(ModelAdapter):
         Raises:
             UsageError: no matrix has one of the names.
         """
-        names = [name for name, role in model.roles().items() if role == "matrix" and _adaptable(model, name)]
-        patterns = self.options.matrices
-        chosen = [name for name in names if not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)]
-        if not chosen:
-            raise UsageError(
-                f"--adapter.matrices must name matrices of the model; found {', '.join(patterns) or 'none to adapt'}.",
-                f"It has: {', '.join(names[:12]) or 'no matrix of two dimensions'}{', …' if len(names) > 12 else ''}.",
-                code="no-such-matrix",
-            )
+        chosen = chosen_matrices(model, self.options.matrices)
         model.requires_grad_(False)
-        special = model.token_parameters() if self.options.special_tokens else frozenset()
+        special = model.token_parameters()
         for name in chosen:
-            self._insert(model, name, LowRank(model.get_parameter(name), self.options))
-        if self.vocabulary is not None and self.vocabulary.special:
-            for name in sorted(special):
-                self._insert(model, name, SpecialRows(model.get_parameter(name), self.vocabulary))
-
-    def _insert(self, model: Model, name: str, change: nn.Module) -> None:
-        owner, _, leaf = name.rpartition(".")
-        parametrize.register_parametrization(model.get_submodule(owner), leaf, change)
-        self._adapted.append((owner, leaf))
+            owner, _, leaf = name.rpartition(".")
+            change = LowRank(model.get_parameter(name), self.options)
+            parametrize.register_parametrization(model.get_submodule(owner), leaf, change)
+            self._adapted.append((owner, leaf))
+        if self.options.special_tokens:
+            self._adapted += learn_special_rows(model, special, self.vocabulary)
 
     def merge(self, model: Model) -> None:
         """Add each product to its matrix."""
@@ -108,6 +98,36 @@ class LoRA(ModelAdapter):
             parametrize.remove_parametrizations(model.get_submodule(owner), leaf, leave_parametrized=True)
         model.train(was_training)
         self._adapted = []
+
+
+def chosen_matrices(model: Model, patterns: tuple[str, ...]) -> list[str]:
+    """Return the names of a model's matrices that match one of the patterns, all where there is none.
+
+    Raises:
+        UsageError: no matrix has one of the names.
+    """
+    names = [name for name, role in model.roles().items() if role == "matrix" and _adaptable(model, name)]
+    chosen = [name for name in names if not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)]
+    if not chosen:
+        raise UsageError(
+            f"--adapter.matrices must name matrices of the model; found {', '.join(patterns) or 'none to adapt'}.",
+            f"It has: {', '.join(names[:12]) or 'no matrix of two dimensions'}{', …' if len(names) > 12 else ''}.",
+            code="no-such-matrix",
+        )
+    return chosen
+
+
+def learn_special_rows(model: Model, names: Iterable[str], vocabulary: Vocabulary | None) -> list[tuple[str, str]]:
+    """Let the rows of the special tokens be learned in these parameters, and return the owner and the leaf of each."""
+    if vocabulary is None or not vocabulary.special:
+        return []
+    places = []
+    for name in sorted(names):
+        owner, _, leaf = name.rpartition(".")
+        rows = SpecialRows(model.get_parameter(name), vocabulary)
+        parametrize.register_parametrization(model.get_submodule(owner), leaf, rows)
+        places.append((owner, leaf))
+    return places
 
 
 def _adaptable(model: Model, name: str) -> bool:

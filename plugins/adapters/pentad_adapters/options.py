@@ -29,3 +29,25 @@ class FreezeOptions:
     blocks: int = option(0, "Learn the last so many blocks.", ge=0)
     head: bool = option(True, "Learn the head, where it is not tied to the embedding.")
     norms: bool = option(False, "Learn gains and biases everywhere.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoftPromptOptions:
+    """How much is learned."""
+
+    length: int = option(16, "Vectors in front of each document.", ge=1)
+    special_tokens: bool = option(
+        True, "Learn the vectors of the builder's special tokens too, which are new where the run before had no such tokens."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class IA3Options:
+    """What is learned."""
+
+    matrices: tuple[str, ...] = option(
+        (), "Names of the matrices whose outputs are rescaled, with * as in file names; all where none is given."
+    )
+    special_tokens: bool = option(
+        True, "Learn the vectors of the builder's special tokens too, which are new where the run before had no such tokens."
+    )

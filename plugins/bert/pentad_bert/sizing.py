@@ -8,6 +8,7 @@ were not measured again for masked training, which learns from a seventh of the 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +70,7 @@ def _sizes(options: BERTOptions, left_open: frozenset[str]) -> Iterator[BERTOpti
         values = {name: value if name in left_open else getattr(options, name) for name, value in values.items()}
         width = values["n_embd"]
         if "n_head" in left_open:
-            values["n_head"] = min((n for n in range(1, width + 1) if width % n == 0), key=lambda n: abs(width / n - 64))
+            values["n_head"] = _heads(width)
         try:
             size = dataclasses.replace(options, **values)
         except ValueError:
@@ -77,6 +78,12 @@ def _sizes(options: BERTOptions, left_open: frozenset[str]) -> Iterator[BERTOpti
         if (size.n_layer, size.n_embd) not in seen:
             seen.add((size.n_layer, size.n_embd))
             yield size
+
+
+@functools.cache
+def _heads(width: int) -> int:
+    """Return the number of heads whose width is nearest to 64."""
+    return min((heads for heads in range(1, width + 1) if width % heads == 0), key=lambda heads: abs(width / heads - 64))
 
 
 def _fits(size: BERTOptions, situation: Situation) -> bool:

@@ -1,9 +1,9 @@
 """Byte-pair encoding: trained by `tokenizers`, encoded by `tiktoken`, which is about ten times faster; both give the same ids.
 
-Why they are the same: both cut the text into the same words by one pattern without look-ahead, and both merge inside a word
-the adjacent pair of lowest rank, leftmost first. tiktoken merges any pair whose bytes are a token, the trainer's encoder only
-pairs that were learned; but when all lower ranks are merged, a stretch of bytes that is a token is always split as it was
-when the token was learned, so no other pair can come up.
+Why they are the same: both cut the text into the same words, and both merge inside a word the adjacent pair of lowest rank,
+leftmost first. tiktoken merges any pair whose bytes are a token, the trainer's encoder only pairs that were learned; but when
+all lower ranks are merged, a stretch of bytes that is a token is always split as it was when the token was learned, so no
+other pair can come up.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import tiktoken
-
-from pentad import END_OF_TEXT, EngineError, TokenIds, Tokenizer, utf8
+from pentad import END_OF_TEXT, EngineError, TokenIds, Tokenizer
+from pentad_bpe.encoder import Encoder
 from pentad_bpe.plugin import BPEOptions
 from pentad_bpe.vocabulary import parse
 
@@ -28,12 +27,13 @@ class BPE(Tokenizer):
         self._options = options
         self._json = ""
         self._tokens: list[bytes] = []
-        self._encoding: tiktoken.Encoding | None = None
+        self._encoder: Encoder | None = None
 
     @property
     def vocab_size(self) -> int:
         """The number of ids, the end of text included."""
-        return self._trained().n_vocab
+        self._trained()
+        return len(self._tokens)
 
     @property
     def special_tokens(self) -> Mapping[str, int]:
@@ -52,11 +52,7 @@ class BPE(Tokenizer):
 
     def encode(self, text: str) -> TokenIds:
         """Return the ids (T,), equal to those of the trainer's own encoder. Threads run side by side in here."""
-        try:
-            return self._trained().encode_to_numpy(text, disallowed_special=()).copy()
-        except UnicodeEncodeError:
-            utf8(text)  # says where the lone surrogate is
-            raise
+        return self._trained().encode(text)
 
     def token_bytes(self, token: int) -> bytes:
         """Return the bytes of an id; none for the end of text."""
@@ -89,19 +85,14 @@ class BPE(Tokenizer):
 
     def _become(self, json: str) -> None:
         vocabulary = parse(json)
-        self._encoding = tiktoken.Encoding(
-            "pentad-bpe",
-            pat_str=vocabulary.pattern,
-            mergeable_ranks={token: rank for rank, token in enumerate(vocabulary.tokens)},
-            # Registered although text never reaches it: encode_to_numpy is fast only with a special token.
-            special_tokens={END_OF_TEXT: len(vocabulary.tokens)},
-        )
+        ranks = {token: rank for rank, token in enumerate(vocabulary.tokens)}
+        self._encoder = Encoder(vocabulary.pattern, ranks, len(vocabulary.tokens))
         self._tokens = [*vocabulary.tokens, b""]
         self._json = json
 
-    def _trained(self) -> tiktoken.Encoding:
-        if self._encoding is None:
+    def _trained(self) -> Encoder:
+        if self._encoder is None:
             raise EngineError(
                 "The bpe tokenizer has no vocabulary yet.", "Train it on text, or load a saved one.", code="tokenizer-untrained"
             )
-        return self._encoding
+        return self._encoder

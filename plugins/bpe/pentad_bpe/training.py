@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
-from pentad import END_OF_TEXT, OptionsDoNotFit, utf8
+from pentad import END_OF_TEXT, OptionsDoNotFit, UsageError, utf8
 from pentad_bpe.plugin import BPEOptions
-from pentad_bpe.vocabulary import pattern
+from pentad_bpe.splitting import SplitPattern, pattern_of
+from pentad_bpe.superwords import MOST_TOKENS, Sample, learn
+from pentad_bpe.vocabulary import alphabet
 
 LONGEST_WORD = 1024
 """In training, longer runs without a cut are cut every so many characters: the trainer's time is quadratic in them."""
@@ -20,10 +23,7 @@ RUN_CHARACTERS = 2_000_000
 
 _CHUNK = 64 * 1024
 _PART = 64
-# A run with the space in front of it, where the pattern takes the two together: cut out, it is counted as in its place.
-_LONG_RUN = re.compile(r"(?:(?<!\s) |(?<!\S))\S{65,}")
-# Where a white-space character follows another character, the pattern always cuts, so words are counted as in one piece.
-_CUT = re.compile(r"\S(?=[ \n])")
+_LONG = r"\S{65,}"
 
 
 def train(texts: Iterable[str], options: BPEOptions) -> str:
@@ -34,57 +34,129 @@ def train(texts: Iterable[str], options: BPEOptions) -> str:
     Raises:
         UsageError: the texts cannot give so many tokens, or hold a lone surrogate.
     """
-    words = pre_tokenizers.Split(tokenizers.Regex(pattern(options.max_digits)), "isolated")
-    to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    n_superwords = int((options.vocab_size - 257) * options.superwords)
+    if not n_superwords:
+        return _finished(_learned(texts, options, options.vocab_size), pattern_of(options.split_pattern, options.max_digits))
+    sample = Sample()
+    tokenizer = _learned(sample.passing(texts), options, options.vocab_size - n_superwords)
+    return _finished(_with_superwords(tokenizer, sample.kept, n_superwords, options), pattern_of("none"))
+
+
+def _learned(texts: Iterable[str], options: BPEOptions, vocab_size: int) -> tokenizers.Tokenizer:
+    """Return so many ids, without the end of text, learned inside words."""
+    pattern = pattern_of(options.split_pattern, options.max_digits)
     tokenizer = tokenizers.Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, pre_tokenizers.FixedLength(LONGEST_WORD), to_bytes])
+    long_words = pre_tokenizers.FixedLength(LONGEST_WORD)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*_words(pattern), long_words, _to_bytes()])
     trainer = trainers.BpeTrainer(
-        vocab_size=options.vocab_size - 1,  # the end of text comes on top
+        vocab_size=vocab_size - 1,  # the end of text comes on top
         min_frequency=options.min_frequency,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_chunks(texts, options.train_mb * 1_000_000), trainer=trainer)
-    largest = tokenizer.get_vocab_size() + 1
-    if largest < options.vocab_size:
-        raise OptionsDoNotFit(
-            f"A vocabulary of {options.vocab_size} was asked for; the training text gives at most {largest}.",
-            f"Use --tokenizer.vocab-size {largest} or less, or train on more text.",
-            code="vocabulary-too-large",
-            fitting={"vocab_size": largest},
+    tokenizer.train_from_iterator(_chunks(texts, options.train_mb * 1_000_000, pattern), trainer=trainer)
+    found = tokenizer.get_vocab_size() + 1
+    if found < vocab_size:
+        # Of the merges that were asked for, this share is to be learned inside words.
+        share = (vocab_size - 257) / (options.vocab_size - 257)
+        raise _too_large(options.vocab_size, 257 + int((found - 257) / share))
+    return tokenizer
+
+
+def _with_superwords(
+    tokenizer: tokenizers.Tokenizer, texts: Sequence[str], n_superwords: int, options: BPEOptions
+) -> tokenizers.Tokenizer:
+    """Return the tokenizer with so many merges more, learned over the borders of words."""
+    content = json.loads(tokenizer.to_str())
+    model = content["model"]
+    spelled = sorted(model["vocab"], key=model["vocab"].get)
+    if len(spelled) > MOST_TOKENS:
+        raise UsageError(
+            f"--tokenizer.superwords can add to {MOST_TOKENS:,} ids at most; found {len(spelled):,} learned inside words.",
+            "Use a smaller --tokenizer.vocab-size, or a larger share.",
+            code="too-many-before-superwords",
         )
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, to_bytes])
+    byte_of = alphabet()
+    tokens = [b"".join(byte_of[character] for character in piece) for piece in spelled]
+    merges = learn(tokens, texts, n_superwords, options.min_frequency)
+    if len(merges) < n_superwords:
+        raise _too_large(options.vocab_size, 257 + int(len(merges) / options.superwords))
+    for left, right in merges:
+        model["merges"].append([spelled[left], spelled[right]])
+        model["vocab"][spelled[left] + spelled[right]] = len(spelled)
+        spelled.append(spelled[left] + spelled[right])
+    return tokenizers.Tokenizer.from_str(json.dumps(content))
+
+
+def _finished(tokenizer: tokenizers.Tokenizer, pattern: SplitPattern) -> str:
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*_words(pattern), _to_bytes()])
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([END_OF_TEXT])
     return tokenizer.to_str()
 
 
-def _chunks(texts: Iterable[str], most: int) -> Iterator[str]:
-    """Yield the texts in short pieces, so that the trainer, which holds 256 of them, needs little memory; long runs last."""
-    runs = _Runs()
+def _words(pattern: SplitPattern) -> list[pre_tokenizers.PreTokenizer]:
+    return [pre_tokenizers.Split(tokenizers.Regex(pattern.library), "isolated")] if pattern.library else []
+
+
+def _to_bytes() -> pre_tokenizers.PreTokenizer:
+    return pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+
+
+def _too_large(asked: int, largest: int) -> OptionsDoNotFit:
+    return OptionsDoNotFit(
+        f"A vocabulary of {asked} was asked for; the training text gives at most {largest}.",
+        f"Use --tokenizer.vocab-size {largest} or less, or train on more text.",
+        code="vocabulary-too-large",
+        fitting={"vocab_size": largest},
+    )
+
+
+def _long_run(pattern: SplitPattern) -> re.Pattern[str]:
+    """Return what finds a run with what stands in front of it in the same word: cut out, it is counted as in its place."""
+    if not pattern.looks_ahead:
+        return re.compile(rf"(?:(?<!\s) |(?<!\S)){_LONG}")
+    space = r"[^\S\r\n]" if pattern.takes_line_ends else r"\s"
+    return re.compile(rf"(?:{space}|(?<!\S)){_LONG}")
+
+
+def _cut(pattern: SplitPattern) -> re.Pattern[str]:
+    """Return what finds where the pattern always cuts: where this white space follows another character, at whose end."""
+    return re.compile(r"\S(?= )" if pattern.takes_line_ends else r"\S(?=[ \n])")
+
+
+def _chunks(texts: Iterable[str], most: int, pattern: SplitPattern) -> Iterator[str]:
+    """Yield the texts in short pieces, so that the trainer, which holds 256 of them, needs little memory; long runs last.
+
+    Without a pattern, all of a text is one long run.
+    """
+    runs, long_run, cut = _Runs(), _long_run(pattern), _cut(pattern)
     left = most
     for text in texts:
         if not text.isascii():
             utf8(text[:left])
         start, end = 0, min(len(text), left)
         left -= end
-        for run in _LONG_RUN.finditer(text, 0, end):
-            yield from _short(text, start, run.start())
+        if not pattern.library:
+            runs.add(text[:end])
+            start = end
+        for run in long_run.finditer(text, start, end):
+            yield from _short(text, start, run.start(), cut)
             runs.add(run.group())
             start = run.end()
-        yield from _short(text, start, end)
+        yield from _short(text, start, end, cut)
         if left <= 0:
             break
     yield from runs.kept
 
 
-def _short(text: str, start: int, end: int) -> Iterator[str]:
+def _short(text: str, start: int, end: int, cut: re.Pattern[str]) -> Iterator[str]:
     while end - start > _CHUNK:
-        cut = _CUT.search(text, start + _CHUNK, end)
-        if cut is None:
+        found = cut.search(text, start + _CHUNK, end)
+        if found is None:
             break
-        yield text[start : cut.end()]
-        start = cut.end()
+        yield text[start : found.end()]
+        start = found.end()
     if start < end:
         yield text[start:end]
 

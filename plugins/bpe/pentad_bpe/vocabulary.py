@@ -1,28 +1,18 @@
-"""How text is cut into words, and the file of a trained tokenizer: Hugging Face's `tokenizer.json`, as `bpe` writes it."""
+"""The file of a trained tokenizer: Hugging Face's `tokenizer.json`, as `bpe` writes it."""
 
 from __future__ import annotations
 
 import json
-import re
 from typing import Any, NamedTuple
 
 from pentad import END_OF_TEXT
-
-
-def pattern(max_digits: int) -> str:
-    """Return the expression whose matches are the words inside which pairs are merged.
-
-    English contractions; letters with their marks, behind a space or not; digits; other characters; white space. There is
-    no look-ahead in it, which makes tiktoken twice as fast as with GPT-2's and safe on long runs, and classes on whose
-    members the expression engines of tokenizers and tiktoken agree for every character.
-    """
-    return r"'(?:[sdmt]|ll|ve|re)| ?[\p{L}\p{M}]+| ?\p{N}{1,MAX}| ?[^\s\p{L}\p{M}\p{N}]+|\s+".replace("MAX", str(max_digits))
+from pentad_bpe.splitting import SplitPattern, known_pattern, pattern_of
 
 
 class Vocabulary(NamedTuple):
     """What tiktoken needs: the words' pattern, and the bytes of each id but the last, which is the end of text."""
 
-    pattern: str
+    pattern: SplitPattern
     tokens: list[bytes]
 
 
@@ -57,12 +47,9 @@ def _spelled_tokens(merges: list[list[str]]) -> dict[str, bytes]:
     return tokens
 
 
-def _known_pattern(content: dict[str, Any]) -> str:
-    found = content["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"]
-    digits = re.search(r"\{1,([1-9][0-9]?)\}", found)
-    if not digits or found != pattern(int(digits[1])):
-        raise ValueError(f"it cuts words by the unknown pattern {found!r}")
-    return str(found)
+def _known_pattern(content: dict[str, Any]) -> SplitPattern:
+    first = content["pre_tokenizer"]["pretokenizers"][0]
+    return pattern_of("none") if first["type"] == "ByteLevel" else known_pattern(first["pattern"]["Regex"])
 
 
 def alphabet() -> dict[str, bytes]:

@@ -34,7 +34,7 @@ def sampler_of(text: str, run: SavedRun) -> Choice:
     """
     name, options = split_options(text)
     choice = Choice(name, **{key.replace("-", "_"): value for key, value in options.items()})
-    make("sampler", name, catalogue=run.catalogue, tokenizer=run.tokenizer, vocabulary=run.vocabulary, **choice.options)
+    make("sampler", choice, catalogue=run.catalogue, tokenizer=run.tokenizer, vocabulary=run.vocabulary)
     return choice
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pentad import Command, Implementation, hookimpl
-from pentad_chat.options import ChatOptions
 
 
 @hookimpl
@@ -15,7 +14,7 @@ def engine_example_builders() -> Sequence[Implementation]:
             name="chat",
             summary="Conversations, packed; only the assistant's turns and their ends are learned.",
             factory="pentad_chat.builder:Chat",
-            options=ChatOptions,
+            options="pentad_chat.options:ChatOptions",
         )
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pentad_gpt.cache import LayerCache
-from pentad_gpt.kernels import rms_norm, rotate
+from pentad_gpt.kernels import attend_by_products, rms_norm, rotate
 from pentad_gpt.layers import epsilon
 from pentad_gpt.options import GPTOptions
 
@@ -24,6 +25,7 @@ class Setting:
         causal: whether position t sees positions up to t, and there is no mask.
         start: how many tokens the cache holds already.
         balance: where each mixture of experts puts its loss () in training.
+        products: whether attention is two products and a softmax, and not torch's kernel.
     """
 
     rotation: Tensor | None = None
@@ -31,6 +33,14 @@ class Setting:
     causal: bool = True
     start: int = 0
     balance: list[Tensor] = field(default_factory=list)
+    products: bool = False
+
+    @functools.cached_property
+    def bias(self) -> Tensor | None:
+        """What `mask` adds to the scores of attention by products, (B or 1, 1, T, S): 0, or minus infinity."""
+        if self.mask is None:
+            return None
+        return torch.zeros(self.mask.shape, device=self.mask.device).masked_fill_(~self.mask, -torch.inf)
 
 
 class Attention(nn.Module):
@@ -49,7 +59,7 @@ class Attention(nn.Module):
         self.key = nn.Linear(width, kv_width, bias=options.bias)
         self.value = nn.Linear(width, kv_width, bias=options.bias)
         self.projection = nn.Linear(heads_width, width, bias=options.bias)
-        self.gate = nn.Linear(width, options.n_head, bias=options.bias) if options.attention_gate else None
+        self.gate = nn.Linear(width, options.n_head, bias=options.bias) if options.head_gate else None
         self.query_gain = nn.Parameter(torch.ones(options.head_width)) if options.qk_norm_gain else None
         self.key_gain = nn.Parameter(torch.ones(options.head_width)) if options.qk_norm_gain else None
         self.head_width = options.head_width
@@ -69,20 +79,26 @@ class Attention(nn.Module):
         queries, keys, values = queries.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2)  # (B, H, T, Dh)
         if cache is not None:
             keys, values = cache.extend(setting.start, keys, values)
-        mixed = F.scaled_dot_product_attention(
-            queries,
-            keys,
-            values,
-            attn_mask=setting.mask,
-            dropout_p=self.dropout if self.training else 0.0,
-            is_causal=setting.causal,
-            enable_gqa=self.grouped,
-        )
-        mixed = mixed.transpose(1, 2)  # (B, T, H, Dh)
+        mixed = self._mix(queries, keys, values, setting).transpose(1, 2)  # (B, T, H, Dh)
         if self.gate is not None:
             mixed = mixed * self.gate(x).sigmoid()[..., None]
         x = self.projection(mixed.flatten(2))  # (B, T, D)
         return F.dropout(x, self.dropout, self.training)
+
+    def _mix(self, queries: Tensor, keys: Tensor, values: Tensor, setting: Setting) -> Tensor:
+        """Return the values that each query (B, H, T, Dh) looks at, by their weights."""
+        dropout = self.dropout if self.training else 0.0
+        if setting.products:
+            return attend_by_products(queries, keys, values, setting.bias, setting.causal, dropout)
+        return F.scaled_dot_product_attention(
+            queries,
+            keys,
+            values,
+            attn_mask=setting.mask,
+            dropout_p=dropout,
+            is_causal=setting.causal,
+            enable_gqa=self.grouped,
+        )
 
     def weights(self, x: Tensor, setting: Setting) -> Tensor:
         """Return how much each position looks at each (B, H, T, T): what `forward` mixes by, written out."""

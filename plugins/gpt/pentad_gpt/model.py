@@ -7,7 +7,7 @@ untied head, output matrices that start at zero, bounded logits. GPT-2 is one se
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 import torch
@@ -35,6 +35,7 @@ class GPT(Model):
 
     attention = frozenset({"causal", "bidirectional"})
     rotation: Tensor
+    attention_kernel = "torch"
 
     def __init__(self, options: GPTOptions, vocab_size: int, context_length: int) -> None:
         super().__init__()
@@ -99,6 +100,14 @@ class GPT(Model):
     def blocks(self) -> Sequence[nn.Module]:
         """Return the blocks."""
         return tuple(self.layers)
+
+    def kernels(self) -> Mapping[str, Sequence[str]]:
+        """Return the ways to compute attention over a row."""
+        return {"attention": ("torch", "products")}
+
+    def use_kernels(self, chosen: Mapping[str, str]) -> None:
+        """Compute in these ways."""
+        self.attention_kernel = chosen.get("attention", "torch")
 
     def inspect(self, inputs: Tensor) -> Inspection:
         """Return the attention of each layer and head, and the features after each layer as the head reads them."""
@@ -175,7 +184,8 @@ class GPT(Model):
     def _setting(self, length: int, start: int, segments: Tensor | None, device: torch.device) -> Setting:
         mask = attention_mask(length, start, self.causal, segments, device)
         rotation = self.rotation[start : start + length, None] if self.options.position == "rotary" else None
-        return Setting(rotation, mask, self.causal and mask is None and length > 1, start)
+        causal, products = self.causal and mask is None and length > 1, self.attention_kernel == "products" and not start
+        return Setting(rotation, mask, causal, start, products=products)
 
 
 def _positions(length: int, start: int, segments: Tensor | None, device: torch.device) -> Tensor:

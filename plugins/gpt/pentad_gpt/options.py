@@ -48,7 +48,7 @@ class GPTOptions:
     rope_base: float = option(10_000.0, "Longest wavelength of rotary positions, in tokens over 2 pi.", gt=1)
     qk_norm: bool = option(True, "Normalise queries and keys to length sqrt(head width), which keeps attention logits bounded.")
     qk_norm_gain: bool = option(False, "Learn a gain per channel of a head in the norm of queries and keys, as Qwen3.")
-    attention_gate: bool = option(
+    head_gate: bool = option(
         False, "Scale what each head found by a sigmoid of the token that looks (gated attention; Qiu et al., 2025)."
     )
     norm: str = option("rmsnorm", "Normalisation before attention, MLP and head.", choices=("rmsnorm", "layernorm"))

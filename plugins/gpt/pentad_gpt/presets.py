@@ -18,7 +18,7 @@ _LLAMA: Mapping[str, Any] = {
     "rope_base": 10_000.0,
     "qk_norm": False,
     "qk_norm_gain": False,
-    "attention_gate": False,
+    "head_gate": False,
     "norm": "rmsnorm",
     "norm_gain": True,
     "norm_eps": 1e-5,

@@ -47,3 +47,38 @@ class HidingOptions:
         "takes as many passes as a window has tokens.",
         ge=0,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GapOptions:
+    """How often a document becomes one with a gap, and in which order its parts then stand."""
+
+    rate: float = option(0.5, "Share of the documents that learn to fill a gap; the others stay as they are.", gt=0, le=1)
+    suffix_first: float = option(
+        0.5, "Of these, the share that reads what stands behind the gap before what stands in front of it (SPM).", ge=0, le=1
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpanOptions:
+    """Which spans are taken out.
+
+    The defaults are T5's (Raffel et al., 2020). UL2 (Tay et al., 2022) mixes seven ways evenly: short spans (R: mean 3 or 8,
+    15 % of the text), the end of the text (S: a quarter on average), and much of it or long spans (X: mean 3 or 8 with 50 %,
+    mean 64 with 15 or 50 %).
+    """
+
+    mixture: str = option(
+        "t5", "One kind of spans, or UL2's mixture with a token in front that says which.", choices=("t5", "ul2")
+    )
+    rate: float = option(0.15, "Share of the tokens that is taken out; of t5.", gt=0, lt=1)
+    span_length: float = option(3.0, "Mean tokens of a span; of t5.", ge=1)
+    sentinels: int = option(32, "Tokens that stand for spans: the most spans of a row.", ge=1, le=1000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpanScoreOptions:
+    """Which spans an evaluator takes out."""
+
+    rate: float = option(0.15, "Share of the tokens that is taken out.", gt=0, lt=1)
+    span_length: float = option(3.0, "Mean tokens of a span.", ge=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pentad import Evaluator, Implementation, hookimpl
-from pentad_masking.options import HidingOptions, MaskedOptions
+from pentad_masking.options import GapOptions, HidingOptions, MaskedOptions, SpanOptions, SpanScoreOptions
 
 
 @hookimpl
@@ -17,12 +17,37 @@ def engine_example_builders() -> Sequence[Implementation]:
             factory="pentad_masking.masked:Masked",
             options=MaskedOptions,
         ),
+        Implementation(
+            name="fill-in-middle",
+            summary="Documents, some of which have a gap that is learned from what stands before and behind it.",
+            factory="pentad_masking.gaps:FillInMiddle",
+            options=GapOptions,
+            expected_failures={
+                "targets_are_the_next_token": "where there is a gap, what stands behind it is read before what stands in it",
+            },
+        ),
+        Implementation(
+            name="span-corruption",
+            summary="Spans taken out of a text and written behind it: T5 and UL2, for a decoder-only model.",
+            factory="pentad_masking.spans:SpanCorruption",
+            options=SpanOptions,
+            expected_failures={
+                "targets_are_the_next_token": "a span is learned behind the text that it was taken out of",
+                "examples_cover_the_text": "what is not taken out is read, and learned in no pass but by chance",
+            },
+        ),
     ]
 
 
 @hookimpl
 def engine_evaluators() -> Sequence[Evaluator]:
     return [
+        Evaluator(
+            name="span-likelihood",
+            summary="Bits per byte of spans that are taken out of the text: for span corruption.",
+            factory="pentad_masking.span_evaluator:SpanLikelihood",
+            options=SpanScoreOptions,
+        ),
         Evaluator(
             name="pseudo-likelihood",
             summary="Bits per byte of hidden tokens, each byte asked for once: for masked models.",

@@ -27,6 +27,9 @@ _EPS = 1e-10
 class BatchedMuon(torch.optim.Muon):
     """torch.optim.Muon, faster; same arguments, same state."""
 
+    iterates_in: torch.dtype | None = None
+    """What the Newton-Schulz iteration computes in; None takes what suits the device."""
+
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """Move every matrix that has a gradient by one step."""
@@ -52,7 +55,8 @@ class BatchedMuon(torch.optim.Muon):
         momentum, lr = group["momentum"], float(group["lr"])
         torch._foreach_lerp_(buffers, gradients, 1 - momentum)
         directions = torch._foreach_lerp(gradients, buffers, momentum) if group["nesterov"] else buffers
-        updates = orthogonalised(torch.stack(tuple(directions)), group["ns_coefficients"], group["ns_steps"], group["eps"])
+        settings = (group["ns_coefficients"], group["ns_steps"], group["eps"], self.iterates_in)
+        updates = orthogonalised(torch.stack(tuple(directions)), *settings)
         updates = self._evened(updates, parameters, group)
         torch._foreach_mul_(parameters, 1 - lr * group["weight_decay"])
         scaled = updates.to(parameters[0].dtype) * -_adjusted(lr, group["adjust_lr_fn"], parameters[0].shape)
@@ -105,13 +109,20 @@ class BatchedNorMuon(BatchedMuon):
         return state["row_squares"]  # type: ignore[no-any-return]
 
 
-def orthogonalised(matrices: Tensor, coefficients: tuple[float, float, float], steps: int, eps: float) -> Tensor:
+def orthogonalised(
+    matrices: Tensor,
+    coefficients: tuple[float, float, float],
+    steps: int,
+    eps: float,
+    dtype: torch.dtype | None = None,
+) -> Tensor:
     """Bring the singular values of each matrix (N, R, C) near 1 by a quintic Newton-Schulz iteration.
 
-    In bfloat16 where a CUDA device multiplies it natively, as torch does, and in float32 elsewhere.
+    In `dtype`, or where it is None in bfloat16 where a CUDA device multiplies it natively, as torch does, and in float32
+    elsewhere.
     """
     tall = matrices.shape[-2] > matrices.shape[-1]
-    x = matrices.to(_precision(matrices.device))
+    x = matrices.to(dtype or _precision(matrices.device))
     x = x.mT if tall else x  # (N, short, long)
     x = x / torch.linalg.matrix_norm(x, keepdim=True).clamp(min=eps)
     if x.shape[-1] < 2 * x.shape[-2] or x.dtype != torch.float32:

@@ -8,7 +8,7 @@ because Muon is for matrices.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -20,6 +20,23 @@ from pentad_muon.options import MuonOptions, NorMuonOptions
 _FUSED_DEVICES = ("cpu", "cuda", "mps", "xpu")
 
 
+class MuonOptimization(Optimization):
+    """An optimization whose Newton-Schulz iteration may run in fp32 or bf16 on a CPU; a GPU takes what it is fast in."""
+
+    def kernels(self) -> Mapping[str, Sequence[str]]:
+        """Return the precisions of the iteration, where there is a choice."""
+        return {"newton_schulz": ("fp32", "bf16")} if any(self._iterating_on_cpu()) else {}
+
+    def use_kernels(self, chosen: Mapping[str, str]) -> None:
+        """Iterate in this precision."""
+        for optimizer in self._iterating_on_cpu():
+            optimizer.iterates_in = torch.bfloat16 if chosen.get("newton_schulz") == "bf16" else None
+
+    def _iterating_on_cpu(self) -> list[BatchedMuon]:
+        found = [optimizer for optimizer in self.optimizers if isinstance(optimizer, BatchedMuon)]
+        return [optimizer for optimizer in found if optimizer.param_groups[0]["params"][0].device.type == "cpu"]
+
+
 def muon(options: MuonOptions, parameters: Sequence[NamedParameter]) -> Optimization:
     """Return Muon over the matrices and AdamW over the rest; either is left out when it would be empty."""
     matrices = [named for named in parameters if _is_for_muon(named)]
@@ -29,7 +46,7 @@ def muon(options: MuonOptions, parameters: Sequence[NamedParameter]) -> Optimiza
         optimizers.append(_muon(options, matrices))
     if others:
         optimizers.append(_adamw(options, others))
-    return Optimization(optimizers=optimizers, schedule=schedule(options))
+    return MuonOptimization(optimizers=optimizers, schedule=schedule(options))
 
 
 def _is_for_muon(named: NamedParameter) -> bool:

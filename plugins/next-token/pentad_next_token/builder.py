@@ -13,16 +13,24 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pentad import IGNORED, Batch, ExampleBuilder, NoOptions, Tokens, draw_below, segments_of, shuffled
+from pentad import IGNORED, Batch, ExampleBuilder, Tokens, draw_below, segments_of, shuffled
+from pentad_next_token.best_fit import BestFit
+from pentad_next_token.options import NextTokenOptions
 
 _OFFSET = 0x0FF5E7
 """Keeps the offset's random numbers apart from those of the order."""
 
 
+def next_token(options: NextTokenOptions, *, context_length: int, vocab_size: int, end_of_text: int) -> ExampleBuilder:
+    """Return the builder of a kind of packing."""
+    made = BestFit if options.packing == "best-fit" else NextToken
+    return made(options, context_length=context_length, vocab_size=vocab_size, end_of_text=end_of_text)
+
+
 class NextToken(ExampleBuilder):
     """Packed windows over documents."""
 
-    def __init__(self, options: NoOptions, *, context_length: int, vocab_size: int, end_of_text: int) -> None:
+    def __init__(self, options: NextTokenOptions, *, context_length: int, vocab_size: int, end_of_text: int) -> None:
         del options, vocab_size
         self.context_length = context_length
         self.end_of_text = end_of_text

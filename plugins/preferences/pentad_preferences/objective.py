@@ -11,6 +11,11 @@ log-probabilities summed over an answer. SimPO has no reference, and takes their
 | simpo | -log sigmoid(h - target margin) | Meng et al., 2024 |
 
 The first starts at ln 2, since the model begins as the reference.
+
+ORPO (Hong et al., 2024) has no reference either. It learns the preferred answer itself, and adds beta times -log sigmoid of
+the log odds ratio: log (p / (1 - p)) of the preferred answer less that of the other one, p being the mean probability of a
+token. So it also takes the place of supervised tuning. The paper's likelihood is that of prompt and answer; here it is the
+answer's.
 """
 
 from __future__ import annotations
@@ -31,19 +36,30 @@ class Preference(Objective):
 
     def __init__(self, options: DPOOptions) -> None:
         self.options = options
-        self.needs_reference = options.loss != "simpo"
+        self.needs_reference = options.loss not in ("simpo", "orpo")
 
     def loss(self, net: Net, batch: TensorBatch) -> Loss:
         """Return the loss summed over pairs, how often the preferred answer wins, and by how much (the margin, in nats)."""
         chosen = self._reward(net, batch.inputs, batch.targets)  # (B,)
         rejected = self._reward(net, batch.extra["inputs"], batch.extra["targets"])
         counted = _any(batch.targets) & _any(batch.extra["targets"])
-        margin = self.options.beta * (chosen - rejected)
+        margin = self.options.beta * self.difference(chosen, rejected)
         metrics = {
             "preference-accuracy": ((margin > 0) & counted).float().sum(),
             "preference-margin": margin.detach()[counted].sum(),
         }
-        return Loss(total=self.losses(margin)[counted].sum(), count=counted.sum(), metrics=metrics)
+        losses = self.losses(margin / self.options.beta) if self.options.loss == "orpo" else self.losses(margin)
+        if self.options.loss == "orpo":
+            losses = self.options.beta * losses - chosen
+            metrics["nll"] = -chosen.detach()[counted].sum()
+        return Loss(total=losses[counted].sum(), count=counted.sum(), metrics=metrics)
+
+    def difference(self, chosen: Tensor, rejected: Tensor) -> Tensor:
+        """Return by how much the preferred answers (B,) lead: the difference of what `_reward` gives, for orpo of log odds."""
+        if self.options.loss != "orpo":
+            return chosen - rejected
+        odds = [answer - torch.log(-torch.expm1(answer.clamp(max=-1e-6))) for answer in (chosen, rejected)]
+        return odds[0] - odds[1]
 
     def losses(self, margin: Tensor) -> Tensor:
         """Return the loss (B,) of each margin (B,)."""

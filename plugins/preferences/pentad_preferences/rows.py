@@ -25,3 +25,10 @@ def rows_of(tokens: Tokens, documents: Ids, length: int, end_of_text: int) -> tu
     learned = inside if tokens.learn is None else inside & np.asarray(tokens.learn)[at + 1]
     inputs = np.where(inside, ids[at].astype(np.int64), end_of_text)
     return inputs, np.where(learned, ids[at + 1].astype(np.int64), IGNORED)
+
+
+def last_places(tokens: Tokens, documents: Ids, length: int) -> Ids:
+    """Return the column (B,) of the last token of documents (B,) in the rows that `rows_of` makes of them."""
+    first, end = tokens.starts[documents], tokens.starts[documents + 1]
+    last: Ids = np.minimum(end - first, length) - 1
+    return last

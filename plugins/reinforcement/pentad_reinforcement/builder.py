@@ -1,7 +1,7 @@
 """Prompts from the data, answers from the model, rewards from checks or from a model that learned preferences.
 
-An example is a prompt with all answers to it: a group of rows. What the answers are is a function of the weights, the indices and
-the seed, so a run that is stopped goes on bit for bit. A prompt that leaves no room for an answer loses its beginning.
+An example is a prompt with all answers to it: a group of rows. The answers are a function of the weights, the indices and the
+seed, so a run that is stopped goes on bit for bit. A prompt that leaves no room for an answer loses its beginning.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class GRPO(ExampleBuilder):
     """Groups of answers that the model writes."""
 
     needs_policy = True
-    evaluators = ("task-accuracy", "mean-reward")
+    evaluators: tuple[str, ...] = ("task-accuracy", "mean-reward")
 
     def __init__(
         self,
@@ -53,14 +53,14 @@ class GRPO(ExampleBuilder):
         vocab_size: int,
         end_of_text: int,
         tokenizer: Tokenizer,
-        catalogue: Catalogue,
+        catalogue: Catalogue | None = None,
     ) -> None:
         del vocab_size
         self.options, self.context_length, self.end_of_text = options, context_length, end_of_text
         self.tokenizer, self.updates = tokenizer, options.updates
         self.special_tokens = SPECIAL_TOKENS if options.template == "chat" else ()
         self._chosen = [*options.reward, *([f"reward-model,run={options.reward_run}"] if options.reward_run else [])]
-        self._rewards = Rewards(catalogue)
+        self._rewards = Rewards(catalogue or Catalogue())
         if self._chosen:
             self.evaluators = ("mean-reward",)
 
@@ -117,8 +117,10 @@ class GRPO(ExampleBuilder):
         inputs, targets = self._rows(rows)
         extra = {"advantage": self.advantages(rewards), "reward": rewards}
         if options.updates > 1:
-            on_device = [torch.from_numpy(array).to(session.device) for array in (inputs, targets)]
-            extra["logprobs"] = logprobs_at(session.net, *on_device, options.temperature).float().cpu().numpy()
+            read, said = (torch.from_numpy(array).to(session.device) for array in (inputs, targets))
+            with torch.no_grad():
+                drawn = logprobs_at(session.net, read, said, options.temperature)
+            extra["logprobs"] = drawn.float().cpu().numpy()
         return Batch(inputs=inputs, targets=targets, extra=extra)
 
     def objective(self) -> GroupRelative:
@@ -173,7 +175,7 @@ class GRPO(ExampleBuilder):
         return self.tokenizer.decode([token for token in ids if token < self.tokenizer.vocab_size])
 
     def _rows(self, pairs: list[tuple[list[int], list[int]]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Return inputs and targets (B, T) of prompts with answers; the targets are the answers, the token that ends one too."""
+        """Return inputs and targets (B, T) of prompts with answers; targets are the answers, the token that ends one too."""
         longest = max((len(prompt) + max(0, len(answer) - 1) for prompt, answer in pairs), default=1)
         inputs = np.full((len(pairs), longest), self.end_of_text, dtype=np.int64)
         targets = np.full_like(inputs, IGNORED)

@@ -54,7 +54,7 @@ class GroupRelative(Objective):
         return Loss(total=total, count=(lengths > 0).sum(), metrics=metrics)
 
     def surrogate(self, log_ratio: Tensor, advantage: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the loss (B, T) of tokens by the log of their ratio (B, T) and their answer's advantage, and which are clipped."""
+        """Return the loss (B, T) of tokens by the log of their ratio (B, T) and the advantage, and which are clipped."""
         ratio = log_ratio.exp()
         bounded = ratio.clamp(1 - self.options.clip, 1 + self.options.clip)
         return -torch.minimum(ratio * advantage, bounded * advantage), ratio * advantage > bounded * advantage

@@ -17,14 +17,22 @@ class SentencePieceOptions:
     )
     vocab_size: int = option(
         1024,
-        "Number of ids in all: pieces, 256 bytes, the end of text and an unknown id that is never used.",
+        "Number of ids in all: pieces, 256 bytes, the end of text and the unknown id.",
         ge=259,
         le=1_000_000,
     )
     character_coverage: float = option(
         0.9995, "Share of the text's characters that become pieces; the rest is spelled in bytes.", ge=0.9, le=1
     )
+    byte_fallback: bool = option(
+        True,
+        "Spell other characters in bytes; false gives them one unknown id in place of the 256 bytes (lossy: what is lost costs "
+        "8 bits a byte in scores).",
+    )
     split_digits: bool = option(False, "Whether each digit is a piece of its own.")
+    split_by_whitespace: bool = option(True, "Whether a piece ends before a space; false lets it hold several words.")
+    split_by_number: bool = option(True, "Whether a piece ends between a number and what is none.")
+    split_by_unicode_script: bool = option(True, "Whether a piece ends where the script changes, as between 漢 and a.")
     max_piece_length: int = option(16, "Most characters in one piece.", ge=1, le=512)
     train_mb: int = option(
         10,
@@ -42,5 +50,6 @@ def engine_tokenizers() -> Sequence[Implementation]:
             summary="SentencePiece trained on your text: unigram pieces, or byte-pair encoding.",
             factory="pentad_sentencepiece.tokenizer:SentencePiece",
             options=SentencePieceOptions,
+            advise="pentad_sentencepiece.sizing:advise",
         )
     ]

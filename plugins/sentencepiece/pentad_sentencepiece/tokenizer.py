@@ -1,4 +1,4 @@
-"""SentencePiece (Kudo and Richardson, 2018) as a lossless tokenizer: each text comes back byte by byte."""
+"""SentencePiece (Kudo and Richardson, 2018) as a lossless tokenizer: each text comes back, unless bytes are off."""
 
 from __future__ import annotations
 
@@ -17,16 +17,20 @@ from pentad_sentencepiece.plugin import SentencePieceOptions
 _MODEL = "sentencepiece.model"
 _DESCRIPTION = "sentencepiece.json"
 
+_UNKNOWN = 0
 _SPACE = "\u2581"  # sentencepiece writes a space so, and would give a space back for this character itself
 
 
 class SentencePiece(Tokenizer):
     """Pieces of words by unigram language model or byte-pair encoding, with bytes for characters never seen.
 
-    Id 0 is sentencepiece's unknown piece, which never comes up, 1 is the end of text, then come 256 bytes and the pieces.
+    Id 0 is sentencepiece's unknown piece, which comes up only without bytes, 1 is the end of text, then come 256 bytes and the
+    pieces. A text longer than `cutting.CHUNK` characters is cut before spaces; pieces that hold spaces (`split_by_whitespace`
+    false) do not go over a cut.
     """
 
     def __init__(self, options: SentencePieceOptions) -> None:
+        self.lossless = options.byte_fallback
         self.sample_bytes = options.train_mb * 1_000_000
         self._options = options
         self._model = b""
@@ -108,7 +112,10 @@ class SentencePiece(Tokenizer):
         if not processor.is_control(special):
             raise ValueError(f"the model has no {END_OF_TEXT}")
         tokens = [_bytes_of(processor, token) for token in range(processor.get_piece_size())]
-        self._underline = np.array([processor.piece_to_id(f"<0x{byte:02X}>") for byte in _SPACE.encode()], dtype=np.uint32)
+        spelled = [processor.piece_to_id(f"<0x{byte:02X}>") for byte in _SPACE.encode()] if self.lossless else [_UNKNOWN]
+        if self.lossless and not all(map(processor.is_byte, spelled)):
+            raise ValueError("the model has no bytes")
+        self._underline = np.array(spelled, dtype=np.uint32)
         self._processor, self._tokens, self._model = processor, tokens, model
 
     def _trained(self) -> sentencepiece.SentencePieceProcessor:

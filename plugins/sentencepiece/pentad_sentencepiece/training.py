@@ -18,12 +18,11 @@ _RESERVED = re.compile("[\u2581\u2585\0]+")
 
 _THREADS = 4  # a constant: unigram's sums, and so its pieces, depend on how many threads share the work
 
-# What makes it lossless: no normalization, no space added in front, none removed, bytes for unseen characters.
+# What makes it lossless, beside bytes for unseen characters: no normalization, no space added in front, none removed.
 _LOSSLESS: dict[str, Any] = {
     "normalization_rule_name": "identity",
     "add_dummy_prefix": False,
     "remove_extra_whitespaces": False,
-    "byte_fallback": True,
     "allow_whitespace_only_pieces": True,
 }
 
@@ -42,7 +41,11 @@ def train(texts: Iterable[str], options: SentencePieceOptions) -> bytes:
             model_type=options.model_type,
             vocab_size=options.vocab_size,
             character_coverage=options.character_coverage,
+            byte_fallback=options.byte_fallback,
             split_digits=options.split_digits,
+            split_by_whitespace=options.split_by_whitespace,
+            split_by_number=options.split_by_number,
+            split_by_unicode_script=options.split_by_unicode_script,
             max_sentencepiece_length=options.max_piece_length,
             max_sentence_length=2**30,  # in bytes; the default leaves out all but short documents
             unk_id=0,

@@ -95,7 +95,7 @@ def _write(
 
 def _draw(logits: Tensor, keys: npt.NDArray[np.uint64], place: int) -> Tensor:
     """Draw a token for each row of logits (B, V), by the inverse of the distribution function."""
-    words = np.array([int(random_words(int(key), place)[0] >> np.uint64(32)) for key in keys], dtype=np.float64)
+    words = (random_words(0, keys, place) >> np.uint64(32)).astype(np.float64)
     uniform = torch.from_numpy(words / 2**32).to(logits.device)  # (B,) in [0, 1)
     summed = logits.softmax(dim=-1).double().cumsum(dim=-1)
     wanted = (uniform * summed[:, -1])[:, None]

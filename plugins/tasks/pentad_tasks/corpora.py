@@ -17,7 +17,7 @@ Make = Callable[[random.Random, int], Task]
 
 _CONSONANTS, _VOWELS = "bdfgklmnprst", "aeiou"
 
-_TRIES = 200
+_TRIES = 2000
 """Draws in a row that give no new task, after which there are taken to be no more."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os.path
+import itertools
 import re
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -71,4 +71,5 @@ class Prefix(Check):
     def judge(self, answer: str, expected: str) -> float:
         """Return from 0 to 1; what stands behind the expected answer counts against it."""
         answer, expected = answer.strip(), expected.strip()
-        return len(os.path.commonprefix([answer, expected])) / max(len(answer), len(expected), 1)
+        same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(answer, expected, strict=False))
+        return sum(1 for _ in same) / max(len(answer), len(expected), 1)

@@ -57,3 +57,12 @@ def test_progress_beyond_its_ends_is_kept_inside() -> None:
     curve.add(-0.1, 3.0)
     curve.add(1.7, 2.0)
     assert len(curve.points(40)) == 2
+
+
+def test_a_reward_has_an_axis_that_is_not_logarithmic() -> None:
+    curve = Curve()
+    for n in range(100):
+        curve.add(n / 100, n / 50 - 1)
+    lines = draw(curve, [], 60, 5, log=False)
+    assert [line.split()[0] for line in (lines[0], lines[2], lines[4])] == ["0.98", "-0.01", "-1.00"]
+    assert len(draw(Curve(), [(0.5, 0.0)], 40, 5, log=False)) == 5

@@ -85,3 +85,18 @@ def test_letters_that_the_text_does_not_have():
 
 def test_scripts():
     assert scripts("aé1 ж 日本のカ") == {"Latin": 2, "Cyrillic": 1, "Chinese or Japanese": 4}
+
+
+def rewarded(rewards):
+    history = History()
+    for number, reward in enumerate(rewards, 1):
+        event = step(number, len(rewards), 0.0)
+        history.add_step(dataclasses.replace(event, metrics={"reward": reward, "kl": 9.0}, watched="reward"))
+    return verdict(history, RESULT, plan(), TEXT)
+
+
+def test_a_reward_is_judged_in_place_of_the_loss():
+    assert rewarded([n / 100 for n in range(100)]) == ""
+    assert "all the time" in rewarded([0.0] * 100)
+    assert "fell from" in rewarded([1 - n / 100 for n in range(100)])
+    assert rewarded([0.0] * 5) == ""

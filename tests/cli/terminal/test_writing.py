@@ -53,3 +53,16 @@ def test_a_pipe_gets_it_raw_and_at_once():
     writer = TextWriter(stream)
     writer.write("a\x1b\tb" * 10)
     assert stream.getvalue() == "a\x1b\tb" * 10
+
+
+def test_a_word_of_two_styles_stays_whole(monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("COLUMNS", "10")
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    writer = TextWriter(stream)
+    for piece, style in (("seven", ""), (" eig", "red"), ("ht", "green")):
+        writer.write(piece, style)
+    writer.close()
+    assert stream.getvalue() == "seven \n\x1b[31meig\x1b[0m\x1b[32mht\x1b[0m\n"

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+
 import pytest
 
-from pentad import Choice, RunObserver, ScaleLearningRate, StopTraining, open_run, resume, run
+from pentad import Choice, RateScaled, RunObserver, ScaleLearningRate, StopTraining, open_run, resume, run
 from pentad.contracts.observer import Observers, Preparation, Saved
 from pentad.system.json_lines import read_lines
 from pentad.testing import raises_code
@@ -49,7 +53,7 @@ def test_every_event_is_passed_on():
     listener = type("All", (RunObserver,), {name: (lambda self, event, name=name: heard.append(name)) for name in methods})()
     for name in methods:
         getattr(Observers([listener]), name)(None)
-    assert heard == methods and len(methods) == 7
+    assert heard == methods and len(methods) == 8
 
 
 class Asks(RunObserver):
@@ -75,8 +79,16 @@ def test_an_observer_ends_a_training_and_the_reason_stays(cache, text, tmp_path,
 
 def test_an_observer_scales_the_learning_rate_also_after_a_resume(cache, text, tmp_path, tiny_recipe):
     recipe = tiny_recipe(text, steps=8, optimizer=Choice("adamw", schedule="constant", warmup_ratio=0.0))
-    asks = Asks({2: ScaleLearningRate(factor=0.5), 4: ScaleLearningRate(factor=0.5)})
-    run(recipe, out=tmp_path / "run", observers=[asks])
+    asks = Asks({2: ScaleLearningRate(factor=0.5), 4: ScaleLearningRate(factor=0.5, reason="it jumps")})
+    scaled = []
+    asks.on_rate_scaled = scaled.append
+    result = run(recipe, out=tmp_path / "run", observers=[asks])
+    assert scaled[1] == RateScaled(step=4, before=0.5, after=0.25, reason="it jumps")
+    recorded = [(line["step"], line["lr_scale"], line["reason"]) for line in result.metrics if line["kind"] == "change"]
+    assert (
+        recorded == [(event.step, {"from": event.before, "to": event.after}, event.reason) for event in scaled]
+        and recorded[0][2]
+    )
     assert [event.learning_rate for event in asks.events] == [1.0, 1.0, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25]
     later = Asks({})
     resume(tmp_path / "run", steps=9, observers=[later])
@@ -95,3 +107,29 @@ def test_a_result_is_short_holds_its_metrics_and_draws_them(cache, text, tmp_pat
         "<RunResult", "<Evaluation", "<Sample", "<Plan", "<SavedRun",
     ]  # fmt: skip
     assert all(len(text) < 100 + len(str(result.folder)) and "\n" not in text for text in shown)
+
+
+def test_what_was_asked_for_at_the_last_checkpoint_is_in_it_and_later_is_asked_anew(cache, text, tmp_path, tiny_recipe):
+    recipe = tiny_recipe(text, steps=8, optimizer=Choice("adamw", schedule="constant", warmup_ratio=0.0))
+
+    class Cut(Asks):
+        def on_step(self, event):
+            if event.step == 4:
+                os.kill(os.getpid(), signal.SIGINT)
+            return super().on_step(event)
+
+    with raises_code("interrupted"):  # the checkpoint is of step 5: the signal is heeded at the next one
+        run(recipe, out=tmp_path / "run", observers=[Cut({5: ScaleLearningRate(factor=0.5)})])
+    later = Asks({})
+    result = resume(tmp_path / "run", observers=[later])
+    assert [event.learning_rate for event in later.events] == [0.5, 0.5, 0.5]
+    assert [line["step"] for line in result.metrics if line["kind"] == "change"] == [5]
+
+
+def test_a_scaling_after_the_checkpoint_is_dropped_with_the_steps_after_it(cache, text, tmp_path, tiny_recipe):
+    recipe = tiny_recipe(text, steps=4)
+    run(recipe, out=tmp_path / "run", observers=[Asks({2: ScaleLearningRate(factor=0.5)})])
+    with (tmp_path / "run" / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps({"kind": "change", "step": 5, "lr_scale": {"from": 0.5, "to": 0.25}, "reason": "late"}) + "\n")
+    result = resume(tmp_path / "run", steps=6, observers=())
+    assert [line["step"] for line in result.metrics if line["kind"] == "change"] == [2]

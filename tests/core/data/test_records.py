@@ -144,3 +144,9 @@ def test_a_record_that_changes_with_the_same_text_is_noticed():
     records.read = read({"prompt": "2 + 2?\n4", "completion": ""})[:1]
     with pytest.raises(EngineError, match="document 1 changed"):
         list(part.pieces())
+
+
+def test_a_reward_is_a_name_and_no_text():
+    (piece,) = read({**ANSWER, "reward": "number"})
+    assert piece == Piece("2 + 2?\n4", True, {**ANSWER, "reward": "number"})
+    assert read({**ANSWER, "reward": 0.7}) == [Piece("2 + 2?\n4", True, ANSWER)]  # a number, as other projects write it

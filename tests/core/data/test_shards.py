@@ -204,6 +204,14 @@ def test_a_tokenizer_is_trained_once_on_the_training_part_alone(tmp_path):
     assert len({fingerprint, *others}) == 4
 
 
+def test_a_tokenizer_whose_file_changed_is_trained_again(tmp_path, monkeypatch):
+    split = split_corpus(Text(["one", "two"], 50), 0)
+    for content, n_kept in (("a", 1), ("b", 2), ("a", 2)):
+        monkeypatch.setattr(Bytes, "source_fingerprint", lambda self, content=content: content)
+        trained_tokenizer(offer(), ByteOptions(), split, tmp_path)
+        assert len(list((tmp_path / "tokenizers").rglob("seen.json"))) == n_kept
+
+
 def test_a_sample_is_spread_evenly_and_bounded():
     part = train_part([f"word{number:04}" for number in range(1000)], 50)
     texts = list(sample(part, 800))

@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from pentad import EngineError, Sampler, Session, TextScore, tempered_softmax
+from pentad.contracts.batch import Tokens
 from pentad.contracts.sampler import Chain
 from pentad.contracts.session import Decoder, Limits, TokenEvent
 from pentad.contracts.vocabulary import SpecialToken, Vocabulary
+from pentad.inference.answering import answer, questions
 from pentad.inference.generation import generate
 from pentad.inference.session import ModelSession
 from pentad.testing import raises_code
@@ -53,6 +55,9 @@ class Ids:
 
     def token_bytes(self, token):
         return bytes([97 + token])
+
+    def decode(self, tokens):
+        return b"".join(map(self.token_bytes, tokens)).decode()
 
 
 def session_of(model, cpu, n_allowed=V, end_of_text=END):
@@ -385,3 +390,23 @@ def test_a_stop_text_ends_what_is_written(fakes, cpu):
     session = text_session(text_model(fakes, b"one two three"), cpu, fakes)
     (whole,) = generate(session, Draw(), "", Limits(max_tokens=13, stop=("threes",)))
     assert (whole.text, whole.ended) == ("one two three", "length")
+
+
+def test_questions_are_what_stands_before_an_answer():
+    ids = np.array([END, 1, 2, 9, 3, END, 1, 2, 9, 4, END, 5, 9, 6, END], np.uint16)
+    learn = np.array([1, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0], bool)
+    tokens = Tokens(ids=ids, starts=np.flatnonzero(ids == END), learn=learn)
+    assert questions(tokens, 5) == [[END, 1, 2, 9], [END, 5, 9]]  # the same prompt once
+    assert len(questions(tokens, 1)) == 1
+    assert questions(Tokens(ids=ids, starts=tokens.starts), 5) == []  # all of it is learned
+    assert questions(Tokens(ids=ids[:1], starts=tokens.starts[:1], learn=learn[:1]), 5) == []
+
+
+def test_questions_are_answered_and_spelled_out(fakes, cpu):
+    session = session_of(model_of(fakes), cpu, n_allowed=V - 1)
+    special = V - 1
+    found = answer(session, Greedy(), [[END, 1, special, 2], [END, 3]], Limits(max_tokens=4))
+    assert [sample.prompt for sample in found] == ["b<|extra0|>c", "d"]
+    assert [sample.index for sample in found] == [0, 1]
+    alone = generate(session, Greedy(), "", Limits(max_tokens=4), ids=torch.tensor([END, 3]))
+    assert found[1].tokens == alone[0].tokens

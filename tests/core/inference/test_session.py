@@ -83,6 +83,43 @@ def test_a_session_grows_beyond_the_room_it_was_made_with(session):
     torch.testing.assert_close(logits, fresh(session, torch.tensor([[END, *range(50)]])))
 
 
+def test_reading_at_once_equals_one_after_the_other(fakes, cpu, model):
+    for context_length, rooms in ((None, (None, None, None)), (6, (3, 0, 1))):
+        model.context_length = context_length
+        once, turns = open_session(fakes, cpu, model), open_session(fakes, cpu, model)
+        found, expected = [], []
+        for number, tokens in enumerate((torch.tensor([[END, 1, 2], [END, 3, 4]]), *torch.randint(99, (2, 2, 3)))):
+            if not number:
+                assert torch.equal(once.prefill(tokens), turns.prefill(tokens))
+            else:
+                found.append(once.read(tokens))
+                expected.append(torch.stack([turns.extend(column) for column in tokens.T], dim=1))
+            assert once.room == rooms[number]
+        torch.testing.assert_close(torch.cat(found, dim=1), torch.cat(expected, dim=1))
+        assert torch.equal(once.tokens, turns.tokens)
+
+
+@torch.inference_mode()
+def test_features_are_those_of_what_was_read_last(session):
+    tokens = torch.tensor([[END, 1, 2, 3, 4]])
+    expected = session.model(tokens).features
+    logits = session.prefill(tokens[:, :2])
+    torch.testing.assert_close(session.features, expected[:, :2])
+    torch.testing.assert_close(session.model.logits(session.features[:, -1]), logits)
+    session.read(tokens[:, 2:4])
+    torch.testing.assert_close(session.features[:, -2:], expected[:, 2:4])
+    session.extend(tokens[:, 4])
+    torch.testing.assert_close(session.features[:, -1:], expected[:, 4:])
+
+
+def test_a_fork_reads_beside(session):
+    logits = session.prefill(torch.tensor([[END, 1, 2]]))
+    beside = session.fork()
+    assert torch.equal(beside.prefill(torch.tensor([[END, 1, 2]])), logits)
+    beside.extend(torch.tensor([7]))
+    assert session.tokens.tolist() == [[END, 1, 2]] and beside.tokens.tolist() == [[END, 1, 2, 7]]
+
+
 def test_prefill_forgets_what_was_read(session):
     session.prefill(torch.tensor([[END, 1, 2]]))
     tokens = torch.tensor([[END, 9]])

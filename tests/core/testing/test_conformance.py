@@ -93,3 +93,26 @@ def test_a_check_that_lacks_something_says_what_and_is_skipped_by_pytest():
     kit = type("Again", (Kit,), {"implementation": Lacking.implementation, "check_needs_more": Lacking.check_needs_more})
     with pytest.raises(unittest.SkipTest, match="give it an example"):
         kit().test_needs_more()
+
+
+def test_a_record_says_with_which_options_and_files_it_is_tested():
+    folders = []
+
+    def example(folder):
+        (folder / "sizes.txt").write_text("7")
+        folders.append(folder)
+        return {"size": int((folder / "sizes.txt").read_text())}
+
+    class WithExample(Kit):
+        implementation = Implementation(name="ours", summary="", factory=dict, options=Options, example=example)
+
+        def check_the_file_is_there(self) -> None:
+            """It lasts as long as the class."""
+            require(self.parsed_options().size == 7 and (folders[0] / "sizes.txt").exists(), "gone")
+
+    class Named(WithExample):
+        options: ClassVar[dict[str, Any]] = {"size": 3}
+
+    assert WithExample().run("the_file_is_there").outcome == WithExample().run("options_survive_json").outcome == "passed"
+    assert len(folders) == 1
+    assert Named().parsed_options().size == 3

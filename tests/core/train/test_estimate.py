@@ -152,7 +152,7 @@ def test_attention_keeps_what_its_kernel_keeps(fakes, cpu):
     model, builder = Attending(V), fakes.Given(np.zeros((1, length + 1)))
     trained = Trainer(ModelNet(model, cpu), fakes.sgd(model), builder, TOKENS, TrainingOptions(context_length=length))
     found = _one_row(trained)
-    assert found[1] < 100 * length < 4 * length * length
+    assert found.kept < 100 * length < 4 * length * length
 
 
 def test_kernels_of_gpus_are_counted_by_their_products():

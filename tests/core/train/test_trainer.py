@@ -257,3 +257,42 @@ def test_a_schedule_of_any_kind(fakes, cpu):
     optimization = Betas(optimizers=[torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.5)])
     trainer(fakes, cpu, model, fakes.Given(rows()), optimization).step(0, 0.25)
     assert [group["momentum"] for group in optimization.groups()] == [0.25]
+
+
+def test_a_step_may_make_several_updates_with_its_examples(fakes, cpu):
+    model = fakes.Summing()
+    bare = copy.deepcopy(model)
+    builder = fakes.Given(rows())
+    again = trainer(fakes, cpu, bare, builder)
+    losses = [again.step(0, 0).loss for _ in range(3)]  # the same examples each time
+    builder.updates, built = 3, []
+    build = builder.build
+    builder.build = lambda tokens, indices, seed: built.append(indices) or build(tokens, indices, seed)
+    outcome = trainer(fakes, cpu, model, builder, gradient_accumulation=2).step(0, 0)
+    assert outcome.loss == pytest.approx(sum(losses) / 3, rel=1e-5)
+    assert_same(weights(model), weights(bare))
+    assert sum(map(len, built)) == 8  # made once
+
+
+def test_a_gradient_of_zero_moves_nothing_not_even_by_momentum(fakes, cpu):
+    class Satisfied(Objective):
+        satisfied = False
+
+        def loss(self, net, batch):
+            total = net.nll(net(batch.inputs).features, batch.targets)
+            return Loss(total=total * (0.0 if self.satisfied else 1.0), count=8, metrics={"reward": 8.0})
+
+    objective, model = Satisfied(), fakes.Tiny()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1, weight_decay=0.5)
+    found = trainer(
+        fakes,
+        cpu,
+        model,
+        fakes.Given(rows(), None, objective),
+        Optimization(optimizers=[optimizer], schedule=lambda progress: 1.0),
+    )
+    assert found.step(0, 0).grad_norm > 0
+    objective.satisfied, before = True, weights(model)
+    outcome = found.step(1, 0)
+    assert (outcome.grad_norm, outcome.metrics) == (0.0, {"reward": 1.0})
+    assert_same(weights(model), before, rtol=0, atol=0)

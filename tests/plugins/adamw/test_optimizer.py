@@ -47,7 +47,8 @@ def test_defaults_are_torchs_adamw_in_two_groups_to_the_last_bit():
         generator = torch.Generator().manual_seed(0)
         roles = ("embedding", "matrix", "vector", "experts", "head")
         parameters = [
-            NamedParameter(name=role, role=role, parameter=nn.Parameter(torch.randn(5, 7, generator=generator))) for role in roles
+            NamedParameter(name=role, role=role, parameter=nn.Parameter(torch.randn(5, 7, generator=generator)))
+            for role in roles
         ]
         optimizers = optimizers_of(parameters)
         for _ in range(5):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -11,7 +13,7 @@ from pentad_bert.model import BERT
 from pentad_bert.options import BERTOptions
 from pentad_bert.sizing import LADDER, advise
 
-SMALL = {"n_layer": 2, "n_head": 2, "n_embd": 16}
+SMALL: Any = {"n_layer": 2, "n_head": 2, "n_embd": 16}
 
 
 class TestDefaults(ModelConformance):
@@ -19,9 +21,12 @@ class TestDefaults(ModelConformance):
     options = SMALL
 
 
-class TestNormFirst(ModelConformance):
+class TestPreset(ModelConformance):
     name = "bert"
-    options = {**SMALL, "norm_first": True, "dropout": 0.1}
+    options = {**SMALL, "preset": "bert", "dropout": 0.1}
+
+    def advise(self) -> None:
+        """Ask for no advice: it is the same for all options, and asked for above."""
 
 
 LAYER = {
@@ -62,7 +67,9 @@ def test_logits_are_those_of_transformers() -> None:
     theirs = transformers.BertForMaskedLM(config).eval()
     for name, parameter in theirs.named_parameters():
         torch.nn.init.normal_(parameter, mean=float("LayerNorm.weight" in name), std=0.3)
-    ours = BERT(BERTOptions(n_layer=2, n_head=4, n_embd=32, n_hidden=64), vocab_size=11, context_length=16).eval()
+    ours = BERT(
+        BERTOptions(preset="bert", n_layer=2, n_head=4, n_embd=32, n_hidden=64), vocab_size=11, context_length=16
+    ).eval()
     ours.load_state_dict(converted(theirs.state_dict()))
     ids = torch.randint(11, (3, 16))
     with torch.no_grad():
@@ -71,9 +78,10 @@ def test_logits_are_those_of_transformers() -> None:
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
-def test_documents_in_a_row_have_the_logits_that_they_have_alone() -> None:
+@pytest.mark.parametrize("preset", [None, "bert"])
+def test_documents_in_a_row_have_the_logits_that_they_have_alone(preset: str | None) -> None:
     torch.manual_seed(0)
-    model = BERT(BERTOptions(**SMALL, init_std=0.3), vocab_size=11, context_length=16).eval()
+    model = BERT(BERTOptions(**SMALL, preset=preset, init_std=0.3), vocab_size=11, context_length=16).eval()
     ids = torch.randint(11, (1, 16))
     segments = torch.tensor([[0] * 6 + [1] * 10])
     with torch.no_grad():
@@ -82,7 +90,9 @@ def test_documents_in_a_row_have_the_logits_that_they_have_alone() -> None:
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
 
 
-def test_heads_must_divide_the_width() -> None:
+def test_heads_must_fit() -> None:
+    with pytest.raises(ValueError, match="found 5"):
+        BERTOptions(n_embd=10, n_head=2)
     with pytest.raises(ValueError, match="found 10 and 3"):
         BERTOptions(n_embd=10, n_head=3)
 
@@ -100,4 +110,5 @@ def test_more_text_and_a_larger_budget_are_worth_a_larger_model() -> None:
 
     sizes = [sized(tokens) for tokens in (10**4, 10**6, 10**8, 10**10)]
     assert sizes == sorted(sizes) and sizes[0] == LADDER[0] and sizes[-1] == LADDER[-1]
-    assert advise(BERTOptions(), Situation(train_bytes=100, tokens=1e6, vocab_size=300)).values == {}
+    nothing = advise(BERTOptions(), Situation(train_bytes=100, tokens=1e6, vocab_size=300))
+    assert nothing is not None and nothing.values == {}

@@ -222,19 +222,18 @@ def test_arms_that_no_evaluator_judges_are_not_ranked(compare):
 
 
 def test_each_evaluator_ranks_its_own_arms(compare, tmp_path):
-    masked = ROOT / "examples" / "contracts" / "masked.py"
     found, said = compare(
-        *("--plugin", masked, "--builder", "next-token,masked", "--model.n-embd", "16,32"),
+        *("--builder", "next-token,guessed", "--model.n-embd", "16,32"),
         *("--seeds", "2", "--prompts", "1", *SHORT, "--figures", tmp_path / "figures"),
     )
     causal, bidirectional = found["groups"]
-    assert [group["metric"]["evaluator"] for group in found["groups"]] == ["bits-per-byte", "masked-accuracy"]
+    assert [group["metric"]["evaluator"] for group in found["groups"]] == ["bits-per-byte", "masked-accuracy,apart=4"]
     assert {label.partition(",")[0] for label in causal["arms"]} == {"next-token"}
-    assert {label.partition(",")[0] for label in bidirectional["arms"]} == {"masked"}
+    assert {label.partition(",")[0] for label in bidirectional["arms"]} == {"guessed"}
     arms = {arm["label"]: arm for arm in found["arms"]}
     means = [arms[label]["mean"] for label in bidirectional["arms"]]
     assert means == sorted(means, reverse=True) and bidirectional["metric"]["lower_is_better"] is False
-    assert {difference["arm"].partition(",")[0] for difference in bidirectional["differences"]} == {"masked"}
+    assert {difference["arm"].partition(",")[0] for difference in bidirectional["differences"]} == {"guessed"}
     scores = [arms[label]["seeds"][0]["scores"] for label in bidirectional["arms"]]
     assert all(score["masked_accuracy"] == pytest.approx(arms[label]["seeds"][0]["score"]) for score, label in
                zip(scores, bidirectional["arms"], strict=True))  # fmt: skip
@@ -245,10 +244,7 @@ def test_each_evaluator_ranks_its_own_arms(compare, tmp_path):
 
 
 def test_tuning_follows_the_direction_of_the_score(compare):
-    masked = ROOT / "examples" / "contracts" / "masked.py"
-    found, _ = compare(
-        "--plugin", masked, "--builder", "masked", "--tune", "optimizer.lr=1e-9,0.03", "--seeds", "1", "--prompts", "0"
-    )
+    found, _ = compare("--builder", "guessed", "--tune", "optimizer.lr=1e-9,0.03", "--seeds", "1", "--prompts", "0")
     (arm,) = found["arms"]
     low, high = (candidate["scores"][0] for candidate in arm["candidates"])
     assert high > low and [candidate["chosen"] for candidate in arm["candidates"]] == [False, True]

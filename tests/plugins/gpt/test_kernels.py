@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pentad_gpt.kernels import relu2, rms_norm, rotary_table, rotate
+from pentad_gpt.kernels import attend_by_products, relu2, rms_norm, rotary_table, rotate
 
 
 def test_rms_norm_and_its_gradient_are_torchs() -> None:
@@ -58,3 +58,22 @@ def test_products_of_rotated_vectors_depend_on_distance_only() -> None:
     queries = rotate(query.expand(1, 32, 1, 8).contiguous(), table)[0, :, 0]
     keys = rotate(key.expand(1, 32, 1, 8).contiguous(), table)[0, :, 0]
     torch.testing.assert_close(queries[5] @ keys[2], queries[25] @ keys[22])
+
+
+@pytest.mark.parametrize("kv_heads", [4, 2])
+@pytest.mark.parametrize("how", ["causal", "all", "one mask", "a mask for each row"])
+def test_attention_by_products_is_torchs(how: str, kv_heads: int) -> None:
+    torch.manual_seed(0)
+    queries = torch.randn(3, 4, 6, 8, requires_grad=True)
+    keys, values = (torch.randn(3, kv_heads, 6, 8, requires_grad=True) for _ in range(2))
+    masks = torch.rand(1 if how == "one mask" else 3, 1, 6, 6) < 0.5
+    mask = masks | torch.eye(6, dtype=torch.bool) if "mask" in how else None
+    expected = F.scaled_dot_product_attention(
+        queries, keys, values, attn_mask=mask, is_causal=how == "causal", enable_gqa=kv_heads != 4
+    )
+    bias = None if mask is None else torch.zeros(mask.shape).masked_fill(~mask, -torch.inf)
+    found = attend_by_products(queries, keys, values, bias, how == "causal", 0.0)
+    torch.testing.assert_close(found, expected)
+    weights, inputs = torch.randn_like(expected), (queries, keys, values)
+    gradients = [torch.autograd.grad((each * weights).sum(), inputs) for each in (found, expected)]
+    torch.testing.assert_close(*gradients)

@@ -166,4 +166,4 @@ def test_an_unknown_preset_is_refused() -> None:
 
 class TestQwen3WithGates(ModelConformance):
     name = "gpt"
-    options = {**SHAPE, "preset": "qwen3", "n_head_width": 6, "n_kv_head": 2, "attention_gate": True}
+    options = {**SHAPE, "preset": "qwen3", "n_head_width": 6, "n_kv_head": 2, "head_gate": True}

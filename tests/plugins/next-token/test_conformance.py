@@ -5,3 +5,8 @@ from pentad.testing import ExampleBuilderConformance
 
 class TestNextToken(ExampleBuilderConformance):
     name = "next-token"
+
+
+class TestBestFit(ExampleBuilderConformance):
+    name = "next-token"
+    options = {"packing": "best-fit"}

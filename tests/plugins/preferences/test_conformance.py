@@ -17,6 +17,11 @@ class TestPairs(ExampleBuilderConformance):
     }
 
 
+class TestORPO(ObjectiveConformance):
+    name = "dpo"
+    options = {"loss": "orpo"}
+
+
 class TestSimPO(ObjectiveConformance):
     name = "dpo"
     options = {"loss": "simpo"}

@@ -89,3 +89,16 @@ def test_a_pair_without_a_target_counts_nothing():
 def test_options_of_other_losses_are_refused(options):
     with raises_code("options-conflict"):
         parse(DPOOptions, options, "builder")
+
+
+def test_orpo_learns_the_answer_and_its_odds():
+    objective = Preference(DPOOptions(loss="orpo", beta=0.25))
+    assert not objective.needs_reference
+    loss = objective.loss(Net([0.0, -1.0, -2.0, -3.0]), batch([[IGNORED, 1, 2]], [[IGNORED, 3, IGNORED]]))
+    # As trl's ORPOTrainer computes it, of mean log-probabilities -1.5 and -3.
+    log_odds = (-1.5 + 3) - (math.log1p(-math.exp(-1.5)) - math.log1p(-math.exp(-3)))
+    assert float(loss.total) == pytest.approx(1.5 + 0.25 * math.log1p(math.exp(-log_odds)), rel=1e-5)
+    assert float(loss.metrics["preference-margin"]) == pytest.approx(0.25 * log_odds, rel=1e-5)
+    assert float(loss.metrics["nll"]) == pytest.approx(1.5)
+    certain = objective.loss(Net([0.0, -0.0, -2.0, -3.0]), batch([[IGNORED, 1, IGNORED]], [[IGNORED, 3, IGNORED]]))
+    assert math.isfinite(float(certain.total))

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers.generation.logits_process import NoRepeatNGramLogitsProcessor
 
@@ -52,6 +52,7 @@ def dry_by_definition(text: bytes, token: int, breakers: bytes) -> int:
     )
 
 
+@settings(max_examples=40, deadline=None)
 @given(text=st.text("ab.", max_size=30), allowed=st.integers(1, 3))
 def test_dry_as_it_is_defined(sampler, text, allowed):
     logits = torch.zeros(1, 257)

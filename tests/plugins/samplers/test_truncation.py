@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers.generation import logits_process as peers
 
@@ -45,6 +45,7 @@ def test_top_n_sigma_by_hand(probabilities):
         assert torch.allclose(found, torch.tensor([*row[:kept], *[-math.inf] * (6 - kept)]).softmax(dim=0))
 
 
+@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 99), n=st.floats(0.1, 3), temperature=st.floats(0.2, 5))
 def test_top_n_sigma_keeps_the_same_tokens_at_any_temperature(sampler, seed, n, temperature):
     row = torch.randn(1, 50, generator=torch.Generator().manual_seed(seed))
@@ -70,6 +71,7 @@ def test_xtc_draws_what_a_coin_in_front_would(probabilities):
     assert torch.allclose(probabilities("xtc", row.tolist(), probability=0.3), 0.7 * plain + 0.3 * without, atol=1e-6)
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     name=st.sampled_from(["typical", "epsilon", "eta", "top-n-sigma"]), seed=st.integers(0, 99), boldness=st.floats(0.01, 20)
 )

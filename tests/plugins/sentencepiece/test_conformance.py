@@ -8,6 +8,11 @@ class TestUnigram(TokenizerConformance):
     options = {"vocab_size": 600}
 
 
+class TestLossy(TokenizerConformance):
+    name = "sentencepiece"
+    options = {"vocab_size": 400, "byte_fallback": False, "split_by_whitespace": False}
+
+
 class TestMerges(TokenizerConformance):
     name = "sentencepiece"
     options = {"vocab_size": 600, "model_type": "bpe"}

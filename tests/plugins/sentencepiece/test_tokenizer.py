@@ -7,14 +7,17 @@ import re
 import time
 
 import pytest
+import tokenizers
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tokenizers import models
 
-from pentad import EngineError
+from pentad import EngineError, Situation
 from pentad.testing import raises_code
 from pentad.testing.stages.tokenizer import sample_texts
 from pentad_sentencepiece import cutting, training
 from pentad_sentencepiece.plugin import SentencePieceOptions
+from pentad_sentencepiece.sizing import advise
 from pentad_sentencepiece.tokenizer import SentencePiece
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from(" \n\t\0\u2581\u2585\u2047ab1"))
@@ -148,6 +151,72 @@ def test_options():
     assert not [token for token in range(258, 272) if re.search(rb"\d\d", longest.token_bytes(token))]
     short = trained(sample_texts(), vocab_size=450, max_piece_length=2)
     assert max(len(short.token_bytes(token).decode()) for token in range(258, 450)) == 2
+
+
+def all_pieces(text, **options) -> str:
+    """Return every piece that the trainer can make of a text."""
+    with raises_code("vocabulary-too-large") as caught:
+        trained(text, vocab_size=50_000, **options)
+    tokenizer = trained(text, **caught.value.fitting, **options)
+    return "|".join(tokenizer.token_bytes(token).decode() for token in range(258, tokenizer.vocab_size))
+
+
+@pytest.mark.parametrize("model_type", ["unigram", "bpe"])
+@pytest.mark.parametrize(
+    ("option", "words", "over"),
+    [
+        ("split_by_whitespace", "of the way of the day", "f t"),
+        ("split_by_number", "7up 7up a7u", "7u"),
+        ("split_by_unicode_script", "a漢 a漢 ba漢", "a漢"),
+    ],
+)
+def test_what_a_piece_goes_over(model_type, option, words, over):
+    text = [words] * 30
+    assert over not in all_pieces(text, model_type=model_type)
+    assert over in all_pieces(text, model_type=model_type, **{option: False})
+
+
+@settings(max_examples=100, deadline=None)
+@given(TEXT)
+def test_pieces_over_spaces_are_lossless_too(over_spaces, text):
+    assert over_spaces.decode(over_spaces.encode(text)) == text
+
+
+@pytest.fixture(scope="module")
+def over_spaces():
+    return trained(sample_texts(), vocab_size=700, split_by_whitespace=False)
+
+
+def test_without_bytes_an_unknown_character_is_lost():
+    tokenizer = trained(sample_texts(), vocab_size=400, byte_fallback=False)
+    assert not tokenizer.lossless
+    assert tokenizer.decode(tokenizer.encode("The ⊕ model")) == "The  model"
+    assert 0 in tokenizer.encode("⊕") and 0 in tokenizer.encode("\u2581")
+    assert not [token for token in range(tokenizer.vocab_size) if token > 1 and not tokenizer.token_bytes(token)]
+    assert trained(sample_texts(), vocab_size=400).lossless
+
+
+def test_a_model_without_bytes_is_not_taken_for_a_lossless_one(tmp_path):
+    trained(sample_texts(), vocab_size=400, byte_fallback=False).save(tmp_path)
+    with raises_code("tokenizer-damaged"):
+        SentencePiece(SentencePieceOptions(vocab_size=400)).load(tmp_path)
+
+
+def test_ids_are_those_of_the_unigram_of_tokenizers(over_spaces):
+    """Kudo's model (2018) as Hugging Face wrote it: the same scores give the same pieces."""
+    processor = over_spaces._processor
+    scores = [(processor.id_to_piece(token), processor.get_score(token)) for token in range(processor.get_piece_size())]
+    peer = tokenizers.Tokenizer(models.Unigram(scores, unk_id=0, byte_fallback=True))
+    for text in [*sample_texts()[:12], "  two  spaces\n\n ⊕ 漢字 é end "]:
+        assert over_spaces.encode(text).tolist() == peer.encode(text.replace(" ", "\u2581")).ids
+
+
+def test_advice_goes_by_the_text():
+    def size(**situation):
+        return advise(SentencePieceOptions(), Situation(**situation)).values["vocab_size"]
+
+    assert [size(train_bytes=n_bytes) for n_bytes in (500, 10**6, 10**9)] == [512, 1024, 8192]
+    assert size(train_bytes=10**9, tokens=1e6) == 1024
 
 
 def test_untrained_says_so(tmp_path):

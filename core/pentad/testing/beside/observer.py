@@ -24,6 +24,7 @@ from pentad.contracts.observer import (
     Evaluation,
     Plan,
     Preparation,
+    RateScaled,
     RunObserver,
     RunResult,
     Sample,
@@ -93,6 +94,7 @@ class ObserverConformance(Conformance):
             if isinstance(answer, ScaleLearningRate):
                 fine = isinstance(answer.factor, int | float) and math.isfinite(answer.factor) and answer.factor > 0
                 require(fine, f"ScaleLearningRate needs a finite factor above 0; found {answer.factor!r}")
+                require(isinstance(answer.reason, str), f"the reason of ScaleLearningRate is a text; found {answer.reason!r}")
 
     def check_leaves_stdout_alone(self) -> None:
         """Nothing is written to stdout, which holds the result of a command."""
@@ -134,6 +136,7 @@ def run_events(
             if score:
                 yield "on_evaluation", _evaluation(step, score, 2.0 + step if rising else 4.0 / step)
             yield "on_sample", _sample(step)
+            yield "on_rate_scaled", RateScaled(step=step, before=1.0, after=0.5, reason="as asked")
             yield "on_checkpoint", Saved(step=step, path=folder / "checkpoints" / f"step-{step}")
     last = first + STEPS
     final = _evaluation(last, score, 4.0 / last, final=True) if score else None

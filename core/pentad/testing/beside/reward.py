@@ -38,25 +38,27 @@ class RewardConformance(Conformance):
         require(isinstance(made, RewardFunction), f"the factory must return a RewardFunction, found a {type(made).__name__}")
         return made  # type: ignore[no-any-return]
 
-    def found(self, answers: Sequence[str]) -> list[float]:
-        """Return what a fresh reward says of answers."""
-        return [float(value) for value in self.reward().rewards(self.prompt, answers, self.expected)]
+    def found(self, answers: Sequence[str], reward: RewardFunction | None = None) -> list[float]:
+        """Return what a reward says of answers; a fresh one unless given."""
+        return [float(value) for value in (reward or self.reward()).rewards(self.prompt, answers, self.expected)]
 
     def check_a_finite_number_for_each_answer(self) -> None:
         """As many numbers as answers, none infinite or NaN, whatever the text is."""
-        values = self.found(_ANSWERS)
+        reward = self.reward()
+        values = self.found(_ANSWERS, reward)
         require(len(values) == len(_ANSWERS), f"{len(_ANSWERS)} answers get {len(values)} rewards")
         odd = [answer for answer, value in zip(_ANSWERS, values, strict=True) if not math.isfinite(value)]
         require(not odd, f"the reward of {odd[:1]!r:.60} is not finite")
-        require(self.found(()) == [], "no answers get rewards")
+        require(self.found((), reward) == [], "no answers get rewards")
 
     def check_an_answer_is_judged_by_itself(self) -> None:
         """An answer gets the same reward alone and among others, in any order, and when it is asked again."""
         together = self.found(_ANSWERS)
-        alone = [self.found((answer,))[0] for answer in _ANSWERS]
-        backwards = self.found(_ANSWERS[::-1])[::-1]
+        other = self.reward()
+        alone = [self.found((answer,), other)[0] for answer in _ANSWERS]
+        backwards = self.found(_ANSWERS[::-1], other)[::-1]
         for values in (alone, backwards):
-            same = all(math.isclose(one, other, abs_tol=1e-5) for one, other in zip(together, values, strict=True))
+            same = all(math.isclose(one, value, abs_tol=1e-5) for one, value in zip(together, values, strict=True))
             require(same, "an answer's reward hangs on the answers beside it; give each its own")
 
     def check_answers_differ(self) -> None:

@@ -116,6 +116,19 @@ class ModelConformance(StateChecks, ShapeChecks):
         wrong = {name: role for name, role in roles.items() if role not in get_args(Role)}
         require(not wrong, f"{wrong}: a role is one of {', '.join(get_args(Role))}")
 
+    def check_kernels(self) -> None:
+        """Each way to compute that `kernels` names gives the logits of the first, also with segments."""
+        model, inputs = self.perturbed(), self.tokens()
+        usual = {name: ways[0] for name, ways in model.kernels().items()}
+        for segments in (None, self.segments()):
+            expected = logits_of(model, inputs, segments)
+            for name, ways in model.kernels().items():
+                for way in ways[1:]:
+                    model.use_kernels({**usual, name: way})
+                    message = f"with the kernel {name} = {way} the logits differ from those with {ways[0]}"
+                    self.compare(logits_of(model, inputs, segments), expected, message)
+            model.use_kernels(usual)
+
     def check_inspects_what_it_computes(self) -> None:
         """What `inspect` shows is what `forward` computes: the last stream is its features, attention and gates are shares."""
         model, row = self.perturbed().eval(), self.tokens()[0]

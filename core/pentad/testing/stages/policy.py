@@ -8,6 +8,7 @@ class TestReward(PolicyBuilderConformance):
 
 from __future__ import annotations
 
+import functools
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,6 +25,12 @@ from pentad.testing.subjects import Bytes, Table, random_table, session_of, toke
 _INDICES = np.arange(6, dtype=np.int64)
 
 
+@functools.cache
+def _installed() -> Catalogue:
+    """Return what is installed: a builder may need what others offer (rewards)."""
+    return Catalogue()
+
+
 def policy_arguments(context_length: int = 32) -> dict[str, Any]:
     """Return what a builder is given when its text is one of bytes."""
     tokenizer = Bytes()
@@ -32,7 +39,7 @@ def policy_arguments(context_length: int = 32) -> dict[str, Any]:
         "vocab_size": tokenizer.vocab_size,
         "end_of_text": tokenizer.end_of_text,
         "tokenizer": tokenizer,
-        "catalogue": Catalogue(),
+        "catalogue": _installed(),
     }
 
 

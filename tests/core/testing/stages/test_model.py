@@ -365,6 +365,21 @@ class DependsOnBatchSize(RunningMean):
         return super().transform(x * (1 + 0.01 * len(x)))
 
 
+class QuickButWrong(RunningMean):
+    """Offers a way to compute that leaves something out."""
+
+    quick = False
+
+    def kernels(self) -> dict[str, tuple[str, ...]]:
+        return {"mean": ("exact", "quick")}
+
+    def use_kernels(self, chosen: Any) -> None:
+        self.quick = chosen["mean"] == "quick"
+
+    def transform(self, x: Tensor) -> Tensor:
+        return super().transform(x * 0.99 if self.quick else x)
+
+
 class CoarseInHalf(RunningMean):
     """Adds up in bf16 what must be small: (1000 + x) - 1000."""
 
@@ -409,6 +424,7 @@ FAULTS: list[tuple[type[Model], set[str]]] = [
     (DependsOnLength, {"shorter_row", *STEPS, "states_are_apart"}),
     (DependsOnBatchSize, {"any_batch_size"}),
     (CoarseInHalf, {"lower_precision"}),
+    (QuickButWrong, {"kernels"}),
     (CrashesWhenTooLong, {"refuses_too_long"}),
 ]
 """A wrong model, and the checks that it must fail: no other."""

@@ -1,0 +1,1 @@
+"""Evaluator for pentad: whether a model is as sure as it is right."""

@@ -1,0 +1,1 @@
+"""Samplers for pentad that write what a regular expression, a JSON Schema or a grammar allows."""

@@ -1,0 +1,32 @@
+"""What this distribution offers; light, so that listing it imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pentad import Implementation, hookimpl
+from pentad_grammars import options
+
+
+@hookimpl
+def engine_samplers() -> Sequence[Implementation]:
+    return [
+        Implementation(
+            name="regex",
+            summary="Draw only what a regular expression allows.",
+            factory="pentad_grammars.sampler:regex",
+            options=options.RegexOptions,
+        ),
+        Implementation(
+            name="json-schema",
+            summary="Draw only what becomes a JSON value of a schema.",
+            factory="pentad_grammars.sampler:json_schema",
+            options=options.JsonSchemaOptions,
+        ),
+        Implementation(
+            name="grammar",
+            summary="Draw only what a context-free grammar derives.",
+            factory="pentad_grammars.sampler:grammar",
+            options=options.GrammarOptions,
+        ),
+    ]

@@ -1,0 +1,1 @@
+"""Any tokenizer.json of Hugging Face's tokenizers for pentad."""

@@ -1,0 +1,80 @@
+"""Options of the models; imports no torch, so that listing them is free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pentad import option
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecurrentOptions:
+    """What the models share: all but the mixing of tokens is as in gpt, so that a comparison compares that.
+
+    Raises:
+        ValueError: options that do not fit together.
+    """
+
+    n_layer: int = option(3, "Number of blocks: a recurrence and an MLP each.", ge=1)
+    n_head: int = option(2, "Memories per block; divides n_embd.", ge=1)
+    n_embd: int = option(128, "Width of the features that run through the blocks.", ge=1)
+    n_hidden: int | None = option(None, "Width inside each MLP; none means 4 n_embd.", ge=1)
+    value_ratio: float = option(1.0, "Width of the values, as a multiple of the keys' n_embd / n_head.", gt=0, le=16)
+    dropout: float = option(
+        0.0, "Share of features dropped in training: embeddings, block outputs.", ge=0, lt=1, inherited=False
+    )
+    logit_softcap: float = option(15.0, "Bound logits smoothly to this size by tanh; 0 leaves them as they are.", ge=0)
+    chunk: int = option(
+        32,
+        "Tokens whose products are made at once in training; the memory passes from chunk to chunk. Equal to rounding.",
+        ge=1,
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse what does not fit together."""
+        if self.n_embd % self.n_head:
+            raise ValueError(f"n_embd must be a multiple of n_head, found {self.n_embd} and {self.n_head}")
+
+    @property
+    def hidden(self) -> int:
+        """Width inside each MLP."""
+        return self.n_hidden or 4 * self.n_embd
+
+    @property
+    def key_width(self) -> int:
+        """Features of a key."""
+        return self.n_embd // self.n_head
+
+    @property
+    def value_width(self) -> int:
+        """Features of a value."""
+        return max(1, round(self.value_ratio * self.key_width))
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatedDeltaNetOptions(RecurrentOptions):
+    """The shape of gated DeltaNet."""
+
+    conv_size: int = option(4, "Tokens that queries, keys and values are mixed over before they are used.", ge=1, le=64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetNetOptions(RecurrentOptions):
+    """The shape of RetNet.
+
+    Raises:
+        ValueError: options that do not fit together.
+    """
+
+    rope_base: float = option(10_000.0, "Longest wavelength of the rotation of queries and keys, in tokens over 2 pi.", gt=1)
+
+    def __post_init__(self) -> None:
+        """Refuse what does not fit together."""
+        super().__post_init__()
+        if self.key_width % 2:
+            raise ValueError(f"the rotation needs an even width n_embd / n_head, found {self.key_width}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearAttentionOptions(RecurrentOptions):
+    """The shape of linear attention."""

@@ -1,0 +1,1 @@
+"""Decoders for pentad: beam search, contrastive search, speculative decoding, classifier-free guidance."""
