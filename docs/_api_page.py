@@ -24,7 +24,10 @@ _CHAPTERS: dict[str, tuple[str, ...]] = {
     "Records": ("config.stages", "registry.records"),
     "Options": ("config.options", "config.presets"),
     "Tokenizer": ("contracts.tokenizer",),
-    "Example builder": ("contracts.builder", "contracts.records", "contracts.batch", "contracts.vocabulary", "data.shuffling"),
+    "Example builder": (
+        *("contracts.builder", "contracts.records", "contracts.batch", "contracts.vocabulary"),
+        *("data.examples.shuffling", "data.examples.packing"),
+    ),
     "Model": ("contracts.model",),
     "Optimizer": ("contracts.optimizer",),
     "Objective": ("contracts.objective",),

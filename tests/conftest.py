@@ -1,4 +1,4 @@
-"""One thread for every test, and an environment in which the engine is installed from wheels, as users install it."""
+"""For all tests: one thread, an `engine` that has imported torch already, an environment with wheels, as users install them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import time
 import venv
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +31,25 @@ for project in projects:
         backend = tomllib.load(file)["build-system"]["build-backend"]
     importlib.import_module(backend).build_wheel(target)
 """
+
+
+_WARM = Path(__file__).with_name("warm_engine.py")
+
+
+@pytest.fixture(scope="session")
+def warm_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """Return the words that run `engine` in a process that need not import torch, for tests of what a command does."""
+    if not sys.platform.startswith("linux"):
+        yield [sys.executable, "-m", "pentad_cli"]
+        return
+    path = tmp_path_factory.mktemp("warm") / "socket"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen([sys.executable, str(_WARM), "--serve", str(path)], env=environment) as server:
+        while not path.exists():
+            assert server.poll() is None, "the server ended"
+            time.sleep(0.05)
+        yield [sys.executable, "-I", "-S", str(_WARM), str(path)]
+        server.terminate()
 
 
 @pytest.fixture(scope="session")

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
         run_task_process,
     )
     from pentad.contracts.format import Imported, ModelFormat, Trained
-    from pentad.contracts.model import Model, Output, Role, State
+    from pentad.contracts.model import Inspection, Model, Output, Role, State
     from pentad.contracts.objective import CrossEntropy, Loss, Net, Objective, TensorBatch
     from pentad.contracts.observer import (
         Evaluation,
@@ -71,11 +71,11 @@ if TYPE_CHECKING:
     from pentad.contracts.reward import RewardFunction
     from pentad.contracts.sampler import Chain, Sampler, tempered_softmax
     from pentad.contracts.session import Decoder, Limits, Session, TextScore, TokenEvent
-    from pentad.contracts.situation import Advice, Situation
+    from pentad.contracts.situation import Advice, ModelCost, Situation, size_model
     from pentad.contracts.tokenizer import END_OF_TEXT, TokenIds, Tokenizer, utf8
     from pentad.contracts.vocabulary import SpecialToken, Vocabulary
-    from pentad.data.packing import PackedRows, pack_documents
-    from pentad.data.shuffling import draw_below, random_words, shuffled
+    from pentad.data.examples.packing import PackedRows, pack_documents
+    from pentad.data.examples.shuffling import draw_below, random_words, shuffled
     from pentad.pipeline import find_lr, plan, resume, run
     from pentad.registry.catalogue import Catalogue
     from pentad.registry.making import make, make_named
@@ -103,7 +103,10 @@ _LAZY = {
     "run_task_process": "contracts.executor",
     "describe_failure": "contracts.executor",
     "describe_exit": "contracts.executor",
+    "Inspection": "contracts.model",
     "Model": "contracts.model",
+    "ModelCost": "contracts.situation",
+    "size_model": "contracts.situation",
     "ModelAdapter": "contracts.adapter",
     "Imported": "contracts.format",
     "ModelFormat": "contracts.format",
@@ -146,11 +149,11 @@ _LAZY = {
     "schedule": "contracts.optimizer",
     "Sampler": "contracts.sampler",
     "tempered_softmax": "contracts.sampler",
-    "PackedRows": "data.packing",
-    "pack_documents": "data.packing",
-    "draw_below": "data.shuffling",
-    "random_words": "data.shuffling",
-    "shuffled": "data.shuffling",
+    "PackedRows": "data.examples.packing",
+    "pack_documents": "data.examples.packing",
+    "draw_below": "data.examples.shuffling",
+    "random_words": "data.examples.shuffling",
+    "shuffled": "data.examples.shuffling",
     "END_OF_TEXT": "contracts.tokenizer",
     "TokenIds": "contracts.tokenizer",
     "Tokenizer": "contracts.tokenizer",
@@ -209,10 +212,12 @@ __all__ = [
     "HeldOut",
     "Implementation",
     "Imported",
+    "Inspection",
     "Limits",
     "Loss",
     "Model",
     "ModelAdapter",
+    "ModelCost",
     "ModelFormat",
     "NamedParameter",
     "Net",
@@ -289,6 +294,7 @@ __all__ = [
     "schedule",
     "segments_of",
     "shuffled",
+    "size_model",
     "tempered_softmax",
     "text_of",
     "utf8",

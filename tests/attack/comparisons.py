@@ -19,34 +19,7 @@ from .child import in_child
 from .ground import Ground
 from .mutations import is_touched, mutate
 
-INLINE = '''
-"""An executor in this very process."""
-
-import importlib
-
-from pentad import EngineError, Executor, TaskExecutor, TaskResult, describe_failure, hookimpl
-
-
-class Inline(TaskExecutor):
-    concurrency, shares_devices, threads = 1, False, None
-
-    def __init__(self, options, *, jobs=None):
-        self.jobs = jobs
-
-    def run_tasks(self, tasks):
-        for task in tasks:
-            module, _, name = task.work.partition(":")
-            try:
-                getattr(importlib.import_module(module), name)(task.argument, task.folder)
-                yield TaskResult(task=task)
-            except EngineError as error:
-                yield TaskResult(task=task, failure=describe_failure(error, task.folder))
-
-
-@hookimpl
-def engine_executors():
-    return [Executor(name="inline", summary="In this process.", factory=Inline)]
-'''
+INLINE = Path(__file__).parents[1] / "inline_executor.py"
 
 SIZES = {"model.n-layer": 1, "model.n-head": 2, "steps": 3, "batch-size": 4, "context-length": 16, "prompts": 1, "seeds": 1}
 
@@ -67,12 +40,9 @@ def command(*words: object) -> None:
 
 def compare(ground: Ground, out: Path) -> None:
     """Compare two widths of a model in a folder."""
-    plugin = ground.folder / "inline.py"
-    if not plugin.exists():
-        plugin.write_text(INLINE)
     flags = [word for name, value in SIZES.items() for word in (f"--{name}", value)]
     command("compare", "--tokenizer", "byte", "--model", "gpt", "--model.n-embd", "4,8", "--device", "cpu", "--threads", 1,
-            "--precision", "fp32", "--data", ground.folder / "text.txt", "--out", out, "--plugin", plugin,
+            "--precision", "fp32", "--data", ground.folder / "text.txt", "--out", out, "--plugin", INLINE,
             "--executor", "inline", "--text-bytes", 8, "--name", "mine", *flags)  # fmt: skip
 
 

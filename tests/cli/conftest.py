@@ -70,13 +70,12 @@ def cli(
 
 
 @pytest.fixture(scope="session")
-def engine(cache: Path) -> Callable[..., Result]:
+def engine(cache: Path, warm_engine: list[str]) -> Callable[..., Result]:
     """Call `engine` in a process of its own."""
 
     def run(*arguments: str | Path, cwd: Path, stdin: str = "", env: dict[str, str] | None = None) -> Result:
-        done = subprocess.run(
-            command(*arguments), cwd=cwd, input=stdin, env=environment(cache, env), capture_output=True, text=True, timeout=120
-        )
+        how = {"input": stdin, "env": environment(cache, env), "capture_output": True, "text": True, "timeout": 120}
+        done = subprocess.run([*warm_engine, *map(str, arguments)], cwd=cwd, **how)
         return Result(done.returncode, done.stdout, done.stderr)
 
     return run

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -80,14 +81,19 @@ def matches(shown: str, output: str) -> bool:
 class Reader:
     """Types a page."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, warm_engine: list[str]) -> None:
         self.folder = folder
         (folder / "here").mkdir()
+        (folder / "bin").mkdir()
         bin_folder = str(Path(sys.executable).parent)
+        # The command itself sees the PATH of a reader.
+        stub = f'#!/bin/sh\nPATH="${{PATH#*:}}" exec {shlex.join(warm_engine)} "$@"\n'
+        (folder / "bin" / "engine").write_text(stub)
+        (folder / "bin" / "engine").chmod(0o755)
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith(("PENTAD", "COLUMNS"))}
         self.environment |= {
             "PENTAD_CACHE": str(folder / "cache"),
-            "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
+            "PATH": os.pathsep.join([str(folder / "bin"), bin_folder, os.environ["PATH"]]),
             "OMP_NUM_THREADS": "1",
         }
 
@@ -125,9 +131,9 @@ class Reader:
 
 
 @pytest.fixture
-def reader(tmp_path: Path) -> Reader:
+def reader(tmp_path: Path, warm_engine: list[str]) -> Reader:
     """Return a reader in an empty directory."""
-    return Reader(tmp_path)
+    return Reader(tmp_path, warm_engine)
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,10 @@ _LONGEST = 100
 """Characters of repeated flags from which the run's own recipe is shorter."""
 
 
+_LONGEST_PROMPT = 60
+"""Characters of a prompt that is suggested."""
+
+
 def next_commands(
     result: RunResult,
     plan: Plan | None,
@@ -107,12 +111,13 @@ def _repeated(typed: Sequence[str]) -> list[str]:
 
 def _prompt_flag(result: RunResult, text: str) -> str:
     """Return the flag for a prompt that the run's language goes on from; nothing where there is no short one."""
-    given = result.samples[0].prompt if result.samples else ""
-    prompt = given or _first_words(text)
-    if result.samples and result.samples[0].masked:
-        before, _, after = prompt.split(" ") if prompt.count(" ") == 2 else ("", "", "")
-        prompt = f"{before} <mask> {after}".strip()
-    return f" --prompt {_quoted(prompt)}" if prompt == visible_line(prompt) and 0 < len(prompt) <= 60 else ""
+    first = result.samples[0] if result.samples else None
+    prompt = (first.prompt if first else "") or _first_words(text)
+    if first and first.masked:  # of three words the middle one is left to be filled in, unless the run had masks of its own
+        words = prompt.split(" ")
+        prompt = " ".join([words[0], "<mask>", words[-1]]) if len(words) == 3 else ""
+        prompt = first.masked if len(first.masked) <= _LONGEST_PROMPT else prompt
+    return f" --prompt {_quoted(prompt)}" if prompt == visible_line(prompt) and 0 < len(prompt) <= _LONGEST_PROMPT else ""
 
 
 def _quoted(text: str) -> str:

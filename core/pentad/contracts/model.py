@@ -35,6 +35,22 @@ class Output:
     losses: Mapping[str, Tensor] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """What a model shows of its inside for one text of T tokens; each part may be empty.
+
+    Args:
+        attention: by the name of a layer, (heads, T, T): how much each position looks at each; rows sum to 1.
+        streams: by the name of a place, in the order of the computation, features (T, D) as `logits` takes them: the head read
+            early (logit lens; nostalgebraist, 2020). The last are those that `forward` returns.
+        gates: by name, (T, units) from 0, closed, to 1, open.
+    """
+
+    attention: Mapping[str, Tensor] = field(default_factory=dict)
+    streams: Mapping[str, Tensor] = field(default_factory=dict)
+    gates: Mapping[str, Tensor] = field(default_factory=dict)
+
+
 class State(Protocol):
     """What a state may offer beside being handed on: where it does, beams, one prefill for many samples, and drafts are fast.
 
@@ -99,6 +115,14 @@ class Model(nn.Module):
         inputs, its parameters and torch's generators, and `forward` must call the block itself: `block(x)`.
         """
         return ()
+
+    def inspect(self, inputs: Tensor) -> Inspection:
+        """Return what the model shows of its inside while it reads inputs (T,); nothing unless overridden.
+
+        For looking at (`engine studio`), not for training: it is called in evaluation, without gradients.
+        """
+        del inputs
+        return Inspection()
 
     @abstractmethod
     def initial_state(self, batch_size: int, max_length: int) -> Any:

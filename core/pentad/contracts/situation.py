@@ -6,14 +6,48 @@
 
 An `Implementation` names the function as `advise="my_plugin.sizing:advise"`. Core asks before the run, and takes of the answer
 what the user left open; an option that the user gave always holds.
+
+Models of layers and width share a rule, `size_model`: the largest size of a ladder is taken whose tokens are many enough for
+its parameters, and whose parameters are few enough for the text. Parameters are counted as they compute: those of the blocks
+and of the head; the embedding is a look-up. The constants were measured with the model gpt; where, and where the rule
+extrapolates, stands in docs/sizing.md.
+
+    def advise(options, situation):
+        sizes = [dataclasses.replace(options, n_layer=n_layer, n_embd=n_embd) for n_layer, n_embd in LADDER]
+        return size_model(options, situation, sizes, cost, fields=("n_layer", "n_embd"))
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+TOKENS_PER_PARAMETER = 2.5
+"""Training tokens, repeated ones counted each time, that a parameter wants: with fewer a smaller model learns more."""
+
+TOKENS_WHERE_TIME_IS_FREE = 0.5
+"""The same where the budget is an amount of text: from so many tokens a larger model learns more, and takes its time for it."""
+
+ENOUGH_PASSES = 8.0
+"""Passes over the text that are enough for any size: a small text is better read less often by a larger model."""
+
+PARAMETERS_PER_TOKEN = 7.0
+"""Parameters that a token of the text can feed, however long the training: larger models memorise sooner than they learn."""
+
+DROPOUT = ((6.0, 0.0), (15.0, 0.1), (float("inf"), 0.2))
+"""Passes over the text up to which features are dropped at this rate."""
+
+MOST_PASSES = 20.0
+"""Passes after which a model of the largest size that the text feeds learns nothing that the held-out text has."""
+
+SMALL_TEXT = 50_000
+"""Tokens of a text from which on that holds. A smaller one is passed more often, or the model has hardly begun to learn."""
+
+LONGEST = 3600.0
+"""Seconds that a training may take by its size where the budget is an amount of text and not a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,3 +162,63 @@ class Advice:
     values: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
     max_tokens: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCost:
+    """What a size costs.
+
+    Args:
+        parameters: those that each token goes through: of the blocks and of the head.
+        flops_per_token: operations of a token in training, forward and backward.
+        memory: bytes that a training takes, about.
+    """
+
+    parameters: float
+    flops_per_token: float
+    memory: float
+
+
+def size_model(
+    options: Any,
+    situation: Situation,
+    sizes: Sequence[Any],
+    cost: Callable[[Any, Situation], ModelCost],
+    fields: Sequence[str] = ("n_layer", "n_embd", "n_head"),
+) -> Advice | None:
+    """Return the largest size that fits, as far as its fields are open, and dropout by the passes over the text.
+
+    Args:
+        options: as they are; `dropout` is sized too where they have it.
+        situation: the text, the budget and the machine.
+        sizes: options of every size, from small to large, with what the user gave in place of the ladder's own.
+        cost: what a size costs.
+        fields: names of the options that make a size, layers first, then width.
+    """
+    if not sizes or (situation.tokens is None and not situation.flops):
+        return None
+    chosen = next((size for size in reversed(sizes) if _fits(cost(size, situation), situation)), sizes[0])
+    tokens = situation.tokens_for(cost(chosen, situation).flops_per_token)
+    text = situation.n_train_tokens or tokens
+    most = MOST_PASSES * text * max(1.0, math.sqrt(SMALL_TEXT / text))
+    passes = min(tokens, most) / text
+    values = {name: getattr(chosen, name) for name in fields if name in situation.open}
+    words = f"{getattr(chosen, fields[0])} layers x {getattr(chosen, fields[1])}" if values else ""
+    if "dropout" in situation.open and "dropout" in {field.name for field in dataclasses.fields(options)}:
+        dropout = next(rate for limit, rate in DROPOUT if passes <= limit)
+        values["dropout"] = dropout
+        words = ", ".join(filter(None, [words, f"dropout {dropout:g} for {passes:.1f} passes" if dropout else ""]))
+    return Advice(values=values, reason=f"{words}: {situation.in_words}" if words else "", max_tokens=most)
+
+
+def _fits(cost: ModelCost, situation: Situation) -> bool:
+    """Say whether the budget and the text are large enough for a size, and the memory."""
+    price, tokens, text = cost.flops_per_token, situation.tokens_for(cost.flops_per_token), situation.n_train_tokens
+    wanted = TOKENS_PER_PARAMETER if situation.tokens is None else TOKENS_WHERE_TIME_IS_FREE
+    if tokens < wanted * cost.parameters and not (text and tokens >= ENOUGH_PASSES * text):
+        return False
+    if text and cost.parameters > PARAMETERS_PER_TOKEN * text:
+        return False
+    if situation.seconds is None and situation.flops is None and situation.seconds_for(price) > LONGEST:
+        return False
+    return not situation.free_memory or cost.memory <= 0.8 * situation.free_memory

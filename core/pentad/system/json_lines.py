@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +56,15 @@ class LineFollower:
         self._file: tuple[int, int] | None = None  # device and inode
         self._read = 0  # bytes
 
-    def read(self) -> tuple[list[dict[str, Any]], bool]:
+    def read(self, choose: Callable[[list[bytes]], list[bytes]] | None = None) -> tuple[list[dict[str, Any]], bool]:
         """Return the whole lines that were added since the last call, and whether they are those of another file.
 
         The file is another one where it was replaced, as a run that resumes does, or got shorter; it is then read from its
         start, and what was read before no longer holds. A half line at the end waits for its rest; a whole one that is not a
         JSON object is left out.
+
+        Args:
+            choose: given the lines that were added, returns those that are worth parsing; None for all.
 
         Raises:
             EngineError: it is a link, a pipe or a device, or cannot be read.
@@ -84,7 +87,8 @@ class LineFollower:
             ) from None
         whole = data[: data.rfind(b"\n") + 1]
         self._read += len(whole)
-        return [found for line in whole.splitlines() if (found := _object(line)) is not None], another
+        lines = whole.splitlines()
+        return [found for line in (choose(lines) if choose else lines) if (found := _object(line)) is not None], another
 
 
 def _parsed(path: Path) -> Iterator[tuple[int, bool, dict[str, Any] | None]]:

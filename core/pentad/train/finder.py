@@ -97,13 +97,19 @@ def sweep(job: Job) -> RateSweep:
     """Train on the job's own examples with rising rates; the job is used up by it.
 
     Raises:
-        UsageError: the model learns by counting, or the optimizer has a rate of 0 everywhere.
+        UsageError: the model learns by counting, the loss does not say how the learning goes, or the schedule is 0 throughout.
         EngineError: a step fails for another reason than that it diverges.
     """
     if job.optimization is None:
         raise UsageError(
             "A learning rate needs a model that learns by gradients; found one that learns by counting.",
             "Use --model gpt, or train without --find-lr.",
+            code="no-learning-rate",
+        )
+    if watched := job.trainer.objective.watched:
+        raise UsageError(
+            f"The range test goes by the loss; found an objective that tells by {watched} how the learning goes.",
+            "Compare some rates: engine compare --optimizer.lr 1e-4,1e-3.",
             code="no-learning-rate",
         )
     planned = plan_of(job, None).steps

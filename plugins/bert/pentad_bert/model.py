@@ -1,13 +1,14 @@
-"""BERT: embeddings of tokens and positions, blocks of bidirectional attention, a head that says what stands at each place.
+"""BERT: embeddings, blocks of bidirectional attention, and a head that says what stands at each place.
 
 Devlin et al., BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding, 2019. What goes with pairs of
 sentences is left out: the embeddings of the two sentences (the first one's is part of the positions' here), and the prediction
-whether one follows the other, which Liu et al. (RoBERTa, 2019) found of no use. With the same weights the logits are those of
-`BertForMaskedLM` in the library transformers.
+whether one follows the other, which Liu et al. (RoBERTa, 2019) found of no use. With the preset `bert` and the same weights the
+logits are those of `BertForMaskedLM` in the library transformers.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,25 +33,34 @@ class BERT(Model):
     attention = frozenset({"bidirectional"})
     causal = False
     context_length: int
+    rotation: Tensor
 
     def __init__(self, options: BERTOptions, vocab_size: int, context_length: int) -> None:
         super().__init__()
         width = options.n_embd
         self.options, self.vocab_size, self.context_length = options, vocab_size, context_length
         self.embedding = nn.Embedding(vocab_size, width)
-        self.positions = nn.Embedding(context_length, width)
+        self.positions = nn.Embedding(context_length, width) if options.position == "learned" else None
         self.embedding_norm = nn.LayerNorm(width, eps=EPSILON)
         self.layers = nn.ModuleList(Block(options) for _ in range(options.n_layer))
         self.norm = nn.LayerNorm(width, eps=EPSILON) if options.norm_first else None
         self.transform = nn.Linear(width, width)
         self.transform_norm = nn.LayerNorm(width, eps=EPSILON)
         self.bias = nn.Parameter(torch.zeros(vocab_size))
-        with torch.no_grad():
-            for name, parameter in self.named_parameters():
-                if parameter.ndim > 1:
-                    parameter.normal_(0.0, options.init_std)
-                elif name.endswith("bias"):
-                    parameter.zero_()
+        if options.position == "rotary":
+            self.register_buffer("rotation", _rotation(context_length, width // options.n_head), persistent=False)
+        self._initialise()
+
+    @torch.no_grad()
+    def _initialise(self) -> None:
+        """Draw the matrices and embeddings from normal distributions; biases begin at zero, gains at one."""
+        for name, parameter in self.named_parameters():
+            if name.startswith(("embedding.", "positions.")):
+                parameter.normal_(0.0, 0.02)
+            elif parameter.ndim > 1:
+                parameter.normal_(0.0, self.options.init_std or 1 / math.sqrt(parameter.shape[1]))
+            elif name.endswith("bias"):
+                parameter.zero_()
 
     def forward(self, inputs: Tensor, state: Any = None, segments: Tensor | None = None) -> Output:
         """Return features (B, T, D) of inputs (B, T); there is no state.
@@ -66,11 +76,14 @@ class BERT(Model):
                 "Give it fewer tokens, or train with a longer --context-length.",
                 code="sequence-too-long",
             )
-        x = self.embedding(inputs) + self.positions(_positions(length, segments, inputs.device))  # (B, T, D)
+        x = self.embedding(inputs)  # (B, T, D)
+        if self.positions is not None:
+            x = x + self.positions(_positions(length, segments, inputs.device))
+        rotation = self.rotation[:, :length] if self.positions is None else None
         x = F.dropout(self.embedding_norm(x), self.options.dropout, self.training)
         mask = None if segments is None else segments[:, None, :, None] == segments[:, None, None, :]  # (B, 1, T, T)
         for block in self.layers:
-            x = block(x, mask)
+            x = block(x, mask, rotation)
         return Output(x if self.norm is None else self.norm(x))
 
     def logits(self, features: Tensor) -> Tensor:
@@ -98,6 +111,13 @@ class BERT(Model):
             'Let it fill in: engine generate RUN --prompt "To be or <mask> to be". Causal builders teach to write on.',
             code="state-not-causal",
         )
+
+
+def _rotation(length: int, head_width: int) -> Tensor:
+    """Return cosines and sines (2, length, head_width / 2) of the angle of each pair of features at each position."""
+    frequencies = 10_000.0 ** (-torch.arange(0, head_width, 2, dtype=torch.float64) / head_width)
+    angles = torch.arange(length, dtype=torch.float64)[:, None] * frequencies
+    return torch.stack((angles.cos(), angles.sin())).float()
 
 
 def _positions(length: int, segments: Tensor | None, device: torch.device) -> Tensor:

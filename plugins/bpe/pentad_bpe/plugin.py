@@ -23,6 +23,12 @@ class BPEOptions:
         choices=("fast", "gpt2", "cl100k", "o200k", "none"),
     )
     max_digits: int = option(3, "Most digits in one token; gpt2 and none do not count them.", ge=1, le=16)
+    superwords: float = option(
+        0.0,
+        "Share of the merges, the last ones, that are learned over the borders of words (SuperBPE): fewer and longer tokens.",
+        ge=0,
+        le=0.9,
+    )
     train_mb: int = option(100, "Maximum megabytes of text to train on; of more, a sample spread evenly over it.", ge=1)
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
-from pentad import END_OF_TEXT, OptionsDoNotFit, utf8
+from pentad import END_OF_TEXT, OptionsDoNotFit, UsageError, utf8
 from pentad_bpe.plugin import BPEOptions
 from pentad_bpe.splitting import SplitPattern, pattern_of
+from pentad_bpe.superwords import MOST_TOKENS, Sample, learn
+from pentad_bpe.vocabulary import alphabet
 
 LONGEST_WORD = 1024
 """In training, longer runs without a cut are cut every so many characters: the trainer's time is quadratic in them."""
@@ -31,30 +34,82 @@ def train(texts: Iterable[str], options: BPEOptions) -> str:
     Raises:
         UsageError: the texts cannot give so many tokens, or hold a lone surrogate.
     """
+    n_superwords = int((options.vocab_size - 257) * options.superwords)
+    if not n_superwords:
+        return _finished(_learned(texts, options, options.vocab_size), pattern_of(options.split_pattern, options.max_digits))
+    sample = Sample()
+    tokenizer = _learned(sample.passing(texts), options, options.vocab_size - n_superwords)
+    return _finished(_with_superwords(tokenizer, sample.kept, n_superwords, options), pattern_of("none"))
+
+
+def _learned(texts: Iterable[str], options: BPEOptions, vocab_size: int) -> tokenizers.Tokenizer:
+    """Return so many ids, without the end of text, learned inside words."""
     pattern = pattern_of(options.split_pattern, options.max_digits)
-    words = [pre_tokenizers.Split(tokenizers.Regex(pattern.library), "isolated")] if pattern.library else []
-    to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer = tokenizers.Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*words, pre_tokenizers.FixedLength(LONGEST_WORD), to_bytes])
+    long_words = pre_tokenizers.FixedLength(LONGEST_WORD)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*_words(pattern), long_words, _to_bytes()])
     trainer = trainers.BpeTrainer(
-        vocab_size=options.vocab_size - 1,  # the end of text comes on top
+        vocab_size=vocab_size - 1,  # the end of text comes on top
         min_frequency=options.min_frequency,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     tokenizer.train_from_iterator(_chunks(texts, options.train_mb * 1_000_000, pattern), trainer=trainer)
-    largest = tokenizer.get_vocab_size() + 1
-    if largest < options.vocab_size:
-        raise OptionsDoNotFit(
-            f"A vocabulary of {options.vocab_size} was asked for; the training text gives at most {largest}.",
-            f"Use --tokenizer.vocab-size {largest} or less, or train on more text.",
+    found = tokenizer.get_vocab_size() + 1
+    if found < vocab_size:
+        # Of the merges that were asked for, this share is to be learned inside words.
+        share = (vocab_size - 257) / (options.vocab_size - 257)
+        raise _too_large(options.vocab_size, 257 + int((found - 257) / share))
+    return tokenizer
+
+
+def _with_superwords(
+    tokenizer: tokenizers.Tokenizer, texts: Sequence[str], n_superwords: int, options: BPEOptions
+) -> tokenizers.Tokenizer:
+    """Return the tokenizer with so many merges more, learned over the borders of words."""
+    content = json.loads(tokenizer.to_str())
+    model = content["model"]
+    spelled = sorted(model["vocab"], key=model["vocab"].get)
+    if len(spelled) > MOST_TOKENS:
+        raise UsageError(
+            f"--tokenizer.superwords can add to {MOST_TOKENS:,} ids at most; found {len(spelled):,} learned inside words.",
+            "Use a smaller --tokenizer.vocab-size, or a larger share.",
             code="vocabulary-too-large",
-            fitting={"vocab_size": largest},
         )
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*words, to_bytes])
+    byte_of = alphabet()
+    tokens = [b"".join(byte_of[character] for character in piece) for piece in spelled]
+    merges = learn(tokens, texts, n_superwords, options.min_frequency)
+    if len(merges) < n_superwords:
+        raise _too_large(options.vocab_size, 257 + int(len(merges) / options.superwords))
+    for left, right in merges:
+        model["merges"].append([spelled[left], spelled[right]])
+        model["vocab"][spelled[left] + spelled[right]] = len(spelled)
+        spelled.append(spelled[left] + spelled[right])
+    return tokenizers.Tokenizer.from_str(json.dumps(content))
+
+
+def _finished(tokenizer: tokenizers.Tokenizer, pattern: SplitPattern) -> str:
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*_words(pattern), _to_bytes()])
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([END_OF_TEXT])
     return tokenizer.to_str()
+
+
+def _words(pattern: SplitPattern) -> list[pre_tokenizers.PreTokenizer]:
+    return [pre_tokenizers.Split(tokenizers.Regex(pattern.library), "isolated")] if pattern.library else []
+
+
+def _to_bytes() -> pre_tokenizers.PreTokenizer:
+    return pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+
+
+def _too_large(asked: int, largest: int) -> OptionsDoNotFit:
+    return OptionsDoNotFit(
+        f"A vocabulary of {asked} was asked for; the training text gives at most {largest}.",
+        f"Use --tokenizer.vocab-size {largest} or less, or train on more text.",
+        code="vocabulary-too-large",
+        fitting={"vocab_size": largest},
+    )
 
 
 def _long_run(pattern: SplitPattern) -> re.Pattern[str]:

@@ -100,6 +100,21 @@ class Attention(nn.Module):
             enable_gqa=self.grouped,
         )
 
+    def weights(self, x: Tensor, setting: Setting) -> Tensor:
+        """Return how much each position looks at each (B, H, T, T): what `forward` mixes by, written out."""
+        queries, keys, _ = self._project(x)
+        queries = self._place(queries, self.query_gain, setting).transpose(1, 2)  # (B, H, T, Dh)
+        keys = self._place(keys, self.key_gain, setting).transpose(1, 2)
+        keys = keys.repeat_interleave(queries.shape[1] // keys.shape[1], dim=1)
+        scores = queries @ keys.transpose(2, 3) / self.head_width**0.5
+        if setting.causal:
+            ahead = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
+            scores = scores.masked_fill(ahead, float("-inf"))
+        elif setting.mask is not None:
+            scores = scores.masked_fill(~setting.mask, float("-inf"))
+        weights: Tensor = scores.softmax(dim=-1)
+        return weights
+
     def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return queries, keys and values (B, T, H, Dh): one product reads x once, and is worth the copy of the matrices."""
         matrices = (self.query, self.key, self.value)

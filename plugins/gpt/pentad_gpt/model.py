@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pentad import EngineError, Model, Output, Role
+from pentad import EngineError, Inspection, Model, Output, Role
 from pentad_gpt.attention import Setting, attention_mask
 from pentad_gpt.block import Block
 from pentad_gpt.cache import Cache, LayerCache
@@ -108,6 +108,19 @@ class GPT(Model):
     def use_kernels(self, chosen: Mapping[str, str]) -> None:
         """Compute in these ways."""
         self.attention_kernel = chosen.get("attention", "torch")
+
+    def inspect(self, inputs: Tensor) -> Inspection:
+        """Return the attention of each layer and head, and the features after each layer as the head reads them."""
+        self._check_length(inputs[None], 0, None)
+        x = self._embed(inputs[None], 0, None)
+        setting = self._setting(len(inputs), 0, None, inputs.device)
+        attention, streams = {}, {"embedding": self.norm(x)[0]}
+        for number, layer in enumerate(self.layers, 1):
+            block = cast(Block, layer)
+            attention[f"layer {number}"] = block.attention.weights(block.attention_norm(x), setting)[0]  # (H, T, T)
+            x = block(x, setting, None)
+            streams[f"layer {number}"] = self.norm(x)[0]  # (T, D)
+        return Inspection(attention=attention, streams=streams)
 
     def upgrade_state(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """Rename the blocks of checkpoints made before 0.2, which called them `blocks`."""

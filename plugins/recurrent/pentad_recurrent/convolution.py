@@ -35,10 +35,10 @@ class ShortConvolution(nn.Module):
         length, size = x.shape[1], self.weight.shape[1]
         padded = torch.cat([before.to(x.dtype), x], dim=1)  # (B, K - 1 + T, C)
         numbers = None if segments is None else F.pad(segments, (size - 1, 0), value=-1)
-        mixed = torch.zeros_like(x)
+        mixed = torch.zeros_like(x[:, :1, :1])
         for place in range(size):
-            part = padded[:, place : place + length] * self.weight[:, place].to(x.dtype)
+            part = padded[:, place : place + length]
             if numbers is not None and segments is not None:
                 part = part * (numbers[:, place : place + length] == segments)[..., None]
-            mixed = mixed + part
+            mixed = torch.addcmul(mixed, part, self.weight[:, place].to(x.dtype))
         return F.silu(mixed), padded[:, length:]

@@ -56,7 +56,8 @@ class Mixer(nn.Module):
 
     def heads(self, x: Tensor) -> Tensor:
         """Return x (B, T, H D) as (B, T, H, D)."""
-        return x.unflatten(-1, (self.options.n_head, -1))
+        heads: Tensor = x.unflatten(-1, (self.options.n_head, -1))
+        return heads
 
     def gated(self, x: Tensor, read: Tensor) -> Tensor:
         """Return what was read (B, T, H, V), gated by SiLU of the token x (B, T, D), as features (B, T, D)."""

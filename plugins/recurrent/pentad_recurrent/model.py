@@ -7,9 +7,9 @@ matrices that start at zero, bounded logits.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -65,7 +65,7 @@ class Recurrent(Model):
     """
 
     context_length = None
-    mixer: ClassVar[Callable[[Any], Mixer]]
+    mixer: ClassVar[type[Mixer]]
 
     def __init__(self, options: RecurrentOptions, vocab_size: int, context_length: int | None = None) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class Recurrent(Model):
         self.options = options
         self.vocab_size = vocab_size
         self.embedding = nn.Embedding(vocab_size, options.n_embd)
-        self.layers = nn.ModuleList(Block(options, type(self).mixer(options)) for _ in range(options.n_layer))
+        self.layers = nn.ModuleList(Block(options, self.mixer(options)) for _ in range(options.n_layer))
         self.head = nn.Linear(options.n_embd, vocab_size, bias=False)
         self._initialise()
 
@@ -118,7 +118,7 @@ class Recurrent(Model):
     def initial_state(self, batch_size: int, max_length: int) -> Memories:
         """Return empty memories."""
         del max_length
-        return Memories(tuple(block.mixer.empty(batch_size) for block in self.layers))  # type: ignore[operator, union-attr]
+        return Memories(tuple(cast(Block, block).mixer.empty(batch_size) for block in self.layers))
 
 
 class GatedDeltaNet(Recurrent):

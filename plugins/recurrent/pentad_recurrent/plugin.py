@@ -12,7 +12,7 @@ def engine_models() -> Sequence[Implementation]:
     return [
         Implementation(
             name="gated-deltanet",
-            summary="Recurrent: a memory of keys and values that is corrected by each token and decays. Any length, O(1) a token.",
+            summary="Recurrent: a memory of keys and values that each token corrects, and that fades; O(1) a token.",
             factory="pentad_recurrent.model:GatedDeltaNet",
             options="pentad_recurrent.options:GatedDeltaNetOptions",
             advise="pentad_recurrent.sizing:advise",

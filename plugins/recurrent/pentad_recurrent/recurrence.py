@@ -6,10 +6,10 @@ Each head keeps S (K, V) and does, for a key k, a value v, a query q, a decay a 
     S <- a S + b k (v - a S^T k)^T            the gated delta rule (Yang et al., 2024): only what S did not know is written
     o = S^T q
 
-Within a chunk both are triangular products. With c the product of the decays up to a token and S the memory before the chunk,
-the delta rule writes u = b (v - c S^T k - the sum over earlier tokens j of c / c_j (k . k_j) u_j), which is a triangular system;
-then o and the next S are those of linear attention with u in place of v. So a row costs T / C steps, one after the other, and the
-same function does a single token.
+Within a chunk both are triangular products. With c the product of the decays up to a token and S the memory before the
+chunk, the delta rule writes u = b (v - c S^T k - the sum over earlier tokens j of c / c_j (k . k_j) u_j), which is a triangular
+system; then o and the next S are those of linear attention with u in place of v. So a row costs T / C steps, one after the
+other, and the same function does a single token.
 """
 
 from __future__ import annotations
@@ -89,4 +89,5 @@ def _recur(
 def _chunked(x: Tensor, chunk: int) -> Tensor:
     """Return x (B, T, H, D) as (B, H, N, C, D), with zeros behind its end."""
     x = F.pad(x, (0, 0, 0, 0, 0, -x.shape[1] % chunk))
-    return x.unflatten(1, (-1, chunk)).movedim(3, 1)
+    chunks: Tensor = x.unflatten(1, (-1, chunk))
+    return chunks.movedim(3, 1)

@@ -1,2 +1,58 @@
-def advise(options, situation):
-    return None
+"""How large a recurrent model a text, a budget and a machine are worth: gpt's ladder and rule, which were not fitted to it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from pentad import Advice, ModelCost, Situation, size_model
+
+if TYPE_CHECKING:
+    from pentad_recurrent.options import RecurrentOptions
+
+LADDER = (
+    (2, 32), (2, 64), (2, 96), (2, 128), (3, 128), (4, 128), (4, 192), (4, 256), (6, 256), (6, 384), (8, 512), (10, 640),
+    (12, 768), (16, 1024), (24, 1024), (24, 1536), (32, 2048),
+)  # fmt: skip
+"""Layers and width, from small to large."""
+
+BYTES_PER_PARAMETER = 28
+"""Weights, gradients, the optimizer's state and the copy on which steps are measured."""
+
+
+def advise(options: RecurrentOptions, situation: Situation) -> Advice | None:
+    """Choose layers, width, memories and dropout, as far as they are open."""
+    return size_model(options, situation, _sizes(options, situation.open), cost)
+
+
+def cost(size: RecurrentOptions, situation: Situation) -> ModelCost:
+    """Return what a size costs: two operations for each parameter and for what a chunk multiplies, three times."""
+    vocab_size = situation.vocab_size or 1024
+    width, values = size.n_embd, size.n_head * size.value_width
+    block = width * (2 * width + 3 * values + 2 * size.hidden)
+    parameters = size.n_layer * block + vocab_size * width
+    memory = 2 * width * size.value_width + size.chunk * (width + 2 * values)  # multiplications for a token
+    rows = situation.batch_size * situation.context_length
+    kept = size.n_layer * (30 * width + 10 * values + 3 * size.hidden + 4 * size.n_head * size.chunk) + 3 * vocab_size
+    return ModelCost(
+        parameters=parameters,
+        flops_per_token=6 * (parameters + size.n_layer * memory),
+        memory=BYTES_PER_PARAMETER * (parameters + vocab_size * width) + 4 * rows * kept,
+    )
+
+
+def _sizes(options: RecurrentOptions, left_open: frozenset[str]) -> list[RecurrentOptions]:
+    """Return the ladder, with what was given in place of its own; what does not fit together is skipped."""
+    sizes: list[RecurrentOptions] = []
+    for n_layer, n_embd in LADDER:
+        values: dict[str, Any] = {"n_layer": n_layer, "n_embd": n_embd, "n_head": max(1, n_embd // 64)}
+        values = {name: value for name, value in values.items() if name in left_open}
+        if "n_head" in values and "n_embd" not in values:
+            values["n_head"] = next(heads for heads in range(max(1, options.n_embd // 64), 0, -1) if not options.n_embd % heads)
+        try:
+            size = dataclasses.replace(options, **values)
+        except ValueError:
+            continue
+        if size not in sizes:
+            sizes.append(size)
+    return sizes

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pentad import Model, Output
+from pentad import Inspection, Model, Output
 from pentad_rnn.options import RNNOptions
-from pentad_rnn.recurrence import run_with_resets
+from pentad_rnn.recurrence import look_into, run_with_resets
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +74,14 @@ class RNN(Model):
                 return self.cell(x, state)  # type: ignore[no-any-return]
             opens = F.pad(segments[:, 1:] != segments[:, :-1], (1, 0))  # (B, T)
             return run_with_resets(self.cell, self.options.cell, x, opens), None
+
+    def inspect(self, inputs: Tensor) -> Inspection:
+        """Return the gates of each layer, and the hidden states of each layer as the head reads them."""
+        hidden, gates = look_into(self.cell, self.options.cell, self.embedding(inputs))
+        return Inspection(
+            streams={f"layer {number}": states for number, states in enumerate(hidden, 1)},
+            gates={f"layer {number}, {name}": gate for number, layer in enumerate(gates, 1) for name, gate in layer.items()},
+        )
 
     def logits(self, features: Tensor) -> Tensor:
         """Return logits (…, V) of features (…, D)."""

@@ -63,6 +63,42 @@ STEPS: dict[str, tuple[Step, int]] = {"lstm": (lstm_step, 2), "gru": (gru_step, 
 """Each cell's step, and how many tensors its state is."""
 
 
+GATES: dict[str, tuple[tuple[str, int], ...]] = {
+    "lstm": (("input", 0), ("forget", 1), ("output", 3)),
+    "gru": (("reset", 0), ("update", 1)),
+    "rnn": (),
+}
+"""The gates of each cell, and their places among its rows."""
+
+
+def look_into(cell: nn.RNNBase, name: str, x: Tensor) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
+    """Return for each layer the hidden states (T, H), and its gates (T, H) by name.
+
+    Args:
+        cell: holds the parameters, batch first, with biases.
+        name: lstm, gru or rnn.
+        x: (T, E).
+    """
+    step, states = STEPS[name]
+    hidden, gates = [], []
+    for layer in range(cell.num_layers):
+        weight_in, weight, bias_in, bias = (
+            getattr(cell, f"{part}_l{layer}") for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        )
+        state: State = (x.new_zeros(1, cell.hidden_size),) * states
+        before, outputs = [], []
+        entering = F.linear(x, weight_in, bias_in)  # (T, gates)
+        for part in entering.split(1):
+            before.append(part + F.linear(state[0], weight, bias))
+            state = step(part, state, weight, bias)
+            outputs.append(state[0])
+        x = torch.cat(outputs)  # (T, H)
+        rows = torch.cat(before).split(cell.hidden_size, dim=-1)
+        hidden.append(x)
+        gates.append({gate: rows[place].sigmoid() for gate, place in GATES[name]})
+    return hidden, gates
+
+
 def run_with_resets(cell: nn.RNNBase, name: str, x: Tensor, opens: Tensor) -> Tensor:
     """Return the last layer's hidden states (B, T, H).
 

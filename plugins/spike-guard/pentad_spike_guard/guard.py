@@ -37,7 +37,9 @@ class SpikeGuard(RunObserver):
         self._begin()
 
     def on_step(self, event: Step) -> ScaleLearningRate | StopTraining | None:
-        """Ask for a lower rate, or for the end, at the last of several spikes in a row."""
+        """Ask for a lower rate, or for the end, at the last of several spikes in a row; not where the loss says nothing."""
+        if event.watched:
+            return None
         threshold = self.threshold()
         if threshold is None or event.loss <= threshold:
             self.losses.append(event.loss)

@@ -11,7 +11,7 @@ from pentad.config.recipe import Recipe
 from pentad.contracts.observer import Evaluation, Plan, Preparation, RunResult, Sample, Step
 from pentad.registry.catalogue import Catalogue
 from pentad_cli.arguments.layers import default_tables
-from pentad_cli.terminal.display import PlainDisplay, step_words
+from pentad_cli.terminal.display import PlainDisplay, sample_lines, step_words
 from pentad_cli.terminal.live import LiveDisplay
 from pentad_cli.terminal.plan import plan_lines
 from pentad_cli.training import display_for
@@ -141,6 +141,22 @@ def play(display: PlainDisplay | LiveDisplay, steps: int = 100) -> None:
                 display.on_sample(SAMPLE)
         display.on_end(RESULT)
     display.show_result(RESULT, Catalogue())
+
+
+def test_a_filled_in_text_stands_below_what_was_read() -> None:
+    sample = Sample(
+        step=5, index=0, prompt="", text="To be or not", masked="To <mask> or not", tokens=[1], tokens_per_second=1.0
+    )
+    assert sample_lines(sample, io.StringIO()) == [
+        *("  read at step 5", "  | To <mask> or not", "  filled in at step 5", "  | To be or not", "")
+    ]
+    gap = Sample(step=5, index=0, prompt="To ", text="be", suffix=" or not", tokens=[1], tokens_per_second=1.0)
+    assert sample_lines(gap, io.StringIO())[1] == "  | To be or not"
+
+
+def test_the_plan_says_what_a_builder_says_of_its_examples() -> None:
+    text = "\n".join(plan_lines(plan(examples="3.1% padding"), io.StringIO()))
+    assert "tokens a step; 3.1% padding" in text
 
 
 def test_plain_lines_are_few_and_plain() -> None:

@@ -84,6 +84,16 @@ def test_the_prompt_is_given_or_stands_in_the_text(prompt: str, text: str, flag:
     assert commands(result, text=text)[0] == f"engine generate r{flag}"
 
 
+@pytest.mark.parametrize(
+    ("masked", "flag"),
+    [("a <mask> b" * 20, ' --prompt "one <mask> three"'), ("To be <mask> be", ' --prompt "To be <mask> be"')],
+)
+def test_a_masked_run_gets_a_prompt_to_fill_in_and_no_other_model(masked: str, flag: str) -> None:
+    sample = Sample(step=1, index=0, prompt="", text="a x b" * 20, masked=masked, tokens=(), tokens_per_second=1.0)
+    result = dataclasses.replace(RESULT, folder=Path("r"), samples=[sample])
+    assert commands(result, text="one two three") == [f"engine generate r{flag}", "engine evaluate r"]
+
+
 def test_the_opening_is_the_texts(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("Once upon a time")
     recipe = Recipe.from_dict({**default_tables(), "data": {"sources": [str(tmp_path / "text.txt")]}})

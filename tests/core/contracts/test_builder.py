@@ -55,5 +55,5 @@ def test_pairs_are_what_textbooks_draw():
 
 
 def test_importing_examples_imports_no_torch():
-    code = "import sys, pentad.contracts.builder, pentad.data.shuffling; print('torch' in sys.modules)"
+    code = "import sys, pentad.contracts.builder, pentad.data.examples.shuffling; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"

@@ -100,6 +100,22 @@ def test_a_counted_model_has_no_learning_rate(text, tiny_recipe, fakes):
         find_lr(recipe_of(tiny_recipe, text, model="counting"), catalogue=catalogue)
 
 
+def test_an_objective_whose_loss_says_nothing_is_refused(text, tiny_recipe):
+    catalogue = Catalogue()
+    job = assemble(resolve(recipe_of(tiny_recipe, text), catalogue), catalogue, Observers(()))
+    job.trainer.objective.watched = "reward"
+    with raises_code("no-learning-rate"):
+        sweep(job)
+
+
+def test_a_schedule_of_zeros_is_refused(text, tiny_recipe):
+    catalogue = Catalogue()
+    job = assemble(resolve(recipe_of(tiny_recipe, text), catalogue), catalogue, Observers(()))
+    job.optimization.schedule = lambda progress: 0.0
+    with raises_code("no-learning-rate"):
+        sweep(job)
+
+
 def test_a_loss_that_is_not_finite_ends_the_test(text, tiny_recipe):
     found = find_lr(recipe_of(tiny_recipe, text, Choice("sgd", lr=1e30, momentum=0.0)))
     assert found.diverged and all(math.isfinite(loss) for loss in found.losses)

@@ -21,9 +21,9 @@ class TestDefaults(ModelConformance):
     options = SMALL
 
 
-class TestNormFirst(ModelConformance):
+class TestPreset(ModelConformance):
     name = "bert"
-    options = {**SMALL, "norm_first": True, "dropout": 0.1}
+    options = {**SMALL, "preset": "bert", "dropout": 0.1}
 
     def advise(self) -> None:
         """Ask for no advice: it is the same for all options, and asked for above."""
@@ -67,7 +67,9 @@ def test_logits_are_those_of_transformers() -> None:
     theirs = transformers.BertForMaskedLM(config).eval()
     for name, parameter in theirs.named_parameters():
         torch.nn.init.normal_(parameter, mean=float("LayerNorm.weight" in name), std=0.3)
-    ours = BERT(BERTOptions(n_layer=2, n_head=4, n_embd=32, n_hidden=64), vocab_size=11, context_length=16).eval()
+    ours = BERT(
+        BERTOptions(preset="bert", n_layer=2, n_head=4, n_embd=32, n_hidden=64), vocab_size=11, context_length=16
+    ).eval()
     ours.load_state_dict(converted(theirs.state_dict()))
     ids = torch.randint(11, (3, 16))
     with torch.no_grad():
@@ -76,9 +78,10 @@ def test_logits_are_those_of_transformers() -> None:
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
-def test_documents_in_a_row_have_the_logits_that_they_have_alone() -> None:
+@pytest.mark.parametrize("preset", [None, "bert"])
+def test_documents_in_a_row_have_the_logits_that_they_have_alone(preset: str | None) -> None:
     torch.manual_seed(0)
-    model = BERT(BERTOptions(**SMALL, init_std=0.3), vocab_size=11, context_length=16).eval()
+    model = BERT(BERTOptions(**SMALL, preset=preset, init_std=0.3), vocab_size=11, context_length=16).eval()
     ids = torch.randint(11, (1, 16))
     segments = torch.tensor([[0] * 6 + [1] * 10])
     with torch.no_grad():
@@ -87,7 +90,9 @@ def test_documents_in_a_row_have_the_logits_that_they_have_alone() -> None:
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
 
 
-def test_heads_must_divide_the_width() -> None:
+def test_heads_must_fit() -> None:
+    with pytest.raises(ValueError, match="found 5"):
+        BERTOptions(n_embd=10, n_head=2)
     with pytest.raises(ValueError, match="found 10 and 3"):
         BERTOptions(n_embd=10, n_head=3)
 

@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,15 +29,24 @@ def engine_samplers():
 """
 
 
-def talk(run: Path, *lines: str, arguments: tuple[str, ...] = ()) -> tuple[list[str], str]:
-    """Return the lines of stdout, and stderr."""
-    command = [sys.executable, "-m", "pentad_cli", "chat", str(run), "--max-tokens", "12", *arguments]
-    done = subprocess.run(command, input="".join(f"{line}\n" for line in lines), capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines(), done.stderr
+Talk = Callable[..., tuple[list[str], str]]
 
 
-def test_lines_are_answered_and_slashes_obeyed(talker: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def talk(warm_engine: list[str]) -> Talk:
+    """Return a function that says lines to a run, and returns the lines of stdout, and stderr."""
+
+    def say(run: Path, *lines: str, arguments: tuple[str, ...] = ()) -> tuple[list[str], str]:
+        command = [*warm_engine, "chat", str(run), "--max-tokens", "12", *arguments]
+        said = "".join(f"{line}\n" for line in lines)
+        done = subprocess.run(command, input=said, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines(), done.stderr
+
+    return say
+
+
+def test_lines_are_answered_and_slashes_obeyed(talk: Talk, talker: Path, tmp_path: Path) -> None:
     saved = tmp_path / "saved.jsonl"
     words = (
         "/system Be kind.",
@@ -57,7 +67,7 @@ def test_lines_are_answered_and_slashes_obeyed(talker: Path, tmp_path: Path) -> 
         assert word in notes
 
 
-def test_a_base_run_continues_each_line_and_says_so(base: Path) -> None:
+def test_a_base_run_continues_each_line_and_says_so(talk: Talk, base: Path) -> None:
     answers, notes = talk(base, "7 cats", arguments=("--sampler", "temperature,temperature=0.5"))
     assert answers and "continued as plain text" in notes
 

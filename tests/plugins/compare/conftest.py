@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,33 +13,16 @@ from pathlib import Path
 
 import pytest
 
-PLUGIN = '''
-"""An executor in this very process, a builder that no evaluator fits, and a tokenizer that loses capital letters."""
+INLINE = Path(__file__).parents[2] / "inline_executor.py"
 
-import importlib
+PLUGIN = '''
+"""A builder that no evaluator fits, and a tokenizer that loses capital letters."""
 
 import numpy as np
 
-from pentad import IGNORED, Batch, EngineError, Executor, ExampleBuilder, Implementation, SpecialToken, TaskExecutor, TaskResult
-from pentad import describe_failure, hookimpl
+from pentad import IGNORED, Batch, ExampleBuilder, Implementation, SpecialToken, hookimpl
 from pentad_masking.masked import Masked as MaskedTokens
 from pentad_masking.options import MaskedOptions
-
-
-class Inline(TaskExecutor):
-    concurrency, shares_devices, threads = 1, False, None
-
-    def __init__(self, options, *, jobs=None):
-        self.jobs = jobs
-
-    def run_tasks(self, tasks):
-        for task in tasks:
-            module, _, name = task.work.partition(":")
-            try:
-                getattr(importlib.import_module(module), name)(task.argument, task.folder)
-                yield TaskResult(task=task)
-            except EngineError as error:
-                yield TaskResult(task=task, failure=describe_failure(error, task.folder))
 
 
 class Masked(ExampleBuilder):
@@ -85,11 +69,6 @@ def engine_tokenizers():
 
 
 @hookimpl
-def engine_executors():
-    return [Executor(name="inline", summary="In this process.", factory=Inline)]
-
-
-@hookimpl
 def engine_example_builders():
     guessed = Implementation(name="guessed", summary="Hide tokens.", factory=Guessed, options=MaskedOptions)
     return [Implementation(name="hidden-third", summary="Hide tokens.", factory=Masked), guessed]
@@ -120,13 +99,14 @@ evaluate_every = 0.5
 
 @pytest.fixture(scope="session")
 def place(tmp_path_factory) -> Path:
-    """A folder with text.txt, tiny.toml and here.py."""
+    """A folder with text.txt, tiny.toml, here.py and inline.py."""
     folder = tmp_path_factory.mktemp("compare")
     draw = random.Random(0)
     lines = [" ".join(draw.choices(WORDS, k=9)) + ".\n" for _ in range(150)]
     (folder / "text.txt").write_text("".join(lines))
     (folder / "tiny.toml").write_text(TINY)
     (folder / "here.py").write_text(PLUGIN)
+    shutil.copy(INLINE, folder / "inline.py")
     return folder
 
 
@@ -144,7 +124,8 @@ def compare(place, monkeypatch, capsys, tmp_path):
     def run(*arguments, out=None, code=0, error=None):
         codes.clear()
         out = out or tmp_path / "out"
-        fixed = ("--config", "tiny.toml", "--data", "text.txt", "--plugin", "here.py", "--executor", "inline")
+        plugins = ("--plugin", "here.py", "--plugin", "inline.py", "--executor", "inline")
+        fixed = ("--config", "tiny.toml", "--data", "text.txt", *plugins)
         exit_code = main.call(["compare", *map(str, arguments), *fixed, "--out", str(out)])
         said = capsys.readouterr()
         assert exit_code == code, said.err

@@ -52,7 +52,8 @@ def ask(place, lines, tmp_path_factory):
     out = tmp_path_factory.mktemp("figures")
 
     def ask(*arguments):
-        fixed = ["--config", place / "tiny.toml", "--data", lines, "--plugin", place / "here.py", "--executor", "inline"]
+        plugins = ["--plugin", place / "here.py", "--plugin", place / "inline.py", "--executor", "inline"]
+        fixed = ["--config", place / "tiny.toml", "--data", lines, *plugins]
         said = io.StringIO()
         with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             patch.setenv("PENTAD_CACHE", str(place / "cache"))

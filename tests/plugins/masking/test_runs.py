@@ -74,6 +74,13 @@ def test_the_command_fills_in(masked: RunResult, capsys: pytest.CaptureFixture[s
     assert call(["generate", run, *prompt, "--samples", "2", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["samples"]
     assert [sample["masked"] for sample in found] == ["The <mask> cats"] * 2
+    assert call(["generate", run, *prompt, "--samples", "1", "--alternatives", "2"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[1].startswith("probability  token") and all(line.count("%") == 3 for line in shown[2:])
+    assert call(["generate", run, *prompt, "--samples", "1", "--show-probabilities", "--json"]) == 0
+    (sample,) = json.loads(capsys.readouterr().out)["samples"]
+    assert sorted(event["token"] for event in sample["events"]) == sorted(sample["tokens"])
+    assert call(["generate", run, "--interactive"]) == 2  # it writes no end
     assert call(["generate", run, *prompt, "--plain-prompt"]) != 0  # then there is nothing to fill in
     assert call(["generate", run, *prompt, "--stop", "a"]) == 2
     assert call(["generate", run, *prompt, "--suffix", "a"]) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,35 +13,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pentad import Choice, Recipe, RunObserver, Step, open_run, resume, run
+from pentad import Choice, Step, open_run, resume, run
 from pentad.testing import raises_code
 
+pytestmark = pytest.mark.usefixtures("one_cache")
 
-@pytest.fixture(autouse=True, scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("PENTAD_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
-def recipe_of(data: Path, steps: int, **changes: Any) -> Recipe:
-    model = Choice("gpt", n_layer=1, n_head=2, n_embd=16)
-    stages = {"tokenizer": "byte", "builder": "next-token", "model": model, "optimizer": "adamw", "sampler": "temperature"}
-    return Recipe(
-        **{**stages, **changes},
-        data=data,
-        training={"steps": steps, "batch_size": 8, "context_length": 32, "gradient_accumulation": 2},
-        machine={"device": "cpu", "threads": 1, "precision": "fp32"},
-        reporting={"log_every": 1},
-    )
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory, cache: Any) -> Path:
-    folder = tmp_path_factory.mktemp("base")
-    (folder / "text.txt").write_text("".join(f"{number} cats sat on mat {number * 7 % 13}.\n\n" for number in range(60)))
-    recipe = recipe_of(folder / "text.txt", 20, model=Choice("gpt", n_layer=1, n_head=2, n_embd=16, dropout=0.3))
-    return run(recipe, out=folder / "run").folder
+Prefer = Callable[..., list[Step]]
 
 
 @pytest.fixture(scope="module")
@@ -51,27 +29,22 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-class Steps(RunObserver):
-    """Keeps what the steps gave."""
+@pytest.fixture
+def prefer(base_run: Path, pairs: Path, small_recipe: Any, noted_steps: Any) -> Prefer:
+    """Return a function that trains a run on preferences, and returns its steps."""
 
-    def __init__(self) -> None:
-        self.steps: list[Step] = []
+    def train(out: Path, steps: int = 12, start: Path = base_run) -> list[Step]:
+        observer = noted_steps()
+        stages = {"builder": Choice("dpo", template="plain"), "model": "gpt", "optimizer": Choice("adamw", lr=0.01)}
+        run(small_recipe(pairs, steps, **stages, start=start), out=out, observers=[observer])
+        steps_done: list[Step] = observer.steps
+        return steps_done
 
-    def on_step(self, step: Step) -> None:
-        self.steps.append(step)
-
-
-def prefer(base: Path, pairs: Path, out: Path, steps: int = 12) -> list[Step]:
-    observer = Steps()
-    recipe = recipe_of(
-        pairs, steps, builder=Choice("dpo", template="plain"), model="gpt", optimizer=Choice("adamw", lr=0.01), start=base
-    )
-    run(recipe, out=out, observers=[observer])
-    return observer.steps
+    return train
 
 
-def test_dpo_starts_at_ln_2_and_learns_to_prefer(base: Path, pairs: Path, tmp_path: Path) -> None:
-    steps = prefer(base, pairs, tmp_path / "dpo")
+def test_dpo_starts_at_ln_2_and_learns_to_prefer(prefer: Prefer, tmp_path: Path) -> None:
+    steps = prefer(tmp_path / "dpo")
     assert steps[0].loss == pytest.approx(math.log(2), abs=1e-5)
     assert steps[0].metrics["preference-margin"] == pytest.approx(0, abs=1e-4)
     assert steps[-1].metrics["preference-accuracy"] == 1.0
@@ -80,12 +53,12 @@ def test_dpo_starts_at_ln_2_and_learns_to_prefer(base: Path, pairs: Path, tmp_pa
     assert (score.primary, score.lower_is_better, score.score) == ("preference_accuracy", False, 1.0)
 
 
-def test_dpo_keeps_its_reference_when_it_is_resumed(base: Path, pairs: Path, tmp_path: Path) -> None:
+def test_dpo_keeps_its_reference_when_it_is_resumed(prefer: Prefer, base_run: Path, noted_steps: Any, tmp_path: Path) -> None:
     folder = tmp_path / "dpo"
-    observer = Steps()
+    observer = noted_steps()
     copy = tmp_path / "base"
-    shutil.copytree(base, copy)
-    steps = prefer(copy, pairs, folder, steps=6)
+    shutil.copytree(base_run, copy)
+    steps = prefer(folder, steps=6, start=copy)
     shutil.rmtree(copy)
     resume(folder, steps=9, observers=[observer])
     # Against itself as reference the loss would be ln 2 again.
@@ -94,6 +67,6 @@ def test_dpo_keeps_its_reference_when_it_is_resumed(base: Path, pairs: Path, tmp
     assert not torch.equal(kept["head.weight"], trained["head.weight"])
 
 
-def test_dpo_needs_a_run_to_start_from(pairs: Path, tmp_path: Path) -> None:
+def test_dpo_needs_a_run_to_start_from(small_recipe: Any, pairs: Path, tmp_path: Path) -> None:
     with raises_code("reference-missing"):
-        run(recipe_of(pairs, 2, builder=Choice("dpo", template="plain")), out=tmp_path / "dpo")
+        run(small_recipe(pairs, 2, builder=Choice("dpo", template="plain")), out=tmp_path / "dpo")

@@ -32,11 +32,11 @@ class TestSpikeGuard(ObserverConformance):
     name = "spike-guard"
 
 
-def told(losses: list[float], **options: Any) -> dict[int, Any]:
+def told(losses: list[float], watched: str = "", **options: Any) -> dict[int, Any]:
     """Return what the guard asks for, by step."""
     guard = SpikeGuard(SpikeGuardOptions(**options))
     common = {"progress": 0.5, "learning_rate": 1.0, "grad_norm": 1.0, "tokens": 1, "seconds": 1.0}
-    more = {"tokens_per_second": 1.0, "remaining": 1.0}
+    more = {"tokens_per_second": 1.0, "remaining": 1.0, "watched": watched}
     answers = {step: guard.on_step(Step(step=step, loss=loss, **common, **more)) for step, loss in enumerate(losses, start=1)}
     return {step: answer for step, answer in answers.items() if answer is not None}
 
@@ -50,6 +50,10 @@ def test_a_spike_of_several_steps_scales_the_rate_once_and_says_why():
     assert list(answers) == [42]
     assert isinstance(answers[42], ScaleLearningRate) and answers[42].factor == 0.5
     assert "9.500" in answers[42].reason and "42" in answers[42].reason
+
+
+def test_a_loss_that_says_nothing_is_not_judged():
+    assert told([*noisy(40), 9.0, 9.5], watched="reward") == {}
 
 
 def test_one_odd_example_is_no_spike():

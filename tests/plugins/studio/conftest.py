@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -104,22 +106,37 @@ def drive() -> ModuleType:
     return module
 
 
-@pytest.fixture(scope="module")
-def served(studio: Studio) -> Iterator[str]:
-    """The studio on a port of this machine; its address, without the page."""
+Serving = Callable[[int], AbstractContextManager[str]]
+
+
+@pytest.fixture(scope="session")
+def serving(studio: Studio) -> Serving:
+    """Serve the studio on a port, 0 for any; gives its address, without the page."""
     import uvicorn
 
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port = listening.getsockname()[1]
-        server = uvicorn.Server(uvicorn.Config(make_app(studio, TOKEN, port), log_level="error", timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{port}/{TOKEN}"
-        finally:
-            server.should_exit = True
-            thread.join(timeout=20)
+    @contextlib.contextmanager
+    def serve(port: int) -> Iterator[str]:
+        with socket.socket() as listening:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(("127.0.0.1", port))
+            port = listening.getsockname()[1]
+            config = uvicorn.Config(make_app(studio, TOKEN, port), log_level="critical", timeout_graceful_shutdown=1)
+            server = uvicorn.Server(config)
+            thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+            thread.start()
+            try:
+                yield f"http://127.0.0.1:{port}/{TOKEN}"
+            finally:
+                server.should_exit = True
+                thread.join(timeout=20)
+
+    return serve
+
+
+@pytest.fixture(scope="module")
+def served(serving: Serving) -> Iterator[str]:
+    with serving(0) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

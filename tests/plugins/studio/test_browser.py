@@ -7,12 +7,12 @@ import shutil
 
 import pytest
 
-PAGES = ("tokens", "examples", "training", "start", "generation", "trace", "comparisons")
+PAGES = ("tokens", "examples", "training", "start", "generation", "inside", "trace", "comparisons")
 
 HOSTILE = "</textarea><script>window.hurt=1</script><img src=x onerror='window.hurt=1'>\u202e{{7*7}}"
 
 READY = {
-    "tokens": "document.querySelectorAll('.column:not([hidden]) .token').length > 3",
+    "tokens": "document.querySelector('#column-0 .numbers') && document.querySelector('#column-1 .numbers')",
     "examples": "document.querySelectorAll('.arrow').length > 3",
     "training": "document.querySelector('#chart svg')",
     "start": "document.querySelector('#command')",
@@ -159,3 +159,34 @@ def test_a_thousand_runs_are_listed(browser, served, studio):
     finally:
         for folder in studio.runs.glob("many-*"):
             shutil.rmtree(folder)
+
+
+def test_a_head_is_chosen_and_shown(browser, served):
+    browser.open(f"{served}/inside?run=tiny")
+    browser.wait("document.querySelector('.head-map[aria-pressed=true]')")
+    browser.click("#looked [data-at='2']")
+    browser.wait("document.querySelector('#looks').textContent.includes('looks at')")
+    assert "layer 1, head 1: “h” looks at" in browser.text("#looks")
+    assert browser.run("return document.querySelector('#map').width") == len("This is me training") + 1
+
+
+def test_what_was_written_is_traced(browser, served, tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("PENTAD_CACHE", str(tmp_path_factory.getbasetemp() / "trace-cache"))
+    write(browser, served, "30")
+    browser.wait("!document.querySelector('#column-0 a.trace').hidden")
+    browser.click("#column-0 a.trace")
+    browser.wait("document.querySelector('.out dl.figures')?.textContent.includes('longest match')", 60)
+    assert len(browser.run("return document.querySelector('#text').value")) > 0
+
+
+def test_a_studio_that_is_gone_is_missed_and_found_again(browser, serving):
+    with serving(0) as address:
+        port = int(address.split(":")[2].split("/")[0])
+        browser.open(f"{address}/tokens")
+        browser.wait(READY["tokens"])
+    browser.type("#text", "This is")
+    browser.wait("!document.querySelector('#lost').hidden")
+    with serving(port):
+        browser.wait("document.querySelector('#lost').hidden")
+        browser.wait("document.querySelectorAll('#column-0 .tokens .token').length === 2")
+    browser.errors()  # the browser notes each question that nobody answered

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pentad.contracts.model import Model, Role
+from pentad.contracts.model import Inspection, Model, Role
 from pentad.runs.checkpoint import Checkpoint, TrainingState
 from pentad.testing.conformance import require
 from pentad.testing.stages.model_shapes import ShapeChecks
@@ -128,6 +128,27 @@ class ModelConformance(StateChecks, ShapeChecks):
                     message = f"with the kernel {name} = {way} the logits differ from those with {ways[0]}"
                     self.compare(logits_of(model, inputs, segments), expected, message)
             model.use_kernels(usual)
+
+    def check_inspects_what_it_computes(self) -> None:
+        """What `inspect` shows is what `forward` computes: the last stream is its features, attention and gates are shares."""
+        model, row = self.perturbed().eval(), self.tokens()[0]
+        with torch.no_grad():
+            shown = model.inspect(row)
+        require(isinstance(shown, Inspection), f"inspect must return a pentad.Inspection, found {type(shown).__name__}")
+        if shown.streams:
+            *_, last = shown.streams.values()
+            message = "the last of the streams that inspect shows must be the features that forward returns"
+            self.compare(model.logits(last)[None], logits_of(model, row[None]), message)
+        for name, weights in shown.attention.items():
+            square = weights.ndim == 3 and weights.shape[1:] == (len(row), len(row))
+            require(square, f"the attention of {name} must be (heads, T, T), found {tuple(weights.shape)}")
+            whole = torch.allclose(weights.sum(-1), torch.ones(weights.shape[:2]), atol=1e-4)
+            require(whole and bool((weights >= 0).all()), f"the attention of {name} must be shares that sum to 1 in each row")
+            ahead = model.causal and bool(weights.triu(1).any())
+            require(not ahead, f"the attention of {name} looks ahead, and the model is causal")
+        for name, gate in shown.gates.items():
+            found = gate.ndim == 2 and len(gate) == len(row) and bool(((gate >= 0) & (gate <= 1)).all())
+            require(found, f"the gate {name} must be (T, units) from 0 to 1")
 
     def check_lower_precision(self) -> None:
         """Under bf16 autocast, as on GPUs, logits are finite and near those of fp32, also step by step."""

@@ -22,6 +22,12 @@ COLUMNS = ("step", "loss", "grad_norm", "learning_rate", "tokens", "seconds", "t
 _TIMED = ("seconds", "tokens_per_second")
 """Those that stand under `timing` in a line."""
 
+MOST_STEPS = 12_000
+"""Steps of a run that are read when it is first looked at; what is added while it is followed is read whole."""
+
+_STEP = b'{"kind": "step"'
+"""How a step begins in a file that pentad wrote."""
+
 SAMPLES = 12
 """Texts that are kept, the newest."""
 
@@ -87,7 +93,7 @@ class Followed:
             EngineError: a file is no plain file.
         """
         with self._lock:
-            lines, another = self._metrics.read()
+            lines, another = self._metrics.read(fewer)
             samples, also = self._samples.read()
             if another or also:  # resumed: what stood behind the checkpoint is gone from the files
                 kept = self.figures if not another else Figures()
@@ -106,6 +112,19 @@ class Followed:
             column.extend([value if type(value) is float else number(value) for value in values])
         found = [_judged(line, _timing(line)) for line in lines if line.get("kind") == "evaluation"]
         self.figures.judged += [judged for judged in found if judged is not None]
+
+
+def fewer(lines: list[bytes]) -> list[bytes]:
+    """Return lines of a long file without most of its steps: every so many stay, the last of them, and all that is no step.
+
+    A chart has 240 points a line, and 100,000 lines of JSON take a second to read.
+    """
+    steps = [number for number, line in enumerate(lines) if line.startswith(_STEP)]
+    if len(steps) <= MOST_STEPS:
+        return lines
+    kept = {*steps[:: -(-len(steps) // MOST_STEPS)], steps[-1]}
+    left_out = set(steps) - kept
+    return [line for number, line in enumerate(lines) if number not in left_out]
 
 
 def _timing(line: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pentad_cli.charts import chart_style, dark_style
 from pentad_studio.comparisons.page import comparison_page, comparison_report, comparisons_page
 from pentad_studio.examples.page import examples_page, examples_part
 from pentad_studio.generation.page import generation_page, generation_stream
+from pentad_studio.inside.page import inside_page, inside_part
 from pentad_studio.server.guard import Guard
 from pentad_studio.server.pages import failed
 from pentad_studio.server.studio import Studio
@@ -58,6 +59,8 @@ def make_app(studio: Studio, token: str, port: int) -> ASGIApp:
             Route("/run-resume", run_resume, methods=["POST"]),
             Route("/trace", trace_page),
             Route("/trace-part", trace_part, methods=["POST"]),
+            Route("/inside", inside_page),
+            Route("/inside-part", inside_part, methods=["POST"]),
             Route("/comparisons", comparisons_page),
             Route("/comparison", comparison_page),
             Route("/comparison-report", comparison_report),

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from pentad_studio.runs.following import Followed
+from pentad_studio.runs.following import MOST_STEPS, Followed, fewer
 
 
 def step(number, **more):
@@ -75,3 +75,12 @@ def test_a_strange_line_costs_itself(run, line):
     assert followed.figures.column("step")[-1] == 3
     assert followed.figures.judged == []
     assert all(math.isnan(value) or value > 0 for value in followed.figures.columns["loss"])
+
+
+def test_of_a_long_run_every_so_many_steps_are_read_and_every_score(run):
+    score = json.dumps({"kind": "evaluation", "step": 7, "primary": "a", "a": 1.0}).encode()
+    lines = [step(number).encode() for number in range(3 * MOST_STEPS)]
+    lines[100:100] = [score]
+    kept = fewer(lines)
+    assert len(kept) <= MOST_STEPS + 2 and score in kept and kept[0] == lines[0] and kept[-1] == lines[-1]
+    assert fewer(lines[:50]) == lines[:50]

@@ -1,0 +1,1 @@
+"""What example builders are made of: randomness without a memory, and documents packed into rows."""

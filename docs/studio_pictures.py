@@ -1,0 +1,106 @@
+"""Take the pictures of docs/studio.md: `python docs/studio_pictures.py FOLDER`, with FOLDER/runs and FOLDER/comparisons.
+
+FOLDER/runs holds `shakespeare`, a trained gpt, and others to compare it with. Needs Chromium and its driver.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from _browser import Browser, started
+
+PICTURES = Path(__file__).parent / "pictures"
+
+WIDTH, MOST_BYTES = 1120, 120_000
+
+_TYPE = """
+const field = document.querySelector(arguments[0]);
+field.value = arguments[1];
+field.dispatchEvent(new Event("input", {bubbles: true}));
+"""
+
+_COPIED = "ROMEO:\nI am a fool.\n\nFirst Citizen:\nBefore we proceed any further, hear me speak.\n\nAnd so it goes."
+
+
+def tokens(browser: Browser) -> None:
+    """Wait until both tokenizers have answered."""
+    browser.wait("document.querySelectorAll('.numbers').length === 2")
+
+
+def examples(browser: Browser) -> None:
+    """Wait for the examples."""
+    browser.wait("document.querySelectorAll('.arrow').length > 3")
+
+
+def training(browser: Browser) -> None:
+    """Choose all runs."""
+    browser.run("document.querySelectorAll('.run input:not(:checked)').forEach(each => each.click())")
+    browser.wait("document.querySelectorAll('#chart svg.wide .curve').length > 1")
+    time.sleep(2)
+
+
+def generation(browser: Browser) -> None:
+    """Write, and look at a token that was not sure."""
+    browser.run(_TYPE, "#prompt", "ROMEO:")
+    browser.run(_TYPE, "[name=max_tokens]", "90")
+    browser.click("#write")
+    browser.wait("document.querySelector('#column-0 .state').textContent.includes('a second')", 60)
+    browser.run("document.querySelectorAll('#column-0 .text [data-at]')[8].click()")
+
+
+def inside(browser: Browser) -> None:
+    """Read a line of the play."""
+    browser.run(_TYPE, "[name=text]", "ROMEO: But, soft! what light through yonder window breaks?")
+    browser.wait("document.querySelectorAll('#looked .token').length > 12")
+    time.sleep(1)
+
+
+def trace(browser: Browser) -> None:
+    """Look for a text of which a part is copied."""
+    browser.run(_TYPE, "#text", _COPIED)
+    browser.wait("document.querySelector('.passage')", 120)
+
+
+def comparisons(browser: Browser) -> None:
+    """There is nothing to do."""
+
+
+PAGES = {
+    "tokens": (tokens, 820, False),
+    "examples": (examples, 640, False),
+    "training": (training, 820, False),
+    "generation": (generation, 1010, False),
+    "inside": (inside, 1000, True),
+    "trace": (trace, 760, False),
+    "comparisons": (comparisons, 400, True),
+}
+"""Page to what is done there, the height of its picture, and whether it is in dark colours."""
+
+
+def main(folder: Path) -> None:
+    """Serve the folder, and take a picture of each page."""
+    command = [sys.executable, "-m", "pentad_cli", "studio", "--no-browser", "--port", "0"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as served, started() as browser:
+        assert served.stdout is not None
+        found = re.search(r"http\S+/", served.stdout.readline())
+        assert found, "engine studio printed no address"
+        for name, (prepare, height, dark) in PAGES.items():
+            browser.look(WIDTH, height, dark)
+            browser.open(f"{found[0]}{name}" + ("?run=shakespeare" if name in ("generation", "inside", "trace") else ""))
+            time.sleep(1.5)
+            prepare(browser)
+            time.sleep(0.5)
+            browser.run("document.activeElement?.blur(); scrollTo(0, 0)")
+            picture = browser.picture()
+            if len(picture) > MOST_BYTES:
+                sys.exit(f"The picture of {name} has {len(picture):,} bytes, more than {MOST_BYTES:,}.")
+            (PICTURES / f"studio-{name}.png").write_bytes(picture)
+        served.terminate()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
