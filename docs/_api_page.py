@@ -44,7 +44,7 @@ _CHAPTERS: dict[str, tuple[str, ...]] = {
         *("contracts.observer", "contracts.executor"),
     ),
     "Stages one by one": ("registry.making", "train.trainer"),
-    "What is installed": ("registry.catalogue",),
+    "What is installed": ("registry.catalogue", "system.files"),
     "Errors": ("system.errors",),
 }
 """Title to the modules that it describes."""

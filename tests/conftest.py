@@ -9,7 +9,7 @@ import sys
 import sysconfig
 import time
 import venv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +53,19 @@ def warm_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]
 
 
 @pytest.fixture(scope="session")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def build_wheels() -> Callable[[Path, Iterable[Path]], None]:
+    """Return a function that builds a wheel of each project into a folder, each by the backend that it names."""
+
+    def build(folder: Path, projects: Iterable[Path]) -> None:
+        command = [sys.executable, "-c", _BUILD, str(folder), *map(str, projects)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory, build_wheels: Callable[[Path, Iterable[Path]], None]) -> Path:
     """Build a wheel of every distribution, the bundle and the example's included."""
     folder = tmp_path_factory.mktemp("wheels")
     places = ("core", "cli", "plugins/*", "examples/*")
@@ -62,9 +74,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bundle = tmp_path_factory.mktemp("bundle")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, bundle)
-    command = [sys.executable, "-c", _BUILD, str(folder), *map(str, [*projects, bundle])]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
+    build_wheels(folder, [*projects, bundle])
     return folder
 
 

@@ -99,6 +99,7 @@ def _run(streams: list[int], arguments: list[str], folder: str, environment: dic
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    sys.path[1:1] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
     sys.argv = [os.path.join(os.path.dirname(sys.executable), "engine"), *arguments]
     from pentad_cli.main import main
 

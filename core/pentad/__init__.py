@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from pentad.runs.exchange import export_run, import_model
     from pentad.runs.saved_run import SavedRun, open_run
     from pentad.system.errors import EngineError, OptionsDoNotFit, UsageError
+    from pentad.system.files import read_packaged
     from pentad.train.finder import RateSweep
     from pentad.train.trainer import named_parameters
 
@@ -172,6 +173,7 @@ _LAZY = {
     "make": "registry.making",
     "make_named": "registry.making",
     "named_parameters": "train.trainer",
+    "read_packaged": "system.files",
     "run": "pipeline",
     "resume": "pipeline",
     "find_lr": "pipeline",
@@ -288,6 +290,7 @@ __all__ = [
     "plan",
     "presets",
     "random_words",
+    "read_packaged",
     "resume",
     "run",
     "run_task_process",

@@ -300,3 +300,33 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def read_packaged(package: str, name: str, *, size: int, sha256: str) -> bytes:
+    """Return a file that a package ships compressed by xz, checked: a text, a vocabulary.
+
+        text = read_packaged("pentad_shakespeare", "tinyshakespeare.txt.xz", size=1_115_394, sha256="86c4e6aa…")
+
+    Args:
+        package: the module's folder in which it lies.
+        name: of the compressed file.
+        size: bytes that it unpacks to; no more are unpacked.
+        sha256: digest of what it unpacks to.
+
+    Raises:
+        EngineError: it is missing, damaged, or another one.
+    """
+    import importlib.resources
+    import lzma
+
+    hint = f"Reinstall it: pip install --force-reinstall {package.replace('_', '-')}"
+    try:
+        packed = importlib.resources.files(package).joinpath(name).read_bytes()
+        data = lzma.LZMADecompressor(memlimit=64 * 1024**2).decompress(packed, max_length=size + 1)
+    except (OSError, lzma.LZMAError) as error:
+        raise EngineError(f"{name} cannot be read from {package}: {error}.", hint, code="package-damaged") from None
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise EngineError(
+            f"{name} in {package} is damaged: its SHA-256 is not that of the published file.", hint, code="package-damaged"
+        )
+    return data

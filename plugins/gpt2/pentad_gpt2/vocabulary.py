@@ -5,11 +5,7 @@ The merges are OpenAI's file vocab.bpe, xz-compressed; LICENSE-vocabulary in thi
 
 from __future__ import annotations
 
-import hashlib
-import importlib.resources
-import lzma
-
-from pentad import EngineError
+from pentad import read_packaged
 
 SHA256 = "1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5"
 """Of the merges as OpenAI published them; tiktoken pins the same digest."""
@@ -33,20 +29,7 @@ def merges() -> str:
     Raises:
         EngineError: the file in the package is missing or not the published one.
     """
-    try:
-        packed = importlib.resources.files(__package__).joinpath("vocab.bpe.xz").read_bytes()
-        raw = lzma.LZMADecompressor(memlimit=64 * 1024**2).decompress(packed, max_length=_SIZE + 1)
-    except (OSError, lzma.LZMAError) as error:
-        raise EngineError(
-            f"GPT-2's vocabulary cannot be read from the package: {error}.", _REINSTALL, code="package-damaged"
-        ) from None
-    if hashlib.sha256(raw).hexdigest() != SHA256:
-        raise EngineError(
-            "GPT-2's vocabulary in the package is damaged: its SHA-256 is not the published one.",
-            _REINSTALL,
-            code="package-damaged",
-        )
-    return raw.decode("utf-8")
+    return read_packaged(__package__, "vocab.bpe.xz", size=_SIZE, sha256=SHA256).decode("utf-8")
 
 
 def ranks() -> dict[bytes, int]:
@@ -57,6 +40,3 @@ def ranks() -> dict[bytes, int]:
         left, right = line.split(" ")
         tokens[left + right] = tokens[left] + tokens[right]
     return {token: rank for rank, token in enumerate(tokens.values())}
-
-
-_REINSTALL = "Reinstall it: pip install --force-reinstall pentad-gpt2"

@@ -6,12 +6,9 @@ first 1,003,854 of its 1,115,394 bytes are for training. It is ASCII, and stands
 
 from __future__ import annotations
 
-import hashlib
-import importlib.resources
-import lzma
 from collections.abc import Iterator
 
-from pentad import EngineError
+from pentad import read_packaged
 
 SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 """Of the text as char-rnn published it."""
@@ -26,20 +23,4 @@ def documents() -> Iterator[str]:
     Raises:
         EngineError: the file in the package is missing or not the published text.
     """
-    try:
-        packed = importlib.resources.files(__package__).joinpath("tinyshakespeare.txt.xz").read_bytes()
-        raw = lzma.LZMADecompressor(memlimit=16 * 1024**2).decompress(packed, max_length=SIZE + 1)
-    except (OSError, lzma.LZMAError) as error:
-        raise EngineError(
-            f"Shakespeare's plays cannot be read from the package: {error}.", _REINSTALL, code="package-damaged"
-        ) from None
-    if hashlib.sha256(raw).hexdigest() != SHA256:
-        raise EngineError(
-            "The text of Shakespeare's plays in the package is damaged: its SHA-256 is not the published one.",
-            _REINSTALL,
-            code="package-damaged",
-        )
-    yield raw.decode("ascii")
-
-
-_REINSTALL = "Reinstall it: pip install --force-reinstall pentad-shakespeare"
+    yield read_packaged(__package__, "tinyshakespeare.txt.xz", size=SIZE, sha256=SHA256).decode("ascii")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import errno
 import functools
+import hashlib
 import json
+import lzma
 import os
 import signal
+import sys
 
 import pytest
 
 from pentad.system import files as module
-from pentad.system.files import check_whole, is_whole, locked, read_json, write_atomically, write_whole
+from pentad.system.files import check_whole, is_whole, locked, read_json, read_packaged, write_atomically, write_whole
 from pentad.testing import raises_code
 
 
@@ -146,3 +149,27 @@ def test_where_there_are_no_locks(tmp_path, monkeypatch):
     monkeypatch.setattr(module.fcntl, "flock", unsupported)
     with locked(tmp_path / ".lock", wait=False) as held:
         assert not held
+
+
+@pytest.mark.parametrize(
+    ("packed", "size", "fits"),
+    [("text", 12, True), ("text", 5, False), ("other", 12, False), (None, 12, False), (b"no xz", 12, False)],
+)
+def test_what_a_package_ships_is_read_whole_or_refused(tmp_path, monkeypatch, packed, size, fits):
+    """Also where the file unpacks to more than it should, so that none can fill the memory."""
+    text = b"To be or not"
+    package = tmp_path / "shipping"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    if packed is not None:
+        data = lzma.compress({"text": text, "other": b"To be or NOT"}[packed]) if isinstance(packed, str) else packed
+        (package / "text.xz").write_bytes(data)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "shipping", raising=False)
+    digest = hashlib.sha256(text).hexdigest()
+    if fits:
+        assert read_packaged("shipping", "text.xz", size=size, sha256=digest) == text
+        return
+    with raises_code("package-damaged") as caught:
+        read_packaged("shipping", "text.xz", size=size, sha256=digest)
+    assert "pip install --force-reinstall shipping" in caught.value.hint

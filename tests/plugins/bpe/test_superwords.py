@@ -117,7 +117,7 @@ def test_a_vocabulary_that_the_text_cannot_give(share):
 
 def test_more_ids_than_symbols_are_refused(monkeypatch):
     monkeypatch.setattr("pentad_bpe.training.MOST_TOKENS", 300)
-    with raises_code("vocabulary-too-large"):
+    with raises_code("too-many-before-superwords"):
         trained(texts(), vocab_size=700, superwords=0.4)
 
 

@@ -104,7 +104,7 @@ def test_a_damaged_package_is_noticed(monkeypatch, tmp_path):
             (tmp_path / "vocab.bpe.xz").unlink()
         else:
             (tmp_path / "vocab.bpe.xz").write_bytes(damaged)
-        monkeypatch.setattr(vocabulary.importlib.resources, "files", lambda package: tmp_path)
+        monkeypatch.setattr("importlib.resources.files", lambda package: tmp_path)
         with raises_code("package-damaged") as caught:
             vocabulary.merges()
         assert "Reinstall" in caught.value.hint
