@@ -50,7 +50,7 @@ def library(superword, tmp_path_factory):
     return made
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(TEXT)
 @example("a <|endoftext|> b")
 def test_ids_are_those_of_the_librarys_encoder(superword, library, text):
@@ -59,7 +59,7 @@ def test_ids_are_those_of_the_librarys_encoder(superword, library, text):
     assert superword.decode(ids) == text
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.lists(
         st.sampled_from(["of the", "in", " the way", "it's", " 12345", "(see", ".\n\n", "f(x)", "20", "24;", " "]), max_size=30

@@ -42,7 +42,7 @@ def bert():
     return trained(sample_texts(), vocab_size=700, style="bert", lowercase=True)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(TEXT)
 @example("##ing ing##ing #")
 def test_round_trip_over_all_of_unicode(wordpiece, text):
@@ -97,7 +97,7 @@ def test_ids_are_those_of_the_librarys_wordpiece(wordpiece, text):
     assert wordpiece.encode(text).tolist() == expected
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(TEXT)
 @example("The Tokenizer's [UNK] naïve CAFÉ, 日本語!! ##s  x" + "y" * 101)
 def test_style_bert_gives_the_ids_of_berts_tokenizer(bert, text):
