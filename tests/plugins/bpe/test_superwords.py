@@ -90,7 +90,7 @@ def test_training_is_repeatable(superword):
 
 
 def test_the_sample_is_even_and_bounded(monkeypatch):
-    monkeypatch.setattr(superwords, "MOST_CHARACTERS", 50_000)
+    monkeypatch.setattr(superwords, "MOST_BYTES", 150_000)
     given = [chr(0x4E00 + number) * 5000 for number in range(100)]
     sample = superwords.Sample()
     assert list(sample.passing(given)) == given
@@ -124,3 +124,8 @@ def test_more_ids_than_symbols_are_refused(monkeypatch):
 @pytest.mark.parametrize("text", NASTY, ids=ascii)
 def test_nasty_texts(superword, library, text):
     assert superword.encode(text).tolist() == library.encode(text, add_special_tokens=False).ids
+
+
+def test_training_text_with_a_lone_surrogate():
+    with raises_code("text-not-unicode"):
+        trained(["fine", "not \ud800 fine"], superwords=0.4)

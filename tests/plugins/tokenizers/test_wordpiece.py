@@ -17,6 +17,7 @@ from tokenizers.implementations import BertWordPieceTokenizer
 from pentad import Situation
 from pentad.testing import raises_code
 from pentad.testing.stages.tokenizer import NASTY, random_texts, sample_texts
+from pentad_tokenizers import training
 from pentad_tokenizers.plugin import WordPieceOptions
 from pentad_tokenizers.sizing import advise
 from pentad_tokenizers.wordpiece import WordPiece
@@ -141,6 +142,18 @@ def test_a_text_too_small_for_berts_style_is_told_of_the_other():
     with raises_code("vocabulary-too-large") as caught:
         trained(["tiny"], style="bert")
     assert caught.value.fitting == {"style": "bytes", "vocab_size": 257}
+
+
+def test_text_without_white_space_is_sampled_evenly(monkeypatch):
+    monkeypatch.setattr(training, "RUN_CHARACTERS", 4000)
+    text = "".join(chr(0x4E00 + number % 5000) for number in range(50_000))
+    counts = training._count_words(["Some words. " * 9, text], regex.compile(WORDS).findall)
+    long = [word for word in counts if not word.isascii()]
+    assert counts["Some"] == 1 and counts[" Some"] == 8
+    assert 1900 < sum(map(len, long)) <= 4000 and max(map(len, long)) == training.LONGEST_WORD
+    assert max(map(text.index, long)) > 4000
+    tokenizer = trained(["Some words. " * 9, text], vocab_size=300, min_frequency=1)
+    assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
 def test_training_is_repeatable(wordpiece):
