@@ -85,6 +85,7 @@ class Prompter:
 
         self.display.one(events(), prompt, more=f"; seed {limits.seed}")
         self._text = prompt + "".join(written)
+        self.display = dataclasses.replace(self.display, legend=self.display.legend and not self.display.probabilities)
         self._change(seed=limits.seed + 1)
 
     def _change(self, **limits: Any) -> None:

@@ -34,7 +34,7 @@ class TokenizeCommand(StageCommand):
         requests = [super(TokenizeCommand, self).look(ctx, _with_name(args, name)) for name in dict.fromkeys(names)]
         ctx.meta[_SEVERAL] = requests
         every = {param.name: param for request in reversed(requests) for param in request.params}
-        return replace(requests[0], params=list(every.values()))
+        return replace(requests[0], params=list(every.values()), named=())  # whose options --help would call the first's
 
     def invoke(self, ctx: click.Context) -> Any:
         """Give each tokenizer the options that it has, then call the command."""
@@ -68,7 +68,7 @@ def _with_name(args: Sequence[str], name: str) -> list[str]:
 def _tokenize(text: str | None, run: Path | None, special: bool, ids: bool, as_json: bool) -> None:
     context = click.get_current_context()
     request: Request = context.obj
-    if run and "tokenizer" in request.named:
+    if run and ("tokenizer" in request.named or _SEVERAL in context.meta):
         raise UsageError(
             "The tokenizer is that of --run or of --tokenizer, found both.", "Use one of them.", code="options-conflict"
         )

@@ -77,12 +77,14 @@ class Display:
         limits: when a text ends.
         probabilities: whether each token's is shown: in colours, or as a table where there are none or alternatives are wanted.
         alternatives: how many of the likeliest other tokens the table lists.
+        legend: whether to say what the colours mean.
     """
 
     saved: SavedRun
     limits: Limits
     probabilities: bool = False
     alternatives: int = 0
+    legend: bool = True
 
     def one(self, events: Iterator[TokenEvent], prompt: str, suffix: str = "", more: str = "") -> str:
         """Write one text as it comes; Ctrl-C ends it and keeps what is written. Returns why it ended.
@@ -141,7 +143,7 @@ class Display:
         return TextSink(prompt, suffix, self.probabilities)
 
     def _explain(self) -> None:
-        if self.probabilities and has_colour(sys.stdout):
+        if self.probabilities and self.legend and has_colour(sys.stdout):
             say(legend(), err=True)
 
     def _summarise(self, logprobs: list[float]) -> None:

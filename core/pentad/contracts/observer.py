@@ -220,15 +220,12 @@ class Sample:
     """A generated text.
 
     Args:
-        step: training steps behind the model.
-        index: its number among those generated together.
+        step, index: training steps behind the model, and its number among those generated together.
         prompt, text: the text continues the prompt.
-        suffix: what stands behind the text, where it fills the gap between two.
-        masked: where a text was filled in: it as it was read, with `<mask>` for each token that was hidden; `text` is then the
-            whole of it, and the prompt is empty.
+        suffix: what stands behind the text, where it fills a gap.
+        masked: a text that was filled in as it was read, with `<mask>`s; `text` is then the whole of it, and `prompt` is empty.
         tokens: the ids that were drawn, in the order of the text.
-        tokens_per_second: of all texts together.
-        final: whether it was generated at the end of the run.
+        tokens_per_second, final: of all texts together; whether it was generated at the end of the run.
         ended: why it ends, as `TokenEvent.ended` says it.
     """
 
@@ -260,10 +257,7 @@ class Saved:
 
 @dataclass(frozen=True, kw_only=True)
 class RateScaled:
-    """The learning rates are others after `step` steps, as an observer asked, who said why.
-
-    `before` and `after` are the factor on every rate beside the schedule, all requests so far multiplied.
-    """
+    """An observer had the learning rates changed after `step` steps: the factor on all, beside the schedule, and why."""
 
     step: int
     before: float

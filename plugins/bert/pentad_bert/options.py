@@ -16,9 +16,9 @@ class BERTOptions:
     """The shape of the transformer.
 
     The preset `bert` is BERT's design in a small size; with `n_layer=12, n_head=12, n_embd=768, dropout=0.1` it is BERT-base.
-    The defaults change what keeps a small one from learning in a short training: rotated queries and keys tell it early which
-    token stands beside which, matrices begin with the size that their inputs ask for, and `norm_first` needs no long warm-up
-    (Xiong et al., On Layer Normalization in the Transformer Architecture, 2020).
+    The defaults change what keeps a small one from learning in a short training, above all the size with which its matrices
+    begin (docs/masking.md has figures). `norm_first` needs no long warm-up (Xiong et al., On Layer Normalization in the
+    Transformer Architecture, 2020), and rotated queries and keys know how far apart tokens stand (Su et al., 2021).
 
     Raises:
         ValueError: options that do not fit together.

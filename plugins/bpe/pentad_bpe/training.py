@@ -74,7 +74,7 @@ def _with_superwords(
         raise UsageError(
             f"--tokenizer.superwords can add to {MOST_TOKENS:,} ids at most; found {len(spelled):,} learned inside words.",
             "Use a smaller --tokenizer.vocab-size, or a larger share.",
-            code="vocabulary-too-large",
+            code="too-many-before-superwords",
         )
     byte_of = alphabet()
     tokens = [b"".join(byte_of[character] for character in piece) for piece in spelled]

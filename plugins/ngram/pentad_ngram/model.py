@@ -2,7 +2,7 @@
 
 - It has no parameters. A step counts the tokens of its batch, so that one pass over the text is the whole training.
 - What was counted are two buffers, the distinct n-grams of the highest order and their counts; the shorter ones follow.
-- The tables of probabilities are made of the counts when they are needed. In training they may lag behind by a quarter of what
+- The tables of probabilities are made of the counts when they are needed. In training they may lag behind by half of what
   was counted, so that the loss of a step does not cost a new table; whatever judges, saves or generates gets the newest.
 """
 
@@ -19,7 +19,7 @@ from pentad_ngram.options import NgramOptions
 from pentad_ngram.state import History
 from pentad_ngram.tables import Tables
 
-LAG = 0.25
+LAG = 0.5
 """Tokens that a training may go on without new tables, as a share of those that are in them."""
 
 LEAST_LAG = 4096

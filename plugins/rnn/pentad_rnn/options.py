@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pentad import option
+from pentad import option, presets
+
+PRESETS = {
+    "char-rnn": {"cell": "lstm", "n_layer": 2, "n_embd": 128, "dropout": 0.0, "tie_embeddings": False},
+    "char-rnn-large": {"cell": "lstm", "n_layer": 2, "n_embd": 512, "dropout": 0.5, "tie_embeddings": False},
+}
+"""Karpathy, The Unreasonable Effectiveness of Recurrent Neural Networks, 2015: the defaults of char-rnn, and the network that
+wrote like Paul Graham. It read characters as one-hot vectors, whose product with a matrix is an embedding."""
 
 
+@presets(PRESETS)
 @dataclass(frozen=True, kw_only=True)
 class RNNOptions:
     """The shape of the recurrent network.
@@ -15,6 +23,11 @@ class RNNOptions:
         ValueError: options that do not fit together.
     """
 
+    preset: str | None = option(
+        None,
+        "A named network, which fills what is left open here, layers and width included. None means pentad's own defaults.",
+        choices=tuple(PRESETS),
+    )
     cell: str = option(
         "lstm",
         "What is computed at each token: LSTM (two states, four gates), GRU (one state, three gates) or the plain tanh cell.",

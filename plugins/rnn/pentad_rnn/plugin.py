@@ -15,5 +15,6 @@ def engine_models() -> Sequence[Implementation]:
             summary="Recurrent network: reads token by token and carries a state of fixed size. LSTM, GRU or plain cell.",
             factory="pentad_rnn.model:RNN",
             options="pentad_rnn.options:RNNOptions",
+            advise="pentad_rnn.sizing:advise",
         )
     ]

@@ -15,9 +15,11 @@ from pentad.contracts.observer import Observers
 from pentad.registry.resolving import resolve
 from pentad.testing import raises_code
 from pentad.train.assembly import assemble
-from pentad.train.finder import HIGHEST, LEAST_STEPS, LOWEST, smoothed, suggestion, sweep
+from pentad.train.finder import HIGHEST, LOWEST, smoothed, suggestion, sweep
 
 pytestmark = pytest.mark.usefixtures("cache")
+
+STEPS = 60
 
 
 def recipe_of(tiny_recipe, text, optimizer="muon", **changes):
@@ -35,6 +37,7 @@ def text(tmp_path_factory):
 def found(text, tiny_recipe, cache):
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(text.parent)
+        patched.setattr("pentad.train.finder.LEAST_STEPS", STEPS)
         return find_lr(recipe_of(tiny_recipe, text))
 
 
@@ -42,8 +45,8 @@ def test_finds_a_rate_between_too_low_and_too_high_and_saves_nothing(found, text
     assert found.lr == 0.02 and found.planned_steps == 8
     assert found.rates[0] == pytest.approx(0.02 * LOWEST)
     ratios = {round(after / before, 9) for before, after in zip(found.rates, found.rates[1:], strict=False)}
-    assert ratios == {round((HIGHEST / LOWEST) ** (1 / (LEAST_STEPS - 1)), 9)}
-    assert len(found.losses) == len(found.rates) <= LEAST_STEPS
+    assert ratios == {round((HIGHEST / LOWEST) ** (1 / (STEPS - 1)), 9)}
+    assert len(found.losses) == len(found.rates) <= STEPS
     assert found.suggested is not None and 0.002 < found.suggested < 1.0
     assert min(found.smoothed) < 0.9 * found.losses[0]
     assert [path.name for path in text.parent.iterdir()] == [text.name]
@@ -116,7 +119,7 @@ def test_a_schedule_of_zeros_is_refused(text, tiny_recipe):
         sweep(job)
 
 
-def test_a_loss_that_is_not_finite_ends_the_test(text, tiny_recipe):
+def test_a_loss_that_is_not_finite_ends_the_test(text, tiny_recipe, few):
     found = find_lr(recipe_of(tiny_recipe, text, Choice("sgd", lr=1e30, momentum=0.0)))
     assert found.diverged and all(math.isfinite(loss) for loss in found.losses)
     assert found.suggested is None

@@ -29,7 +29,7 @@ def test_a_given_rate_holds():
     assert advise(AdamWOptions(), Situation(train_bytes=1, n_parameters=10**8, open=frozenset({"beta1"}))) is None
 
 
-@pytest.mark.parametrize(("width", "options", "expected"), [(16, {}, 0.003), (512, {}, 0.0026), (512, {"lr": 0.01}, 0.01)])
+@pytest.mark.parametrize(("width", "options", "expected"), [(512, {}, 0.0026), (512, {"lr": 0.01}, 0.01)])
 def test_the_plan_has_the_rate_and_says_why(width, options, expected, tmp_path, monkeypatch):
     monkeypatch.setenv("PENTAD_CACHE", str(tmp_path / "cache"))
     (tmp_path / "text.txt").write_text("".join(f"{number} cats sat on mat {number * 7 % 13}.\n\n" for number in range(60)))

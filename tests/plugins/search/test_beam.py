@@ -13,10 +13,10 @@ def tokens_of(events, samples):
     return [[event.token for event in events if event.sequence == index] for index in range(samples)]
 
 
-@pytest.mark.parametrize("length_penalty", [-1.0, 0.0, 1.0, 2.5])
-@pytest.mark.parametrize(("width", "samples"), [(1, 1), (3, 2), (5, 5)])
+@pytest.mark.parametrize("length_penalty", [0.0, 1.0, 2.5])
+@pytest.mark.parametrize(("width", "samples"), [(1, 1), (5, 3)])
 def test_as_in_transformers(width, samples, length_penalty, session, peer, decoder):
-    for text in ("1 e", "fabe", "c"):
+    for text in ("1 e", "fabe"):
         prompt = session.prompt(text)
         expected = peer.generate(
             prompt[None],
@@ -57,10 +57,10 @@ def test_as_wide_as_the_vocabulary_it_finds_the_likeliest_of_all(decoder):
 
 
 def test_it_goes_beyond_the_context_and_is_as_wide_as_it_must_be(session, decoder):
-    events = list(session.generate("1 e", decoder("beam", width=1), Limits(max_tokens=60, samples=3, ignore_end=True)))
+    events = list(session.generate("1 e", decoder("beam", width=1), Limits(max_tokens=50, samples=3, ignore_end=True)))
     found = tokens_of(events, 3)
     assert len({tuple(tokens) for tokens in found}) == 3
-    assert all(len(tokens) == 60 and 256 not in tokens for tokens in found)
+    assert all(len(tokens) == 50 and 256 not in tokens for tokens in found)
 
 
 def test_a_minimum_is_kept(session, decoder):

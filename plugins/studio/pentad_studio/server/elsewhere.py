@@ -39,11 +39,18 @@ async def work_elsewhere(request: Request, module: str, said: Mapping[str, Any])
             if process.returncode is None:
                 process.kill()
     if process.returncode:
-        try:
-            error = json.loads(output)
-        except ValueError:
-            error = {"message": "The work was stopped.", "hint": "Ask for it again.", "code": "stopped"}
-        raise UsageError(str(error["message"]), str(error["hint"]), code=str(error["code"]))
+        raise _failure(output)
+
+
+def _failure(output: bytes) -> UsageError:
+    """Return what a process said before it failed, with the code that it had there."""
+    error = UsageError("The work was stopped.", "Ask for it again.", code="work-stopped")
+    try:
+        said = json.loads(output)
+        error.message, error.hint, error.code = (str(said[key]) for key in ("message", "hint", "code"))
+    except (ValueError, KeyError, TypeError):
+        pass
+    return error
 
 
 def answer(work: Callable[[Any], object]) -> int:

@@ -70,6 +70,7 @@ class Studio:
         comparisons: the folder of comparisons.
         models: open runs, the last few.
         tokenizers: likewise.
+        sorts: of tokenizers that are installed.
         records: what the files of runs say that do not change.
         jobs: the trainings that the studio has started.
     """
@@ -80,6 +81,7 @@ class Studio:
     models: Shelf = field(default_factory=lambda: Shelf(3))
     tokenizers: Shelf = field(default_factory=lambda: Shelf(12))
     records: Shelf = field(default_factory=lambda: Shelf(500))
+    sorts: Shelf = field(default_factory=lambda: Shelf(1000))
     jobs: Jobs = field(default_factory=Jobs)
     _follows: Shelf = field(default_factory=lambda: Shelf(24))
 

@@ -14,7 +14,7 @@ from pentad_studio.server.pages import fragment
 from pentad_studio.server.studio import studio_of
 from pentad_studio.sources.fields import fields_of
 from pentad_studio.sources.models import PLAIN
-from pentad_studio.sources.tokenizers import RUN, is_published
+from pentad_studio.sources.tokenizers import RUN, TRAINED, sort_of
 
 KINDS = ("tokenizer", "builder", "model", "optimizer", "sampler")
 
@@ -33,7 +33,7 @@ async def options_part(request: Request) -> Response:
             return fragment("options.html", fields=[], data=None, default_data="")
         name = rest
         wanted = asked.get("data", "")
-        if wanted and not await anyio.to_thread.run_sync(is_published, studio, name):
+        if wanted and await anyio.to_thread.run_sync(sort_of, studio, name) == TRAINED:
             data = wanted if re.fullmatch(r"[a-z0-9_.-]{1,40}", wanted) else None
     fields = fields_of(studio.catalogue, kind, name, prefix, {}) if name not in ("", PLAIN) else []
     return fragment("options.html", fields=fields, data=data, default_data=", ".join(default_tables()["data"]["sources"]))

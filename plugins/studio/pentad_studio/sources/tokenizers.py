@@ -9,7 +9,7 @@ from typing import Any
 import anyio.to_thread
 from starlette.requests import Request
 
-from pentad import Catalogue, Choice, Recipe, Tokenizer, UsageError, make
+from pentad import Catalogue, Choice, EngineError, Recipe, Tokenizer, UsageError, make
 from pentad.tools import RunDirectory, prepare_tokenizer, resolve
 from pentad_studio.server.elsewhere import work_elsewhere
 from pentad_studio.server.studio import Studio
@@ -86,9 +86,22 @@ def published(tokenizer: Tokenizer) -> bool:
     return not asked
 
 
-def is_published(studio: Studio, name: str) -> bool:
-    """Say of a tokenizer that is installed whether its vocabulary is fixed."""
-    return studio.tokenizers.get(("published", name), lambda: published(make("tokenizer", name, catalogue=studio.catalogue)))
+PUBLISHED, TRAINED, ASKING = "published", "trained", "asking"
+
+
+def sort_of(studio: Studio, name: str) -> str:
+    """Say of a tokenizer that is installed whether its vocabulary is published, trained, or comes with its options.
+
+    The last cannot be made without these: they name a file.
+    """
+
+    def found() -> str:
+        try:
+            return PUBLISHED if published(make("tokenizer", name, catalogue=studio.catalogue)) else TRAINED
+        except EngineError:
+            return ASKING
+
+    return studio.sorts.get(name, found)
 
 
 async def open_tokenizer(request: Request, studio: Studio, choice: TokenizerChoice) -> Tokenizer:
@@ -98,11 +111,10 @@ async def open_tokenizer(request: Request, studio: Studio, choice: TokenizerChoi
         UsageError: there is none of that name, an option does not fit, or the text cannot give the vocabulary.
         EngineError: the run is damaged.
     """
-    if not studio.tokenizers.has(choice.key) and choice.kind == NAMED:
-        fixed = await anyio.to_thread.run_sync(is_published, studio, choice.name)
-        if not fixed:
-            resolve(choice.recipe(), studio.catalogue)  # says what is wrong before a process is started
-            await work_elsewhere(request, "pentad_studio.sources.prepare", choice.said())
+    is_new = choice.kind == NAMED and not studio.tokenizers.has(choice.key)
+    if is_new and await anyio.to_thread.run_sync(sort_of, studio, choice.name) == TRAINED:
+        resolve(choice.recipe(), studio.catalogue)  # says what is wrong before a process is started
+        await work_elsewhere(request, "pentad_studio.sources.prepare", choice.said())
     return await anyio.to_thread.run_sync(load_tokenizer, studio, choice)
 
 
@@ -112,10 +124,10 @@ def load_tokenizer(studio: Studio, choice: TokenizerChoice) -> Tokenizer:
     def load() -> Tokenizer:
         if choice.kind == RUN:
             return RunDirectory.open(studio.run_path(choice.name)).tokenizer(studio.catalogue)
-        if is_published(studio, choice.name):
+        if sort_of(studio, choice.name) != TRAINED:
             tokenizer: Tokenizer = make("tokenizer", Choice(choice.name, **choice.options), catalogue=studio.catalogue)
-            assert published(tokenizer)
-            return tokenizer
+            if published(tokenizer):
+                return tokenizer
         return trained(choice, studio.catalogue)
 
     return studio.tokenizers.get(choice.key, load)

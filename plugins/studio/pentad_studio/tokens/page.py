@@ -11,7 +11,7 @@ from pentad_studio.server.forms import Form, number_of, read_form, text_of
 from pentad_studio.server.pages import fragment, page
 from pentad_studio.server.studio import SEED, Studio, studio_of
 from pentad_studio.sources.fields import given_options
-from pentad_studio.sources.tokenizers import NAMED, RUN, TokenizerChoice, is_published, open_tokenizer
+from pentad_studio.sources.tokenizers import ASKING, NAMED, PUBLISHED, RUN, TRAINED, TokenizerChoice, open_tokenizer, sort_of
 from pentad_studio.tokens.merges import longest_word, ranks_of, steps_of
 from pentad_studio.tokens.pieces import cut_text, shown_parts
 
@@ -46,10 +46,10 @@ def choice_of(form: Form, suffix: str = "") -> TokenizerChoice:
 def tokenizer_groups(studio: Studio) -> list[tuple[str, list[tuple[str, str]]]]:
     """Return what a select of tokenizers offers: the title of each group, and value and name of what is in it."""
     names = [offer.name for offer in studio.catalogue.offers("tokenizer")]
-    fixed = [name for name in names if is_published(studio, name)]
+    sorts = {name: sort_of(studio, name) for name in names}
+    titles = {PUBLISHED: "Published", TRAINED: "Trained on a text", ASKING: "From a file"}
     groups = [
-        ("Published", [(f"{NAMED}:{name}", name) for name in fixed]),
-        ("Trained on a text", [(f"{NAMED}:{name}", name) for name in names if name not in fixed]),
+        *((title, [(f"{NAMED}:{name}", name) for name in names if sorts[name] == sort]) for sort, title in titles.items()),
         ("A run's own", [(f"{RUN}:{name}", name) for name in studio.run_names()[:200]]),
     ]
     return [(title, found) for title, found in groups if found]

@@ -51,3 +51,22 @@ def test_options_are_those_of_what_is_chosen(page):
     assert 'name="data-0"' not in page.get("options?kind=tokenizer&name=named:gpt2&prefix=option-0&data=data-0").text
     assert page.get("options?kind=tokenizer&name=run:tiny&prefix=option-0").text.strip() == ""
     assert page.get("options?kind=fridge&name=x&prefix=y").json()["code"] == "form-unreadable"
+
+
+def test_one_that_needs_a_file_is_offered_and_says_so(page, studio, monkeypatch, catalogue):
+    from pentad import UsageError
+    from pentad_studio.sources import tokenizers
+    from pentad_studio.tokens.page import tokenizer_groups
+
+    real = tokenizers.make
+
+    def make(stage, choice, **named):
+        if choice == "byte":
+            raise UsageError("It needs a file.", code="file-missing")
+        return real(stage, choice, **named)
+
+    monkeypatch.setattr(tokenizers, "make", make)
+    fresh = type(studio)(catalogue=catalogue, runs=studio.runs)
+    groups = dict(tokenizer_groups(fresh))
+    assert ("named:byte", "byte") in groups["From a file"]
+    assert ("named:gpt2", "gpt2") in groups["Published"] and ("named:bpe", "bpe") in groups["Trained on a text"]

@@ -92,7 +92,6 @@ def test_the_plan_comes_before_the_run(page, small, tmp_path, monkeypatch):
     monkeypatch.setenv("PENTAD_CACHE", str(tmp_path))
     html = page.ask("start-plan", **small, budget="20")
     assert "<dt>steps</dt><dd>20</dd>" in html and "<dt>vocabulary</dt><dd>257</dd>" in html
-    assert page.refusal("start-plan", **{**small, "model.n_embd": "x"}) == "plan-failed"
 
 
 def test_a_run_is_started_seen_and_stopped(page, studio, small, tmp_path, monkeypatch):

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from pentad import Advice, ModelCost, Situation, option, size_model
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    n_layer: int = option(1, "Layers.", ge=1)
+    width: int = option(8, "Features.", ge=1)
+    dropout: float = option(0.0, "Share dropped.", ge=0, lt=1)
+
+
+SIZES = [Shape(n_layer=number, width=10 ** (number + 1)) for number in range(1, 6)]
+OPEN = frozenset({"n_layer", "width", "dropout"})
+TEXT = {"train_bytes": 10**6, "n_train_tokens": 400_000, "open": OPEN}
+
+
+def cost(size: Shape, situation: Situation) -> ModelCost:
+    return ModelCost(parameters=size.width, flops_per_token=6 * size.width, memory=28 * size.width)
+
+
+def chosen(sizes: list[Shape] = SIZES, **known: object) -> Advice | None:
+    situation = Situation(**{**TEXT, **known})
+    return size_model(Shape(), situation, sizes, cost, fields=("n_layer", "width"))
+
+
+def test_the_largest_that_the_budget_feeds() -> None:
+    assert chosen(flops=6 * 2.5 * 10**8).values["width"] == 10**4  # 2.5 tokens a parameter
+    assert chosen(flops=6 * 2.4 * 10**8).values["width"] == 10**3
+    assert chosen(flops=1.0).values["width"] == 100  # none fits: the smallest
+
+
+def test_no_larger_than_the_text_and_the_memory_allow() -> None:
+    assert chosen(flops=1e20).values["width"] == 10**6  # 7 parameters a token: 2.8 million
+    assert chosen(flops=1e20, n_train_tokens=40_000).values["width"] == 10**5
+    assert chosen(flops=1e20, free_memory=28 * 1.2e5).values["width"] == 10**4
+
+
+def test_dropout_and_the_end_go_by_passes() -> None:
+    few, many = chosen(flops=6 * 10**4 * 4e5), chosen([SIZES[0]], flops=6 * 100 * 4e5 * 18)
+    assert (few.values["dropout"], many.values["dropout"]) == (0.0, 0.2)
+    assert few.max_tokens == many.max_tokens == 20 * 400_000
+    assert "dropout 0.2 for 18.0 passes" in many.reason
+
+
+def test_only_what_is_open_is_sized() -> None:
+    advice = chosen(flops=1e12, open=frozenset({"dropout"}))
+    assert set(advice.values) == {"dropout"}
+    assert dataclasses.replace(Shape(), **chosen(flops=1e12).values).n_layer == chosen(flops=1e12).values["n_layer"]
+
+
+def test_nothing_is_said_without_sizes_or_a_budget() -> None:
+    assert chosen([], flops=1e12) is None
+    assert chosen() is None

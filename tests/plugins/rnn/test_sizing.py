@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from pentad import Situation
+from pentad.config.options import given, parse
+from pentad_rnn.model import RNN
+from pentad_rnn.options import RNNOptions
+from pentad_rnn.sizing import advise, cost
+
+TEXT = {"train_bytes": 10**6, "n_train_tokens": 400_000, "vocab_size": 1024}
+OPEN = frozenset(RNNOptions.__dataclass_fields__)
+
+
+def size_of(flops: float, **values: object) -> RNNOptions:
+    options = parse(RNNOptions, values, "model")
+    advice = advise(options, Situation(**TEXT, flops=flops, open=OPEN - given(options)))
+    return dataclasses.replace(options, **advice.values)
+
+
+def test_more_arithmetic_makes_a_larger_network() -> None:
+    widths = [size_of(flops).n_embd for flops in (1e10, 1e12, 1e13)]
+    assert widths == sorted(widths) and widths[0] < widths[-1]
+
+
+def test_what_was_given_is_kept() -> None:
+    assert size_of(1e13, n_layer=5, n_embd=80).n_layer == 5
+    assert size_of(1e13, n_hidden=96).n_hidden == 96
+
+
+@pytest.mark.parametrize(("preset", "shape"), [("char-rnn", ("lstm", 2, 128)), ("char-rnn-large", ("lstm", 2, 512))])
+def test_a_preset_has_a_size_of_its_own(preset: str, shape: tuple[str, int, int]) -> None:
+    for flops in (1e10, 1e15):
+        found = size_of(flops, preset=preset)
+        assert (found.cell, found.n_layer, found.n_embd) == shape
+    assert size_of(1e15, preset=preset, n_layer=1, cell="gru").n_layer == 1
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_the_parameters_are_those_of_the_network(cell: str) -> None:
+    options = RNNOptions(cell=cell, n_layer=3, n_embd=24, n_hidden=40)
+    model = RNN(options, vocab_size=50)
+    matrices = sum(p.numel() for name, p in model.named_parameters() if p.ndim == 2 and not name.startswith("embedding"))
+    assert cost(options, Situation(train_bytes=1, vocab_size=50)).parameters == matrices
+
+
+def test_nothing_is_said_where_the_budget_is_unknown() -> None:
+    assert advise(RNNOptions(), Situation(train_bytes=1000, open=OPEN)) is None
