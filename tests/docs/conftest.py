@@ -4,8 +4,8 @@ A page's ```console blocks hold commands (`$ …`) and their output; a ```python
 of that name. They are taken in order, in one empty directory, with a cache of their own, as a reader would.
 
 To keep the tests quick, `engine run` and `engine resume` train for a few steps only where the page asks for more than
-`FEW_STEPS`, a tenth of it on a corpus, and score once (see `shortened`). Output is compared to the letter where it depends on nothing but the command: see `is_compared`;
-a line `…` stands for lines left out.
+`FEW_STEPS`, a tenth of it on a corpus, and score once (see `shortened`). Output is compared to the letter where it depends on
+nothing but the command: see `is_compared`; a line `…` stands for lines left out.
 """
 
 from __future__ import annotations
