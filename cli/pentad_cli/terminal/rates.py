@@ -29,7 +29,7 @@ def sweep_lines(sweep: RateSweep, stream: TextIO, saved_to: Path | None = None) 
     unicode = takes_unicode(stream)
     width = min(80, terminal_width()) - 4
     first, last = sweep.rates[0], sweep.rates[-1]
-    steps = f"{plural(len(sweep.rates), 'step')} of the {count(sweep.planned_steps)} planned, {duration(sweep.seconds)}"
+    steps = f"{plural(len(sweep.rates), 'step')} in {duration(sweep.seconds)}; the run plans {count(sweep.planned_steps)}"
     lines = ["", f"  Loss over the learning rate, {steps}:", ""]
     lines += [f"  {line}" for line in (*_chart(sweep, width, unicode), *rate_axis(first, last, width, unicode=unicode))]
     words = _words(sweep)

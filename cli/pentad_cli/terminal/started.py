@@ -11,14 +11,19 @@ import os
 import re
 import shlex
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pentad_cli.terminal.text import visible_line
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @functools.cache
 def engine_word() -> str:
     """Return what starts this command from here: `engine` where the shell finds it, else its path, else python -m."""
+    from pathlib import Path  # only here: it takes 4 ms of every start
+
     called = Path(sys.argv[0])
     own = called if called.stem == "engine" and called.is_file() else Path(sys.executable).with_name("engine")
     if not own.is_file():
@@ -31,6 +36,8 @@ def engine_word() -> str:
 
 def _which(name: str) -> Path | None:
     """Do what `shutil.which` does, without importing shutil."""
+    from pathlib import Path  # only here: it takes 4 ms of every start
+
     for folder in os.environ.get("PATH", "").split(os.pathsep):
         path = Path(folder or ".") / name
         if path.is_file() and os.access(path, os.X_OK):
@@ -40,6 +47,8 @@ def _which(name: str) -> Path | None:
 
 def _path_word(path: Path) -> str:
     """Return a path as short as it can be said from here."""
+    from pathlib import Path  # only here: it takes 4 ms of every start
+
     absolute = Path(os.path.abspath(path))
     try:
         inside = absolute.relative_to(Path.cwd())
@@ -74,6 +83,8 @@ _PIP = re.compile(r"(?<![\w/-])pip install((?: --[a-z-]+)*) (pentad(?:-[a-z0-9-]
 
 def _pip(match: re.Match[str]) -> str:
     """Return the command that installs a distribution here: from the checkout where there is one, by this Python."""
+    from pathlib import Path  # only here: it takes 4 ms of every start
+
     python = _path_word(Path(sys.executable))
     folder = _folder_of(match.group(2))
     if folder is None or (match.group(3) and _is_installed(match.group(2))):  # another version is asked for than the sources'
@@ -95,6 +106,8 @@ def _is_installed(distribution: str) -> bool:
 
 def _folder_of(distribution: str) -> Path | None:
     """Return the folder of a distribution's sources in the checkout that this command runs from, or None."""
+    from pathlib import Path  # only here: it takes 4 ms of every start
+
     root = next((folder for folder in Path(__file__).resolve().parents if (folder / "plugins").is_dir()), None)
     if root is None or not (root / "core" / "pyproject.toml").is_file():
         return None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pentad.system.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 UNPACKAGED = "unpackaged"
 """The version of a plugin that is a single file."""
@@ -20,6 +22,7 @@ def load_file(file: str | Path) -> Any:
         UsageError: there is no such file, or its name is that of a module that exists.
     """
     import importlib.util
+    from pathlib import Path
 
     path = Path(file)
     if not path.is_file():

@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pentad.config.options import NoOptions
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pentad.contracts.situation import Advice, Situation
 
 HOOK_API_VERSION = 2

@@ -106,6 +106,8 @@ def _state(raw: Mapping[str, Any], step: int, place: Path) -> TrainingState:
         value = raw.get(name, ...)
         if type(value) not in kinds or (isinstance(value, (int, float)) and not 0 <= value < 2**63):
             raise _damaged(place, f"{name} is {reprlib.repr(value)}")
+    if not raw["lr_scale"] > 0:
+        raise _damaged(place, f"lr_scale is {raw['lr_scale']}")
     if raw["step"] != step:
         raise _damaged(place, f"it is of step {raw['step']}")
     return TrainingState(**{name: raw[name] for name in _FIELDS})

@@ -16,7 +16,7 @@ from tokenizers import models, pre_tokenizers, trainers
 from pentad_bpe.encoder import Encoder
 from pentad_bpe.splitting import pattern_of
 
-MOST_CHARACTERS = 4_000_000
+MOST_BYTES = 4_000_000
 """Of a longer text, an even sample: hardly a passage stands in it twice, so that each token costs the trainer 200 bytes."""
 
 LONGEST = 8
@@ -51,12 +51,16 @@ class Sample:
     def _add(self, piece: str) -> None:
         if self._number % self._step == 0:
             self.kept.append(piece)
-            self._size += len(piece)
+            self._size += _n_bytes(piece)
         self._number += 1
-        if self._size > MOST_CHARACTERS:
+        if self._size > MOST_BYTES:
             self.kept = self.kept[::2]
-            self._size = sum(map(len, self.kept))
+            self._size = sum(map(_n_bytes, self.kept))
             self._step *= 2
+
+
+def _n_bytes(piece: str) -> int:
+    return len(piece.encode("utf-8", "surrogatepass"))  # whether the text is valid is seen by who it is passed to
 
 
 def learn(tokens: Sequence[bytes], texts: Iterable[str], most: int, min_frequency: int) -> list[Merge]:

@@ -241,6 +241,19 @@ compare = CompareCommand(
             "win over it. May be repeated.",
         ),
         click.Option(
+            ["--start"],
+            type=Folder(),
+            metavar="RUN",
+            help="The run from whose weights every arm starts, with its tokenizer and model.",
+        ),
+        click.Option(
+            ["--adapter"],
+            default="",
+            metavar="NAME,…",
+            shell_complete=offers_of("adapter"),
+            help="The adapters to compare, with their defaults; none learns the whole model. They need --start.",
+        ),
+        click.Option(
             ["--baseline"],
             metavar="ARM",
             help="The arm that the others are compared with, by its label or by a part of it (adamw); else the first.",

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pentad import STAGES, Recipe, TaskExecutor, UsageError
-from pentad.tools import TABLES, describe, did_you_mean, read_tables
+from pentad import STAGES, Catalogue, Choice, Recipe, TaskExecutor, UsageError
+from pentad.tools import TABLES, RunDirectory, describe, did_you_mean, read_tables
 from pentad_cli.tools import Tables, lay_over
 from pentad_compare import collect
-from pentad_compare.arms import SHARED, Arm, arm_of, distinct, product
+from pentad_compare.arms import SHARED, Arm, arm_of, checked, distinct, product
 from pentad_compare.request import CompareArgs, Request
 from pentad_compare.running import text_of
 from pentad_compare.study import Study, slug
@@ -32,7 +33,10 @@ def study_of(args: CompareArgs) -> Study:
     request = args.request
     # Tuning cuts its own validation text off; the score that is reported is of the held-out text.
     request.tables = {**request.tables, "data": {**request.tables["data"], "validation": 0.0}}
+    if args.start is not None:
+        start_from(request, args.start)
     arms = product(request.tables, request.names, request.axes, request.catalogue)
+    arms = with_adapters(arms, [name for name in args.adapter.split(",") if name], request.catalogue)
     for path in args.arm:
         tables = _arm_tables(path, request, arms[0].recipe)
         arms.append(arm_of(path.stem, tables, arms[0].samplers, request.catalogue))
@@ -61,6 +65,45 @@ def study_of(args: CompareArgs) -> Study:
         detect=args.detect,
         command=shlex.join(["engine", "compare", *request.arguments]),
     )
+
+
+def start_from(request: Request, run: Path) -> None:
+    """Put the run that every arm starts from below all lists: its tokenizer, its model and its context come along.
+
+    Raises:
+        UsageError: there is no run in the folder.
+        EngineError: it is damaged.
+    """
+    recipe = RunDirectory.open(run).recipe()
+    came = {stage: recipe.choices()[stage] for stage in ("tokenizer", "model")}
+    tables = {stage: {"name": choice.name, **choice.options} for stage, choice in came.items()}
+    length = {"context_length": recipe.training.context_length}
+    given = request.tables.get("training", {})
+    request.tables = {
+        **request.tables,
+        **tables,
+        "training": {**length, **given},
+        "start": {"run": str(run.absolute())},
+    }
+    request.names = {**request.names, **{stage: (choice.name,) for stage, choice in came.items()}}
+
+
+def with_adapters(arms: Sequence[Arm], names: Sequence[str], catalogue: Catalogue) -> list[Arm]:
+    """Return each arm with each of the adapters; as they are where none is named.
+
+    Raises:
+        UsageError: an adapter is not installed.
+    """
+    if not names:
+        return list(arms)
+    found = []
+    for arm in arms:
+        for name in names:
+            recipe = checked(arm.recipe.replace(adapter=None if name == "none" else Choice(name)), catalogue)
+            label = name if len(arms) == 1 else f"{arm.label}, {name}"
+            settings = {**arm.settings, "adapter": name}
+            found.append(dataclasses.replace(arm, label=label, settings=settings, recipe=recipe))
+    return found
 
 
 def refuse_nothing_listed(arms: Sequence[Arm], args: CompareArgs) -> None:

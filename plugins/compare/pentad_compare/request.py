@@ -47,6 +47,8 @@ class CompareArgs:
 
     request: Request
     arm: Sequence[Path]
+    start: Path | None
+    adapter: str
     baseline: str | None
     seeds: int
     seeds_given: bool

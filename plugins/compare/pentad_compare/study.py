@@ -104,6 +104,10 @@ class Study:
         del tables["machine"]["threads"]  # the executor's share of the cores; it counts where time is the budget, see below
         decides: dict[str, Any] = {stage: self._stage(stage, recipe) for stage in TRAINED}
         decides |= {**tables, "text": self.split.fingerprint, "index": index}
+        if recipe.adapter is not None:
+            decides["adapter"] = self._stage("adapter", recipe)
+        if recipe.start.run is not None:
+            decides["start"] = [recipe.start.run, *weights_of(Path(recipe.start.run))]
         decides["engine"] = [pentad.__version__, source_digest("pentad"), importlib.metadata.version("torch")]
         if recipe.budget().unit == "seconds":  # another machine, or more threads of this one, get further in the time
             threads = recipe.machine.threads or self.threads or available_cores()
@@ -113,7 +117,7 @@ class Study:
 
     def _stage(self, stage: str, recipe: Recipe) -> list[Any]:
         """Return the name of a stage, its options that can change the result, and the digest of its code."""
-        choice = recipe.choice(stage)
+        choice = recipe.choices()[stage]
         offer = self.catalogue.find(stage, choice.name)
         without_effect = [spec.name for spec in describe(offer.options) if not spec.affects_result]
         options = {name: value for name, value in choice.options.items() if name not in without_effect}
@@ -179,6 +183,12 @@ class Study:
 
     def _task(self, name: str, work: str, argument: Mapping[str, Any], folder: Path) -> Task:
         return Task(name=name, work=f"pentad_compare.work:{work}", argument=argument, folder=folder.absolute())
+
+
+def weights_of(run: Path) -> list[str]:
+    """Return what tells the weights of a run to start from: its last step, and the digest of that checkpoint's files."""
+    step = read_json(run / "latest.json").get("step")
+    return [str(step), json.dumps(read_json(run / "checkpoints" / f"step-{step}" / "digest.json"), sort_keys=True)]
 
 
 def run_recipe(recipe: Recipe, seed: int, threads: int | None) -> Recipe:

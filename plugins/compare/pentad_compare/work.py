@@ -60,9 +60,10 @@ def plan(argument: Mapping[str, Any], folder: Path) -> None:
 
 
 def _plan_values(event: Plan) -> dict[str, Any]:
-    left_out = ("folder", "recipe")
+    left_out = ("folder", "recipe", "start")
     values = {field.name: getattr(event, field.name) for field in dataclasses.fields(event) if field.name not in left_out}
-    return {**values, "recipe": event.recipe.to_dict()}
+    start = None if event.start is None else {"folder": str(event.start.folder), "step": event.start.step}
+    return {**values, "start": start, "recipe": event.recipe.to_dict()}
 
 
 class _PlanKeeper(RunObserver):

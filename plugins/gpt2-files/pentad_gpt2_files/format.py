@@ -22,6 +22,9 @@ from pentad import Choice, Imported, ModelFormat, NoOptions, Trained, UsageError
 _GPT2: dict[str, object] = {
     "position": "learned",
     "qk_norm": False,
+    "qk_norm_gain": False,
+    "head_gate": False,
+    "n_head_width": None,
     "norm": "layernorm",
     "norm_gain": True,
     "embedding_norm": False,
@@ -33,6 +36,9 @@ _GPT2: dict[str, object] = {
     "pad_vocab_to": 1,
 }
 """What makes the model gpt GPT-2."""
+
+_EPSILON = 1e-5
+"""Of its norms, where none is given."""
 
 _NAMES = {
     "attention_norm": "ln_1",
@@ -70,6 +76,7 @@ class GPT2Files(ModelFormat):
             "n_head": options["n_head"],
             "n_inner": options["n_hidden"],
             "activation_function": "gelu_new",
+            "layer_norm_epsilon": options["norm_eps"] or _EPSILON,
             "bos_token_id": trained.vocabulary.end_of_text,
             "eos_token_id": trained.vocabulary.end_of_text,
             "pentad_tokenizer": {"name": trained.tokenizer_choice.name, **trained.tokenizer_choice.options},
@@ -90,6 +97,7 @@ class GPT2Files(ModelFormat):
             config = json.loads((path / "config.json").read_text(encoding="utf-8"))
             tokenizer = dict(config["pentad_tokenizer"])
             shape = {name: config[name] for name in ("n_embd", "n_layer", "n_head")}
+            epsilon = float(config.get("layer_norm_epsilon", _EPSILON))
             tensors = _from_gpt2(load_file(path / "model.safetensors"), int(config["n_layer"]))
         except (OSError, ValueError, KeyError) as error:
             raise UsageError(
@@ -100,7 +108,7 @@ class GPT2Files(ModelFormat):
         return Imported(
             tokenizer=Choice(str(tokenizer.pop("name")), **tokenizer),
             tokenizer_folder=path / "tokenizer",
-            model=Choice("gpt", preset="gpt2", **_GPT2, **shape, n_hidden=config["n_inner"]),
+            model=Choice("gpt", preset="gpt2", **_GPT2, **shape, n_hidden=config["n_inner"], norm_eps=epsilon),
             tensors=tensors,
             context_length=int(config["n_positions"]),
         )

@@ -57,6 +57,11 @@ class GapOptions:
     suffix_first: float = option(
         0.5, "Of these, the share that reads what stands behind the gap before what stands in front of it (SPM).", ge=0, le=1
     )
+    cut: str = option(
+        "token",
+        "Where a gap begins and ends: where a token does, or within one too, which also teaches to go on from part of a word.",
+        choices=("token", "character"),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

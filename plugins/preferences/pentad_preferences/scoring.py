@@ -84,7 +84,7 @@ class MeanRewardOfTexts(_OfRewardModels):
             "highest": float(found.max()),
             "n_texts": len(documents),
             "n_tokens": _read(text.tokens, documents),
-            "n_bytes": text.n_bytes,
+            "n_bytes": _bytes(session, text.tokens, documents),
         }
 
 
@@ -183,6 +183,14 @@ def _part(numbers: Ids, text: HeldOut) -> Ids:
     wanted = max(1, len(numbers) * text.max_tokens // len(text.tokens))
     part: Ids = numbers[np.linspace(0, len(numbers) - 1, wanted).astype(np.int64)]
     return part
+
+
+def _bytes(session: Session, tokens: Tokens, documents: Ids) -> int:
+    """Return the bytes of documents; of a conversation nothing is learned, so the text's own count has none of it."""
+    known = session.vocabulary.tokenizer_size
+    lengths = np.array([len(session.tokenizer.token_bytes(token)) for token in range(known)] + [0])
+    parts = (np.asarray(tokens.ids[tokens.starts[one] + 1 : tokens.starts[one + 1]]) for one in documents.tolist())
+    return int(sum(lengths[np.minimum(part, known)].sum() for part in parts))
 
 
 def _read(tokens: Tokens, documents: Ids) -> int:

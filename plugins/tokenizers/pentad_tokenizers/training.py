@@ -23,6 +23,11 @@ from pentad_tokenizers.words import WORDS
 LONGEST_WORD = 64
 """In training, longer runs without a cut are cut every so many characters: the trainer's time is quadratic in them."""
 
+RUN_CHARACTERS = 2_000_000
+"""In training, the most characters of words longer than 16: hardly two are the same, so that each costs the trainer memory."""
+
+_LONG = 16
+
 # Symbol number k is one of these characters for private use: from here on at the start of a word, from there on inside it.
 _START, _INSIDE = 0xF0000, 0x100000
 _MOST_SYMBOLS = 65_000
@@ -86,13 +91,36 @@ def _cutter(options: WordPieceOptions) -> Callable[[str], Iterable[str]]:
 
 def _count_words(texts: Iterable[str], cut: Callable[[str], Iterable[str]]) -> Counter[str]:
     counts: Counter[str] = Counter()
+    long = _EvenSample()
     for text in texts:
         for word in cut(text):
-            if len(word) <= LONGEST_WORD:
+            if len(word) <= _LONG:
                 counts[word] += 1
             else:
-                counts.update(word[at : at + LONGEST_WORD] for at in range(0, len(word), LONGEST_WORD))
+                for at in range(0, len(word), LONGEST_WORD):
+                    long.add(word[at : at + LONGEST_WORD])
+    counts.update(long.kept)
     return counts
+
+
+class _EvenSample:
+    """Long words, as scripts without spaces have: all of them, or every second, fourth and so on, of `RUN_CHARACTERS`."""
+
+    def __init__(self) -> None:
+        self.kept: list[str] = []
+        self._size = self._number = 0
+        self._step = 1
+
+    def add(self, word: str) -> None:
+        """Take a word or leave it out: which of them stay depends on the text alone."""
+        if self._number % self._step == 0:
+            self.kept.append(word)
+            self._size += len(word)
+        self._number += 1
+        if self._size > RUN_CHARACTERS:
+            self.kept = self.kept[::2]
+            self._size = sum(map(len, self.kept))
+            self._step *= 2
 
 
 def _latin_1() -> str:

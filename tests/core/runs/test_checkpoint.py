@@ -211,6 +211,7 @@ HOSTILE_STATES = [
     {"steps": "many"},
     {"tokenizer": None},
     {"bits_per_byte": {}},
+    {"lr_scale": 0},
     {"optimizer": []},
     {"optimizer": {"0/0": 1}},
     {"optimizer": {"a/b/c": 1}},

@@ -100,3 +100,21 @@ def test_a_run_may_start_from_an_adapted_one_which_is_merged(
 def test_an_adapter_needs_a_run_to_start_from(adapted: Adapted, other_text: Path, tmp_path: Path) -> None:
     with raises_code("adapter-without-start"):
         adapted(other_text, tmp_path / "lora", start=None, model=Choice("gpt", n_layer=1, n_head=2, n_embd=16))
+
+
+def test_a_soft_prompt_is_all_that_its_run_keeps_and_it_generates_with_it(
+    adapted: Adapted, small_recipe: Any, other_text: Path, tmp_path: Path
+) -> None:
+    steps = adapted(other_text, tmp_path / "soft", steps=10, adapter=Choice("soft-prompt", length=4))
+    assert steps[-1].loss < steps[0].loss
+    saved = load_file(tmp_path / "soft" / "checkpoints" / "step-10" / "model.safetensors")
+    assert {name: tuple(tensor.shape) for name, tensor in saved.items()} == {"soft_prompt.weight": (4, 16)}
+    found = open_run(tmp_path / "soft")
+    assert found.model.context_length == found.recipe.training.context_length
+    assert found.generate("1 d", max_tokens=40)[0].tokens
+    with_vectors = found.evaluate().score
+    with torch.no_grad():
+        found.model.get_parameter("soft_prompt.weight").zero_()
+    assert found.evaluate().score != pytest.approx(with_vectors, abs=1e-3)
+    with raises_code("not-mergeable"):
+        run(small_recipe(other_text, 1, model="gpt", start=tmp_path / "soft"), out=tmp_path / "next")

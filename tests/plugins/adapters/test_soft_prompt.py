@@ -1,4 +1,4 @@
-"""Prompt tuning: what peft computes, in rows, in packed rows and from states; and what runs of it keep."""
+"""Prompt tuning: what peft computes, in rows, in packed rows and from states."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ import dataclasses
 import pytest
 import torch
 
-from pentad import Catalogue, Choice, SpecialToken, Vocabulary, make, open_run, run
+from pentad import Catalogue, Choice, SpecialToken, Vocabulary, make
 from pentad.testing import AdapterConformance, raises_code
 from pentad.testing.subjects import session_of
 from pentad_adapters.options import SoftPromptOptions
 from pentad_adapters.soft_prompt import SoftPrompt
 from pentad_adapters.unpacking import unpacked
-
-from .test_run import adapted, base, cache, other_text, recipe_of  # noqa: F401  # fixtures among them
 
 CATALOGUE = Catalogue()
 LENGTH, CONTEXT = 3, 12
@@ -129,21 +127,3 @@ def test_special_tokens_are_learned_and_the_model_is_not():
     assert learned.pop("soft_prompt.weight") == (LENGTH, 16)
     assert set(learned.values()) == {(2, 16)} and len(learned) == 2  # embedding and head
     assert made.roles()["soft_prompt.weight"] == "embedding"
-
-
-def test_a_run_keeps_the_vectors_alone_and_generates_with_them(base, other_text, tmp_path):  # noqa: F811
-    from safetensors.torch import load_file
-
-    steps = adapted(base, other_text, tmp_path / "soft", steps=10, adapter=Choice("soft-prompt", length=4))
-    assert steps[-1].loss < steps[0].loss
-    saved = load_file(tmp_path / "soft" / "checkpoints" / "step-10" / "model.safetensors")
-    assert {name: tuple(tensor.shape) for name, tensor in saved.items()} == {"soft_prompt.weight": (4, 16)}
-    found = open_run(tmp_path / "soft")
-    assert found.model.context_length == 32
-    assert found.generate("1 d", max_tokens=40)[0].tokens
-    with_vectors = found.evaluate().score
-    with torch.no_grad():
-        found.model.soft_prompt.weight.zero_()
-    assert found.evaluate().score != pytest.approx(with_vectors, abs=1e-3)
-    with raises_code("not-mergeable"):
-        run(recipe_of(other_text, 1, model="gpt", start=tmp_path / "soft"), out=tmp_path / "next")

@@ -64,7 +64,7 @@ def theirs(r50k_file):
         yield tiktoken.get_encoding("r50k_base")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(TEXT)
 @example("a <|endoftext|> b \n\n  ")
 def test_ids_are_those_of_tiktoken(r50k, theirs, text):
@@ -120,7 +120,7 @@ def later(request):
     return theirs, Encoder(encoding(request.param).pattern, ranks, len(ranks))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(text=TEXT)
 @example(text="a\n  ")
 @example(text="He'sS  aSas\r\n\r\n 111111 saSsas!!\n/ ")
@@ -179,7 +179,8 @@ def test_incomplete_files_are_refused(tmp_path, content):
 
 
 def test_a_written_file_is_read():
-    assert parse(written(gpt2_ranks())) == gpt2_ranks()
+    ranks = {bytes([byte]): 300 - byte for byte in range(256)} | {b"\n\n": 5}
+    assert parse(written(ranks)) == ranks
 
 
 def test_untrained_says_so():

@@ -51,7 +51,7 @@ def trained(request, tmp_path_factory):
     return request.param, tokenizer, library
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(TEXT)
 @example("don't 'LL 'ſ '' 12345678 x\u0301y\u0301 \u3000\u3000 a\x1cb \n\n a !?\r\n/ ")
 @example("a \n  ")
@@ -115,7 +115,7 @@ def test_another_pattern_is_not(library):
         known_pattern(library)
 
 
-@pytest.mark.parametrize(("name", "run"), [*((name, " ") for name in LOOKING), ("gpt2", "\n")])
+@pytest.mark.parametrize(("name", "run"), [("gpt2", "\n"), ("cl100k", " "), ("o200k", "\t")])
 def test_a_million_white_spaces_do_not_overflow_the_stack(name, run):
     tokenizer = BPE(BPEOptions(vocab_size=257, split_pattern=name))
     tokenizer.train([])
@@ -124,7 +124,7 @@ def test_a_million_white_spaces_do_not_overflow_the_stack(name, run):
 
 
 @pytest.mark.parametrize("name", LOOKING)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(text=st.text(" \n\r\tab!", max_size=30))
 def test_cutting_long_runs_changes_no_word(name, text):
     with pytest.MonkeyPatch.context() as patch:

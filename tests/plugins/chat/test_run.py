@@ -73,3 +73,14 @@ def test_a_record_of_unknown_shape_is_refused_with_its_line(tmp_path: Path) -> N
     with pytest.raises(UsageError) as raised:
         run(recipe_of(data, 1, builder="chat"), out=tmp_path / "run")
     assert raised.value.code == "document-format" and "line 2" in raised.value.message
+
+
+def test_plain_text_is_scored_as_it_is_where_asked(base: Path, talker: Path, tmp_path: Path) -> None:
+    text = tmp_path / "plain.txt"
+    text.write_text("".join(f"{number} cats sat on mat {number * 7 % 13}.\n" for number in range(30)))
+    with raises_code("record-keys"):
+        open_run(talker).evaluate([str(text)])
+    score = open_run(talker).evaluate([str(text)], plain_text=True)
+    assert (score.primary, score.n_bytes) == ("bits_per_byte", text.stat().st_size)
+    before = open_run(base)
+    assert before.evaluate([str(text)]).score == before.evaluate([str(text)], plain_text=True).score < score.score

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,18 +26,7 @@ from pentad import (
 )
 from pentad.testing import FormatConformance, raises_code
 
-GPT2: dict[str, Any] = {
-    "position": "learned",
-    "qk_norm": False,
-    "norm": "layernorm",
-    "norm_gain": True,
-    "embedding_norm": False,
-    "activation": "gelu-tanh",
-    "bias": True,
-    "tie_embeddings": True,
-    "logit_softcap": 0,
-    "zero_init_projections": False,
-}
+GPT2: dict[str, Any] = {"preset": "gpt2", "norm_eps": 1e-4}
 SHAPE = {"n_layer": 2, "n_head": 2, "n_embd": 16}
 
 
@@ -114,6 +104,15 @@ def test_what_the_format_cannot_hold_is_refused(catalogue: Catalogue, trained: P
         import_model(text.parent, "gpt2-files", tmp_path / "again", recipe_of(()), catalogue=catalogue)
     with raises_code("folder-taken"):
         export_run(trained, "gpt2-files", trained, catalogue=catalogue)
+
+
+@pytest.mark.parametrize("odd", [{"head_gate": True}, {"n_head_width": 4}, {"qk_norm": True, "qk_norm_gain": True}])
+def test_parts_that_gpt2_lacks_are_named(odd: dict[str, Any]) -> None:
+    offer = Catalogue().find("format", "gpt2-files")
+    files = offer.make(offer.options())
+    for options, named in ((plan_options(), ()), ({**plan_options(), **odd}, odd)):
+        reason = files.supports(SimpleNamespace(model_choice=Choice("gpt", **options)))
+        assert all(name in reason for name in named) and bool(reason) == bool(named)
 
 
 class TestGPT2Files(FormatConformance):

@@ -91,7 +91,7 @@ def bytes_of_bpe(tmp_path_factory):
     return bpe, opened(folder)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(TEXT)
 @example("a <|endoftext|> b")
 def test_a_file_of_bpe_is_lossless_and_has_its_ids(bytes_of_bpe, text):
@@ -118,7 +118,7 @@ def test_gpt2_has_the_ids_of_tiktoken(tmp_path):
     assert [tokenizer.token_bytes(token) for token in range(50257)] == [gpt2.token_bytes(token) for token in range(50257)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.text("abcdehilmnorst ,.1é漢", max_size=60))
 def test_a_unigram_file_has_the_ids_of_sentencepiece(unigram_tokenizer, piece_model, text):
     assert unigram_tokenizer.encode(f"a{text}").tolist() == piece_model.encode(f"a{text}")
@@ -140,7 +140,7 @@ def test_a_space_in_front_is_a_loss_that_is_found(unigram_tokenizer):
     assert unigram_tokenizer.end_of_text == 2 and unigram_tokenizer.special_tokens == {END_OF_TEXT: 2, "<s>": 1}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(TEXT)
 @example("\u2581")
 @example(" \u2581 <s>\u2581\u2581 x")

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pentad import IGNORED, Tokens
+from pentad import IGNORED, NoOptions, Tokens
 from pentad.testing import ExampleBuilderConformance
+from pentad_gpt2.tokenizer import GPT2 as GPT2Tokenizer
 from pentad_masking.gaps import FillInMiddle
 from pentad_masking.options import GapOptions
 
@@ -131,4 +132,28 @@ def test_what_is_not_learned_stays_so() -> None:
 
 def test_a_context_too_short_for_a_gap_has_no_examples() -> None:
     assert builder(4).count(text(E, 1, 2, E)) == 0
-    assert builder(12).describe(text(E, 1, 2, 3, E)) == "50% of the documents with a gap, up to 33.3% padding beside it"
+    assert builder(12).describe(text(E, 1, 2, 3, E)) == "50% of the documents with a gap, about 50.0% padding"
+
+
+@pytest.mark.parametrize("suffix_first", [0.0, 1.0])
+def test_gaps_within_words_give_the_text_and_leave_room(suffix_first: float) -> None:
+    tokenizer = GPT2Tokenizer(NoOptions())
+    written = "Whether 'tis nobler in the mind to suffer déjà vu 🙂 outrageously"
+    end = tokenizer.end_of_text
+    ids = tokenizer.encode(written)
+    tokens = Tokens.of(np.array([end, *ids, end], dtype=np.uint32), end)
+    options = GapOptions(rate=1, suffix_first=suffix_first, cut="character")
+    made = FillInMiddle(
+        options, context_length=len(ids) + 20, vocab_size=tokenizer.vocab_size, end_of_text=end, tokenizer=tokenizer
+    )
+    batch = made.build(tokens, np.arange(120), 3)
+    within = 0
+    for row in batch.inputs.tolist():
+        whole = row[: row.index(end, 1)]
+        assert whole[:2] == [end, made.prefix]
+        suf, mid = whole.index(made.suffix), whole.index(made.middle)
+        before, after, behind = whole[2:suf], whole[suf + 1 : mid], whole[mid + 1 :]
+        parts = [behind, after] if suffix_first else [before, behind, after]
+        assert b"".join(map(tokenizer.decode_bytes, parts)).decode() == written
+        within += sum(map(len, parts)) > len(ids) or [token for part in parts for token in part] != ids.tolist()
+    assert within > 60  # most places of a text lie within a token

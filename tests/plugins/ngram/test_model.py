@@ -91,7 +91,7 @@ class BruteForce:
 
 
 @pytest.mark.parametrize("fixed", [None, 0.6])
-@pytest.mark.parametrize("order", [1, 2, 3, 5, 9])
+@pytest.mark.parametrize("order", [1, 2, 4, 9])
 def test_equals_the_formula(order: int, fixed: float | None) -> None:
     texts = documents()
     model, expected = learn(ngram(order=order, discount=fixed), torch.tensor(texts)), BruteForce(texts, order, fixed)
@@ -113,7 +113,7 @@ def test_discounts_by_hand() -> None:
     assert estimate(torch.tensor([1, 2, 3] + [4] * 50)) == FALLBACK  # the third would be negative
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     rows=st.lists(st.lists(st.integers(0, V - 1), min_size=6, max_size=6), min_size=0, max_size=8),
     asked=st.lists(st.integers(0, V - 1), min_size=4, max_size=4),

@@ -144,7 +144,9 @@ def test_it_scores_conversations(scorer: Any, tmp_path: Path) -> None:
     for letter in "xy":
         data = tmp_path / f"{letter}.jsonl"
         data.write_text("".join(json.dumps({"prompt": f"{n}", "completion": f"{n}{letter}"}) + "\n" for n in range(5)))
-        found[letter] = saved.evaluate([str(data)], evaluator="reward").score
+        scored = saved.evaluate([str(data)], evaluator="reward")
+        found[letter] = scored.score
+        assert scored.n_bytes == 5 * len("0" + "0x")
         with raises_code("record-keys"):
             saved.evaluate([str(data)], evaluator="reward-accuracy")
     assert found["x"] > found["y"] + 1

@@ -17,6 +17,7 @@ from tokenizers.implementations import BertWordPieceTokenizer
 from pentad import Situation
 from pentad.testing import raises_code
 from pentad.testing.stages.tokenizer import NASTY, random_texts, sample_texts
+from pentad_tokenizers import training
 from pentad_tokenizers.plugin import WordPieceOptions
 from pentad_tokenizers.sizing import advise
 from pentad_tokenizers.wordpiece import WordPiece
@@ -41,7 +42,7 @@ def bert():
     return trained(sample_texts(), vocab_size=700, style="bert", lowercase=True)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(TEXT)
 @example("##ing ing##ing #")
 def test_round_trip_over_all_of_unicode(wordpiece, text):
@@ -96,7 +97,7 @@ def test_ids_are_those_of_the_librarys_wordpiece(wordpiece, text):
     assert wordpiece.encode(text).tolist() == expected
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(TEXT)
 @example("The Tokenizer's [UNK] naïve CAFÉ, 日本語!! ##s  x" + "y" * 101)
 def test_style_bert_gives_the_ids_of_berts_tokenizer(bert, text):
@@ -141,6 +142,18 @@ def test_a_text_too_small_for_berts_style_is_told_of_the_other():
     with raises_code("vocabulary-too-large") as caught:
         trained(["tiny"], style="bert")
     assert caught.value.fitting == {"style": "bytes", "vocab_size": 257}
+
+
+def test_text_without_white_space_is_sampled_evenly(monkeypatch):
+    monkeypatch.setattr(training, "RUN_CHARACTERS", 4000)
+    text = "".join(chr(0x4E00 + number % 5000) for number in range(50_000))
+    counts = training._count_words(["Some words. " * 9, text], regex.compile(WORDS).findall)
+    long = [word for word in counts if not word.isascii()]
+    assert counts["Some"] == 1 and counts[" Some"] == 8
+    assert 1900 < sum(map(len, long)) <= 4000 and max(map(len, long)) == training.LONGEST_WORD
+    assert max(map(text.index, long)) > 4000
+    tokenizer = trained(["Some words. " * 9, text], vocab_size=300, min_frequency=1)
+    assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
 def test_training_is_repeatable(wordpiece):
