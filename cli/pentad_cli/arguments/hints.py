@@ -26,8 +26,9 @@ def command_hint(word: str, known: Sequence[str]) -> str:
         return meant
     if Path(word).exists():
         return f"To train on it: engine run --data {shell_word(word)}"
-    elsewhere = _nearest(word.lower(), COMMANDS)
-    return did_you_mean(word, known) or _command_meant(elsewhere, known) or "engine --help lists the commands."
+    nearest = _nearest(word.lower(), [*known, *COMMANDS])
+    elsewhere = "" if nearest in known else _command_meant(nearest, known)
+    return elsewhere or did_you_mean(word, known) or "engine --help lists the commands."
 
 
 def _command_meant(word: str, known: Sequence[str]) -> str:

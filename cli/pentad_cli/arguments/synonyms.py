@@ -206,7 +206,6 @@ NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "optimizer": {
         "adam": ("adamw",),
-        "sgd": ("adamw",),
         "rmsprop": ("adamw",),
     },
     "sampler": {

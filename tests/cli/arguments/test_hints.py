@@ -35,7 +35,7 @@ MEANT = {
     "run --model transformer": "--model gpt",
     "run --model RNN": "--model rnn",
     "run --sampler nucleus": "--sampler top-p",
-    "run --optimizer sgd": "--optimizer adamw",
+    "run --optimizer adam": "--optimizer adamw",
     "run --builder causal": "--builder next-token",
     "run --builder mlm": "--builder masked",
     "run --builder fim": "--builder fill-in-middle",
