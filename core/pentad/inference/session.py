@@ -229,7 +229,7 @@ class ModelSession(Session):
                 scores = logits.log_softmax(dim=-1) if limits.alternatives or limits.logprobs else None
                 forbidden = endless if number < required else banned
                 if forbidden is not None:
-                    logits[:, forbidden] = float("-inf")
+                    logits.masked_fill_(forbidden, float("-inf"))
                 probabilities = logits.softmax(dim=-1) if sampler is None else sampler.constrained(logits, self.tokens, state)
                 check_distribution(probabilities, logits, forbidden)
                 drawn = draw(probabilities, generators)
