@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -122,13 +122,22 @@ def _of_another(word: str, stages: list[str], catalogue: Catalogue) -> str:
 
 
 def _near(flag: str, known: Sequence[str]) -> str:
+    table = f"{flag.partition('.')[0]}."
+    own = {_behind(word): word for word in known if word.startswith(table)} if "." in flag else {}
+    if own:  # what stands before the dot is right, and would make any two options look alike
+        near = _nearest_of(_behind(flag), own)
+        return near or f"{table[:-1]} has: {', '.join(sorted(own))}."
     near = did_you_mean(flag, known)
     if near:
         return near
     # `--n-layr` is meant as `--model.n-layer`: compare with what stands behind the dot.
-    behind = {_behind(word): word for word in known if "." in word}
-    meant = did_you_mean(flag.lstrip("-"), behind).removeprefix("Did you mean ").removesuffix("?")
-    return f"Did you mean {behind[meant]}?" if meant else ""
+    return _nearest_of(flag.lstrip("-"), {_behind(word): word for word in known if "." in word})
+
+
+def _nearest_of(option: str, flags: Mapping[str, str]) -> str:
+    """Ask for the flag whose option is near; flags by what stands behind their dot."""
+    meant = did_you_mean(option, flags).removeprefix("Did you mean ").removesuffix("?")
+    return f"Did you mean {flags[meant]}?" if meant else ""
 
 
 def _near_elsewhere(word: str, known: Sequence[str], stages: Iterable[str], catalogue: Catalogue | None) -> str:
