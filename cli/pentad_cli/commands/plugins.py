@@ -109,7 +109,7 @@ def _show(name: str, plugin: Sequence[Path], as_json: bool) -> None:
     for number, offer in enumerate(found):
         if number:
             say()
-        _describe(offer)
+        _describe(offer, catalogue)
 
 
 def _named(name: str, catalogue: Catalogue) -> list[Offer[Any]]:
@@ -132,7 +132,7 @@ def _named(name: str, catalogue: Catalogue) -> list[Offer[Any]]:
     return found
 
 
-def _describe(offer: Offer[Any]) -> None:
+def _describe(offer: Offer[Any], catalogue: Catalogue) -> None:
     title = paint(offer.name, "bold cyan")
     say(f"{title}  {paint(f'{offer.kind} of {offer.distribution} {offer.version}', 'dim')}")
     say("\n".join(wrap(visible_line(offer.record.summary), terminal_width())))
@@ -146,7 +146,7 @@ def _describe(offer: Offer[Any]) -> None:
     rows = [(spec.flag, _default(spec.default), _help(spec)) for spec in specs]
     say(table(rows, header=("option", "default", ""), styles=["cyan", "green"]))
     say()
-    say(paint(_example(offer, specs[0]), "dim"))
+    say(paint(_example(offer, specs[0], catalogue), "dim"))
 
 
 def _spelled(offer: Offer[Any], spec: OptionSpec) -> str:
@@ -155,7 +155,7 @@ def _spelled(offer: Offer[Any], spec: OptionSpec) -> str:
     return f"{offer.name},{spec.flag}=" if behind else f"--{offer.table}.{spec.flag}"
 
 
-def _example(offer: Offer[Any], spec: OptionSpec) -> str:
+def _example(offer: Offer[Any], spec: OptionSpec, catalogue: Catalogue) -> str:
     """Return a command that sets an option, in the way in which the kind's options are set."""
     value = _example_value(spec)
     flag, behind = f"--{offer.table}.{spec.flag} {shlex.quote(value)}", shlex.quote(f"{offer.name},{spec.flag}={value}")
@@ -168,7 +168,8 @@ def _example(offer: Offer[Any], spec: OptionSpec) -> str:
     if offer.kind == "corpus":
         return f"engine run --data {behind}"
     if offer.kind == "reward":
-        return f"engine run --builder.reward {behind}"
+        learners = [builder.name for builder in catalogue.offers("builder") if hasattr(builder.options, "reward")]
+        return f"engine run --builder {learners[0] if learners else 'NAME'} --builder.reward {behind}"
     if offer.kind == "format":
         return f"engine export RUN --format {behind} --out DIR"
     if offer.kind == "reader":

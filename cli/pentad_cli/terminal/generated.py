@@ -159,7 +159,7 @@ def note(text: str) -> None:
 def why(ended: str, limits: Limits) -> str:
     """Say why a text ends."""
     return {
-        "stop": "the model ended the text",
+        "stop": "ended by the model",
         "text": "ended by --stop",
         "length": f"ended at --max-tokens {limits.max_tokens}",
         "stopped": "ended by Ctrl-C",
