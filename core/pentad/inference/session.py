@@ -198,8 +198,11 @@ class ModelSession(Session):
 
     def _require_causal(self, what: str) -> None:
         if not self.model.causal:
+            fills = mask_of(self.vocabulary) is not None
             raise UsageError(
-                f"{what} a causal model; this one is bidirectional.", "Train with another --builder.", code="not-causal"
+                f"{what} a causal model; this one is bidirectional.",
+                "Use another --sampler, which fills in masks." if fills else "Train with another --builder.",
+                code="not-causal",
             )
 
     @torch.inference_mode()

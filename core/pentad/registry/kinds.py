@@ -50,7 +50,7 @@ KINDS: dict[str, Kind] = {
         Reader,
         (),
         f"{_BESIDE}.reader:ReaderConformance",
-        "File formats for --data, beside plain text, .jsonl and .gz",
+        "File formats for --data, beside plain text, .jsonl, .csv and .gz",
     ),
     "observer": Kind(
         "engine_observers",
