@@ -57,11 +57,14 @@ class GPT2Files(ModelFormat):
         del options
 
     def supports(self, trained: Trained) -> str:
-        """Say which option is not GPT-2's."""
+        """Say which option is not GPT-2's, or that the model is another one."""
+        model = trained.model_choice.name.rpartition(":")[2]
+        if model != "gpt":
+            return f"it holds the model gpt alone; found {model}."
         options = trained.model_choice.options
         odd = [f"{name} = {options.get(name)}" for name, value in _GPT2.items() if options.get(name) != value]
         odd += ["n_kv_head"] if options.get("n_kv_head") not in (None, options.get("n_head")) else []
-        return f"it holds GPT-2's architecture alone; found {', '.join(odd)}." if odd else ""
+        return f"it holds GPT-2's architecture alone (--model.preset gpt2); found {', '.join(odd)}." if odd else ""
 
     def write(self, trained: Trained, folder: Path) -> None:
         """Write the two files, and the tokenizer's."""

@@ -113,6 +113,7 @@ def test_parts_that_gpt2_lacks_are_named(odd: dict[str, Any]) -> None:
     for options, named in ((plan_options(), ()), ({**plan_options(), **odd}, odd)):
         reason = files.supports(SimpleNamespace(model_choice=Choice("gpt", **options)))
         assert all(name in reason for name in named) and bool(reason) == bool(named)
+    assert "rnn" in files.supports(SimpleNamespace(model_choice=Choice("rnn", **plan_options())))
 
 
 class TestGPT2Files(FormatConformance):
