@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pentad.inference.scoring import score_windows, standard_error
     from pentad.registry.offers import Offer
     from pentad.registry.resolving import resolve, written_tables
+    from pentad.runs.conversation import Conversation, Exchange, can_converse
     from pentad.runs.folder import RunDirectory
     from pentad.system.cache import cache_directory
     from pentad.system.chart import Line, line_chart
@@ -77,6 +78,7 @@ PLACES = {
         "resolve",
         "written_tables",
     ),
+    "runs.conversation": ("Conversation", "Exchange", "can_converse"),
     "runs.folder": ("RunDirectory",),
     "system.chart": (
         "Line",
@@ -119,6 +121,8 @@ __all__ = [
     "TABLES",
     "UNFINISHED",
     "Budget",
+    "Conversation",
+    "Exchange",
     "Interrupted",
     "Line",
     "LineFollower",
@@ -133,6 +137,7 @@ __all__ = [
     "available_cores",
     "bits_per_byte",
     "cache_directory",
+    "can_converse",
     "changed",
     "cut",
     "describe",

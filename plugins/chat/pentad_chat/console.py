@@ -11,8 +11,7 @@ from pathlib import Path
 import click
 
 from pentad import Choice, EngineError, Limits, SavedRun, TokenEvent, UsageError, make
-from pentad.tools import did_you_mean, split_options
-from pentad_chat.talk import Talk, can_talk
+from pentad.tools import Conversation, can_converse, did_you_mean, split_options
 from pentad_cli.tools import TextWriter, is_terminal, plural, visible_line
 
 HELP = """\
@@ -46,9 +45,9 @@ class Console:
         sampler: how answers are drawn; None for the run's own.
     """
 
-    def __init__(self, talk: Talk, sampler: Choice | None) -> None:
+    def __init__(self, talk: Conversation, sampler: Choice | None) -> None:
         self.talk, self.sampler = talk, sampler
-        self._talks = can_talk(talk.run)
+        self._talks = can_converse(talk.run)
         self._left_out = 0
         self._commands: dict[str, Callable[[str], None]] = {
             "/reset": self._reset,

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-PAGES = ("tokens", "examples", "training", "start", "generation", "inside", "trace", "comparisons")
+PAGES = ("tokens", "examples", "training", "start", "generation", "chat", "inside", "trace", "comparisons")
 
 HOSTILE = "</textarea><script>window.hurt=1</script><img src=x onerror='window.hurt=1'>\u202e{{7*7}}"
 
@@ -130,6 +130,26 @@ def test_two_write_side_by_side_from_the_same_seed(browser, served):
     )
     assert cut == [10, 10]
     assert "0.01%" in browser.text("#column-1 dl.figures") or "0%" in browser.text("#column-1 dl.figures")
+
+
+def test_a_conversation_is_stopped_undone_and_reset(browser, served):
+    browser.open(f"{served}/chat?run=tiny")
+    browser.wait("document.querySelector('#about .note')")  # a run that has learned no conversations
+    browser.type("[name=max_tokens]", "4000")
+    browser.type("#question", "9 bottles")
+    browser.click("#send")
+    browser.wait("document.querySelector('.answered').textContent.length > 5")
+    browser.click("#stop")
+    browser.wait("document.querySelector('.end').textContent === 'Stopped.'")
+    browser.type("[name=max_tokens]", "3")
+    browser.type("#question", HOSTILE[:40])
+    browser.click("#send")
+    browser.wait("document.querySelectorAll('.end')[1]?.textContent.includes('maximum')")
+    assert browser.text(".exchange:last-child .asked") == HOSTILE[:40]
+    browser.click("#undo")
+    assert browser.run("return document.querySelector('#question').value") == HOSTILE[:40]
+    browser.click("#reset")
+    assert browser.run("return document.querySelectorAll('.exchange').length") == 0
 
 
 def test_a_run_is_seen_as_it_learns(browser, served, studio):

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from pentad import EngineError
 from pentad_cli.charts import chart_style, dark_style
+from pentad_studio.chat.page import chat_about, chat_page, chat_stream
 from pentad_studio.comparisons.page import comparison_page, comparison_report, comparisons_page
 from pentad_studio.examples.page import examples_page, examples_part
 from pentad_studio.generation.page import generation_page, generation_stream
@@ -59,6 +60,9 @@ def make_app(studio: Studio, token: str, port: int) -> ASGIApp:
             Route("/run-resume", run_resume, methods=["POST"]),
             Route("/trace", trace_page),
             Route("/trace-part", trace_part, methods=["POST"]),
+            Route("/chat", chat_page),
+            Route("/chat-about", chat_about, methods=["POST"]),
+            Route("/chat-stream", chat_stream, methods=["POST"]),
             Route("/inside", inside_page),
             Route("/inside-part", inside_part, methods=["POST"]),
             Route("/comparisons", comparisons_page),

@@ -1,14 +1,21 @@
-"""A conversation with a model: what was said, and what of it the model reads before its next answer."""
+"""A conversation with a model: what was said, and what of it the model reads before its next answer.
+
+A run can converse where its builder names the special tokens `user`, `assistant` and `end_of_turn`, as `chat` does: a turn is the
+token of who speaks, what is said, and the end of the turn.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
 
-from pentad import Choice, Limits, SavedRun, TokenEvent
-from pentad_chat.template import END_OF_TURN, Message
+from pentad.config.recipe import Choice
+from pentad.contracts.session import Limits, TokenEvent
+from pentad.runs.saved_run import SavedRun
+
+_USER, _ASSISTANT, _SYSTEM, _END_OF_TURN = "user", "assistant", "system", "end_of_turn"
 
 
 @dataclass
@@ -20,14 +27,14 @@ class Exchange:
     ids: list[int]
 
 
-def can_talk(run: SavedRun) -> bool:
-    """Whether a run knows the tokens of the template."""
+def can_converse(run: SavedRun) -> bool:
+    """Whether a run knows the tokens of turns."""
     names = {token.name for token in run.vocabulary.special}
-    return {"user", "assistant", END_OF_TURN} <= names
+    return {_USER, _ASSISTANT, _END_OF_TURN} <= names
 
 
 @dataclass
-class Talk:
+class Conversation:
     """A conversation.
 
     Args:
@@ -50,9 +57,9 @@ class Talk:
         opens the assistant's turn.
         """
         head = [self.run.vocabulary.end_of_text]
-        if self.system and self._knows("system"):
-            head += self._turn("system", self.system)
-        tail = [*self._turn("user", question), self.run.vocabulary.id("assistant")]
+        if self.system and self._knows(_SYSTEM):
+            head += self._turn(_SYSTEM, self.system)
+        tail = self._asked(question)
         limit = self.run.session.context_length
         room = None if limit is None else limit - len(head) - len(tail) - min(self.max_tokens, limit // 2)
         kept: list[list[int]] = []
@@ -68,7 +75,6 @@ class Talk:
     def answer(self, question: str, sampler: Choice | None) -> Iterator[TokenEvent]:
         """Yield the events of an answer; the exchange is remembered, also where the iterator is closed early."""
         prompt, _ = self.prompt(question)
-        turn = [*self._turn("user", question), self.run.vocabulary.id("assistant")]
         limits = Limits(max_tokens=self.max_tokens, seed=self.seed + len(self.exchanges))
         said: list[int] = []
         text = ""
@@ -79,20 +85,33 @@ class Talk:
                 text += event.text
                 yield event
         finally:
-            end = self.run.vocabulary.id(END_OF_TURN)
-            self.exchanges.append(Exchange(question, text, [*turn, *said, end]))
+            self.remember(question, text, said)
 
-    def messages(self) -> list[Message]:
-        """Return the conversation as a record that the builder learns from."""
-        found: list[Message] = [{"role": "system", "content": self.system}] if self.system else []
+    def remember(self, question: str, answer: str, said: Sequence[int] | None = None) -> None:
+        """Add an exchange to what was said.
+
+        Args:
+            question, answer: its two turns.
+            said: the ids of the answer as the model drew them; None where another model did, or nobody knows.
+        """
+        ids = self.run.tokenizer.encode(answer).tolist() if said is None else said
+        end = self.run.vocabulary.id(_END_OF_TURN)
+        self.exchanges.append(Exchange(question, answer, [*self._asked(question), *ids, end]))
+
+    def messages(self) -> list[dict[str, str]]:
+        """Return the conversation as the messages of a record that the builder `chat` learns from."""
+        found = [{"role": _SYSTEM, "content": self.system}] if self.system else []
         for exchange in self.exchanges:
-            found.append({"role": "user", "content": exchange.question})
-            found.append({"role": "assistant", "content": exchange.answer})
+            found.append({"role": _USER, "content": exchange.question})
+            found.append({"role": _ASSISTANT, "content": exchange.answer})
         return found
 
     def _knows(self, role: str) -> bool:
         return any(token.name == role for token in self.run.vocabulary.special)
 
+    def _asked(self, question: str) -> list[int]:
+        return [*self._turn(_USER, question), self.run.vocabulary.id(_ASSISTANT)]
+
     def _turn(self, role: str, text: str) -> list[int]:
         vocabulary = self.run.vocabulary
-        return [vocabulary.id(role), *self.run.tokenizer.encode(text).tolist(), vocabulary.id(END_OF_TURN)]
+        return [vocabulary.id(role), *self.run.tokenizer.encode(text).tolist(), vocabulary.id(_END_OF_TURN)]
