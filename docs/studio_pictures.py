@@ -60,7 +60,9 @@ def chat(browser: Browser) -> None:
     for number, question in enumerate(("Where does the owl live?", "What does the owl eat?"), 1):
         browser.run(_TYPE, "#question", question)
         browser.click("#send")
-        browser.wait(f"document.querySelectorAll('.exchange').length === {number} && !document.querySelector('#send').disabled", 60)
+        browser.wait(
+            f"document.querySelectorAll('.exchange').length === {number} && !document.querySelector('#send').disabled", 60
+        )
 
 
 def inside(browser: Browser) -> None:

@@ -1,7 +1,7 @@
 """A conversation with a model: what was said, and what of it the model reads before its next answer.
 
-A run can converse where its builder names the special tokens `user`, `assistant` and `end_of_turn`, as `chat` does: a turn is the
-token of who speaks, what is said, and the end of the turn.
+A run can converse where its builder names the special tokens `user`, `assistant` and `end_of_turn`, as `chat` does: a turn is
+the token of who speaks, what is said, and the end of the turn.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from pentad_studio.server.guard import Guard
 from pentad_studio.server.pages import failed
 from pentad_studio.server.studio import Studio
 from pentad_studio.sources.page import options_part
+from pentad_studio.text.page import text_page, text_part, text_scores
 from pentad_studio.tokens.page import tokens_page, tokens_part
 from pentad_studio.trace.page import trace_page, trace_part
 from pentad_studio.training.page import training_list, training_page, training_stream
@@ -63,6 +64,9 @@ def make_app(studio: Studio, token: str, port: int) -> ASGIApp:
             Route("/chat", chat_page),
             Route("/chat-about", chat_about, methods=["POST"]),
             Route("/chat-stream", chat_stream, methods=["POST"]),
+            Route("/text", text_page),
+            Route("/text-part", text_part, methods=["POST"]),
+            Route("/text-scores", text_scores, methods=["POST"]),
             Route("/inside", inside_page),
             Route("/inside-part", inside_part, methods=["POST"]),
             Route("/comparisons", comparisons_page),
