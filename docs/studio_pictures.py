@@ -87,7 +87,7 @@ PAGES: dict[str, tuple[Callable[[Browser], None], int, bool]] = {
     "examples": (examples, 640, False),
     "training": (training, 690, False),
     "generation": (generation, 1010, False),
-    "chat": (chat, 560, False),
+    "chat": (chat, 690, False),
     "inside": (inside, 860, True),
     "trace": (trace, 760, False),
     "comparisons": (comparisons, 400, True),

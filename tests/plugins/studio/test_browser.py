@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-PAGES = ("tokens", "examples", "training", "start", "generation", "chat", "inside", "trace", "comparisons")
+PAGES = ("tokens", "examples", "training", "start", "generation", "chat", "inside", "trace", "text", "comparisons")
 
 HOSTILE = "</textarea><script>window.hurt=1</script><img src=x onerror='window.hurt=1'>\u202e{{7*7}}"
 
@@ -197,6 +197,21 @@ def test_what_was_written_is_traced(browser, served, tmp_path_factory, monkeypat
     browser.click("#column-0 a.trace")
     browser.wait("document.querySelector('.out dl.figures')?.textContent.includes('longest match')", 60)
     assert len(browser.run("return document.querySelector('#text').value")) > 0
+
+
+def test_a_text_is_searched_opened_and_scored(browser, served, tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("PENTAD_CACHE", str(tmp_path_factory.getbasetemp() / "trace-cache"))
+    browser.open(f"{served}/text?run=tiny")
+    browser.wait("document.querySelector('.leaf li')", 60)
+    browser.type("[name=find]", "17 bottles")
+    browser.wait("document.querySelector('.leaf mark')?.textContent === '17 bottles'")
+    browser.click(".leaf button")
+    browser.wait("document.querySelector('.sheet').textContent.includes('17 bottles')")
+    browser.choose("[name=part]", "held-out")
+    browser.wait("document.querySelector('.leaf') && !document.querySelector('.leaf mark')")
+    browser.click("#score")
+    browser.wait("document.querySelectorAll('#scores .passage').length > 1", 60)
+    assert browser.run("return document.querySelector('#stop').disabled && document.querySelector('#progress').hidden")
 
 
 def test_a_studio_that_is_gone_is_missed_and_found_again(browser, serving):
