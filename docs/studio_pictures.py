@@ -78,6 +78,12 @@ def trace(browser: Browser) -> None:
     browser.wait("document.querySelector('.passage')", 120)
 
 
+def text(browser: Browser) -> None:
+    """Score what was held out."""
+    browser.click("#score")
+    browser.wait("document.querySelector('#scores .passage')", 120)
+
+
 def comparisons(browser: Browser) -> None:
     """There is nothing to do."""
 
@@ -90,6 +96,7 @@ PAGES: dict[str, tuple[Callable[[Browser], None], int, bool]] = {
     "chat": (chat, 690, False),
     "inside": (inside, 860, True),
     "trace": (trace, 760, False),
+    "text": (text, 520, False),
     "comparisons": (comparisons, 400, True),
 }
 """Page to what is done there, the height of its picture, and whether it is in dark colours."""
@@ -110,10 +117,10 @@ def main(folder: Path) -> None:
         served.terminate()
 
 
-RUNS = {"generation": "shakespeare", "chat": "animals", "inside": "shakespeare", "trace": "shakespeare"}
+RUNS = {"generation": "shakespeare", "chat": "animals", "inside": "shakespeare", "trace": "shakespeare", "text": "shakespeare"}
 """Page to the run that is chosen there."""
 
-SCROLLED = {"generation": "#write"}
+SCROLLED = {"generation": "#write", "text": "h2"}
 """Page to what stands at the top of its picture, where that is not the page's own top."""
 
 

@@ -67,7 +67,7 @@ class Ranking:
         n_documents: documents that were scored.
         n_bytes: of what was scored.
         bits_per_byte: of all of it.
-        ranked: how many are long enough to be ranked, `LEAST_BYTES` where any is.
+        ranked: how many are long enough to be ranked, `LEAST_BYTES` where any is; of equal ones the first.
         worst, best: the first of each end, the most extreme first.
     """
 
@@ -91,7 +91,8 @@ def rank(passages: Sequence[Scored]) -> Ranking:
     by_document = len(documents) > FEW_DOCUMENTS
     units = [_whole(group) for group in documents.values()] if by_document else list(passages)
     long = [one for one in units if one.n_bytes >= LEAST_BYTES] or units
-    ordered = sorted(long, key=lambda one: one.bits_per_byte)
+    different = {(one.bits_per_byte, one.n_bytes, tuple(parts for parts, _ in one.tokens)): one for one in reversed(long)}
+    ordered = sorted(different.values(), key=lambda one: one.bits_per_byte)
     n_ends = min(ENDS, (len(ordered) + 1) // 2)  # neither end has what the other has
     total = _whole(passages) if passages else None
     return Ranking(

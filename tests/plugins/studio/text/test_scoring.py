@@ -76,6 +76,12 @@ def test_many_documents_are_ranked_whole_and_short_ones_left_out():
     assert found.worst[0].n_bytes == 400
 
 
+def test_equal_ones_are_shown_once():
+    found = rank([of(1, 2.0), of(2, 2.0), of(3, 1.0)])
+    assert [one.document for one in (*found.worst, *found.best)] == [1, 3]
+    assert found.ranked == 2
+
+
 def test_lost_bytes_cost_eight_bits():
     one = Scored(1, 1, 1, 10, 0.0, 5, [])
     assert one.bits_per_byte == bits_per_byte(0.0, 10, 5) == 4
