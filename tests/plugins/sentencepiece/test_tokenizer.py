@@ -55,6 +55,22 @@ def test_tokens(sentencepiece):
     assert all(sentencepiece.token_bytes(token) for token in range(2, 700))
 
 
+def test_the_best_way_is_the_one_that_is_taken():
+    tokenizer = trained(sample_texts(), vocab_size=700)
+    ways = tokenizer.segmentations(" training", 6)
+    assert 1 < len(ways) <= 6
+    assert ways[0].ids == tuple(tokenizer.encode(" training").tolist())
+    assert all(tokenizer.decode(way.ids) == " training" for way in ways)
+    assert [way.score for way in ways] == sorted((way.score for way in ways), reverse=True)
+    assert len({way.ids for way in ways}) == len(ways)
+    assert all(score < 0 for way in ways for score in way.scores)
+    assert list(tokenizer.segmentations("", 6)) == list(tokenizer.segmentations("\u4e2d\u6587\U0001f600", 6)) == []
+
+
+def test_merges_have_no_probabilities():
+    assert not trained(sample_texts(), vocab_size=700, model_type="bpe").segmentations(" training", 6)
+
+
 def test_no_piece_goes_on_over_a_space(sentencepiece):
     # What cutting long texts before spaces rests on.
     pieces = [sentencepiece.token_bytes(token).decode() for token in range(258, 700)]
