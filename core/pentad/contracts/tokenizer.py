@@ -131,8 +131,8 @@ class Tokenizer(ABC):
     def segmentations(self, text: str, most: int) -> Sequence[Segmentation]:
         """Return the likeliest ways to cut a text, the likeliest first, of which `encode` takes the first.
 
-        Nothing depends on it but what a person is shown. None where a tokenizer does not choose among ways by probability, or has
-        none for a part of the text.
+        Nothing depends on it but what a person is shown. None where a tokenizer does not choose by probability, or has none for
+        a part of the text.
 
         Args:
             text: a word or a few.
