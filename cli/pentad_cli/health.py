@@ -105,8 +105,9 @@ def _precision() -> Finding:
     from pentad.system.machine import bf16_is_fast, pick_machine
 
     machine = pick_machine("auto", "auto", None)
-    _, reason = bf16_is_fast(machine.device)
-    return Finding(topic="precision", state="ok", what=f"auto takes {machine.precision}: {reason}")
+    native, reason = bf16_is_fast(machine.device)
+    measured = "; a longer training measures which precision is faster" if native else ""
+    return Finding(topic="precision", state="ok", what=f"auto takes {machine.precision}: {reason}{measured}")
 
 
 def _compiler() -> Finding:

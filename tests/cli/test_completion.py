@@ -17,7 +17,7 @@ def complete(line: str) -> list[str]:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("ru", ["run"]),
+        ("ru", ["run", "runs"]),
         ("run --mod", ["--model"]),
         ("run --model ", ["gpt", "rnn"]),
         ("run --model gpt --model.n-l", ["--model.n-layer"]),
@@ -33,7 +33,7 @@ def complete(line: str) -> list[str]:
         ("run --training.batch", ["--training.batch-size"]),
         ("generate RUN --sampler gre", ["greedy"]),
         ("plugins sh", ["show"]),
-        ("compare --model gpt,r", ["gpt,rnn"]),
+        ("compare --model gpt,r", ["gpt,retnet", "gpt,rnn"]),
         ("compare --model.position rotary,l", ["rotary,learned"]),
     ],
 )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +30,13 @@ class Bad(Good):
 def engine_samplers():
     return [Implementation(name="CLASS", summary="Toss a \\x1b[31mcoin.", factory=CLASS_)]
 """
+
+
+@pytest.mark.parametrize("name", ["dry", "huggingface", "reward:reward-model", "grpo", "span-corruption", "arithmetic"])
+def test_the_example_of_an_option_can_be_typed(name: str, cli: Cli) -> None:
+    example = shlex.split(cli("plugins", "show", name).out.splitlines()[-1])
+    assert example[:2] == ["engine", "run"]
+    assert cli(*example[1:], "--print-config").code == 0
 
 
 def test_the_list_names_everything_once(cli: Cli) -> None:
@@ -82,7 +90,7 @@ def test_show_lists_the_options(cli: Cli) -> None:
 
 def test_show_as_json(cli: Cli) -> None:
     (facts,) = json.loads(cli("plugins", "show", "gpt", "--json").out)
-    option = facts["options"][0]
+    option = next(option for option in facts["options"] if option["name"] == "n_layer")
     assert option == {
         "name": "n_layer",
         "flag": "--model.n-layer",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from pentad.config.options import describe
 from pentad.config.recipe import TABLES
 from pentad.config.stages import STAGES
 from pentad.registry.catalogue import Catalogue
+from pentad.registry.chains import SIGN
 from pentad.system.errors import EngineError, UsageError, did_you_mean
 from pentad_cli.arguments.synonyms import COMMANDS, NAMES, OPTIONS
 from pentad_cli.terminal.started import shell_word
@@ -54,15 +55,33 @@ def name_hint(stage: str, name: str, catalogue: Catalogue) -> str:
             return f"Use --{stage} {suggestion}. {listed}"
     if word in installed:
         return f"Use --{stage} {word}."
+    if "," in name and (hint := _of_a_list(stage, name.split(","), installed, catalogue)):
+        return hint
     for other in STAGES:
         if other != stage and name in {offer.name for offer in catalogue.offers(other)}:
             return f"{name} is {_a(other)}: --{other} {name}. {listed}"
     return ""
 
 
+def _of_a_list(stage: str, names: Sequence[str], installed: Collection[str], catalogue: Catalogue) -> str:
+    """Say what is meant by a name with options behind it, or by several names; nothing where it is neither."""
+    if not set(names[:1]) <= set(installed):
+        return ""
+    if "=" in names[1]:
+        option = names[1].partition("=")[0].replace("_", "-")
+        chain = f"; in a chain --{stage}.{names[0]}.{option} VALUE" if stage == "sampler" else ""
+        return f"An option is a flag of its own: --{stage}.{option} VALUE{chain}."
+    compares = set(names) <= set(installed) and any(offer.name == "compare" for offer in catalogue.offers("command"))
+    return f"To compare several: engine compare --{stage} {','.join(names)}" if compares else ""
+
+
 def with_name_hint(error: UsageError, stage: str, name: str, catalogue: Catalogue) -> UsageError:
     """Return the error of an unknown name with a better hint, where there is one."""
-    hint = name_hint(stage, name, catalogue) if error.code == "unknown-name" else ""
+    if error.code != "unknown-name":
+        return error
+    installed = {offer.name for offer in catalogue.offers(stage)}
+    unknown = (part for part in name.split(SIGN) if part not in installed)  # of a chain one part is to blame
+    hint = next(filter(None, (name_hint(stage, part, catalogue) for part in unknown)), "")
     return UsageError(error.message, hint, code="unknown-name") if hint else error
 
 
@@ -122,13 +141,22 @@ def _of_another(word: str, stages: list[str], catalogue: Catalogue) -> str:
 
 
 def _near(flag: str, known: Sequence[str]) -> str:
+    table = f"{flag.partition('.')[0]}."
+    own = {_behind(word): word for word in known if word.startswith(table)} if "." in flag else {}
+    if own:  # what stands before the dot is right, and would make any two options look alike
+        near = _nearest_of(_behind(flag), own)
+        return near or f"{table[:-1]} has: {', '.join(sorted(own))}."
     near = did_you_mean(flag, known)
     if near:
         return near
     # `--n-layr` is meant as `--model.n-layer`: compare with what stands behind the dot.
-    behind = {_behind(word): word for word in known if "." in word}
-    meant = did_you_mean(flag.lstrip("-"), behind).removeprefix("Did you mean ").removesuffix("?")
-    return f"Did you mean {behind[meant]}?" if meant else ""
+    return _nearest_of(flag.lstrip("-"), {_behind(word): word for word in known if "." in word})
+
+
+def _nearest_of(option: str, flags: Mapping[str, str]) -> str:
+    """Ask for the flag whose option is near; flags by what stands behind their dot."""
+    meant = did_you_mean(option, flags).removeprefix("Did you mean ").removesuffix("?")
+    return f"Did you mean {flags[meant]}?" if meant else ""
 
 
 def _near_elsewhere(word: str, known: Sequence[str], stages: Iterable[str], catalogue: Catalogue | None) -> str:

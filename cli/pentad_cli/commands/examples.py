@@ -129,7 +129,8 @@ examples = StageCommand(
     \b
       engine examples --builder prefix --tokenizer gpt2 "This is me training"
       engine examples --builder next-token "This is me training"
-      engine examples --builder masked "To be, or not to be: that is the question" """,
+      engine examples --builder masked "To be, or not to be, that is it"
+    """,
     params=[
         click.Argument(["text"], required=False, metavar="[TEXT|-]"),
         click.Option(

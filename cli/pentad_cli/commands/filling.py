@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pentad.system.errors import UsageError
 from pentad_cli.terminal.output import paint, say
-from pentad_cli.terminal.probabilities import HEADER, row
+from pentad_cli.terminal.probabilities import header, row
 from pentad_cli.terminal.text import plural
 from pentad_cli.terminal.writing import TextWriter
 
@@ -97,7 +97,7 @@ def show_filled(display: Display, parts: Sequence[str], sampler: Choice) -> None
             say(paint(f"--- sample {number} of {limits.samples}", "dim"))
         _write(saved, ids, {place: event.token for place, event in events.items()})
         if display.probabilities:
-            say(paint(HEADER, "dim"))
+            say(paint(header(display.alternatives), "dim"))
             for event in events.values():
                 say(row(saved, event, display.alternatives))
     masks = plural(len(filled[0]), "mask")

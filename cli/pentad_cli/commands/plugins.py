@@ -109,7 +109,7 @@ def _show(name: str, plugin: Sequence[Path], as_json: bool) -> None:
     for number, offer in enumerate(found):
         if number:
             say()
-        _describe(offer)
+        _describe(offer, catalogue)
 
 
 def _named(name: str, catalogue: Catalogue) -> list[Offer[Any]]:
@@ -132,7 +132,7 @@ def _named(name: str, catalogue: Catalogue) -> list[Offer[Any]]:
     return found
 
 
-def _describe(offer: Offer[Any]) -> None:
+def _describe(offer: Offer[Any], catalogue: Catalogue) -> None:
     title = paint(offer.name, "bold cyan")
     say(f"{title}  {paint(f'{offer.kind} of {offer.distribution} {offer.version}', 'dim')}")
     say("\n".join(wrap(visible_line(offer.record.summary), terminal_width())))
@@ -146,35 +146,50 @@ def _describe(offer: Offer[Any]) -> None:
     rows = [(spec.flag, _default(spec.default), _help(spec)) for spec in specs]
     say(table(rows, header=("option", "default", ""), styles=["cyan", "green"]))
     say()
-    say(paint(_example(offer, specs[0]), "dim"))
+    shown = next((spec for spec in specs if spec.default not in (None, ())), specs[0])
+    say(paint(_example(offer, shown, catalogue), "dim"))
 
 
 def _spelled(offer: Offer[Any], spec: OptionSpec) -> str:
     """Return how an option is named: as a flag, or behind the name of what a command may take many of."""
-    behind = offer.kind in ("corpus", "reader", "evaluator")
+    behind = offer.kind in ("corpus", "reader", "evaluator", "reward", "format")
     return f"{offer.name},{spec.flag}=" if behind else f"--{offer.table}.{spec.flag}"
 
 
-def _example(offer: Offer[Any], spec: OptionSpec) -> str:
+def _example(offer: Offer[Any], spec: OptionSpec, catalogue: Catalogue) -> str:
     """Return a command that sets an option, in the way in which the kind's options are set."""
-    flag, value = f"--{offer.table}.{spec.flag}", shlex.quote(_default(spec.default))
-    behind = shlex.quote(f"{offer.name},{spec.flag}={_default(spec.default)}")
+    value = _example_value(spec)
+    flag, behind = f"--{offer.table}.{spec.flag} {shlex.quote(value)}", shlex.quote(f"{offer.name},{spec.flag}={value}")
     if offer.kind == "observer":
-        return f"engine run --observe {offer.name} {flag} {value}"
+        return f"engine run --observe {offer.name} {flag}"
     if offer.kind == "executor":
-        return f"engine compare --executor {offer.name} {flag} {value}"
+        return f"engine compare --executor {offer.name} {flag}"
     if offer.kind == "evaluator":
         return f"engine evaluate RUN --with {behind}"
     if offer.kind == "corpus":
         return f"engine run --data {behind}"
+    if offer.kind == "reward":
+        learners = [builder.name for builder in catalogue.offers("builder") if hasattr(builder.options, "reward")]
+        return f"engine run --builder {learners[0] if learners else 'NAME'} --builder.reward {behind}"
+    if offer.kind == "format":
+        return f"engine export RUN --format {behind} --out DIR"
     if offer.kind == "reader":
-        return f"engine run --data {shlex.quote(f'FILE{offer.name},{spec.flag}={_default(spec.default)}')}"
-    return f"engine run --{offer.kind} {offer.name} {flag} {value}"
+        return f"engine run --data FILE{behind}"
+    return f"engine run --{offer.kind} {offer.name} {flag}"
+
+
+def _example_value(spec: OptionSpec) -> str:
+    """Return a value to set an option to: its default, or where that is empty a word for what goes there."""
+    if isinstance(spec.default, tuple):
+        return _default(spec.default[:1]) or spec.flag.upper()
+    return _default(spec.default) or spec.flag.upper()
 
 
 def _default(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return " ".join(shlex.quote(visible_line(item.replace("\n", "\\n"))) for item in value)
     return "none" if value is None else visible_line(str(value))
 
 

@@ -173,7 +173,7 @@ runs = EngineSubgroup(
     \b
       engine runs                        those below runs/
       engine runs list FOLDER            those below another folder
-      engine runs show runs/NAME         its stages, scores and size, and which runs it goes back to
+      engine runs show runs/NAME         its stages, scores, size and origins
       engine runs remove runs/NAME       remove it, after asking""",
     params=[json_option(), debug_option()],
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from pentad_cli.terminal.output import has_colour, paint, say
-from pentad_cli.terminal.probabilities import HEADER, legend, row, shade, summary
+from pentad_cli.terminal.probabilities import header, legend, row, shade, summary
 from pentad_cli.terminal.text import plural, short
 from pentad_cli.terminal.writing import TextWriter
 
@@ -51,7 +51,7 @@ class TableSink:
     def __init__(self, prompt: str, suffix: str, saved: SavedRun, alternatives: int) -> None:
         self._suffix, self._saved, self._alternatives = suffix, saved, alternatives
         self._text(prompt)
-        say(paint(HEADER + (" " * 10 + "others" if alternatives else ""), "dim"))
+        say(paint(header(alternatives), "dim"))
 
     def take(self, event: TokenEvent) -> None:
         """Write the line of a token."""
@@ -159,7 +159,7 @@ def note(text: str) -> None:
 def why(ended: str, limits: Limits) -> str:
     """Say why a text ends."""
     return {
-        "stop": "the model ended the text",
+        "stop": "ended by the model",
         "text": "ended by --stop",
         "length": f"ended at --max-tokens {limits.max_tokens}",
         "stopped": "ended by Ctrl-C",

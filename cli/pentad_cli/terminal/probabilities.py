@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 SHADES = ((0.5, "green"), (0.2, "cyan"), (0.05, "yellow"), (0.0, "red"))
 """The least probability of a token, and how it is painted."""
 
-HEADER = "probability  token"
 
 _TOKEN_WIDTH = 16
 
@@ -52,6 +51,11 @@ def spelled(saved: SavedRun, token: int) -> str:
         return f'"{visible_bytes(content)}"'
     names = {number: name for name, number in saved.tokenizer.special_tokens.items()}
     return visible_line(names.get(token, ""))
+
+
+def header(alternatives: int) -> str:
+    """Return the first line of a table of tokens."""
+    return f"probability  {'token':<{_TOKEN_WIDTH}}others" if alternatives else "probability  token"
 
 
 def others(event: TokenEvent, number: int) -> list[tuple[int, float]]:

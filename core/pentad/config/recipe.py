@@ -67,7 +67,7 @@ class MachineOptions:
     device: str = option("auto", "Device to compute on.", choices=("auto", "cpu", "cuda", "mps"))
     precision: str = option(
         "auto",
-        "Number format of matrix multiplications; auto uses bf16 only where it is fast.",
+        "Number format of matrix multiplications; auto takes the faster one, as measured before a longer training.",
         choices=("auto", "fp32", "bf16"),
     )
     compile: str = option(

@@ -31,10 +31,9 @@ def check_distribution(probabilities: object, logits: Tensor, banned: Tensor | N
     elif probabilities.shape != logits.shape or not probabilities.is_floating_point():
         found = f"{probabilities.dtype} of shape {tuple(probabilities.shape)} for {tuple(logits.shape)}"
     else:
-        total = probabilities.sum(dim=-1)
-        facts = [total.amin(), total.amax(), probabilities.amin()]
+        facts = [*probabilities.sum(dim=-1).aminmax(), probabilities.amin()]
         if banned is not None:
-            facts.append(probabilities[:, banned].amax())
+            facts.append(torch.where(banned, probabilities, 0.0).amax())
         lowest, highest, least, *forbidden = torch.stack(facts).tolist()  # one wait for the device
         if lowest > 0.99 and highest < 1.01 and least >= 0 and not any(forbidden):  # NaN fails each of them
             return

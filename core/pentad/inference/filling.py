@@ -102,7 +102,7 @@ def fill(session: Session, ids: Tensor, sampler: Sampler | None, limits: Limits)
     if mask is None or not hidden:
         raise UsageError(
             "A bidirectional model fills in what is masked; the text has no mask.",
-            'Write <mask> for each token that it shall fill in: --prompt "To be or <mask> to be"',
+            'Write <mask> for each token to fill in: --prompt "To be or <mask> to be"',
             code="nothing-to-fill",
         )
     limit = session.context_length

@@ -198,8 +198,11 @@ class ModelSession(Session):
 
     def _require_causal(self, what: str) -> None:
         if not self.model.causal:
+            fills = mask_of(self.vocabulary) is not None
             raise UsageError(
-                f"{what} a causal model; this one is bidirectional.", "Train with another --builder.", code="not-causal"
+                f"{what} a causal model; this one is bidirectional.",
+                "Use another --sampler, which fills in masks." if fills else "Train with another --builder.",
+                code="not-causal",
             )
 
     @torch.inference_mode()
@@ -229,7 +232,7 @@ class ModelSession(Session):
                 scores = logits.log_softmax(dim=-1) if limits.alternatives or limits.logprobs else None
                 forbidden = endless if number < required else banned
                 if forbidden is not None:
-                    logits[:, forbidden] = float("-inf")
+                    logits.masked_fill_(forbidden, float("-inf"))
                 probabilities = logits.softmax(dim=-1) if sampler is None else sampler.constrained(logits, self.tokens, state)
                 check_distribution(probabilities, logits, forbidden)
                 drawn = draw(probabilities, generators)

@@ -50,7 +50,7 @@ KINDS: dict[str, Kind] = {
         Reader,
         (),
         f"{_BESIDE}.reader:ReaderConformance",
-        "File formats for --data, beside plain text, .jsonl and .gz",
+        "File formats for --data, beside plain text, .jsonl, .csv and .gz",
     ),
     "observer": Kind(
         "engine_observers",
@@ -93,7 +93,7 @@ KINDS: dict[str, Kind] = {
         Reward,
         ("pentad.contracts.reward:RewardFunction",),
         f"{_BESIDE}.reward:RewardConformance",
-        "Rewards: how good an answer is (a builder that learns from rewards, engine evaluate --with task-accuracy)",
+        "Rewards: how good an answer is (of builders that learn from rewards)",
     ),
 }
 """What can be offered, by the word for it."""

@@ -61,11 +61,17 @@ def make_model(resolved: Resolved, vocabulary: Vocabulary, builder: ExampleBuild
         raise UsageError(
             f"The builder {resolved.offers['builder'].name} needs {builder.attention} attention; "
             f"the model {resolved.offers['model'].name} can do: {', '.join(sorted(model.attention))}.",
-            "Choose another --model or --builder.",
+            _advice(builder, started=resolved.recipe.start.run is not None),
             code="attention-mismatch",
         )
     model.causal = builder.attention == "causal"
     return model.to(machine.device)
+
+
+def _advice(builder: ExampleBuilder, *, started: bool) -> str:
+    # A model that the run starts from comes along, and cannot be chosen.
+    fitting = "Choose a --builder that hides tokens" if builder.attention == "causal" else "Choose another --builder"
+    return f"{fitting}." if started else f"{fitting} (engine plugins lists them), or another --model."
 
 
 def make_sampler(

@@ -18,6 +18,8 @@ from pentad_chat.options import ChatOptions
 from pentad_chat.packing import Row, plan_rows
 from pentad_chat.template import ROLES, SPECIAL_TOKENS, messages_of, turns
 
+_ADVICE = "To learn plain text as well: --builder.plain-text"
+
 
 class Chat(ExampleBuilder):
     """Conversations, packed."""
@@ -39,7 +41,7 @@ class Chat(ExampleBuilder):
         if self.options.plain_text and isinstance(plain, str):
             yield Document.of(plain)
         else:
-            yield Document(tuple(turns(messages_of(record))), learn_end=False)
+            yield Document(tuple(turns(messages_of(record, _ADVICE))), learn_end=False)
 
     def count(self, tokens: Tokens) -> int:
         """Return the rows of all conversations.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
 
-from pentad import Catalogue
+from pentad import Catalogue, UsageError
 from pentad.tools import prepare_process
-from pentad_cli.tools import EngineCommand, Folder, installed, offers_of, plugin_option
+from pentad_cli.tools import EngineCommand, Folder, installed, offers_of, plugin_option, visible_line
 
 
 def _chat(
@@ -21,6 +22,12 @@ def _chat(
 
     catalogue = Catalogue(plugin_files=[path.absolute() for path in plugin]) if plugin else installed()
     saved = open_run(run, catalogue=catalogue, device=device)
+    if not saved.model.causal:
+        raise UsageError(
+            f"engine chat expects a model that writes; {visible_line(str(run))} is bidirectional, and fills in masks.",
+            f'Use engine generate {shlex.quote(str(run))} --prompt "To be or <mask> to be"',
+            code="not-causal",
+        )
     choice = sampler_of(sampler, saved) if sampler else None
     Console(Conversation(saved, max_tokens=max_tokens, seed=seed, system=system), choice).run()
 
@@ -29,7 +36,7 @@ chat = EngineCommand(
     "chat",
     callback=_chat,
     short_help="Talk with a trained model.",
-    help="""Talk with a model that learned conversations; any other model continues each line as plain text.
+    help="""Talk with a model that learned conversations; any other causal model continues each line as plain text.
 
     The model reads as much of the conversation as its context holds, cut at turns. An answer ends where the model ends its
     turn. Through a pipe each line is a question; answers go to stdout, all else to stderr. /help lists what else can be typed.

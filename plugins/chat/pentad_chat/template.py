@@ -28,8 +28,12 @@ _KEYS_HINT = (
 )
 
 
-def messages_of(record: Record) -> list[Message]:
+def messages_of(record: Record, advice: str = "") -> list[Message]:
     """Return the messages of a record: of `messages`, `prompt` and `completion`, or `instruction`, `input` and `output`.
+
+    Args:
+        record: a record of the text.
+        advice: what the hint of the error says besides; the options of builders differ.
 
     Raises:
         UsageError: the record has other keys, or no messages.
@@ -46,7 +50,7 @@ def messages_of(record: Record) -> list[Message]:
     raise UsageError(
         f"A conversation must have messages, prompt and completion, or instruction and output. Found {found}:"
         f" {excerpt(record)}",
-        f"{_KEYS_HINT} To learn plain text as well: --builder.plain-text",
+        f"{_KEYS_HINT} {advice}".strip(),
         code="record-keys",
     )
 

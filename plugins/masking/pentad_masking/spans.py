@@ -49,18 +49,25 @@ class SpanCorruption(RewritingBuilder):
         self.special_tokens = (*sentinels, *(SpecialToken(name=name) for name in MODES if mixed))
         self.first = vocab_size
         self.modes = [vocab_size + options.sentinels + number for number in range(len(MODES))] if mixed else []
+        self._most_spans = self._spans_up_to(context_length)
         lengths = np.arange(context_length + 1)
-        spans = [
-            max((self._numbers(length, mean, rate)[1] for mode, mean, rate in self.denoisers if mode != S), default=1)
-            for length in lengths.tolist()
-        ]
-        self._most_spans = np.maximum.accumulate(np.array(spans, dtype=np.int64))
         self.longest = int(np.flatnonzero(self.cost(lengths) <= context_length).max(initial=0))
 
     def cost(self, lengths: Integers) -> Integers:
         """Return the positions that pieces take at most: two tokens for each span, the mode, and an end of text."""
+        longest = int(lengths.max(initial=0))
+        if longest >= len(self._most_spans):  # whoever asks for `positions` has no row of that length yet
+            self._most_spans = self._spans_up_to(longest)
         most: Integers = lengths + 1 + bool(self.modes) + 2 * self._most_spans[lengths]
         return most
+
+    def _spans_up_to(self, longest: int) -> Integers:
+        """Return the most spans (N + 1,) of pieces that read 0 to N ids."""
+        spans = [
+            max((self._numbers(length, mean, rate)[1] for mode, mean, rate in self.denoisers if mode != S), default=1)
+            for length in range(longest + 1)
+        ]
+        return np.maximum.accumulate(np.array(spans, dtype=np.int64))
 
     def describe(self, tokens: Tokens) -> str:
         """Say how much is taken out, and how much is padding."""

@@ -16,7 +16,7 @@ class RecurrentOptions:
     """
 
     n_layer: int = option(3, "Number of blocks: a recurrence and an MLP each.", ge=1)
-    n_head: int = option(2, "Memories per block; divides n_embd.", ge=1)
+    n_head: int = option(2, "Heads per block, each with a memory of its own; divides n_embd.", ge=1)
     n_embd: int = option(128, "Width of the features that run through the blocks.", ge=1)
     n_hidden: int | None = option(None, "Width inside each MLP; none means 4 n_embd.", ge=1)
     value_ratio: float = option(1.0, "Width of the values, as a multiple of the keys' n_embd / n_head.", gt=0, le=16)

@@ -17,7 +17,7 @@ class GRPOOptions:
     )
     reward_run: str = option("", "A run of the builder reward-model whose score is the reward, or is added to the others.")
     answers: int = option(8, "Answers to each prompt; their mean reward is the baseline.", ge=2)
-    max_tokens: int = option(32, "Most tokens of an answer.", ge=1)
+    max_tokens: int = option(32, "Maximum new tokens of an answer.", ge=1)
     temperature: float = option(
         1.0, "Divides the logits before an answer's tokens are drawn, and where they are learned.", gt=0
     )

@@ -31,9 +31,9 @@ class SentencePieceOptions:
     )
     split_digits: bool = option(False, "Whether each digit is a piece of its own.")
     split_by_whitespace: bool = option(True, "Whether a piece ends before a space; false lets it hold several words.")
-    split_by_number: bool = option(True, "Whether a piece ends between a number and what is none.")
+    split_by_number: bool = option(True, "Whether a piece ends between a number and what is not one.")
     split_by_unicode_script: bool = option(True, "Whether a piece ends where the script changes, as between 漢 and a.")
-    max_piece_length: int = option(16, "Most characters in one piece.", ge=1, le=512)
+    max_piece_length: int = option(16, "Maximum characters of a piece.", ge=1, le=512)
     train_mb: int = option(
         10,
         "Maximum megabytes of text to train on; of more, an even sample (unigram takes about 5 seconds for each).",

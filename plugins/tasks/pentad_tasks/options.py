@@ -25,4 +25,4 @@ class AccuracyOptions:
     """How answers are judged."""
 
     reward: str = option("", "The reward that judges, in place of the one that a task names; exact where it names none.")
-    max_tokens: int = option(48, "Most tokens of an answer.", ge=1)
+    max_tokens: int = option(48, "Maximum new tokens of an answer.", ge=1)

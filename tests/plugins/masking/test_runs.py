@@ -10,6 +10,7 @@ import pytest
 
 from pentad import Choice, RunResult, SavedRun, open_run
 from pentad.testing import raises_code
+from pentad_chat.command import chat
 from pentad_cli.main import call
 
 
@@ -53,6 +54,13 @@ def test_masks_of_a_text_are_filled_and_the_rest_stays(opened: SavedRun) -> None
         assert (sample.text[:4], sample.text[5:13], sample.text[14:]) == ("The ", " cats sa", " 3 dogs.")
     alone = opened.fill(["The ", " cats sa", " 3 dogs."], seed=1)
     assert alone[0].text == one[0].text  # whatever is filled in beside it
+
+
+def test_decoders_and_chat_need_a_model_that_writes(opened: SavedRun, masked: RunResult) -> None:
+    with raises_code("not-causal"):
+        opened.fill(["The ", " cats"], sampler="beam")
+    with raises_code("not-causal"):
+        chat.callback(masked.folder, "", None, 8, 0, "cpu", ())
 
 
 def test_what_cannot_be_filled_in_is_refused(opened: SavedRun) -> None:

@@ -47,6 +47,11 @@ def test_every_span_of_one_token_in_three() -> None:
     }
 
 
+@pytest.mark.parametrize("mixture", ["t5", "ul2"])
+def test_a_document_longer_than_a_row_needs_as_much_as_in_a_row_that_holds_it(mixture: str) -> None:
+    assert builder(8, mixture=mixture).positions(60) == builder(100, mixture=mixture).positions(60) > 60
+
+
 def test_the_tokens_between_spans_are_learned() -> None:
     made = builder(12, rate=0.5, span_length=1)
     batch = made.build(text(E, 1, 2, 3, 4, E), np.arange(100), 1)

@@ -23,6 +23,7 @@ def _trace(run: Path, text: str | None, least: int, as_json: bool, plugin: tuple
             "engine trace expects a text, found none.", 'Put it in quotes ("like this"), or pipe it in.', code="text-missing"
         )
     wanted = sys.stdin.buffer.read().decode("utf-8", errors="replace") if text in (None, "-") else str(text)
+    least = min(least, max(1, len(wanted.encode())))  # of a shorter text all of it may be a passage
     prepare_process()
     catalogue = Catalogue(plugin_files=plugin) if plugin else installed()
     index = open_index(run, catalogue, lambda what: click.echo(f"{what} …", err=True))
@@ -72,7 +73,7 @@ trace = EngineCommand(
             default=24,
             show_default=True,
             metavar="BYTES",
-            help="Bytes of a passage at least.",
+            help="Minimum bytes of a passage; a shorter text is searched for as a whole.",
         ),
         json_option(),
         plugin_option(),

@@ -31,6 +31,11 @@ def test_a_text_may_be_piped_in(studio):
     assert found["passages"][0]["count"] > 100
 
 
+def test_a_text_shorter_than_a_passage_is_looked_for_as_a_whole(studio):
+    found = json.loads(CliRunner().invoke(trace, [str(studio.runs / "tiny"), "bottles of beer", "--json"]).stdout)
+    assert found["share"] == 1 and found["passages"][0]["count"] > 100
+
+
 def test_the_page_shows_the_same(page):
     html = page.ask("trace-part", run="tiny", text=WANTED + "<b>", least="24")
     assert "<mark>" in html and "&lt;b&gt;" in html and "<b>" not in html

@@ -1,0 +1,70 @@
+"""Bits per byte of Shakespeare that the engine's own choices reach in a part of the time that a textbook recipe takes.
+
+The textbook is nanoGPT's recipe for a CPU (examples/recipes/nanogpt-cpu.toml: GPT-2's architecture at 4x128, AdamW, 2,000 steps
+of 12 rows of 64 characters). Its training time is the unit: the engine gets a thirtieth, a tenth, and the whole of it, and
+sizes itself for each. All run in this process, one after the other, on the same text with the same held-out bytes.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.rows import Row, Settings
+from pentad import Recipe, RunResult, run
+
+TEXTBOOK = Path(__file__).parents[1] / "examples" / "recipes" / "nanogpt-cpu.toml"
+
+SHARES = {"a thirtieth": 1 / 30, "a tenth": 1 / 10, "all": 1.0}
+"""Of the textbook's training time."""
+
+
+def rows(settings: Settings) -> Iterator[Row]:
+    """Train the textbook's recipe, then the engine's own in parts of its time."""
+    with tempfile.TemporaryDirectory() as folder:
+        result, wall, cpu = _trained(_textbook(settings), Path(folder, "textbook"))
+        assert result.bits_per_byte is not None
+        seconds, mark = result.seconds, result.bits_per_byte
+        yield _row(f"textbook recipe, {result.step:,} steps, {seconds:.0f} s of training", mark, wall, cpu, "")
+        for words, share in {"all": 1.0}.items() if settings.quick else SHARES.items():
+            recipe = _own(settings, max(1.0, seconds * share))
+            result, wall, cpu = _trained(recipe, Path(folder, words))
+            assert result.bits_per_byte is not None
+            verdict = "better" if result.bits_per_byte < mark else "not better"
+            yield _row(
+                f"the engine's choices, {words} of its time", result.bits_per_byte, wall, cpu, f"{verdict} than the textbook"
+            )
+
+
+def _row(name: str, score: float, wall: float, cpu: float, note: str) -> Row:
+    return Row(bench="quality", name=name, value=score, unit="bits/byte", wall=wall, cpu=cpu, note=note)
+
+
+def _trained(recipe: Recipe, folder: Path) -> tuple[RunResult, float, float]:
+    wall, cpu = time.perf_counter(), time.process_time()
+    result = run(recipe, out=folder, observers=[])
+    return result, time.perf_counter() - wall, time.process_time() - cpu
+
+
+def _textbook(settings: Settings) -> Recipe:
+    tables: dict[str, Any] = tomllib.loads(TEXTBOOK.read_text(encoding="utf-8"))
+    tables["tokenizer"] = {"name": "char"}
+    tables["training"]["steps"] = 20 if settings.quick else tables["training"]["steps"]
+    return Recipe.from_dict({**tables, **_rest(settings)}, str(TEXTBOOK))
+
+
+def _own(settings: Settings, seconds: float) -> Recipe:
+    return Recipe(training={"budget": f"{seconds:.1f}s"}, **_rest(settings))
+
+
+def _rest(settings: Settings) -> dict[str, Any]:
+    return {
+        "data": {"sources": ["shakespeare"]},
+        "machine": {"device": "cpu", "threads": settings.threads},
+        "evaluation": {"evaluate_every": 0.0},
+        "generation": {"sample_every": 0.0, "max_tokens": 1},
+    }
