@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from pentad.data.records import record_pieces
     from pentad.data.rendering import Rendering, encode_all
     from pentad.data.split import Split
+    from pentad.inference.conversation import Conversation, Exchange, can_converse
     from pentad.inference.net import bits_per_byte, negative_log_likelihood
     from pentad.inference.scoring import score_windows, standard_error
     from pentad.registry.offers import Offer
     from pentad.registry.resolving import resolve, written_tables
-    from pentad.runs.conversation import Conversation, Exchange, can_converse
     from pentad.runs.folder import RunDirectory
     from pentad.system.cache import cache_directory
     from pentad.system.chart import Line, line_chart
@@ -78,7 +78,7 @@ PLACES = {
         "resolve",
         "written_tables",
     ),
-    "runs.conversation": ("Conversation", "Exchange", "can_converse"),
+    "inference.conversation": ("Conversation", "Exchange", "can_converse"),
     "runs.folder": ("RunDirectory",),
     "system.chart": (
         "Line",

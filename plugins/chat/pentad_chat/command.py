@@ -29,7 +29,7 @@ def _chat(
             code="not-causal",
         )
     choice = sampler_of(sampler, saved) if sampler else None
-    Console(Conversation(saved, max_tokens=max_tokens, seed=seed, system=system), choice).run()
+    Console(saved, Conversation(saved, max_tokens=max_tokens, seed=seed, system=system), choice).run()
 
 
 chat = EngineCommand(

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import models
 
-from pentad import EngineError, Situation
+from pentad import EngineError, Segmentation, Situation
 from pentad.testing import raises_code
 from pentad.testing.stages.tokenizer import sample_texts
 from pentad_sentencepiece import cutting, training
@@ -58,7 +58,7 @@ def test_tokens(sentencepiece):
 def test_the_best_way_is_the_one_that_is_taken():
     tokenizer = trained(sample_texts(), vocab_size=700)
     ways = tokenizer.segmentations(" training", 6)
-    assert 1 < len(ways) <= 6
+    assert 1 < len(ways) <= 6 and all(isinstance(way, Segmentation) for way in ways)
     assert ways[0].ids == tuple(tokenizer.encode(" training").tolist())
     assert all(tokenizer.decode(way.ids) == " training" for way in ways)
     assert [way.score for way in ways] == sorted((way.score for way in ways), reverse=True)

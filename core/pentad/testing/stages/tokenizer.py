@@ -197,7 +197,7 @@ class TokenizerConformance(AdviceConformance):
             require(sound, f"segmentations({text!a}, 5) must give each piece the logarithm of a probability: {ways!r:.200}")
             require(
                 len(ways) <= 5 and scores == sorted(scores, reverse=True) and own in [way.ids for way in ways],
-                f"segmentations({text!a}, 5) gives {ways!r:.200}; expected at most 5, the likeliest first, and {own} among them",
+                f"segmentations({text!a}, 5) gives {ways!r:.200}; expected 5 at most, the best first, and {own} among them",
             )
             for way in ways:
                 found = tokenizer.decode_bytes(way.ids)

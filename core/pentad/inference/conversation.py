@@ -8,14 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 
 from pentad.config.recipe import Choice
-from pentad.contracts.session import Limits, TokenEvent
-from pentad.runs.saved_run import SavedRun
+from pentad.contracts.session import Limits, Session, TokenEvent
+from pentad.contracts.tokenizer import Tokenizer
+from pentad.contracts.vocabulary import Vocabulary
 
 _USER, _ASSISTANT, _SYSTEM, _END_OF_TURN = "user", "assistant", "system", "end_of_turn"
+
+
+class Talker(Protocol):
+    """What of a run is needed to talk with it; `SavedRun` has it."""
+
+    @property
+    def tokenizer(self) -> Tokenizer: ...
+
+    @property
+    def session(self) -> Session: ...
+
+    @property
+    def vocabulary(self) -> Vocabulary: ...
+
+    def stream(
+        self, prompt: str | torch.Tensor = "", *, sampler: Choice | str | None = None, limits: Limits | None = None
+    ) -> Iterator[TokenEvent]: ...
 
 
 @dataclass
@@ -27,7 +46,7 @@ class Exchange:
     ids: list[int]
 
 
-def can_converse(run: SavedRun) -> bool:
+def can_converse(run: Talker) -> bool:
     """Whether a run knows the tokens of turns."""
     names = {token.name for token in run.vocabulary.special}
     return {_USER, _ASSISTANT, _END_OF_TURN} <= names
@@ -44,7 +63,7 @@ class Conversation:
         system: what the system says first; empty for nothing.
     """
 
-    run: SavedRun
+    run: Talker
     max_tokens: int
     seed: int = 0
     system: str = ""
