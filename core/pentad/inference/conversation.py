@@ -24,17 +24,25 @@ class Talker(Protocol):
     """What of a run is needed to talk with it; `SavedRun` has it."""
 
     @property
-    def tokenizer(self) -> Tokenizer: ...
+    def tokenizer(self) -> Tokenizer:
+        """As trained."""
+        ...
 
     @property
-    def session(self) -> Session: ...
+    def session(self) -> Session:
+        """The model, open for inference."""
+        ...
 
     @property
-    def vocabulary(self) -> Vocabulary: ...
+    def vocabulary(self) -> Vocabulary:
+        """Every id that the model knows."""
+        ...
 
     def stream(
         self, prompt: str | torch.Tensor = "", *, sampler: Choice | str | None = None, limits: Limits | None = None
-    ) -> Iterator[TokenEvent]: ...
+    ) -> Iterator[TokenEvent]:
+        """Continue a text, or ids (T,), token by token."""
+        ...
 
 
 @dataclass
