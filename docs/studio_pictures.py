@@ -1,6 +1,7 @@
 """Take the pictures of docs/studio.md: `python docs/studio_pictures.py FOLDER`, with FOLDER/runs and FOLDER/comparisons.
 
-FOLDER/runs holds `shakespeare`, a trained gpt, and others to compare it with. Needs Chromium and its driver.
+FOLDER/runs holds `shakespeare`, a trained gpt, others to compare it with, and `animals`, which learned the conversations of
+examples/talks.py. Needs Chromium and its driver.
 """
 
 from __future__ import annotations
@@ -53,6 +54,17 @@ def generation(browser: Browser) -> None:
     browser.run("document.querySelectorAll('#column-0 .text [data-at]')[8].click()")
 
 
+def chat(browser: Browser) -> None:
+    """Ask two questions."""
+    browser.wait("document.querySelector('#about p')", 60)
+    for number, question in enumerate(("Where does the owl live?", "What does the owl eat?"), 1):
+        browser.run(_TYPE, "#question", question)
+        browser.click("#send")
+        browser.wait(
+            f"document.querySelectorAll('.exchange').length === {number} && !document.querySelector('#send').disabled", 60
+        )
+
+
 def inside(browser: Browser) -> None:
     """Read a line of the play."""
     browser.run(_TYPE, "[name=text]", "ROMEO: But, soft! what light through yonder window breaks?")
@@ -66,6 +78,12 @@ def trace(browser: Browser) -> None:
     browser.wait("document.querySelector('.passage')", 120)
 
 
+def text(browser: Browser) -> None:
+    """Score what was held out."""
+    browser.click("#score")
+    browser.wait("document.querySelector('#scores .passage')", 120)
+
+
 def comparisons(browser: Browser) -> None:
     """There is nothing to do."""
 
@@ -75,8 +93,10 @@ PAGES: dict[str, tuple[Callable[[Browser], None], int, bool]] = {
     "examples": (examples, 640, False),
     "training": (training, 690, False),
     "generation": (generation, 1010, False),
+    "chat": (chat, 690, False),
     "inside": (inside, 860, True),
     "trace": (trace, 760, False),
+    "text": (text, 520, False),
     "comparisons": (comparisons, 400, True),
 }
 """Page to what is done there, the height of its picture, and whether it is in dark colours."""
@@ -97,7 +117,10 @@ def main(folder: Path) -> None:
         served.terminate()
 
 
-SCROLLED = {"generation": "#write"}
+RUNS = {"generation": "shakespeare", "chat": "animals", "inside": "shakespeare", "trace": "shakespeare", "text": "shakespeare"}
+"""Page to the run that is chosen there."""
+
+SCROLLED = {"generation": "#write", "text": "h2"}
 """Page to what stands at the top of its picture, where that is not the page's own top."""
 
 
@@ -105,7 +128,7 @@ def take(browser: Browser, address: str, name: str) -> None:
     """Take the picture of a page."""
     prepare, height, dark = PAGES[name]
     browser.look(WIDTH, height, dark)
-    browser.open(f"{address}{name}" + ("?run=shakespeare" if name in ("generation", "inside", "trace") else ""))
+    browser.open(f"{address}{name}" + (f"?run={RUNS[name]}" if name in RUNS else ""))
     time.sleep(1.5)
     prepare(browser)
     time.sleep(0.5)

@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     from pentad.contracts.sampler import Chain, Sampler, tempered_softmax
     from pentad.contracts.session import Decoder, Limits, Session, TextScore, TokenEvent
     from pentad.contracts.situation import Advice, ModelCost, Situation, size_model
-    from pentad.contracts.tokenizer import END_OF_TEXT, TokenIds, Tokenizer, utf8
+    from pentad.contracts.tokenizer import END_OF_TEXT, Segmentation, TokenIds, Tokenizer, utf8
     from pentad.contracts.vocabulary import SpecialToken, Vocabulary
     from pentad.data.examples.packing import PackedRows, pack_documents
     from pentad.data.examples.shuffling import draw_below, random_words, shuffled
@@ -156,6 +156,7 @@ _LAZY = {
     "random_words": "data.examples.shuffling",
     "shuffled": "data.examples.shuffling",
     "END_OF_TEXT": "contracts.tokenizer",
+    "Segmentation": "contracts.tokenizer",
     "TokenIds": "contracts.tokenizer",
     "Tokenizer": "contracts.tokenizer",
     "utf8": "contracts.tokenizer",
@@ -250,6 +251,7 @@ __all__ = [
     "SavedRun",
     "ScaleLearningRate",
     "ScheduleOptions",
+    "Segmentation",
     "Session",
     "Situation",
     "Span",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pentad.data.records import record_pieces
     from pentad.data.rendering import Rendering, encode_all
     from pentad.data.split import Split
+    from pentad.inference.conversation import Conversation, Exchange, can_converse
     from pentad.inference.net import bits_per_byte, negative_log_likelihood
     from pentad.inference.scoring import score_windows, standard_error
     from pentad.registry.offers import Offer
@@ -77,6 +78,7 @@ PLACES = {
         "resolve",
         "written_tables",
     ),
+    "inference.conversation": ("Conversation", "Exchange", "can_converse"),
     "runs.folder": ("RunDirectory",),
     "system.chart": (
         "Line",
@@ -119,6 +121,8 @@ __all__ = [
     "TABLES",
     "UNFINISHED",
     "Budget",
+    "Conversation",
+    "Exchange",
     "Interrupted",
     "Line",
     "LineFollower",
@@ -133,6 +137,7 @@ __all__ = [
     "available_cores",
     "bits_per_byte",
     "cache_directory",
+    "can_converse",
     "changed",
     "cut",
     "describe",

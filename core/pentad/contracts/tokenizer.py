@@ -6,11 +6,13 @@ text or loaded from a folder. Importing this module imports numpy and no torch.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,24 @@ import numpy.typing as npt
 from pentad.system.errors import UsageError
 
 TokenIds = npt.NDArray[np.uint32]
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """A way to cut a text, for those who look at how a tokenizer chooses.
+
+    Args:
+        ids: (T,) its pieces.
+        scores: (T,) the natural logarithm of each one's probability.
+    """
+
+    ids: tuple[int, ...]
+    scores: tuple[float, ...]
+
+    @property
+    def score(self) -> float:
+        """The natural logarithm of the probability of all of it, under a unigram model."""
+        return math.fsum(self.scores)
 
 
 class Tokenizer(ABC):
@@ -107,6 +127,19 @@ class Tokenizer(ABC):
 
     def _encode_group(self, texts: Sequence[str]) -> list[TokenIds]:
         return [self.encode(text) for text in texts]
+
+    def segmentations(self, text: str, most: int) -> Sequence[Segmentation]:
+        """Return the likeliest ways to cut a text, the likeliest first, of which `encode` takes the first.
+
+        Nothing depends on it but what a person is shown. None where a tokenizer does not choose by probability, or has none for
+        a part of the text.
+
+        Args:
+            text: a word or a few.
+            most: how many ways at most.
+        """
+        del text, most
+        return ()
 
     def encode_with_special(self, text: str) -> TokenIds:
         """Encode a text in which the spellings of special tokens mean the special tokens."""

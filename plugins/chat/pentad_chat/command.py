@@ -17,8 +17,8 @@ def _chat(
 ) -> None:
     prepare_process()
     from pentad import open_run
+    from pentad.tools import Conversation
     from pentad_chat.console import Console, sampler_of
-    from pentad_chat.talk import Talk
 
     catalogue = Catalogue(plugin_files=[path.absolute() for path in plugin]) if plugin else installed()
     saved = open_run(run, catalogue=catalogue, device=device)
@@ -29,7 +29,7 @@ def _chat(
             code="not-causal",
         )
     choice = sampler_of(sampler, saved) if sampler else None
-    Console(Talk(saved, max_tokens=max_tokens, seed=seed, system=system), choice).run()
+    Console(saved, Conversation(saved, max_tokens=max_tokens, seed=seed, system=system), choice).run()
 
 
 chat = EngineCommand(

@@ -11,8 +11,7 @@ from pathlib import Path
 import click
 
 from pentad import Choice, EngineError, Limits, SavedRun, TokenEvent, UsageError, make
-from pentad.tools import did_you_mean, split_options
-from pentad_chat.talk import Talk, can_talk
+from pentad.tools import Conversation, can_converse, did_you_mean, split_options
 from pentad_cli.tools import TextWriter, is_terminal, plural, visible_line
 
 HELP = """\
@@ -42,13 +41,14 @@ class Console:
     """A conversation on a terminal or through a pipe.
 
     Args:
-        talk: with the model.
+        run: the model.
+        talk: with it.
         sampler: how answers are drawn; None for the run's own.
     """
 
-    def __init__(self, talk: Talk, sampler: Choice | None) -> None:
-        self.talk, self.sampler = talk, sampler
-        self._talks = can_talk(talk.run)
+    def __init__(self, run: SavedRun, talk: Conversation, sampler: Choice | None) -> None:
+        self.saved, self.talk, self.sampler = run, talk, sampler
+        self._talks = can_converse(run)
         self._left_out = 0
         self._commands: dict[str, Callable[[str], None]] = {
             "/reset": self._reset,
@@ -61,7 +61,7 @@ class Console:
 
     def run(self) -> None:
         """Answer until the input ends."""
-        name = visible_line(str(self.talk.run.path))
+        name = visible_line(str(self.saved.path))
         if self._talks:
             note(f"Talking with {name}. /help lists what else can be typed.")
         else:
@@ -111,7 +111,7 @@ class Console:
 
     def _continuation(self, line: str) -> Iterator[TokenEvent]:
         limits = Limits(max_tokens=self.talk.max_tokens, seed=self.talk.seed)
-        return self.talk.run.stream(line, sampler=self.sampler, limits=limits)
+        return self.saved.stream(line, sampler=self.sampler, limits=limits)
 
     def _reset(self, rest: str) -> None:
         del rest
@@ -132,7 +132,7 @@ class Console:
     def _sampler(self, rest: str) -> None:
         if not rest:
             raise UsageError("/sampler expects a name.", "/sampler greedy, or /sampler top-k,k=20.", code="value-missing")
-        self.sampler = sampler_of(rest, self.talk.run)
+        self.sampler = sampler_of(rest, self.saved)
         note(f"Answers are drawn by {visible_line(rest)}.")
 
     def _save(self, rest: str) -> None:

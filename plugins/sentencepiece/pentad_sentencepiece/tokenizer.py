@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import sentencepiece
 
-from pentad import END_OF_TEXT, EngineError, TokenIds, Tokenizer, utf8
+from pentad import END_OF_TEXT, EngineError, Segmentation, TokenIds, Tokenizer, utf8
 from pentad_sentencepiece.cutting import chunks
 from pentad_sentencepiece.plugin import SentencePieceOptions
 
 _MODEL = "sentencepiece.model"
 _DESCRIPTION = "sentencepiece.json"
+
+LONGEST_WORD = 256
+"""Characters of a text whose best ways are looked for: the lattice of a long one has many that hardly differ."""
 
 _UNKNOWN = 0
 _SPACE = "\u2581"  # sentencepiece writes a space so, and would give a space back for this character itself
@@ -69,6 +72,20 @@ class SentencePiece(Tokenizer):
             # One by one: for a list sentencepiece starts a thread, which costs more than a short text.
             parts.extend(processor.encode(chunk, return_type="numpy") for chunk in chunks(part))
         return np.concatenate(parts).astype(np.uint32)
+
+    def segmentations(self, text: str, most: int) -> Sequence[Segmentation]:
+        """Return the best paths through unigram's lattice (Kudo, 2018); none of a bpe model, nor where bytes are needed."""
+        processor = self._trained()
+        if not text or len(text) > LONGEST_WORD or _SPACE in text:
+            return ()
+        utf8(text)
+        try:
+            paths = processor.nbest_encode_as_ids(text, most)
+        except RuntimeError:  # how sentencepiece says that it merges
+            return ()
+        if any(processor.is_byte(token) or processor.is_unknown(token) for path in paths for token in path):
+            return ()  # these have no probability of their own
+        return [Segmentation(tuple(path), tuple(map(processor.get_score, path))) for path in paths]
 
     def token_bytes(self, token: int) -> bytes:
         """Return the bytes of an id; none for the end of text and the unknown piece."""

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import models
 
-from pentad import EngineError, Situation
+from pentad import EngineError, Segmentation, Situation
 from pentad.testing import raises_code
 from pentad.testing.stages.tokenizer import sample_texts
 from pentad_sentencepiece import cutting, training
@@ -53,6 +53,22 @@ def test_tokens(sentencepiece):
     assert [sentencepiece.token_bytes(token) for token in range(2, 258)] == [bytes([byte]) for byte in range(256)]
     assert sentencepiece.token_bytes(0) == sentencepiece.token_bytes(1) == b""
     assert all(sentencepiece.token_bytes(token) for token in range(2, 700))
+
+
+def test_the_best_way_is_the_one_that_is_taken():
+    tokenizer = trained(sample_texts(), vocab_size=700)
+    ways = tokenizer.segmentations(" training", 6)
+    assert 1 < len(ways) <= 6 and all(isinstance(way, Segmentation) for way in ways)
+    assert ways[0].ids == tuple(tokenizer.encode(" training").tolist())
+    assert all(tokenizer.decode(way.ids) == " training" for way in ways)
+    assert [way.score for way in ways] == sorted((way.score for way in ways), reverse=True)
+    assert len({way.ids for way in ways}) == len(ways)
+    assert all(score < 0 for way in ways for score in way.scores)
+    assert list(tokenizer.segmentations("", 6)) == list(tokenizer.segmentations("\u4e2d\u6587\U0001f600", 6)) == []
+
+
+def test_merges_have_no_probabilities():
+    assert not trained(sample_texts(), vocab_size=700, model_type="bpe").segmentations(" training", 6)
 
 
 def test_no_piece_goes_on_over_a_space(sentencepiece):

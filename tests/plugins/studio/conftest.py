@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import socket
 import sys
 import threading
@@ -57,6 +58,26 @@ def home(tmp_path_factory: pytest.TempPathFactory, catalogue: Catalogue, text_fi
     )
     pentad.run(recipe, catalogue=catalogue, out=folder / "runs" / "tiny", observers=())
     return folder
+
+
+@pytest.fixture(scope="session")
+def talker(home: Path, catalogue: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a run beside the other one that learned conversations for 6 steps."""
+    data = tmp_path_factory.mktemp("talks") / "talks.jsonl"
+    data.write_text("".join(json.dumps({"prompt": f"{n}?", "completion": "beer"}) + "\n" for n in range(60)))
+    recipe = Recipe(
+        tokenizer="byte",
+        builder="chat",
+        model=Choice("gpt", n_layer=1, n_head=1, n_embd=16),
+        optimizer="adamw",
+        sampler="temperature",
+        data=data,
+        training={"steps": 6, "batch_size": 4, "context_length": 48},
+        machine={"device": "cpu", "precision": "fp32", "threads": 1},
+        generation={"max_tokens": 4, "samples": 1},
+    )
+    pentad.run(recipe, catalogue=catalogue, out=home / "runs" / "talker", observers=())
+    return "talker"
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pytest
 
 from pentad.inference.session import ModelSession
 
-PAGES = ("tokens", "examples", "training", "start", "generation", "inside", "trace", "comparisons")
+PAGES = ("tokens", "examples", "training", "start", "generation", "chat", "inside", "trace", "text", "comparisons")
 
 HOSTILE = "</textarea><script>window.hurt=1</script><img src=x onerror='window.hurt=1'>\u202e{{7*7}}"
 
@@ -138,6 +138,26 @@ def test_two_write_side_by_side_from_the_same_seed(browser, served):
     assert "0.01%" in browser.text("#column-1 dl.figures") or "0%" in browser.text("#column-1 dl.figures")
 
 
+def test_a_conversation_is_stopped_undone_and_reset(browser, served):
+    browser.open(f"{served}/chat?run=tiny")
+    browser.wait("document.querySelector('#about .note')")  # a run that has learned no conversations
+    browser.type("[name=max_tokens]", "4000")
+    browser.type("#question", "9 bottles")
+    browser.click("#send")
+    browser.wait("document.querySelector('.answered').textContent.length > 5")
+    browser.click("#stop")
+    browser.wait("document.querySelector('.end').textContent === 'Stopped.'")
+    browser.type("[name=max_tokens]", "3")
+    browser.type("#question", HOSTILE[:40])
+    browser.click("#send")
+    browser.wait("document.querySelectorAll('.end')[1]?.textContent.includes('maximum')")
+    assert browser.text(".exchange:last-child .asked") == HOSTILE[:40]
+    browser.click("#undo")
+    assert browser.run("return document.querySelector('#question').value") == HOSTILE[:40]
+    browser.click("#reset")
+    assert browser.run("return document.querySelectorAll('.exchange').length") == 0
+
+
 def test_a_run_is_seen_as_it_learns(browser, served, studio):
     shutil.copytree(studio.runs / "tiny", studio.runs / "growing", dirs_exist_ok=True)
     (studio.runs / "growing" / "result.json").unlink()
@@ -183,6 +203,21 @@ def test_what_was_written_is_traced(browser, served, tmp_path_factory, monkeypat
     browser.click("#column-0 a.trace")
     browser.wait("document.querySelector('.out dl.figures')?.textContent.includes('longest match')", 60)
     assert len(browser.run("return document.querySelector('#text').value")) > 0
+
+
+def test_a_text_is_searched_opened_and_scored(browser, served, tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("PENTAD_CACHE", str(tmp_path_factory.getbasetemp() / "trace-cache"))
+    browser.open(f"{served}/text?run=tiny")
+    browser.wait("document.querySelector('.leaf li')", 60)
+    browser.type("[name=find]", "17 bottles")
+    browser.wait("document.querySelector('.leaf mark')?.textContent === '17 bottles'")
+    browser.click(".leaf button")
+    browser.wait("document.querySelector('.sheet').textContent.includes('17 bottles')")
+    browser.choose("[name=part]", "held-out")
+    browser.wait("document.querySelector('.leaf') && !document.querySelector('.leaf mark')")
+    browser.click("#score")
+    browser.wait("document.querySelectorAll('#scores .passage').length > 1", 60)
+    assert browser.run("return document.querySelector('#stop').disabled && document.querySelector('#progress').hidden")
 
 
 def test_a_studio_that_is_gone_is_missed_and_found_again(browser, serving):

@@ -185,6 +185,24 @@ class TokenizerConformance(AdviceConformance):
                 f"encode_with_special({text!r}) gives {found}; expected the ids of both texts with {token} between: {expected}",
             )
 
+    def check_segmentations(self) -> None:
+        """`segmentations` gives ways to cut the text, the likeliest first, with what `encode` takes among them; or none."""
+        tokenizer = self.trained()
+        for text in ("", *(word for sample in sample_texts()[:2] for word in sample.split(" ")[:3])):
+            ways = tokenizer.segmentations(text, 5)
+            if not ways:
+                continue
+            own, scores = tuple(map(int, tokenizer.encode(text))), [way.score for way in ways]
+            sound = all(len(way.ids) == len(way.scores) and max(way.scores, default=0) <= 0 for way in ways)
+            require(sound, f"segmentations({text!a}, 5) must give each piece the logarithm of a probability: {ways!r:.200}")
+            require(
+                len(ways) <= 5 and scores == sorted(scores, reverse=True) and own in [way.ids for way in ways],
+                f"segmentations({text!a}, 5) gives {ways!r:.200}; expected 5 at most, the best first, and {own} among them",
+            )
+            for way in ways:
+                found = tokenizer.decode_bytes(way.ids)
+                require(found == text.encode(), f"segmentations({text!a}, 5) has a way that stands for {found!a}")
+
     def check_batch_equals_single(self) -> None:
         """`encode_batch` gives for each text, in order, what `encode` gives."""
         tokenizer = self.trained()

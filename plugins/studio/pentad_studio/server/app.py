@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from pentad import EngineError
 from pentad_cli.charts import chart_style, dark_style
+from pentad_studio.chat.page import chat_about, chat_page, chat_stream
 from pentad_studio.comparisons.page import comparison_page, comparison_report, comparisons_page
 from pentad_studio.examples.page import examples_page, examples_part
 from pentad_studio.generation.page import generation_page, generation_stream
@@ -21,6 +22,7 @@ from pentad_studio.server.guard import Guard
 from pentad_studio.server.pages import failed
 from pentad_studio.server.studio import Studio
 from pentad_studio.sources.page import options_part
+from pentad_studio.text.page import text_page, text_part, text_scores
 from pentad_studio.tokens.page import tokens_page, tokens_part
 from pentad_studio.trace.page import trace_page, trace_part
 from pentad_studio.training.page import training_list, training_page, training_stream
@@ -59,6 +61,12 @@ def make_app(studio: Studio, token: str, port: int) -> ASGIApp:
             Route("/run-resume", run_resume, methods=["POST"]),
             Route("/trace", trace_page),
             Route("/trace-part", trace_part, methods=["POST"]),
+            Route("/chat", chat_page),
+            Route("/chat-about", chat_about, methods=["POST"]),
+            Route("/chat-stream", chat_stream, methods=["POST"]),
+            Route("/text", text_page),
+            Route("/text-part", text_part, methods=["POST"]),
+            Route("/text-scores", text_scores, methods=["POST"]),
             Route("/inside", inside_page),
             Route("/inside-part", inside_part, methods=["POST"]),
             Route("/comparisons", comparisons_page),

@@ -20,6 +20,7 @@ _NAVIGATION = (
     ("examples", "Examples", "What is learned from it"),
     ("training", "Training", "Runs, as they learn"),
     ("generation", "Generation", "What a model writes"),
+    ("chat", "Chat", "What a model answers"),
     ("inside", "Inside", "What happens in it"),
     ("trace", "Trace", "Where a text comes from"),
     ("comparisons", "Comparisons", "Which way is better"),

@@ -14,6 +14,7 @@ from pentad_studio.sources.fields import given_options
 from pentad_studio.sources.tokenizers import ASKING, NAMED, PUBLISHED, RUN, TRAINED, TokenizerChoice, open_tokenizer, sort_of
 from pentad_studio.tokens.merges import longest_word, ranks_of, steps_of
 from pentad_studio.tokens.pieces import cut_text, shown_parts
+from pentad_studio.tokens.ways import ways_of
 
 COLUMNS = 4
 """Tokenizers side by side at most."""
@@ -69,7 +70,8 @@ def _column(studio: Studio, tokenizer: Tokenizer, form: Form, text: str) -> Resp
     word = form.get("word", "").strip("\n") or longest_word(text)
     key = ("ranks", id(tokenizer))
     ranks = studio.tokenizers.get(key, lambda: (tokenizer, ranks_of(tokenizer)))[1]  # kept with it, so the id stays its own
-    steps = steps_of(tokenizer, word, ranks) if word else None
+    ways = ways_of(tokenizer, word) if word else []
+    steps = steps_of(tokenizer, word, ranks) if word and not ways else None
     shown = [([shown_parts(piece) for piece in step.pieces], step.merged, step.id, len(step.pieces)) for step in steps or ()]
     own = [shown_parts(tokenizer.token_bytes(int(token))) for token in tokenizer.encode(word)] if word else []
-    return fragment("tokens_column.html", cut=cut, word=word, steps=shown, own=own)
+    return fragment("tokens_column.html", cut=cut, word=word, steps=shown, own=own, ways=ways)

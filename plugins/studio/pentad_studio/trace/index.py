@@ -12,40 +12,61 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from pentad import Catalogue, EngineError, RunObserver, UsageError
-from pentad.tools import UNFINISHED, RunDirectory, Split, cache_directory, locked, open_split
+from pentad.tools import UNFINISHED, Pieces, RunDirectory, Split, cache_directory, locked, open_split
 
 MOST_BYTES = 1 << 30
 """The longest training text that is indexed: its array takes four times its size, on disk and while it is built in memory."""
 
 BETWEEN = b"\xff"
 
+Kept = TypeVar("Kept")
+
 Progress = Callable[[str], None]
 """Told what is being done."""
 
 
 @dataclass(frozen=True, eq=False)
-class Index:
-    """A training text, to be searched.
+class Documents:
+    """A text with its documents.
 
     Args:
         text: (N,) its bytes, memory-mapped.
-        suffixes: (N,) the places of its suffixes in the order of bytes, memory-mapped.
         documents: (documents,) where each begins.
     """
 
     text: npt.NDArray[np.uint8]
-    suffixes: npt.NDArray[np.signedinteger[Any]]
     documents: npt.NDArray[np.int64]
+
+    def span(self, number: int) -> tuple[int, int]:
+        """Return where a document, counted from 0, begins and ends; what stands between documents is none of it."""
+        last = number + 1 == len(self.documents)
+        return int(self.documents[number]), (len(self.text) if last else int(self.documents[number + 1])) - 1
+
+    @property
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """The bytes (documents,) of each document."""
+        return np.diff(self.documents, append=len(self.text)) - 1
 
     def slice(self, start: int, end: int) -> bytes:
         """Return bytes of the text; what lies outside is left out."""
         return self.text[max(start, 0) : max(end, 0)].tobytes()
+
+
+@dataclass(frozen=True, eq=False)
+class Index(Documents):
+    """A training text, to be searched.
+
+    Args:
+        suffixes: (N,) the places of its suffixes in the order of bytes, memory-mapped.
+    """
+
+    suffixes: npt.NDArray[np.signedinteger[Any]]
 
 
 def open_index(path: Path, catalogue: Catalogue, progress: Progress | None = None) -> Index:
@@ -61,19 +82,11 @@ def open_index(path: Path, catalogue: Catalogue, progress: Progress | None = Non
         EngineError: the text has changed since the run was trained; the cache cannot be written.
     """
     run = RunDirectory.open(path)
-    folder = _folder(run.fact(str, "data", "fingerprint"))
-    found = _load(folder)
-    if found is not None:
-        return found
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with locked(folder.with_name(f".{folder.name}.lock")):
-        found = _load(folder)  # another process may have been first
-        if found is None:
-            _build(folder, _text_of(run, catalogue), progress or (lambda what: None))
-            found = _load(folder)
-    if found is None:
-        raise EngineError(f"{folder} cannot be read.", "Remove it, and try again.", code="index-damaged")
-    return found
+    return keep(
+        folder_of(run, "suffix-arrays"),
+        _load,
+        lambda part: _build(part, split_of(run, catalogue), progress or (lambda what: None)),
+    )
 
 
 def is_built(path: Path) -> bool:
@@ -82,55 +95,40 @@ def is_built(path: Path) -> bool:
     Raises:
         EngineError: the run is damaged.
     """
-    return _load(_folder(RunDirectory.open(path).fact(str, "data", "fingerprint"))) is not None
+    return _load(folder_of(RunDirectory.open(path), "suffix-arrays")) is not None
 
 
-def _folder(fingerprint: str) -> Path:
-    if not fingerprint.isalnum():  # it comes from a file that may be a stranger's, and becomes a path
-        raise EngineError(
-            f"The fingerprint of a text has letters and digits; found {fingerprint!r}.",
-            "Use a copy of the run.",
-            code="run-damaged",
-        )
-    return cache_directory() / "suffix-arrays" / fingerprint
+def keep(folder: Path, load: Callable[[Path], Kept | None], build: Callable[[Path], None]) -> Kept:
+    """Return what is kept in a folder of the cache, built first by one process where it is not there.
+
+    Args:
+        folder: of the cache.
+        load: reads it; None where it is not there or does not fit together.
+        build: writes it into an empty folder.
+
+    Raises:
+        EngineError: the cache cannot be written, or what was written cannot be read.
+    """
+    found = load(folder)
+    if found is not None:
+        return found
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with locked(folder.with_name(f".{folder.name}.lock")):
+        found = load(folder)  # another process may have been first
+        if found is None:
+            _fill(folder, build)
+            found = load(folder)
+    if found is None:
+        raise EngineError(f"{folder} cannot be read.", "Remove it, and try again.", code="index-damaged")
+    return found
 
 
-def _text_of(run: RunDirectory, catalogue: Catalogue) -> Split:
-    split = open_split(run.resolve(catalogue), catalogue, RunObserver())
-    if split.fingerprint != run.fact(str, "data", "fingerprint"):
-        raise EngineError(
-            f"The text of {run.path} must be what it was trained on; it has changed.",
-            "Put it back as it was: there is nothing else to look in.",
-            code="text-changed",
-        )
-    if split.train.n_bytes > MOST_BYTES:
-        raise UsageError(
-            f"A training text of at most {MOST_BYTES:,} bytes is looked through; this one has {split.train.n_bytes:,}.",
-            "Train on a part of it to trace what is written.",
-            code="text-too-long",
-        )
-    return split
-
-
-def _build(folder: Path, split: Split, progress: Progress) -> None:
-    from pydivsufsort import divsufsort
-
+def _fill(folder: Path, build: Callable[[Path], None]) -> None:
+    """Build in a folder beside it, which takes its place when it is whole."""
     part = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}{UNFINISHED}")
     part.mkdir()
     try:
-        progress("Reading the training text")
-        starts, size, opens = [], 0, True
-        with open(part / "text.bin", "wb") as file:
-            for piece in split.train.pieces():
-                if opens:
-                    starts.append(size)
-                data = piece.text.encode() + (BETWEEN if piece.ends_document else b"")
-                size += file.write(data)
-                opens = piece.ends_document
-        progress("Sorting its suffixes")
-        text = np.fromfile(part / "text.bin", dtype=np.uint8)
-        np.save(part / "suffixes.npy", divsufsort(text) if len(text) else np.empty(0, dtype=np.int32), allow_pickle=False)
-        np.save(part / "documents.npy", np.array(starts, dtype=np.int64), allow_pickle=False)
+        build(part)
         os.replace(part, folder)
     except OSError as error:
         raise EngineError(
@@ -142,14 +140,93 @@ def _build(folder: Path, split: Split, progress: Progress) -> None:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _load(folder: Path) -> Index | None:
-    """Return what is in a folder, memory-mapped; None where it is not there or does not fit together."""
+def folder_of(run: RunDirectory, kind: str) -> Path:
+    """Return the folder of the cache for what is kept of a run's text.
+
+    Raises:
+        EngineError: the run is damaged.
+    """
+    fingerprint = run.fact(str, "data", "fingerprint")
+    if not fingerprint.isalnum():  # it comes from a file that may be a stranger's, and becomes a path
+        raise EngineError(
+            f"The fingerprint of a text has letters and digits; found {fingerprint!r}.",
+            "Use a copy of the run.",
+            code="run-damaged",
+        )
+    return cache_directory() / kind / fingerprint
+
+
+def split_of(run: RunDirectory, catalogue: Catalogue) -> Split:
+    """Return the text of a run, as it was trained on and judged on.
+
+    Raises:
+        UsageError: the text is gone.
+        EngineError: it has changed since.
+    """
+    split = open_split(run.resolve(catalogue), catalogue, RunObserver())
+    if split.fingerprint != run.fact(str, "data", "fingerprint"):
+        raise EngineError(
+            f"The text of {run.path} must be what it was trained on; it has changed.",
+            "Put it back as it was: there is nothing else to look in.",
+            code="text-changed",
+        )
+    return split
+
+
+def write_text(folder: Path, text: Pieces, n_bytes: int) -> None:
+    """Write a text and where its documents begin.
+
+    Raises:
+        UsageError: it is too long.
+    """
+    if n_bytes > MOST_BYTES:
+        raise UsageError(
+            f"A text of at most {MOST_BYTES:,} bytes is looked through; this one has {n_bytes:,}.",
+            "Train on a part of it to trace what is written.",
+            code="text-too-long",
+        )
+    starts, size, opens = [], 0, True
+    with open(folder / "text.bin", "wb") as file:
+        for piece in text.pieces():
+            if opens:
+                starts.append(size)
+            data = piece.text.encode() + (BETWEEN if piece.ends_document else b"")
+            size += file.write(data)
+            opens = piece.ends_document
+    np.save(folder / "documents.npy", np.array(starts, dtype=np.int64), allow_pickle=False)
+
+
+def read_text(folder: Path) -> Documents | None:
+    """Return a text that was written, memory-mapped; None where it is not there or is none."""
     try:
         size = os.path.getsize(folder / "text.bin")
         text = np.memmap(folder / "text.bin", dtype=np.uint8, mode="r") if size else np.empty(0, dtype=np.uint8)
-        suffixes = np.load(folder / "suffixes.npy", mmap_mode="r" if size else None, allow_pickle=False)
-        documents = np.load(folder / "documents.npy", allow_pickle=False)
+        starts = np.load(folder / "documents.npy", allow_pickle=False)
     except (OSError, ValueError):
         return None
-    fits = suffixes.shape == (size,) and suffixes.dtype in (np.int32, np.int64) and documents.dtype == np.int64
-    return Index(text, suffixes, documents) if fits else None
+    sound = starts.dtype == np.int64 and starts.ndim == 1 and (not len(starts) or (starts[0] == 0 and starts[-1] < size))
+    return Documents(text, starts) if sound else None
+
+
+def _build(folder: Path, split: Split, progress: Progress) -> None:
+    from pydivsufsort import divsufsort
+
+    progress("Reading the training text")
+    write_text(folder, split.train, split.train.n_bytes)
+    progress("Sorting its suffixes")
+    data = np.fromfile(folder / "text.bin", dtype=np.uint8)
+    np.save(folder / "suffixes.npy", divsufsort(data) if len(data) else np.empty(0, dtype=np.int32), allow_pickle=False)
+
+
+def _load(folder: Path) -> Index | None:
+    """Return what is in a folder, memory-mapped; None where it is not there or does not fit together."""
+    found = read_text(folder)
+    if found is None:
+        return None
+    size = len(found.text)
+    try:
+        suffixes = np.load(folder / "suffixes.npy", mmap_mode="r" if size else None, allow_pickle=False)
+    except (OSError, ValueError):
+        return None
+    fits = suffixes.shape == (size,) and suffixes.dtype in (np.int32, np.int64)
+    return Index(found.text, found.documents, suffixes) if fits else None

@@ -31,11 +31,12 @@ async def trace_part(request: Request) -> Response:
     path = studio.run_path(name)
     if not await anyio.to_thread.run_sync(is_built, path):
         await work_elsewhere(request, "pentad_studio.trace.build", {"run": str(path)})
-    found = await anyio.to_thread.run_sync(lambda: trace(_index(studio, name), text, least))
-    return fragment("trace_found.html", found=found)
+    found = await anyio.to_thread.run_sync(lambda: trace(index_of(studio, name), text, least))
+    return fragment("trace_found.html", found=found, run=name)
 
 
-def _index(studio: Studio, name: str) -> Index:
+def index_of(studio: Studio, name: str) -> Index:
+    """Return the index of a run that is listed, which stays open."""
     path = studio.run_path(name)
     mark = (path / "engine.json").stat().st_mtime_ns
     return studio.records.get(("index", name, mark), lambda: open_index(path, studio.catalogue))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pentad_studio.trace.index import BETWEEN, Index
+from pentad_studio.trace.index import BETWEEN, Documents, Index
 
 LEAST = 24
 """Bytes of a passage that is shown, unless another number is asked for: of shorter ones any two texts share many."""
@@ -147,10 +147,11 @@ def _passage(index: Index, data: bytes, start: int, end: int) -> Passage:
     wanted = data[start:end]
     first, last = bound(index, wanted, upper=False), bound(index, wanted, upper=True)
     places = sorted(int(at) for at in index.suffixes[first : min(last, first + PLACES)])
-    return Passage(start, end, _text(wanted), last - first, [_place(index, at, len(wanted)) for at in places])
+    return Passage(start, end, _text(wanted), last - first, [place_of(index, at, len(wanted)) for at in places])
 
 
-def _place(index: Index, at: int, length: int) -> Place:
+def place_of(index: Documents, at: int, length: int) -> Place:
+    """Return where a passage stands that begins at a byte of the whole text."""
     document = int(np.searchsorted(index.documents, at, side="right")) - 1
     begin = int(index.documents[document])
     before = index.slice(max(begin, at - AROUND), at)

@@ -16,7 +16,7 @@ def index_of(*documents):
     data = b"".join(document.encode() + BETWEEN for document in documents)
     text = np.frombuffer(data, dtype=np.uint8).copy()
     starts = np.cumsum([0, *(len(document.encode()) + 1 for document in documents)])[:-1]
-    return Index(text, divsufsort(text) if len(text) else np.empty(0, dtype=np.int32), starts.astype(np.int64))
+    return Index(text, starts.astype(np.int64), divsufsort(text) if len(text) else np.empty(0, dtype=np.int32))
 
 
 BOOKS = index_of("It was the best of times, it was the worst of times", "Call me Ishmael. Some years ago")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from pentad import open_run
-from pentad_chat.talk import Exchange, Talk, can_talk
+from pentad.tools import Conversation, Exchange, can_converse
 
 SYSTEM, USER, ASSISTANT, END_OF_TURN, END_OF_TEXT = 257, 258, 259, 260, 256
 
 
 def test_it_reads_what_the_builder_renders(talker: Path) -> None:
-    talk = Talk(
+    talk = Conversation(
         open_run(talker),
         max_tokens=8,
         system="s",
@@ -25,7 +25,7 @@ def test_it_reads_what_the_builder_renders(talker: Path) -> None:
 
 def test_history_is_cut_at_turns_and_leaves_room_for_the_answer(talker: Path) -> None:
     run = open_run(talker)
-    talk = Talk(run, max_tokens=16)
+    talk = Conversation(run, max_tokens=16)
     for number in range(9):
         list(talk.answer(f"{number}?", None))
     prompt, left_out = talk.prompt("9?")
@@ -35,7 +35,7 @@ def test_history_is_cut_at_turns_and_leaves_room_for_the_answer(talker: Path) ->
 
 
 def test_an_answer_that_is_closed_early_is_remembered_with_an_end(talker: Path) -> None:
-    talk = Talk(open_run(talker), max_tokens=16)
+    talk = Conversation(open_run(talker), max_tokens=16)
     events = talk.answer("1?", None)
     first = next(events)
     events.close()
@@ -43,5 +43,5 @@ def test_an_answer_that_is_closed_early_is_remembered_with_an_end(talker: Path) 
     assert talk.messages()[0] == {"role": "user", "content": "1?"}
 
 
-def test_who_can_talk(base: Path, talker: Path) -> None:
-    assert can_talk(open_run(talker)) and not can_talk(open_run(base))
+def test_who_can_converse(base: Path, talker: Path) -> None:
+    assert can_converse(open_run(talker)) and not can_converse(open_run(base))
