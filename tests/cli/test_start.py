@@ -40,7 +40,7 @@ def test_the_plan_says_where_it_starts_and_what_changed(cli: Cli, base: Path) ->
     assert "step 2" in row
     assert "builder next-token -> prefix" in row
     assert "model.dropout 0.1 -> 0.0" in row
-    record = json.loads(cli("run", "--start", base, "--data", "text.txt", *SMALL, "--dry-run", "--json").out)
+    record = json.loads(cli("run", "--start", base, "--data", "text.txt", *SMALL, "--steps", "2", "--dry-run", "--json").out)
     assert record["start"]["changed"] == {"model.dropout": [0.1, 0.0]}
 
 
