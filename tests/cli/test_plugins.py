@@ -90,7 +90,7 @@ def test_show_lists_the_options(cli: Cli) -> None:
 
 def test_show_as_json(cli: Cli) -> None:
     (facts,) = json.loads(cli("plugins", "show", "gpt", "--json").out)
-    (option,) = (option for option in facts["options"] if option["name"] == "n_layer")
+    option = next(option for option in facts["options"] if option["name"] == "n_layer")
     assert option == {
         "name": "n_layer",
         "flag": "--model.n-layer",

