@@ -93,7 +93,7 @@ KINDS: dict[str, Kind] = {
         Reward,
         ("pentad.contracts.reward:RewardFunction",),
         f"{_BESIDE}.reward:RewardConformance",
-        "Rewards: how good an answer is (a builder that learns from rewards)",
+        "Rewards: how good an answer is (of builders that learn from rewards)",
     ),
 }
 """What can be offered, by the word for it."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pentad import STAGES, Choice, Implementation, Recipe, option
@@ -64,6 +64,7 @@ recipes = st.builds(
 
 
 @given(recipes)
+@settings(deadline=None)
 def test_a_recipe_survives_toml_and_resolving(found):
     assert Recipe.from_dict(tomllib.loads(resolved := resolve(found, catalogue()).recipe.to_toml())).to_toml() == resolved
     again = Recipe.from_dict(tomllib.loads(found.to_toml()))
