@@ -212,7 +212,7 @@ def test_a_text_is_searched_opened_and_scored(browser, served, tmp_path_factory,
     browser.type("[name=find]", "17 bottles")
     browser.wait("document.querySelector('.leaf mark')?.textContent === '17 bottles'")
     browser.click(".leaf button")
-    browser.wait("document.querySelector('.sheet').textContent.includes('17 bottles')")
+    browser.wait("document.querySelector('.sheet')?.textContent.includes('17 bottles')")
     browser.choose("[name=part]", "held-out")
     browser.wait("document.querySelector('.leaf') && !document.querySelector('.leaf mark')")
     browser.click("#score")
