@@ -147,11 +147,13 @@ def test_a_conversation_is_stopped_undone_and_reset(browser, served):
     browser.wait("document.querySelector('.answered').textContent.length > 5")
     browser.click("#stop")
     browser.wait("document.querySelector('.end').textContent === 'Stopped.'")
+    browser.wait("!document.querySelector('#send').disabled")
     browser.type("[name=max_tokens]", "3")
     browser.type("#question", HOSTILE[:40])
     browser.click("#send")
     browser.wait("document.querySelectorAll('.end')[1]?.textContent.includes('maximum')")
     assert browser.text(".exchange:last-child .asked") == HOSTILE[:40]
+    browser.wait("!document.querySelector('#undo').disabled")
     browser.click("#undo")
     assert browser.run("return document.querySelector('#question').value") == HOSTILE[:40]
     browser.click("#reset")
@@ -217,7 +219,7 @@ def test_a_text_is_searched_opened_and_scored(browser, served, tmp_path_factory,
     browser.wait("document.querySelector('.leaf') && !document.querySelector('.leaf mark')")
     browser.click("#score")
     browser.wait("document.querySelectorAll('#scores .passage').length > 1", 60)
-    assert browser.run("return document.querySelector('#stop').disabled && document.querySelector('#progress').hidden")
+    browser.wait("document.querySelector('#stop').disabled && document.querySelector('#progress').hidden")
 
 
 def test_a_studio_that_is_gone_is_missed_and_found_again(browser, serving):
