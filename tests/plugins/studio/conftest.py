@@ -140,6 +140,7 @@ def serving(studio: Studio) -> Serving:
         with socket.socket() as listening:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(("127.0.0.1", port))
+            listening.listen()  # whoever asks before the server is up waits, rather than being refused
             port = listening.getsockname()[1]
             config = uvicorn.Config(make_app(studio, TOKEN, port), log_level="critical", timeout_graceful_shutdown=1)
             server = uvicorn.Server(config)

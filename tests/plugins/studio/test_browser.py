@@ -142,6 +142,7 @@ def test_a_conversation_is_stopped_undone_and_reset(browser, served):
     browser.open(f"{served}/chat?run=tiny")
     browser.wait("document.querySelector('#about .note')")  # a run that has learned no conversations
     browser.type("[name=max_tokens]", "4000")
+    browser.type("[name=sampler]", "greedy")  # a text that repeats itself, and does not end before it is stopped
     browser.type("#question", "9 bottles")
     browser.click("#send")
     browser.wait("document.querySelector('.answered').textContent.length > 5")
