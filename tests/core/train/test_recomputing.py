@@ -16,7 +16,7 @@ from pentad.train.recomputing import recompute_blocks
 MODELS = {
     "gpt": Choice("gpt", n_layer=3, n_head=2, n_embd=16, dropout=0.3, zero_init_projections=False),
     "experts": Choice("gpt", n_layer=2, n_head=2, n_embd=16, n_expert=3, dropout=0.3, zero_init_projections=False),
-    "mingru": Choice("mingru", n_layer=2, n_embd=16),
+    "retnet": Choice("retnet", n_layer=2, n_head=2, n_embd=16),
 }
 DEEP = Choice("gpt", n_layer=6, n_head=2, n_embd=32)
 

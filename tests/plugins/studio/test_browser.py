@@ -110,10 +110,15 @@ def test_a_text_is_written_and_led_another_way(browser, served):
     assert second[:3] == first[:3] and second[3] == taken != first[3]
 
 
-def test_writing_is_stopped(browser, served, monkeypatch):
+@pytest.fixture
+def slow_writing(monkeypatch):
+    """A tiny model is done with 4,000 tokens before a busy browser has clicked."""
     extend = ModelSession.extend
-    # A tiny model is done with 4,000 tokens before a busy browser has clicked.
     monkeypatch.setattr(ModelSession, "extend", lambda *arguments: time.sleep(0.02) or extend(*arguments))
+
+
+@pytest.mark.usefixtures("slow_writing")
+def test_writing_is_stopped(browser, served):
     write(browser, served, "4000")
     browser.wait("document.querySelectorAll('#column-0 .text [data-at]').length > 5")
     browser.click("#stop")
@@ -138,6 +143,7 @@ def test_two_write_side_by_side_from_the_same_seed(browser, served):
     assert "0.01%" in browser.text("#column-1 dl.figures") or "0%" in browser.text("#column-1 dl.figures")
 
 
+@pytest.mark.usefixtures("slow_writing")
 def test_a_conversation_is_stopped_undone_and_reset(browser, served):
     browser.open(f"{served}/chat?run=tiny")
     browser.wait("document.querySelector('#about .note')")  # a run that has learned no conversations
