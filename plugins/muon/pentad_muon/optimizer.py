@@ -56,16 +56,15 @@ def _is_for_muon(named: NamedParameter) -> bool:
 def _muon(options: MuonOptions, matrices: Sequence[NamedParameter]) -> BatchedMuon:
     settings: dict[str, Any] = {
         "lr": options.lr,
-        "weight_decay": options.weight_decay,
         "momentum": options.momentum,
         "nesterov": options.nesterov,
         "ns_steps": options.ns_steps,
         "adjust_lr_fn": options.adjust_lr_fn,
     }
-    members = [named.parameter for named in matrices]
+    groups = parameter_groups(options, matrices)
     if isinstance(options, NorMuonOptions):
-        return BatchedNorMuon(members, second_momentum=options.second_momentum, **settings)
-    return BatchedMuon(members, **settings)
+        return BatchedNorMuon(groups, second_momentum=options.second_momentum, **settings)
+    return BatchedMuon(groups, **settings)
 
 
 def _adamw(options: MuonOptions, others: Sequence[NamedParameter]) -> torch.optim.AdamW:
