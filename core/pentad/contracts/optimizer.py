@@ -153,8 +153,8 @@ class RateOptions(ScheduleOptions):
 class OptimizerOptions(RateOptions):
     """Options that optimizers share; an optimizer's options class inherits from it and sets its own defaults.
 
-    Those beside `RateOptions` are done by `Optimization` for any optimizer whose groups are made by `parameter_groups`. One that
-    decays or averages in a way of its own inherits from `RateOptions` alone.
+    Those beside `RateOptions` are done by `Optimization` for any optimizer whose groups are made by `parameter_groups`. One
+    that decays or averages in a way of its own inherits from `RateOptions` alone.
     """
 
     cautious_weight_decay: bool = option(False, "Decay an entry only where its update moves it towards zero.")

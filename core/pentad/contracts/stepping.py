@@ -43,8 +43,8 @@ def cautious_weight_decay(optimizer: Optimizer) -> Iterator[None]:
     """While the optimizer steps, decay an entry of a weight only where the update moves it towards zero.
 
     Chen et al., Cautious Weight Decay, 2025: x <- x - lr (u + decay [u x >= 0] x), with u the optimizer's update. What the
-    optimizer decays by itself is nothing for its step, and lr u is read off the weights before and after it. It is for the groups
-    with `cautious_weight_decay`.
+    optimizer decays by itself is nothing for its step, and lr u is read off the weights before and after it. It is for the
+    groups with `cautious_weight_decay`.
     """
     decaying = []
     for group in optimizer.param_groups:
@@ -69,9 +69,9 @@ def cautious_weight_decay(optimizer: Optimizer) -> Iterator[None]:
 class WeightAverage:
     """Keeps a running mean of the weights, and puts it in their place for a while.
 
-    An exponential moving average (Polyak and Juditsky 1992; of networks Izmailov et al. 2018, Kaddour 2022) whose time constant is
-    a share of the training: a step that takes the share d moves the mean by 1 - exp(-d / average) towards the weights. Until
-    that share is over it is the plain mean of all steps, so that it never holds on to the start.
+    An exponential moving average (Polyak and Juditsky 1992; of networks Izmailov et al. 2018, Kaddour 2022) whose time
+    constant is a share of the training: a step that takes the share d moves the mean by 1 - exp(-d / average) towards the
+    weights. Until that share is over it is the plain mean of all steps, so that it never holds on to the start.
 
     Args:
         optimizers: whose groups with `average` above 0 have a mean, which lies in the state of each parameter.

@@ -1,9 +1,9 @@
 """Muon for the matrices, AdamW for everything else; NorMuon, which also evens out the rows of an update.
 
 Muon: Jordan et al., Muon: An optimizer for hidden layers in neural networks, 2024; scaling by shape (match_rms_adamw): Liu et
-al., Muon is Scalable for LLM Training, 2025. NorMuon: Li et al., NorMuon: Making Muon more efficient and scalable, 2025. AdamW:
-Loshchilov and Hutter, 2019. A parameter of the role "matrix" with more than two dimensions (a convolution) goes to AdamW,
-because Muon is for matrices.
+al., Muon is Scalable for LLM Training, 2025; other polynomials: Amsel et al., The Polar Express, 2025. NorMuon: Li et al.,
+NorMuon: Making Muon more efficient and scalable, 2025. AdamW: Loshchilov and Hutter, 2019. A parameter of the role "matrix" with
+more than two dimensions (a convolution) goes to AdamW, because Muon is for matrices.
 """
 
 from __future__ import annotations
@@ -62,6 +62,8 @@ def _muon(options: MuonOptions, matrices: Sequence[NamedParameter]) -> BatchedMu
         "adjust_lr_fn": options.adjust_lr_fn,
     }
     groups = parameter_groups(options, matrices)
+    for group in groups:
+        group["newton_schulz"] = options.newton_schulz
     if isinstance(options, NorMuonOptions):
         return BatchedNorMuon(groups, second_momentum=options.second_momentum, **settings)
     return BatchedMuon(groups, **settings)
