@@ -60,10 +60,20 @@ def cautious_weight_decay(optimizer: Optimizer) -> Iterator[None]:
             group["weight_decay"] = decay
     with torch.no_grad():
         for group, decay, moving, before in decaying:
-            agreement = torch._foreach_sub(before, moving)
-            torch._foreach_mul_(agreement, before)
-            shrunk = [torch.where(sign < 0, 0.0, weight) for sign, weight in zip(agreement, before, strict=True)]
-            torch._foreach_sub_(moving, shrunk, alpha=group["lr"] * decay)
+            for now, then in _pieces(moving, before):
+                agree = torch._foreach_sub(then, now)  # lr u
+                torch._foreach_mul_(agree, then)
+                for each in agree:
+                    each.ge_(0)  # 1 or 0
+                torch._foreach_addcmul_(now, agree, then, value=-group["lr"] * decay)
+
+
+def _pieces(*lists: list[Tensor]) -> Iterator[tuple[list[Tensor], ...]]:
+    """Yield what to do at once: all for a GPU, which wants few calls; one tensor for a CPU, whose cache then holds it."""
+    if all(tensor.device.type == "cpu" for tensor in lists[0]):
+        yield from (tuple([tensor] for tensor in tensors) for tensors in zip(*lists, strict=True))
+    else:
+        yield lists
 
 
 class WeightAverage:

@@ -2,8 +2,8 @@
 
 Muon: Jordan et al., Muon: An optimizer for hidden layers in neural networks, 2024; scaling by shape (match_rms_adamw): Liu et
 al., Muon is Scalable for LLM Training, 2025; other polynomials: Amsel et al., The Polar Express, 2025. NorMuon: Li et al.,
-NorMuon: Making Muon more efficient and scalable, 2025. AdamW: Loshchilov and Hutter, 2019. A parameter of the role "matrix" with
-more than two dimensions (a convolution) goes to AdamW, because Muon is for matrices.
+NorMuon: Making Muon more efficient and scalable, 2025. AdamW: Loshchilov and Hutter, 2019. A parameter of the role "matrix"
+with more than two dimensions (a convolution) goes to AdamW, because Muon is for matrices.
 """
 
 from __future__ import annotations
