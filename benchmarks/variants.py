@@ -36,7 +36,7 @@ VARIANTS: Mapping[str, Variant] = {
     "bigram+values+scalars+gate": {**_PAIRS, **_VALUES, **_FACTORS, **_GATES},
     "dropout-0.1": {"model.dropout": 0.1},
     "best-fit": {"builder.packing": "best-fit"},
-    "shuffled-documents": {"builder.shuffle_documents": True},
+    "best-fit-repacked": {"builder.packing": "best-fit", "builder.repack": True},
     "normuon": {"optimizer": "normuon"},
     "polar-express": {"optimizer.newton_schulz": "polar-express"},
     "cautious": {"optimizer.cautious_weight_decay": True},
