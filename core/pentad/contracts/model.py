@@ -3,11 +3,8 @@
 A model's factory is called as `factory(options, vocab_size=…, context_length=…)`, and with `vocabulary=…` where it names it. It
 returns a `Model` with freshly initialised parameters (torch's global generator is seeded before the call).
 
-Models to read: [rnn](../plugins/rnn/pentad_rnn/model.py) is the shortest,
-[mingru](../examples/pentad-mingru/pentad_mingru/model.py) is a third party's,
-[gated-deltanet](../plugins/recurrent/pentad_recurrent/model.py) has blocks and states of several parts,
-[gpt](../plugins/gpt/pentad_gpt/model.py) has all that the contract offers, and
-[ngram](../plugins/ngram/pentad_ngram/model.py) is counted.
+Of the models to read, `gated-deltanet` has blocks and states of several parts, `gpt` has all that the contract offers, `ngram`
+is counted, and [mingru](../examples/pentad-mingru/pentad_mingru/model.py) is a third party's.
 """
 
 from __future__ import annotations
