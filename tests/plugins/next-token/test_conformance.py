@@ -12,6 +12,11 @@ class TestBestFit(ExampleBuilderConformance):
     options = {"packing": "best-fit"}
 
 
+class TestRepacked(ExampleBuilderConformance):
+    name = "next-token"
+    options = {"packing": "best-fit", "repack": True}
+
+
 class TestMultiToken(ExampleBuilderConformance):
     name = "multi-token"
 
