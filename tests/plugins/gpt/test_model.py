@@ -180,6 +180,15 @@ def test_tables_go_with_the_embeddings_and_factors_with_the_vectors() -> None:
     assert model.token_parameters() == {*tables, "head.weight"}
 
 
+def test_packed_documents_know_nothing_of_each_other_s_last_token() -> None:
+    model = gpt(**MORE).eval()
+    torch.nn.init.normal_(model.bigrams.table.weight)
+    inputs, segments = ids(1), torch.tensor([[0] * 5 + [1] * 7 + [2] * 4])
+    packed = logits(model, inputs, segments=segments)[0]
+    for start, end in ((0, 5), (5, 12), (12, 16)):
+        torch.testing.assert_close(packed[start:end], logits(model, inputs[:, start:end])[0], atol=1e-5, rtol=1e-4)
+
+
 def test_recomputed_blocks_give_the_same_gradients() -> None:
     gradients = []
     for recompute in (False, True):
