@@ -18,6 +18,9 @@ BASELINE = "baseline"
 _PAIRS = {"model.bigram_hash": 4096}
 _VALUES = {"model.value_embeddings": True}
 _FACTORS = {"model.residual_scalars": True}
+_POLAR = {"optimizer.newton_schulz": "polar-express"}
+_CAUTIOUS = {"optimizer.cautious_weight_decay": True}
+_BY_RATE = {"optimizer.weight_decay_schedule": "lr"}
 _GATES = {"model.head_gate": True, "model.head_gate_channels": 12}
 
 VARIANTS: Mapping[str, Variant] = {
@@ -38,11 +41,30 @@ VARIANTS: Mapping[str, Variant] = {
     "best-fit": {"builder.packing": "best-fit"},
     "best-fit-repacked": {"builder.packing": "best-fit", "builder.repack": True},
     "normuon": {"optimizer": "normuon"},
-    "polar-express": {"optimizer.newton_schulz": "polar-express"},
-    "cautious": {"optimizer.cautious_weight_decay": True},
-    "decay-by-rate": {"optimizer.weight_decay_schedule": "lr"},
-    "cautious+decay-by-rate": {"optimizer.cautious_weight_decay": True, "optimizer.weight_decay_schedule": "lr"},
+    "polar-express": _POLAR,
+    "polar-express-4": {**_POLAR, "optimizer.ns_steps": 4},
+    "newton-schulz-4": {"optimizer.ns_steps": 4},
+    "newton-schulz-3": {"optimizer.ns_steps": 3},
+    "cautious": _CAUTIOUS,
+    "decay-by-rate": _BY_RATE,
+    "cautious+decay-by-rate": {**_CAUTIOUS, **_BY_RATE},
+    "weight-decay-0": {"optimizer.weight_decay": 0.0},
+    "weight-decay-0.4": {"optimizer.weight_decay": 0.4},
+    "weight-decay-1.6": {"optimizer.weight_decay": 1.6},
+    "cautious-0.4": {**_CAUTIOUS, "optimizer.weight_decay": 0.4},
+    "cautious-1.6+decay-by-rate": {**_CAUTIOUS, **_BY_RATE, "optimizer.weight_decay": 1.6},
+    "average-0.02": {"optimizer.average": 0.02},
+    "average-0.05": {"optimizer.average": 0.05},
     "average-0.1": {"optimizer.average": 0.1},
+    "average-0.05+final-lr-0.1": {"optimizer.average": 0.05, "optimizer.final_lr_ratio": 0.1},
+    "lr-0.03": {"optimizer.lr": 0.03},
+    "embedding-lr-0.5": {"optimizer.embedding_lr_ratio": 0.5},
+    "embedding-lr-1.5": {"optimizer.embedding_lr_ratio": 1.5},
+    "head-lr-0.3": {"optimizer.head_lr_ratio": 0.3},
+    "vector-lr-0.5": {"optimizer.vector_lr_ratio": 0.5},
+    "warmup-0": {"optimizer.warmup_ratio": 0.0},
+    "cosine": {"optimizer.schedule": "cosine"},
+    "wsd": {"optimizer.schedule": "wsd", "optimizer.decay_ratio": 0.5},
     "wsd-1-sqrt": {"optimizer.schedule": "wsd", "optimizer.decay_ratio": 0.5, "optimizer.decay_shape": "1-sqrt"},
 }
 """Name to options."""
