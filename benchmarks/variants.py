@@ -28,6 +28,7 @@ VARIANTS: Mapping[str, Variant] = {
     "bigram-hash-1024": {"model.bigram_hash": 1024},
     "bigram-hash-4096": _PAIRS,
     "bigram-hash-16384": {"model.bigram_hash": 16_384},
+    "bigram-hash-65536": {"model.bigram_hash": 65_536},
     "value-embeddings": _VALUES,
     "residual-scalars": _FACTORS,
     "residual-scalars-x0-0.1": {**_FACTORS, "model.residual_x0": 0.1},
