@@ -65,6 +65,9 @@ class GPTOptions:
         "(modded-nanogpt, 2026); 0 for none. Sized for the text where layers or width are.",
         ge=0,
     )
+    trigram_hash: int = option(
+        0, "The same by a hash of the token and the two before it (as in Engram; Cheng et al., 2026); 0 for none.", ge=0
+    )
     residual_scalars: bool = option(
         False,
         "Learn two factors per block: of the features that enter it, and of the first embedding, which is added to them "

@@ -66,9 +66,9 @@ def compute_parameters(options: GPTOptions, vocab_size: int) -> int:
 
 
 def table_parameters(options: GPTOptions, vocab_size: int) -> int:
-    """Return the parameters that are looked up: embeddings of tokens, of their values, and of pairs."""
+    """Return the parameters that are looked up: embeddings of tokens, of their values, and of n-grams."""
     values = _value_embeddings(options) * options.kv_heads * options.head_width
-    return vocab_size * (options.n_embd + values) + options.bigram_hash * options.n_embd
+    return vocab_size * (options.n_embd + values) + (options.bigram_hash + options.trigram_hash) * options.n_embd
 
 
 def _value_embeddings(options: GPTOptions) -> int:

@@ -76,7 +76,15 @@ def test_parameters_are_counted_as_the_model_has_them(n_layer, n_embd):
 
 @pytest.mark.parametrize("n_layer", [2, 3])
 def test_tables_and_gates_are_counted_too(n_layer):
-    given = {"n_layer": n_layer, "n_head": 2, "n_embd": 64, "n_kv_head": 1, "bigram_hash": 100, "value_embeddings": True}
+    given = {
+        "n_layer": n_layer,
+        "n_head": 2,
+        "n_embd": 64,
+        "n_kv_head": 1,
+        "bigram_hash": 100,
+        "trigram_hash": 50,
+        "value_embeddings": True,
+    }
     given |= {"head_gate": True, "head_gate_channels": 12}
     model = make("model", Choice("gpt", **given), vocab_size=300, context_length=8)
     sizes = dict.fromkeys(model.roles().values(), 0)
