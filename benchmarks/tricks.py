@@ -93,7 +93,7 @@ def recipe_of(text: str, seconds: float, options: Variant, seed: int = 0, valida
 def baseline_sizes(text: str, seconds: float, common: Variant, validation: float) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what the engine chooses for the baseline on this machine: sizes as options of a variant, and kernels."""
     import pentad
-    from pentad.train import assembly
+    from pentad.train import assembly, learner
 
     chosen: list[Any] = []
 
@@ -101,7 +101,7 @@ def baseline_sizes(text: str, seconds: float, common: Variant, validation: float
         chosen.append(usual(*arguments))
         return chosen[-1]
 
-    usual = assembly.find_kernels
+    usual = learner.find_kernels
     with mock.patch.object(assembly, "find_kernels", find_kernels):
         tables = pentad.plan(recipe_of(text, seconds, common, validation=validation)).recipe.to_dict()
     sizes = {

@@ -39,7 +39,7 @@ VARIANTS: Mapping[str, Variant] = {
     "bigram+values+scalars+gate": {**_PAIRS, **_VALUES, **_FACTORS, **_GATES},
     "dropout-0.1": {"model.dropout": 0.1},
     "best-fit": {"builder.packing": "best-fit"},
-    "shuffled-documents": {"builder.shuffle_documents": True},
+    "best-fit-repacked": {"builder.packing": "best-fit", "builder.repack": True},
     "normuon": {"optimizer": "normuon"},
     "polar-express": _POLAR,
     "polar-express-4": {**_POLAR, "optimizer.ns_steps": 4},
