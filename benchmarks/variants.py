@@ -43,6 +43,7 @@ VARIANTS: Mapping[str, Variant] = {
     "normuon": {"optimizer": "normuon"},
     "polar-express": _POLAR,
     "polar-express-4": {**_POLAR, "optimizer.ns_steps": 4},
+    "polar-express-3": {**_POLAR, "optimizer.ns_steps": 3},
     "newton-schulz-4": {"optimizer.ns_steps": 4},
     "newton-schulz-3": {"optimizer.ns_steps": 3},
     "cautious": _CAUTIOUS,
