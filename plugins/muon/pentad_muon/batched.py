@@ -161,7 +161,7 @@ def _iterate_on_gram(x: Tensor, polynomials: Sequence[Polynomial]) -> Tensor:
     return x if product is None else product @ x
 
 
-def _polynomials(group: dict[str, Any]) -> list[Polynomial]:
+def _polynomials(group: dict[str, Any]) -> Sequence[Polynomial]:
     if group.get("newton_schulz") == "polar-express":
         return polar_express(group["ns_steps"])
     return [tuple(group["ns_coefficients"])] * group["ns_steps"]
