@@ -14,12 +14,12 @@ from pentad.system.opening import list_files
 from pentad_cli import main
 from pentad_cli.errors import as_engine_error
 
-from .batch import Batch, seeded
-from .child import in_child
-from .ground import Ground
+from ..ground import Ground
+from ..harness.batch import Batch, seeded
+from ..harness.child import prepared
 from .mutations import is_touched, mutate
 
-INLINE = Path(__file__).parents[1] / "inline_executor.py"
+INLINE = Path(__file__).parents[2] / "inline_executor.py"
 
 SIZES = {"model.n-layer": 1, "model.n-head": 2, "steps": 3, "batch-size": 4, "context-length": 16, "prompts": 1, "seeds": 1}
 
@@ -46,11 +46,10 @@ def compare(ground: Ground, out: Path) -> None:
             "--executor", "inline", "--text-bytes", 8, "--name", "mine", *flags)  # fmt: skip
 
 
-def damage(ground: Ground, per_file: int, seed: int) -> Iterator[Batch]:
+def damage(ground: Ground, per_file: int, size: int, seed: int) -> Iterator[Batch]:
     """Damage each file of a comparison a number of times, and compare again."""
     source = ground.folder / "comparisons"
-    ended = in_child(lambda: compare(ground, source))
-    assert ended.how == "ok", ended
+    prepared(lambda: compare(ground, source))
     scores = scores_of(source)
     for file in list_files(source):
 
@@ -65,7 +64,7 @@ def damage(ground: Ground, per_file: int, seed: int) -> Iterator[Batch]:
             finally:
                 shutil.rmtree(place, ignore_errors=True)
 
-        yield seeded(f"compare with {file}", seed, work, per_file)
+        yield from seeded(f"compare with {file}", seed, work, per_file, size)
 
 
 def scores_of(folder: Path) -> list[Any]:

@@ -19,8 +19,8 @@ from pentad.runs.provenance import folder_fingerprint
 from pentad.system.files import SEAL, facts_of_file
 from pentad.system.opening import list_files
 
-from .batch import Batch, seeded
-from .ground import Ground
+from ..ground import Ground
+from ..harness.batch import Batch, seeded
 from .mutations import is_touched, mutate
 
 CHOICES = ("recipe.toml", "engine.json")
@@ -42,12 +42,12 @@ class Door:
     below: str = ""
 
 
-def batches(ground: Ground, per_file: int, seed: int) -> Iterator[Batch]:
+def batches(ground: Ground, per_file: int, size: int, seed: int) -> Iterator[Batch]:
     """Damage each file of each door's folder a number of times."""
     for name, door in _doors(ground).items():
         for file in list_files(door.source):
             if file.startswith(door.below):
-                yield seeded(f"{name} with {file}", seed, _case(ground, door, file), per_file)
+                yield from seeded(f"{name} with {file}", seed, _case(ground, door, file), per_file, size)
 
 
 def _case(ground: Ground, door: Door, file: str) -> Callable[[random.Random], str]:
@@ -155,7 +155,7 @@ def _doors(ground: Ground) -> dict[str, Door]:
     }
 
 
-def of_the_cache(ground: Ground, per_file: int, seed: int) -> Iterator[Batch]:
+def of_the_cache(ground: Ground, per_file: int, size: int, seed: int) -> Iterator[Batch]:
     """Damage files of the cache; a run makes anew what it needs."""
     for file in list_files(ground.cache):
 
@@ -172,4 +172,4 @@ def of_the_cache(ground: Ground, per_file: int, seed: int) -> Iterator[Batch]:
             finally:
                 shutil.rmtree(place, ignore_errors=True)
 
-        yield seeded(f"the cache with {file}", seed, work, per_file)
+        yield from seeded(f"the cache with {file}", seed, work, per_file, size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import importlib
 import io
 import json
 import os
@@ -46,6 +47,25 @@ def in_child(work: Callable[[], Any]) -> Ended:
     return next(each_in_child([work]))
 
 
+def prepared(work: Callable[[], Any]) -> None:
+    """Do work that must succeed in a forked process, and import what it imported, which later processes then need not.
+
+    Raises:
+        AssertionError: it ended otherwise.
+    """
+
+    def imported() -> str:
+        before = set(sys.modules)
+        work()
+        return " ".join(set(sys.modules) - before)
+
+    ended = in_child(imported)
+    assert ended.how == "ok", ended
+    for name in ended.detail.split():
+        with contextlib.suppress(ImportError):  # a plugin's file
+            importlib.import_module(name)
+
+
 def each_in_child(works: Sequence[Callable[[], Any]]) -> Iterator[Ended]:
     """Do one piece of work after the other in a forked process, and say of each how it ended.
 
@@ -53,15 +73,12 @@ def each_in_child(works: Sequence[Callable[[], Any]]) -> Iterator[Ended]:
     """
     done = 0
     while done < len(works):
-        child = _Child(works[done:])
-        while done < len(works):
-            ended = child.next()
-            done += 1
-            yield ended or child.end()
-            if ended is None:
-                break
-        else:
-            child.end()
+        with contextlib.closing(_Child(works[done:])) as child:
+            ended: Ended | None = Ended("ok")
+            while ended and done < len(works):
+                ended = child.next()
+                done += 1
+                yield ended or child.end()
 
 
 class _Child:
@@ -91,22 +108,31 @@ class _Child:
 
     def end(self) -> Ended:
         """Wait for the process, or end it where it hangs, and say how it ended."""
-        os.close(self._pipe)
-        if self._hung:
-            os.kill(self._number, signal.SIGKILL)
-        status = os.waitstatus_to_exitcode(os.waitpid(self._number, 0)[1])
+        status = self._wait(kill=self._hung)
         if self._hung:
             return Ended("hung")
         if status == -signal.SIGKILL:
             return Ended("killed", signal.Signals(-status).name)
         return Ended("bug", f"signal {-status}" if status < 0 else f"it left with {status}")
 
+    def close(self) -> None:
+        """End the process, whether or not it is done; nothing of it is left."""
+        if self._number:
+            self._wait(kill=True)
+
+    def _wait(self, *, kill: bool) -> int:
+        os.close(self._pipe)
+        if kill:
+            os.kill(self._number, signal.SIGKILL)
+        number, self._number = self._number, 0
+        return os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
+
 
 def _tell_of_each(works: Sequence[Callable[[], Any]], writing: int) -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     for work in works:
         ended = _outcome(work)
-        line = json.dumps([ended.how, ended.detail[-20_000:]]).encode() + b"\n"
+        line = json.dumps([ended.how, ended.detail[-100_000:]]).encode() + b"\n"
         while line:
             line = line[os.write(writing, line) :]
     os._exit(0)
