@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pentad.system.cache import cache_directory
     from pentad.system.chart import Line, line_chart
     from pentad.system.errors import Interrupted, RunDone, did_you_mean, one_line
-    from pentad.system.files import locked, read_json, write_atomically
+    from pentad.system.files import is_stamped, locked, read_json, stamped, write_atomically
     from pentad.system.json_lines import LineFollower, read_lines
     from pentad.system.machine import available_cores, peak_memory, prepare_process
     from pentad.system.opening import UNFINISHED, open_plain
@@ -92,8 +92,10 @@ PLACES = {
         "one_line",
     ),
     "system.files": (
+        "is_stamped",
         "locked",
         "read_json",
+        "stamped",
         "write_atomically",
     ),
     "system.json_lines": (
@@ -144,6 +146,7 @@ __all__ = [
     "did_you_mean",
     "encode_all",
     "given",
+    "is_stamped",
     "line_chart",
     "locked",
     "make_builder",
@@ -163,6 +166,7 @@ __all__ = [
     "score_windows",
     "source_digest",
     "split_options",
+    "stamped",
     "standard_error",
     "write_atomically",
     "written_tables",

@@ -14,8 +14,9 @@ from pentad_compare import collect
 from pentad_compare.arms import Arm
 from pentad_compare.measures.figures import TokenizerFigures
 from pentad_compare.records import from_dict
+from pentad_compare.results import FIGURES, read_result
 from pentad_compare.study import Study
-from pentad_compare.work import DECIDES_TEXTS, FIGURES
+from pentad_compare.work import DECIDES_TEXTS
 
 
 class Watcher:
@@ -123,4 +124,4 @@ def _is_written(task: Task) -> bool:
 
 
 def _figures_of(task: Task) -> dict[str, Any] | None:
-    return collect.read_result(task.folder / FIGURES, TokenizerFigures)
+    return read_result(task.folder / FIGURES, TokenizerFigures)
