@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pentad.system.files import is_stamped, locked, read_json, stamped, write_atomically
     from pentad.system.json_lines import LineFollower, read_lines
     from pentad.system.machine import available_cores, peak_memory, prepare_process
-    from pentad.system.opening import UNFINISHED, open_plain
+    from pentad.system.opening import UNFINISHED, discard, open_plain, refuse_links
     from pentad.system.sources import source_digest
 
 PLACES = {
@@ -109,7 +109,9 @@ PLACES = {
     ),
     "system.opening": (
         "UNFINISHED",
+        "discard",
         "open_plain",
+        "refuse_links",
     ),
     "system.sources": ("source_digest",),
 }
@@ -144,6 +146,7 @@ __all__ = [
     "cut",
     "describe",
     "did_you_mean",
+    "discard",
     "encode_all",
     "given",
     "is_stamped",
@@ -162,6 +165,7 @@ __all__ = [
     "read_lines",
     "read_tables",
     "record_pieces",
+    "refuse_links",
     "resolve",
     "score_windows",
     "source_digest",

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from pentad import Catalogue, Choice, EngineError, Plan, Recipe, RunObserver
 from pentad.tools import (
     RunDirectory,
     RunDone,
+    discard,
     given,
     make_builder,
     open_split,
@@ -81,7 +81,7 @@ def train(argument: Mapping[str, Any], folder: Path) -> None:
             with contextlib.suppress(RunDone):
                 pentad.resume(run, catalogue=catalogue, observers=[keeper])
         else:
-            shutil.rmtree(run, ignore_errors=True)
+            discard(run)
             pentad.run(recipe, catalogue=catalogue, out=run, observers=[keeper])
     finally:
         wall = earlier + time.perf_counter() - began
@@ -132,7 +132,7 @@ def is_complete(run: Path) -> bool:
 
 def _refuse_another_text(run: Path, fingerprint: str) -> None:
     if RunDirectory.open(run).fact(str, "data", "fingerprint") != fingerprint:
-        shutil.rmtree(run)  # else it would be used when the text is restored
+        discard(run)  # else it would be used when the text is restored
         raise EngineError(
             "The text must stay the same during a comparison; it has changed since this one began.",
             "Leave it alone, and call the command again.",

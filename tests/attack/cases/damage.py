@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import random
@@ -11,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pentad import Catalogue, EngineError, import_model, open_run, resume, run
+from pentad import Catalogue, import_model, open_run, resume, run
 from pentad.config.recipe import StartOptions
 from pentad.runs.folder import RunDirectory
 from pentad.runs.initial import restore_initial
@@ -21,7 +20,7 @@ from pentad.system.opening import list_files
 
 from ..ground import Ground
 from ..harness.batch import Batch, seeded
-from .mutations import is_touched, mutate
+from .mutations import is_touched, mutate, named
 
 CHOICES = ("recipe.toml", "engine.json")
 """Files whose edits may well mean something else."""
@@ -56,25 +55,13 @@ def _case(ground: Ground, door: Door, file: str) -> Callable[[random.Random], st
         try:
             kind = mutate(path / file, chance)
             sealed = chance.random() < 0.4 and _seal(path, path / file)
-            with _named(f"{kind}{', sealed' if sealed else ''}"):
+            with named(f"{kind}{', sealed' if sealed else ''}"):
                 wrong = door.work(path, "" if sealed else file)
             return "it was written through a link" if is_touched(path.parent) else wrong and f"{kind}: {wrong}"
         finally:
             shutil.rmtree(path.parent, ignore_errors=True)
 
     return work
-
-
-@contextlib.contextmanager
-def _named(kind: str) -> Iterator[None]:
-    """Say with an error that has no code what was done to the file."""
-    try:
-        yield
-    except EngineError:
-        raise
-    except Exception as error:
-        error.add_note(kind)
-        raise
 
 
 def _seal(run: Path, file: Path) -> bool:
@@ -165,7 +152,7 @@ def of_the_cache(ground: Ground, per_file: int, size: int, seed: int) -> Iterato
             os.environ["PENTAD_CACHE"] = str(cache)
             try:
                 kind = mutate(cache / file, chance)
-                with _named(kind):
+                with named(kind):
                     run(ground.recipe, out=place / "run")
                 wrong = ground.difference(place / "run")
                 return wrong and f"{kind}: {wrong}"

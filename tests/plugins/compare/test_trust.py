@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -373,3 +374,23 @@ def test_an_edited_fact_beside_the_score_is_made_anew(compare, compared, tmp_pat
     found, _ = compare(*WITH_SEEDS, "--name", "mine", out=out)
     assert _scored(found) == _scored(first) and found["groups"] == first["groups"]
     assert json.loads(path.read_text())[key] != value
+
+
+@pytest.mark.parametrize(
+    "name", ["mine", "runs", "runs/*", "runs/*/seed-0", "runs/*/seed-0/run", "runs/*/seed-0/run/metrics.jsonl"]
+)
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_nothing_is_written_through_a_link_and_no_pipe_is_waited_for(compare, compared, tmp_path, name, kind):
+    out = shutil.copytree(compared[0], tmp_path / "out")
+    path = sorted(out.glob(name))[0]
+    elsewhere = path.rename(tmp_path / "elsewhere")
+    before = _content(elsewhere)
+    path.symlink_to(elsewhere) if kind == "link" else os.mkfifo(path)
+    compare(*WITH_SEEDS, "--name", "mine", out=out, code=1, error="not-a-plain-file")
+    assert _content(elsewhere) == before
+
+
+def _content(path):
+    if path.is_file():
+        return path.read_bytes()
+    return {each.relative_to(path): each.read_bytes() for each in path.rglob("*") if each.is_file()}
