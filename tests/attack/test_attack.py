@@ -29,7 +29,8 @@ def ground(tmp_path_factory):
 NAMES = (
     *("kill -9 before a call", "a call that fails", "a file that cannot grow", "the cache deleted at a call"),
     *("damage to a run", "damage to the cache", "damage to a comparison"),
-    *("memory that ends", "reading while it trains", "readers of runs", "readers of text"),
+    *("damage to what readers keep", "memory that ends", "reading while it trains"),
+    *("readers of runs", "readers of text", "requests to the studio"),
 )
 
 
