@@ -21,97 +21,28 @@ TOKEN, PORT = "secret-of-the-attack", 8760
 HOST = f"http://127.0.0.1:{PORT}"
 
 PAGES = (
-    *[
-        "tokens",
-        "examples",
-        "training",
-        "start",
-        "trace",
-        "chat",
-        "text",
-        "inside",
-        "comparisons",
-        "comparison",
-        "comparison-report",
-    ],
-    *["generation", "options", "started", "static/live.js", "alive", "nothing"],
+    *("tokens", "examples", "training", "start", "trace", "chat", "text", "inside", "generation", "options", "started"),
+    *("comparisons", "comparison", "comparison-report", "static/live.js", "alive", "nothing"),
 )
 
 FORMS = (
-    *["tokens-part", "examples-part", "training-list", "start-command", "start-plan", "trace-part", "chat-about", "text-part"],
-    *["text-scores", "inside-part", "run-stop", "generation-stream", "chat-stream"],
+    *("tokens-part", "examples-part", "training-list", "start-command", "start-plan", "trace-part", "chat-about"),
+    *("text-part", "text-scores", "inside-part", "run-stop", "generation-stream", "chat-stream"),
 )
 """All but those that start a training."""
 
 FIELDS = (
-    *[
-        "run",
-        "name",
-        "text",
-        "seed",
-        "sampler",
-        "rows",
-        "prompt",
-        "max_tokens",
-        "document",
-        "column",
-        "builder",
-        "word",
-        "system",
-        "steps",
-        "start",
-        "special",
-        "question",
-    ],
-    *[
-        "part",
-        "model",
-        "least",
-        "kept",
-        "history",
-        "first",
-        "find",
-        "filter",
-        "data",
-        "context_length",
-        "chosen",
-        "budget",
-        "at",
-        "tokenizer",
-        "optimizer",
-    ],
-    *["sampler.temperature", "model.n_layer", "training.steps", "data.sources"],
+    *("run", "name", "text", "seed", "sampler", "rows", "prompt", "max_tokens", "document", "column", "builder", "word"),
+    *("system", "steps", "start", "special", "question", "part", "model", "least", "kept", "history", "first", "find"),
+    *("filter", "data", "context_length", "chosen", "budget", "at", "tokenizer", "optimizer", "sampler.temperature"),
+    *("model.n_layer", "training.steps", "data.sources"),
 )
 
 WORDS = (
-    *(
-        "run",
-        "run",
-        "byte",
-        "gpt",
-        "next-token",
-        "temperature",
-        "1 cats sat",
-        "1",
-        "0",
-        "-1",
-        "10",
-        "1e9",
-        "9" * 400,
-        "nan",
-        "",
-    ),
-    *("..", "../run", "../../etc", "/etc/passwd", "run/..", "\0", "\x1b[2J", "<script>alert(1)</script>", "'\"><b>", "\u202e"),
-    *(
-        "a" * 5000,
-        "{",
-        '[{"role": "user", "text": "1"}]',
-        '{"a": 1}',
-        "[" * 3000,
-        "--plugin",
-        "; touch pwned",
-        "$(touch pwned)",
-    ),
+    *("run", "run", "byte", "gpt", "next-token", "temperature", "1 cats sat", "1", "0", "-1", "10", "1e9", "9" * 400),
+    *("nan", "", "..", "../run", "../../etc", "/etc/passwd", "run/..", "\0", "\x1b[2J", "<script>alert(1)</script>"),
+    *("'\"><b>", "\u202e", "a" * 5000, "{", '[{"role": "user", "text": "1"}]', '{"a": 1}', "[" * 3000, "--plugin"),
+    *("; touch pwned", "$(touch pwned)"),
 )
 
 STRANGERS: tuple[dict[str, str], ...] = (
