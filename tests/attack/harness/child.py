@@ -23,8 +23,8 @@ from pentad import EngineError
 from pentad.runs import initial, saving
 from pentad.system.errors import is_out_of_memory
 
-SECONDS = 60
-"""After which a process counts as hung."""
+SECONDS, IDLE, MOST = 60, 20, 300
+"""A process counts as hung after so many seconds if it computes nothing for so many; after that many in any case."""
 
 CALLS = ("open", "mkdir", "rename", "replace", "fsync", "unlink", "rmdir", "scandir", "listdir", "chmod")
 
@@ -94,11 +94,14 @@ class _Child:
 
     def next(self) -> Ended | None:
         """Return how the next one ended, or None where the process ended or hangs instead."""
-        until = time.monotonic() + SECONDS
+        began, wait, computed = time.monotonic(), float(SECONDS), -1.0
         while b"\n" not in self._said:
-            if not select.select([self._pipe], [], [], max(0.0, until - time.monotonic()))[0]:
-                self._hung = True
-                return None
+            if not select.select([self._pipe], [], [], wait)[0]:
+                before, computed, wait = computed, _computed(self._number), float(IDLE)
+                self._hung = computed - before < 0.1 or time.monotonic() - began > MOST
+                if self._hung:
+                    return None
+                continue
             more = os.read(self._pipe, 1 << 16)
             if not more:
                 return None
@@ -126,6 +129,12 @@ class _Child:
             os.kill(self._number, signal.SIGKILL)
         number, self._number = self._number, 0
         return os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
+
+
+def _computed(number: int) -> float:
+    """Return the seconds that a process has computed, with its children that have ended; a busy machine leaves it few."""
+    fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def _tell_of_each(works: Sequence[Callable[[], Any]], writing: int) -> NoReturn:
