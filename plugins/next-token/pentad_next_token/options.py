@@ -9,7 +9,11 @@ from pentad import option
 
 @dataclass(frozen=True, kw_only=True)
 class NextTokenOptions:
-    """How documents come into rows."""
+    """How documents come into rows.
+
+    Raises:
+        ValueError: options that do not fit together.
+    """
 
     packing: str = option(
         "concatenate",
@@ -17,3 +21,13 @@ class NextTokenOptions:
         "longer than a row and pads a little.",
         choices=("concatenate", "best-fit"),
     )
+    repack: bool = option(
+        False,
+        "With best-fit, draw the rows anew in each pass: long documents are cut elsewhere, and other pieces share a row. The "
+        "windows of concatenate move in each pass anyway.",
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse what has no effect."""
+        if self.repack and self.packing != "best-fit":
+            raise ValueError(f"repack needs packing best-fit, found {self.packing}, whose windows move in each pass anyway")

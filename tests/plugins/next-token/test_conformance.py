@@ -10,3 +10,8 @@ class TestNextToken(ExampleBuilderConformance):
 class TestBestFit(ExampleBuilderConformance):
     name = "next-token"
     options = {"packing": "best-fit"}
+
+
+class TestRepacked(ExampleBuilderConformance):
+    name = "next-token"
+    options = {"packing": "best-fit", "repack": True}
