@@ -54,6 +54,15 @@ def is_sealed(run: Path) -> bool:
         return False
 
 
+def changed_records(run: Path) -> list[str]:
+    """Return which of the files that the end of a run sealed are others now: edited, or written to by a run that goes on."""
+    try:
+        files = read_json(run / RESULT).get("files")
+        return [name for name in SEALED if isinstance(files, dict) and name in files and files[name] != _facts(run / name)]
+    except (EngineError, OSError):
+        return []
+
+
 def _facts(path: Path) -> dict[str, Any] | None:
     """Return size and digest of a file; None where there is none."""
     try:
