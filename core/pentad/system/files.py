@@ -228,7 +228,7 @@ def stamped(values: Mapping[str, Any], about: str = "") -> dict[str, Any]:
 
 def is_stamped(values: Mapping[str, Any], about: str = "") -> bool:
     """Say whether a JSON object says what it did when it was `stamped`, and about the same."""
-    return values.get(_STAMP) == stamped(values, about)[_STAMP]
+    return bool(values.get(_STAMP) == stamped(values, about)[_STAMP])
 
 
 _STAMP = "sha256"
