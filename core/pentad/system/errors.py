@@ -151,9 +151,14 @@ def one_line(error: BaseException) -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Say whether a failure is one of memory: on a CPU and on mps torch raises a RuntimeError, and an import an ImportError."""
+    """Say whether a failure is one of memory: on a CPU and on mps torch raises a RuntimeError, and an import an ImportError.
+
+    So is an ImportError that was raised from such a failure, in which scipy says that its installation is broken.
+    """
     import errno
 
+    if isinstance(error, ImportError) and error.__cause__ is not None and is_out_of_memory(error.__cause__):
+        return True
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     if isinstance(error, OSError):

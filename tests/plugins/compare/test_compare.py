@@ -64,8 +64,9 @@ def test_a_comparison_from_lists_to_verdicts(compare, tmp_path, place):
     assert difference["words"] in said.out
     assert "--model.cell applies to rnn only" in said.out
     assert "bits/byte ± sd" in said.out and "difference [95%]" in said.out and "tokens/s" in said.out
-    assert (tmp_path / "out" / found["name"] / "report.html").read_text().startswith("<!doctype html>")
-    assert records.from_dict(records.Comparison, found).to_json() == (
+    report = (tmp_path / "out" / found["name"] / "report.html").read_text(encoding="utf-8")
+    assert report.startswith("<!doctype html>")
+    assert records.from_dict(records.Comparison, found).to_json(report) == (
         tmp_path / "out" / found["name"] / "comparison.json"
     ).read_text(encoding="utf-8")
 
