@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pentad.system.errors import UsageError, did_you_mean
+from pentad.system.frozen import Frozen
 
 Options = TypeVar("Options")
 
@@ -84,8 +85,7 @@ class NoOptions:
     """For an implementation that has nothing to set."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class OptionSpec:
+class OptionSpec(Frozen):
     """One option, described: what `--help`, completion and the docs are made from."""
 
     name: str

@@ -13,7 +13,6 @@ import os
 import re
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -31,6 +30,7 @@ from pentad.registry.records import (
 )
 from pentad.system.entry_points import EntryPoint, entry_points_of
 from pentad.system.errors import EngineError, UsageError, did_you_mean, one_line
+from pentad.system.frozen import Frozen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,8 +45,7 @@ HOOK_ARGUMENTS: dict[str, Any] = {}
 """What the hooks are called with, by the names of their arguments; a plugin names those that it wants. None so far."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Problem:
+class Problem(Frozen):
     """Why a plugin, or a part of it, is not available, or will not be for long."""
 
     distribution: str

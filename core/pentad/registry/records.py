@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from pentad.config.options import NoOptions
+from pentad.system.frozen import Frozen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,8 +19,7 @@ HOOK_API_VERSION = 2
 """One number for all hooks and contracts. A plugin module may say `pentad_api = 2`; one that asks for more is not loaded."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class HookRecord:
+class HookRecord(Frozen):
     """What every record says.
 
     Args:
@@ -35,7 +35,6 @@ class HookRecord:
     expected_failures: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
 class OptionsRecord(HookRecord):
     """A record of something that can be set.
 
@@ -52,7 +51,6 @@ class OptionsRecord(HookRecord):
         return self.options is not NoOptions
 
 
-@dataclass(frozen=True, kw_only=True)
 class Implementation(OptionsRecord):
     """One way of doing one stage.
 
@@ -78,7 +76,6 @@ class Implementation(OptionsRecord):
     example: str | Callable[[Path], Mapping[str, Any]] = ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class Corpus(OptionsRecord):
     """A named text that `--data NAME` accepts.
 
@@ -91,7 +88,6 @@ class Corpus(OptionsRecord):
     name: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class Reader(OptionsRecord):
     """A file format that `--data` accepts.
 
@@ -112,7 +108,6 @@ class Reader(OptionsRecord):
     example: str | Callable[[], bytes] = ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class Command(HookRecord):
     """A command that a plugin adds to `engine`.
 
@@ -124,7 +119,6 @@ class Command(HookRecord):
     name: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class Observer(OptionsRecord):
     """Something that watches every run: a metrics sink, a notifier.
 
@@ -136,7 +130,6 @@ class Observer(OptionsRecord):
     name: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class Executor(OptionsRecord):
     """A way of carrying out many runs.
 
@@ -148,7 +141,6 @@ class Executor(OptionsRecord):
     name: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class Adapter(OptionsRecord):
     """A change of a trained model: what of it is learned further, or what is learned beside it.
 
@@ -162,7 +154,6 @@ class Adapter(OptionsRecord):
     upgrade: str | Callable[[dict[str, Any], str], dict[str, Any]] = ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class Format(OptionsRecord):
     """Model files of another project.
 
@@ -174,7 +165,6 @@ class Format(OptionsRecord):
     name: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class Evaluator(OptionsRecord):
     """A way of judging a model on held-out text.
 
@@ -189,7 +179,6 @@ class Evaluator(OptionsRecord):
     default: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
 class Reward(OptionsRecord):
     """A way of saying how good an answer is, for learning from rewards and for judging tasks.
 
