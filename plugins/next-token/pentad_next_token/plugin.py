@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pentad import Implementation, hookimpl
-from pentad_next_token.options import NextTokenOptions
 
 
 @hookimpl
@@ -15,6 +14,6 @@ def engine_example_builders() -> Sequence[Implementation]:
             name="next-token",
             summary="Packed windows over documents; every position learns its next token.",
             factory="pentad_next_token.builder:next_token",
-            options=NextTokenOptions,
+            options="pentad_next_token.options:NextTokenOptions",
         )
     ]
