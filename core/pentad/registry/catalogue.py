@@ -238,7 +238,8 @@ def _offer(kind: str, record: Any, record_type: type[Any], distribution: str, ve
         )
     options = getattr(record, "options", NoOptions)
     if not isinstance(options, str):
-        describe(options)
+        if options is not NoOptions:
+            describe(options)
     elif not _names_attribute(options):
         raise EngineError(
             f"the options of {name} must read module:Class or be a dataclass, found {options!r}", code="options-format"
