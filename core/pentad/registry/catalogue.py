@@ -93,7 +93,7 @@ class Catalogue:
 
     def offers(self, kind: str) -> list[Offer[Any]]:
         """List what is offered of a kind (a word of `KINDS`), by name and then by distribution."""
-        return sorted(self._offers[kind], key=lambda offer: (offer.name, offer.distribution))
+        return list(self._offers[kind])
 
     def find(self, kind: str, name: str) -> Offer[Any]:
         """Return the offer that a user means by `name` or `distribution:name`.
@@ -185,6 +185,8 @@ class Catalogue:
         for offer in offers:
             self._offers[offer.kind].append(offer)
             remember(offer.kind, offer.name, offer.distribution, offer.version, offer.record.factory)
+        for kind in {kind for kind, _ in names}:
+            self._offers[kind].sort(key=lambda offer: (offer.name, offer.distribution))
 
     def _note_deprecated(self, distribution: str, version: str, warning: Warning) -> None:
         """Note that a hook will go; it is asked all the same. A hookspec says so: `@hookspec(warn_on_impl=…)`."""
