@@ -28,8 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except OSError:  # what could not be written stays in the buffer, and the interpreter would fail over it
             silence_broken_pipe()
     if "torch" not in sys.modules:
-        # The interpreter would look through all that was imported for garbage as it ends: 6% of `engine --help`. Where something
-        # was trained, a plugin may have left what only that look closes.
+        # As it ends, the interpreter would look through all that was imported for garbage: 6% of `engine --help`.
+        # Where something was trained, a plugin may have left what only that look closes.
         gc.freeze()
     sys.exit(code)
 
