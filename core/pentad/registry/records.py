@@ -67,10 +67,13 @@ class Implementation(OptionsRecord):
         example: `module:function` (or a callable) that makes options with which the conformance kit tests it, for one that
             does nothing without a file. It is called as `example(folder)`, may write files into the folder, and returns options
             by name.
+        compare_with: names of others of its stage from which a user learns most beside it, the best first: one that works in
+            another way, a simpler one. The first that is installed is suggested after a run.
         factory: called as its stage's contract says: `factory(options, …)`.
     """
 
     name: str
+    compare_with: tuple[str, ...] = ()
     upgrade: str | Callable[[dict[str, Any], str], dict[str, Any]] = ""
     advise: str | Callable[[Any, Situation], Advice | None] = ""
     example: str | Callable[[Path], Mapping[str, Any]] = ""
