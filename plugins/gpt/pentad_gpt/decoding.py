@@ -80,19 +80,21 @@ class DecoderBlock:
     def attend(self, x: Tensor, start: int, rotation: Tensor | None, cache: LayerCache) -> None:
         """Add to x (B, D) what attention finds at the positions up to `start`."""
         product = self.qkv(self._normed(x, self.attention_norm))
-        product, gates = product.split((product.shape[1] - self.gates, self.gates), dim=1)
-        heads = product.unflatten(1, (-1, self.head_width))  # (B, 3 H, Dh)
+        gates = product[:, -self.gates :] if self.gates else None  # (B, H)
+        if gates is not None:
+            product = product[:, : -self.gates]
+        heads = product.view(len(x), -1, self.head_width)  # (B, 3 H, Dh)
         self._place(heads.narrow(1, 0, self.heads[0] + self.heads[1]), rotation)
-        queries, keys, values = heads.unsqueeze(2).split(self.heads, dim=1)  # (B, H, 1, Dh), keys and values (B, Hk, 1, Dh)
+        # (B, H, 1, Dh), keys and values (B, Hk, 1, Dh); `Tensor.split` would go through Python.
+        queries, keys, values = torch.split_with_sizes(heads.unsqueeze(2), self.heads, dim=1)
         keys, values = cache.extend(start, keys, values)  # (B, Hk, T, Dh)
         if len(x) == 1:
             mixed = F.scaled_dot_product_attention(queries, keys, values, enable_gqa=self.grouped)
         else:
             mixed = self._mix(queries, keys.flatten(0, 1), values.flatten(0, 1))
-        mixed = mixed.reshape(len(x), -1, self.head_width)  # (B, H, Dh)
-        if self.gates:
-            mixed = mixed * gates.sigmoid()[..., None]
-        self.projection.add_to(x, mixed.flatten(1))
+        if gates is not None:
+            mixed = mixed.reshape(len(x), -1, self.head_width) * gates.sigmoid()[..., None]  # (B, H, Dh)
+        self.projection.add_to(x, mixed.reshape(len(x), -1))
 
     def transform(self, x: Tensor) -> None:
         """Add to x (B, D) what the MLP makes of it."""
