@@ -15,5 +15,11 @@ def engine_example_builders() -> Sequence[Implementation]:
             summary="Packed windows over documents; every position learns its next token.",
             factory="pentad_next_token.builder:next_token",
             options="pentad_next_token.options:NextTokenOptions",
-        )
+        ),
+        Implementation(
+            name="multi-token",
+            summary="Packed windows; every position learns the next n tokens, by a head each. The first head writes.",
+            factory="pentad_next_token.multi_token:MultiToken",
+            options="pentad_next_token.options:MultiTokenOptions",
+        ),
     ]
