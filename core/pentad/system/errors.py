@@ -84,9 +84,10 @@ class Interrupted(EngineError):
 ARGUMENTS: dict[str, str] = {}
 """Flag to the argument that it stands for, `--batch-size` to `training={{"batch_size": {}}}`; the recipe fills it in."""
 
-_FLAG = re.compile(r"(?<![\w-])(--[a-z][a-z-]*)(?:\.([a-z][\w.-]*))?(?: (\d[\w.]*\w|\d|[A-Z]+)\b)?")
+# Texts, which `re` compiles and keeps when they are first used: few commands fail.
+_FLAG = r"(?<![\w-])(--[a-z][a-z-]*)(?:\.([a-z][\w.-]*))?(?: (\d[\w.]*\w|\d|[A-Z]+)\b)?"
 
-_COMMAND = re.compile(r"\bengine [a-z]+ .*")
+_COMMAND = r"\bengine [a-z]+ .*"
 """A command to type, which ends a line."""
 
 
@@ -98,9 +99,9 @@ def in_python(text: str) -> str:
     """
     lines = []
     for line in text.split("\n"):
-        command = _COMMAND.search(line)
+        command = re.search(_COMMAND, line)
         end = command.start() if command else len(line)
-        lines.append(_FLAG.sub(_argument, line[:end]) + line[end:])
+        lines.append(re.sub(_FLAG, _argument, line[:end]) + line[end:])
     return "\n".join(lines)
 
 
