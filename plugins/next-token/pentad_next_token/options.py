@@ -1,4 +1,4 @@
-"""The options of the builder; imports no numpy, so that listing them is free."""
+"""The options of the builders; imports no numpy, so that listing them is free."""
 
 from __future__ import annotations
 
@@ -31,3 +31,15 @@ class NextTokenOptions:
         """Refuse what has no effect."""
         if self.repack and self.packing != "best-fit":
             raise ValueError(f"repack needs packing best-fit, found {self.packing}, whose windows move in each pass anyway")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultiTokenOptions:
+    """How many tokens are predicted at once."""
+
+    n: int = option(4, "Tokens that each position predicts: the next one, and those behind it by a head each.", ge=2, le=16)
+    weight: float = option(
+        0.3,
+        "How much the mean loss of the tokens behind the next counts beside it; n - 1 lets every token count the same.",
+        ge=0,
+    )

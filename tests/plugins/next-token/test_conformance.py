@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pentad.testing import ExampleBuilderConformance
+from pentad.testing import ExampleBuilderConformance, ObjectiveConformance
 
 
 class TestNextToken(ExampleBuilderConformance):
@@ -15,3 +15,11 @@ class TestBestFit(ExampleBuilderConformance):
 class TestRepacked(ExampleBuilderConformance):
     name = "next-token"
     options = {"packing": "best-fit", "repack": True}
+
+
+class TestMultiToken(ExampleBuilderConformance):
+    name = "multi-token"
+
+
+class TestMultiTokenLoss(ObjectiveConformance):
+    name = "multi-token"
