@@ -374,7 +374,7 @@ def test_tuning_gives_every_arm_its_best_on_other_seeds_and_other_text(compare, 
 def test_killed_in_the_middle_it_goes_on_and_ends_as_if_nothing_had_been(engine, place, tmp_path):
     def arguments(out):
         return (
-            "compare", "--config", "tiny.toml", "--data", "text.txt", "--seeds", "2", "--steps", "150", "--out", out,
+            "compare", "--config", "tiny.toml", "--data", "text.txt", "--seeds", "2", "--steps", "100", "--out", out,
             "--checkpoint-seconds", "0.05", "--prompts", "0", "--json",
         )  # fmt: skip
 
@@ -402,10 +402,10 @@ def test_killed_in_the_middle_it_goes_on_and_ends_as_if_nothing_had_been(engine,
     assert math.isfinite(found["arms"][0]["mean"])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_comparison_saves_and_says_how_to_go_on(engine, tmp_path, number):
+@pytest.mark.parametrize(("number", "how"), [(signal.SIGINT, "fresh_engine"), (signal.SIGTERM, "engine")])
+def test_a_stopped_comparison_saves_and_says_how_to_go_on(request, tmp_path, number, how):
     text = ("--config", "tiny.toml", "--data", "text.txt")
-    started = engine("compare", *text, "--seeds", "1", "--steps", "100000", "--out", tmp_path / "out")
+    started = request.getfixturevalue(how)("compare", *text, "--seeds", "1", "--steps", "100000", "--out", tmp_path / "out")
     deadline = time.monotonic() + 100
     while not list((tmp_path / "out").glob("runs/*/seed-0/run/metrics.jsonl")):
         assert time.monotonic() < deadline
