@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 
 from pentad.config.stages import STAGES
 from pentad.registry.kinds import KINDS
+from pentad_cli.main import call
 
 Cli = Callable[..., Any]
 
@@ -40,14 +42,12 @@ class Scaffolds:
 
 
 @pytest.fixture(scope="module")
-def scaffolds(
-    tmp_path_factory: pytest.TempPathFactory, engine: Cli, cache: Path, warm_engine: list[str], build_wheels: Any
-) -> Scaffolds:
+def scaffolds(tmp_path_factory: pytest.TempPathFactory, cache: Path, warm_engine: list[str], build_wheels: Any) -> Scaffolds:
     folder = tmp_path_factory.mktemp("scaffolds")
     for kind in KINDS:
         flag = "--stage" if kind in STAGES else "--kind"
-        done = engine("plugins", "new", f"my-{kind}", flag, kind, cwd=folder)
-        assert done.code == 0, done.err
+        with contextlib.chdir(folder):
+            assert call(["plugins", "new", f"my-{kind}", flag, kind]) == 0
     site, wheels = folder / "site", folder / "wheels"
     wheels.mkdir()
     build_wheels(wheels, [folder / f"my-{kind}" for kind in KINDS])
