@@ -94,6 +94,8 @@ context_length = 16
 threads = 1
 [evaluation]
 evaluate_every = 0.5
+[generation]
+max_tokens = 8
 """
 
 
