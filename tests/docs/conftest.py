@@ -65,7 +65,7 @@ def shortened(command: str) -> str:
         return f"{command} --steps 6"
     if "--evaluate-every" not in words:
         command += " --evaluate-every 0"
-    return f"{command} --steps 3 --batch-size 2 --context-length 16 --max-tokens 8"
+    return f"{command} --steps 3 --batch-size 2 --context-length 64 --max-tokens 8"
 
 
 def is_compared(command: str, was_shortened: bool) -> bool:
