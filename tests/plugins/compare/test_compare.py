@@ -408,7 +408,7 @@ def test_a_stopped_comparison_saves_and_says_how_to_go_on(request, tmp_path, num
     long = ("--seeds", "1", "--steps", "100000", "--compile", "off")
     started = request.getfixturevalue(how)("compare", *text, *long, "--out", tmp_path / "out")
     deadline = time.monotonic() + 100
-    while not list((tmp_path / "out").glob("runs/*/seed-0/run/metrics.jsonl")):
+    while not any(path.stat().st_size for path in (tmp_path / "out").glob("runs/*/seed-0/run/metrics.jsonl")):
         assert time.monotonic() < deadline
         assert started.poll() is None, started.communicate()
         time.sleep(0.02)
