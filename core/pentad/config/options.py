@@ -13,6 +13,7 @@ Field types: `int`, `float`, `bool`, `str`, `tuple[str, ...]`, each also as `…
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import re
 import types
@@ -220,8 +221,13 @@ def describe(options_type: type) -> list[OptionSpec]:
             f"options must be frozen, so that nothing changes them during a run: write @dataclass(frozen=True, kw_only=True) "
             f"above {options_type.__name__}"
         )
+    return list(_specs(options_type))
+
+
+@functools.cache  # reading the annotations is the most of many a short command
+def _specs(options_type: type) -> tuple[OptionSpec, ...]:
     hints = typing.get_type_hints(options_type)
-    return [_spec(field, hints[field.name]) for field in dataclasses.fields(options_type)]
+    return tuple(_spec(field, hints[field.name]) for field in dataclasses.fields(options_type))
 
 
 def _spec(field: dataclasses.Field[Any], hint: Any) -> OptionSpec:
