@@ -42,3 +42,10 @@ def test_each_has_its_arms(name, script):
 
 def test_there_is_one_for_each_table(script):
     assert script.COMMANDS.keys() == script.RUNS.keys() == ARMS.keys()
+
+
+@pytest.mark.parametrize("name", ["tokenizers", "models", "optimizers"])
+def test_the_page_prints_them(name, script, root):
+    page = (root / "docs" / "compare.md").read_text(encoding="utf-8")
+    pattern = re.escape(f"$ {script.COMMANDS[name]}\n").replace("JOBS", r"\d+")
+    assert re.search(pattern, page), f"docs/compare.md does not show the command of {name}"
