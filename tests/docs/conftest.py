@@ -52,7 +52,7 @@ def shortened(command: str) -> str:
     """Return the command with three small steps in place of a long training; resume goes three steps further."""
     words = command.split()
     if words[:2] == ["engine", "compare"] and "--no-train" not in words:
-        command = re.sub(r" --(steps|budget|tune-budget|seeds|jobs) \S+", "", command)
+        command = re.sub(r" --(steps|budget|tune-budget|seeds|jobs) \S+| --model mingru\S*", "", command)  # mingru: an example
         # What was measured with many jobs has many arms, and is only planned.
         planned = " --dry-run" if "--jobs" in words else ""
         command += " --evaluate-every 0"

@@ -49,7 +49,7 @@ def make_model(resolved: Resolved, vocabulary: Vocabulary, builder: ExampleBuild
     """Return the recipe's model with the initial parameters of its seed, on the machine's device.
 
     Raises:
-        UsageError: the builder needs an attention that the model cannot do.
+        UsageError: the builder needs an attention, or heads for further tokens, that the model cannot have.
     """
     training = resolved.recipe.training
     torch.manual_seed(training.seed)
@@ -66,19 +66,8 @@ def make_model(resolved: Resolved, vocabulary: Vocabulary, builder: ExampleBuild
         )
     model.causal = builder.attention == "causal"
     if builder.tokens_ahead:
-        _predict_ahead(model, resolved, builder)
+        model.predict_ahead(builder.tokens_ahead)
     return model.to(machine.device)
-
-
-def _predict_ahead(model: Model, resolved: Resolved, builder: ExampleBuilder) -> None:
-    if not any(True for _ in model.parameters()):
-        raise UsageError(
-            f"The builder {resolved.offers['builder'].name} needs a model that learns by gradients; "
-            f"the model {resolved.offers['model'].name} counts.",
-            "Choose another --model, or --builder next-token.",
-            code="ahead-not-learned",
-        )
-    model.predict_ahead(builder.tokens_ahead)
 
 
 def _advice(builder: ExampleBuilder, *, started: bool) -> str:

@@ -108,6 +108,22 @@ def test_a_plan_fits_a_narrow_terminal(compare, monkeypatch):
     assert any("parameters" in line for line in lines) and max(map(len, lines)) <= 50
 
 
+def test_options_behind_a_name_are_that_arms_alone(compare, tmp_path):
+    lists = ("--model", "gpt,gpt,n-layer=2", "--model", "rnn,n-layer=1,n-embd=16,cell=gru")
+    found, _ = compare(*lists, "--baseline", "n_layer 2", "--seeds", "1", "--prompts", "0")
+    labels = ["gpt", "gpt, n_layer 2", "rnn, n_layer 1, n_embd 16, cell gru"]
+    assert [arm["label"] for arm in found["arms"]] == labels
+    models = [arm["recipe"]["model"] for arm in found["arms"]]
+    assert [(model["name"], model["n_layer"], model.get("cell")) for model in models] == [
+        ("gpt", 1, None),
+        ("gpt", 2, None),
+        ("rnn", 1, "gru"),
+    ]
+    assert {group["baseline"] for group in found["groups"]} == {"gpt, n_layer 2"}
+    (report,) = tmp_path.glob("out/*/report.html")
+    assert f"Compared: {'; '.join(labels)}" in report.read_text()
+
+
 def test_a_baseline_is_found_by_a_part_of_its_label(compare):
     lists = ("--model", "gpt,rnn", "--optimizer", "adamw,muon", "--arm", "tiny.toml")
     for word, label in [("rnn, muon", "rnn, muon"), ("tiny", "tiny")]:
