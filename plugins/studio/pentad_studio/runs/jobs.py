@@ -87,6 +87,11 @@ class Jobs:
         job = self.get(name)
         return job is not None and job.running
 
+    def is_known_to_run(self, name: str) -> bool | None:
+        """Whether a run is being trained by the studio, or was; None of one that it never trained."""
+        job = self.get(name)
+        return None if job is None else job.running
+
     def stop(self, name: str) -> None:
         """Ask a training to stop, as Ctrl-C does: it saves a checkpoint and can be resumed.
 

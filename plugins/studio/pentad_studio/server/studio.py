@@ -86,7 +86,7 @@ class Studio:
     _follows: Shelf = field(default_factory=lambda: Shelf(24))
 
     def __post_init__(self) -> None:
-        self.listing = Listing(self.jobs.is_running)
+        self.listing = Listing(self.jobs.is_known_to_run)
 
     def followed(self, name: str) -> Followed:
         """Return a run that is followed, from its start where it was not."""

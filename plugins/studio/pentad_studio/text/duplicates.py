@@ -1,8 +1,8 @@
 """Documents that stand in a run's text more than once, to the letter or nearly: those of what was held out too.
 
-Nearly alike are two whose sets of shingles, all their passages of 24 bytes, have a Jaccard similarity of 0.8 or more. Candidates
-are found by MinHash (Broder, 1997) in bands (Indyk and Motwani, 1998), and counted out before they are shown. Upper and lower
-case of ASCII and runs of white space make no difference. In numpy, as the libraries for it bring scipy, ten times the studio.
+Nearly alike are two whose sets of shingles, all their passages of 24 bytes, have a Jaccard similarity of 0.8 or more.
+Candidates are found by MinHash (Broder, 1997) in bands (Indyk and Motwani, 1998), and counted out before they are shown. Upper
+and lower case of ASCII and runs of white space make no difference. In numpy: a library for it would bring scipy along.
 """
 
 from __future__ import annotations
