@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from urllib.parse import quote
 
 import pytest
 
@@ -79,6 +80,18 @@ def test_nothing_of_a_text_is_run(browser, served):
         browser.wait("document.querySelector('main').innerText.includes('onerror')")
         assert browser.run("return window.hurt ?? null") is None
         assert browser.run("return document.querySelectorAll('main img, main script').length") == 0
+
+
+def test_nothing_of_a_runs_name_is_run(browser, served, studio):
+    name = HOSTILE.replace("/", "|").replace("\u202e", "")
+    shutil.copytree(studio.runs / "tiny", studio.runs / name)
+    try:
+        browser.open(f"{served}/training?runs={quote(name)}")
+        browser.wait("document.querySelector('#chart svg') && document.querySelector('#cards article')")
+        assert browser.run("return document.querySelector('#chart svg.wide').textContent.includes('onerror')")
+        assert browser.run("return [window.hurt ?? null, document.querySelectorAll('main img, main script').length]") == [None, 0]
+    finally:
+        shutil.rmtree(studio.runs / name)
 
 
 def test_a_mistake_is_said_where_it_was_made(browser, served):

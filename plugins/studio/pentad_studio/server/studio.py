@@ -102,7 +102,8 @@ class Studio:
         Raises:
             UsageError: there is none of that name.
         """
-        if os.path.basename(name) != name or not (self.runs / name / "engine.json").is_file():
+        is_name = name not in ("", ".", "..") and os.path.basename(name) == name
+        if not is_name or not (self.runs / name / "engine.json").is_file():
             near = did_you_mean(name, self.run_names())
             raise UsageError(f"No run {name!r} is in {self.runs}.", near or "Choose one of the list.", code="unknown-run")
         return self.runs / name
