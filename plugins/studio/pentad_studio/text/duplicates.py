@@ -116,7 +116,8 @@ def find_duplicates(train: Documents, held_out: Documents) -> Duplicates:
     """
     by_document = len(train.documents) + len(held_out.documents) > FEW_DOCUMENTS
     both = itertools.chain(_units(train, False, by_document), _units(held_out, True, by_document))
-    units, total = [], 0
+    units: list[_Unit] = []
+    total = 0
     for unit in both:
         total += 1
         if len(units) < MOST_UNITS:
