@@ -89,7 +89,10 @@ def test_nothing_of_a_runs_name_is_run(browser, served, studio):
         browser.open(f"{served}/training?runs={quote(name)}")
         browser.wait("document.querySelector('#chart svg') && document.querySelector('#cards article')")
         assert browser.run("return document.querySelector('#chart svg.wide').textContent.includes('onerror')")
-        assert browser.run("return [window.hurt ?? null, document.querySelectorAll('main img, main script').length]") == [None, 0]
+        assert browser.run("return [window.hurt ?? null, document.querySelectorAll('main img, main script').length]") == [
+            None,
+            0,
+        ]
     finally:
         shutil.rmtree(studio.runs / name)
 

@@ -47,7 +47,10 @@ def test_a_name_is_never_a_path(page, studio, name):
             assert page.refusal(address, run=name) == "unknown-run"
         assert page.refusal("run-resume", name=name) == "unknown-run"
         assert page.refusal("run-stop", name=name) == "not-started-here"
-        assert page.refusal("tokens-part", **{"tokenizer-0": f"run:{name}", "text": "x"}) in ("unknown-run", "unknown-tokenizer")
+        assert page.refusal("tokens-part", **{"tokenizer-0": f"run:{name}", "text": "x"}) in (
+            "unknown-run",
+            "unknown-tokenizer",
+        )
         assert '"code": "unknown-run"' in page.post("text-scores", data={"run": name}).text
         assert page.get("started", params={"name": name}).json() == {"there": False, "running": False, "words": ""}
     finally:
