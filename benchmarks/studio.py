@@ -46,7 +46,7 @@ def rows(settings: Settings) -> Iterator[Row]:
 
 
 def _text(n_bytes: int) -> Iterator[Row]:
-    """Time the suffix array of a text, a passage of 400 bytes that is looked for, and its documents compared with one another."""
+    """Time the suffix array of a text, 400 bytes that are looked for, and its documents compared with one another."""
     from pydivsufsort import divsufsort
 
     from pentad_studio.text.duplicates import find_duplicates
