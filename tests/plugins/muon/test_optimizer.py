@@ -178,7 +178,7 @@ def test_defaults_are_muon_at_0_02_and_adamw_at_0_003_to_the_last_bit():
 @pytest.mark.parametrize(("rule", "scale"), [("original", "preserve_norm"), ("match_rms_adamw", "match_rms")])
 def test_normuon_is_that_of_pytorch_optimizer(rule, scale, monkeypatch):
     def in_float32(matrix, num_steps, weights):
-        return orthogonalised(matrix[None], coefficients, num_steps, 1e-7)[0]
+        return orthogonalised(matrix[None].clone(), [coefficients] * num_steps, 1e-7)[0]
 
     # Theirs iterates in bfloat16; given the same orthogonal matrices, the rest must be the same.
     monkeypatch.setattr("pytorch_optimizer.optimizer.muon.normuon.zero_power_via_newton_schulz_5", in_float32)
@@ -212,6 +212,17 @@ def test_normuon_evens_out_the_rows_and_keeps_the_norm():
     assert moved[1].norm().item() == pytest.approx(moved[0].norm().item(), rel=1e-5)
 
 
+@pytest.mark.parametrize("options_of", [MuonOptions, NorMuonOptions])
+def test_polar_express_reaches_the_update(options_of):
+    moved = []
+    for name in ("quintic", "polar-express"):
+        parameter = named("matrix", torch.zeros(16, 48))
+        parameter.parameter.grad = torch.randn(16, 48, generator=torch.Generator().manual_seed(0))
+        step(muon(options_of(lr=1.0, weight_decay=0.0, newton_schulz=name), [parameter]))
+        moved.append(torch.linalg.svdvals(parameter.parameter.detach()))
+    assert moved[1].std() < 0.6 * moved[0].std()
+
+
 def test_empty_optimizers_are_left_out():
     assert kinds(muon(MuonOptions(), [named("vector", torch.ones(3))])) == ["AdamW"]
     assert kinds(muon(MuonOptions(), [named("matrix", torch.ones(3, 3))])) == ["BatchedMuon"]
@@ -237,3 +248,20 @@ def test_finds_the_minimum_of_a_regression():
             group["lr"] = 0.2 * optimization.schedule((number + 0.5) / 150)
         step(optimization)
     assert torch.allclose(weight.parameter, wanted, atol=0.02)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("kind", [BatchedMuon, BatchedNorMuon])
+def test_a_rate_of_zero_moves_nothing(kind, dtype):
+    """A schedule may end at 0. oneDNN leaves a product times 0 in bf16 unset, and what memory held there became weights."""
+    weights = [nn.Parameter(torch.randn(128, 128)) for _ in range(4)]
+    optimizer = kind(weights, lr=0.0)
+    optimizer.iterates_in = dtype
+    before = [weight.detach().clone() for weight in weights]
+    for _ in range(20):
+        for weight in weights:
+            weight.grad = torch.randn_like(weight)
+        torch.full((4, 128, 128), torch.nan)  # its memory becomes a product's
+        optimizer.step()
+    assert all(torch.equal(weight, old) for weight, old in zip(weights, before, strict=True))
+    assert all(optimizer.state[weight]["momentum_buffer"].any() for weight in weights)
