@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -15,7 +16,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -168,7 +169,8 @@ def _facts(folder: Path, *, whole: bool) -> dict[str, list[Any]]:
         if path.name != _SEAL:
             with open_plain(path, "rb") as file:
                 size = os.fstat(file.fileno()).st_size
-                facts[path.name] = [size, hashlib.file_digest(file, "sha256").hexdigest() if whole else ""]
+                digest = hashlib.file_digest(cast(io.BufferedReader, file), "sha256").hexdigest() if whole else ""
+                facts[path.name] = [size, digest]
     return facts
 
 
