@@ -12,7 +12,6 @@ in the same DIR uses the runs that it shares with earlier ones, and none that ha
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import importlib.metadata
 import json
@@ -108,7 +107,7 @@ class Study:
             decides["adapter"] = self._stage("adapter", recipe)
         if recipe.start.run is not None:
             decides["start"] = [recipe.start.run, *weights_of(Path(recipe.start.run))]
-        decides["engine"] = [pentad.__version__, source_digest("pentad"), _torch_version()]
+        decides["engine"] = [pentad.__version__, source_digest("pentad"), importlib.metadata.version("torch")]
         if recipe.budget().unit == "seconds":  # another machine, more threads of it, or less company get further
             threads = recipe.machine.threads or self.threads or available_cores()
             decides["processor"] = [platform.machine(), processor(), os.cpu_count(), threads, self.jobs]
@@ -184,11 +183,6 @@ class Study:
     def _task(self, name: str, work: str, argument: Mapping[str, Any], folder: Path) -> Task:
         argument = {**argument, "place": place_of(folder)}
         return Task(name=name, work=f"pentad_compare.work:{work}", argument=argument, folder=folder.absolute())
-
-
-@functools.cache  # it takes 8 ms to read, and is asked for with every key
-def _torch_version() -> str:
-    return importlib.metadata.version("torch")
 
 
 def weights_of(run: Path) -> list[str]:
