@@ -102,5 +102,8 @@ def test_a_run_is_started_seen_and_stopped(firefox, served, studio, text_file):
         firefox.wait("document.querySelector('[data-resume]')", 60)
         assert list((studio.runs / "begun" / "checkpoints").iterdir())
     finally:
-        studio.jobs.end()
+        job = studio.jobs.get("begun")
+        if job is not None and job.running:
+            job.process.kill()
+            job.process.wait(10)
         shutil.rmtree(studio.runs / "begun", ignore_errors=True)
