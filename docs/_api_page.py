@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from _implementations import Implementations
 from _markdown import NOTICE, docstring, table
 
 import pentad
@@ -119,9 +120,9 @@ def api_page(root: Path) -> str:
     paths = sorted(path for path in core.rglob("*.py") if path.name != "__init__.py" and "testing" not in path.parts)
     modules = {".".join(path.relative_to(core).with_suffix("").parts): Module(path) for path in paths}
     parts = [NOTICE, _INTRODUCTION.format(version=pentad.HOOK_API_VERSION), _hooks(modules["registry.hookspecs"])]
-    left = set(pentad.__all__)
+    left, implementations = set(pentad.__all__), Implementations(root)
     for title, stems in _CHAPTERS.items():
-        parts.append(f"## {title}")
+        parts += [f"## {title}", implementations.of(title)]
         for stem in stems:
             names = [name for name in modules[stem].names if name in left]
             left -= set(names)

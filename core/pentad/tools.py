@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pentad.system.errors import Interrupted, RunDone, did_you_mean, one_line
     from pentad.system.files import locked, read_json, write_atomically
     from pentad.system.json_lines import LineFollower, read_lines
-    from pentad.system.machine import available_cores, peak_memory, prepare_process
+    from pentad.system.machine import available_cores, peak_memory, physical_cores, prepare_process
     from pentad.system.opening import UNFINISHED, open_plain
     from pentad.system.sources import source_digest
 
@@ -103,6 +103,7 @@ PLACES = {
     "system.machine": (
         "available_cores",
         "peak_memory",
+        "physical_cores",
         "prepare_process",
     ),
     "system.opening": (
@@ -153,6 +154,7 @@ __all__ = [
     "open_split",
     "parse",
     "peak_memory",
+    "physical_cores",
     "prepare_process",
     "prepare_tokenizer",
     "read_json",

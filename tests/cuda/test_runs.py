@@ -90,10 +90,25 @@ def test_micro_batches_give_the_gradient_of_the_whole(recipe_of: Any, tmp_path: 
     assert losses(tmp_path / "4") == pytest.approx(losses(tmp_path / "1"), rel=5e-3)
 
 
-def test_compiled_learns_what_eager_learns(recipe_of: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("parts", [1, 4], ids=["replayed", "micro-batches"])
+@pytest.mark.parametrize("model", [GPT, EXPERTS, LSTM], ids=["gpt", "experts", "lstm"])
+def test_compiled_learns_what_eager_learns(recipe_of: Any, tmp_path: Path, model: Choice, parts: int) -> None:
     for compiled in ("off", "on"):
-        run(recipe_of(machine={"compile": compiled}), out=tmp_path / compiled)
+        training, evaluation = {"gradient_accumulation": parts}, {"evaluate_every": 0.25}
+        recipe = recipe_of(model=model, training=training, evaluation=evaluation, machine={"compile": compiled})
+        run(recipe, out=tmp_path / compiled)
     assert losses(tmp_path / "on") == pytest.approx(losses(tmp_path / "off"), rel=1e-2)
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "schedule-free"])
+def test_a_compiled_run_resumes_bit_for_bit(recipe_of: Any, tmp_path: Path, optimizer: str) -> None:
+    model = Choice("gpt", **GPT.options, dropout=0.2)
+    recipe = recipe_of(model=model, optimizer=optimizer, machine={"compile": "on"}, precision="bf16")
+    run(recipe, out=tmp_path / "whole")
+    with pytest.raises(Interrupted):
+        run(recipe, out=tmp_path / "halved", observers=[stop_at(5)])
+    resume(tmp_path / "halved")
+    assert losses(tmp_path / "halved") == losses(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

@@ -84,3 +84,13 @@ def test_what_must_be_written_is_marked(api):
     assert "- `@abstractmethod @property vocab_size: int`" in api
     assert "- `@abstractmethod def probabilities(" in api
     assert "- `@property end_of_text: int`" in api
+
+
+def test_every_contract_links_an_implementation(api, root):
+    chapters = dict(re.findall(r"^## (.+)\n((?:(?!## ).*\n)*)", api, re.MULTILINE))
+    contracts = ["Tokenizer", "Example builder", "Model", "Optimizer", "Objective", "Sampler", "Session", "Evaluator", "Reward"]
+    contracts += ["Adapter", "Sizes", "Format", "Corpora, readers and commands", "Running"]
+    for chapter in contracts:
+        links = re.findall(r"\[`.+?`\]\(\.\./(plugins/[\w./-]+\.py)\)", chapters[chapter].partition("\n### ")[0])
+        assert links, f"{chapter} links none"
+        assert all((root / link).is_file() for link in links)

@@ -30,6 +30,8 @@ def test_its_examples_are_those_of_the_command(root, tmp_path, monkeypatch, caps
     assert count >= 11
 
 
-@pytest.mark.parametrize("builder", ["next-token", "prefix", "masked", "fill-in-middle", "span-corruption", "dpo"])
+@pytest.mark.parametrize(
+    "builder", ["next-token", "prefix", "multi-token", "masked", "fill-in-middle", "span-corruption", "dpo"]
+)
 def test_the_page_shows_every_builder(builder, root):
     assert f"--builder {builder}" in (root / "docs" / "masking.md").read_text(encoding="utf-8")

@@ -35,6 +35,13 @@ def test_its_options_are_options_of_every_optimizer(page, offers):
         assert named <= {spec.name for spec in describe(offer.options)}
 
 
+def test_what_it_says_of_every_optimizer_but_one_is_so(page, offers):
+    for name in ("cautious_weight_decay", "weight_decay_schedule", "average"):
+        assert f"`{name}" in page
+        without = {key for key, offer in offers.items() if name not in {spec.name for spec in describe(offer.options)}}
+        assert without == {"schedule-free"}
+
+
 def test_the_guard_has_what_the_page_says(page):
     options = {spec.name: spec.default for spec in describe(Catalogue().find("observer", "spike-guard").options)}
     assert (options["window"], options["deviations"], options["wait"], options["most"]) == (50, 6.0, 20, 5)

@@ -1,23 +1,28 @@
 """A new plugin distribution, written from templates: it installs, passes its tests and is listed as it is.
 
 The templates are files in `templates/`: `common` for all, and one folder for each kind; `${name}` and the like are filled in.
+In place of a kind's folder, the code of an implementation that is installed may be taken (`copying`).
 """
 
 from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import json
 import keyword
 import re
 import sys
 from importlib import resources
 from pathlib import Path
 from string import Template
+from typing import Any
 
 import pentad
 from pentad.config.stages import STAGE_SPECS
 from pentad.registry.catalogue import Catalogue
+from pentad.registry.offers import Offer
 from pentad.system.errors import UsageError
+from pentad_cli.authoring.copying import Copied, suffix_or_name
 
 _DEPENDENCIES: dict[str, tuple[str, ...]] = {
     **{name: spec.dependencies for name, spec in STAGE_SPECS.items()},
@@ -30,8 +35,12 @@ _DEPENDENCIES: dict[str, tuple[str, ...]] = {
 _UPGRADE = """ When a later version of yours reads the options of an earlier one otherwise, name a function in
 `Implementation(upgrade=…)`, so that old runs stay readable."""
 
+_ORIGIN = """
 
-def write_distribution(name: str, kind: str, folder: Path, catalogue: Catalogue) -> list[Path]:
+It started as a copy of {name} of {distribution} {version}, whose licence holds for what was copied."""
+
+
+def write_distribution(name: str, kind: str, folder: Path, catalogue: Catalogue, like: Offer[Any] | None = None) -> list[Path]:
     """Write a distribution that offers one thing of a kind.
 
     Args:
@@ -39,12 +48,14 @@ def write_distribution(name: str, kind: str, folder: Path, catalogue: Catalogue)
         kind: one of the five stages, or what else plugins offer: `observer`.
         folder: where it goes; new or empty.
         catalogue: what is installed, whose names are taken.
+        like: the implementation whose code it starts from; None for a small one that is written to be read.
 
     Returns:
         The files, in the order in which an author reads them.
 
     Raises:
-        UsageError: the name cannot be that of a distribution or is taken, or there is something in the folder.
+        UsageError: the name cannot be that of a distribution or is taken, there is something in the folder, or the code of
+            `like` cannot be taken.
     """
     check_name(name, kind, catalogue)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -53,10 +64,10 @@ def write_distribution(name: str, kind: str, folder: Path, catalogue: Catalogue)
             "Choose another --out DIR.",
             code="folder-taken",
         )
-    files = {folder / place: text for place, text in rendered(name, kind).items()}
-    for path, text in files.items():
+    files = {folder / place: content for place, content in rendered(name, kind, like).items()}
+    for path, content in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return list(files)
 
 
@@ -114,10 +125,11 @@ def check_name(name: str, kind: str, catalogue: Catalogue) -> None:
         )
 
 
-def rendered(name: str, kind: str) -> dict[str, str]:
-    """Return the place of each file in the distribution, and its text."""
+def rendered(name: str, kind: str, like: Offer[Any] | None = None) -> dict[str, str | bytes]:
+    """Return the place of each file in the distribution, and its content."""
     module = _module(name)
-    dependencies = ["pentad-core>=0.1,<0.2", *_DEPENDENCIES.get(kind, ())]
+    copied = Copied(like, module) if like else None
+    dependencies = copied.dependencies() if copied else ["pentad-core>=0.1,<0.2", *_DEPENDENCIES.get(kind, ())]
     words = {
         "name": name,
         "module": module,
@@ -129,18 +141,47 @@ def rendered(name: str, kind: str) -> dict[str, str]:
         "use": use_of(name, kind),
         "upgrade": _UPGRADE if kind in STAGE_SPECS else "",
         "dependencies": ", ".join(f'"{dependency}"' for dependency in dependencies),
+        "file": copied.main if copied else f"{kind}.py",
+        "origin": "",
     }
+    own = {f"{kind}/plugin.py": "plugin.py", f"{kind}/{kind}.py": f"{kind}.py"}
     places = {
         "README.md": "common/README.md",
         "pyproject.toml": "common/pyproject.toml",
-        f"{module}/plugin.py": f"{kind}/plugin.py",
-        f"{module}/{kind}.py": f"{kind}/{kind}.py",
-        f"tests/test_{module}.py": f"{kind}/test.py",
+        **({} if copied else {f"{module}/{place}": source for source, place in own.items()}),
+        **({} if copied else {f"tests/test_{module}.py": f"{kind}/test.py"}),
         f"{module}/__init__.py": "common/init.py",
         f"{module}/py.typed": "common/py.typed",
         ".gitignore": "common/gitignore",
     }
-    return {place: Template(_template(source)).substitute(words) for place, source in places.items()}
+    if like:
+        words["origin"] = _ORIGIN.format(name=like.name, distribution=like.distribution, version=like.version)
+    files: dict[str, str | bytes] = {place: Template(_template(source)).substitute(words) for place, source in places.items()}
+    if like and copied:
+        taken = copied.files(suffix_or_name(like, name, suffix_of(name)))
+        files |= {f"{module}/{place}": content for place, content in taken.items()}
+        files[f"tests/test_{module}.py"] = _contract_test(name, like)
+    return files
+
+
+def _contract_test(name: str, like: Offer[Any]) -> str:
+    """Return the tests of a copy: the contract, or the contracts where it keeps several."""
+    from pentad_cli.authoring.checks import kits_of
+
+    kits = [(_of_the_kit(kit), dict(kit.options)) for kit in kits_of(like, {})]
+    own = suffix_or_name(like, name, suffix_of(name))
+    lines = ['"""The contract, one test for each check."""', "", "from __future__ import annotations", ""]
+    lines.append(f"from pentad.testing import {', '.join(sorted(kit for kit, _ in kits))}")
+    for kit, options in kits:
+        title = '    """A check that cannot hold goes into `expected_failures` with its reason."""'
+        lines += ["", "", f"class Test{kit.removesuffix('Conformance')}({kit}):", title, "", f'    name = "{own}"']
+        lines += [f"    options = {json.dumps(options)}"] if options else []
+    return "\n".join([*lines, ""])
+
+
+def _of_the_kit(kit: type) -> str:
+    """Return the name of the class of `pentad.testing` that a class derives from, or is."""
+    return next(base.__name__ for base in kit.__mro__ if base.__module__.startswith("pentad.testing"))
 
 
 def _template(source: str) -> str:

@@ -96,6 +96,7 @@ def _table(batch: Batch, row: int, names: Names, length: int, limit: int) -> Ite
     from pentad.contracts.batch import IGNORED
 
     inputs, targets = batch.inputs[row, :length].tolist(), batch.targets[row, :length].tolist()
+    ahead = _ahead(batch, row)
     segments = [0] * length if batch.segments is None else batch.segments[row, :length].tolist()
     shown = min(limit, length)
     width = max(len(str(token)) for token in (*inputs[:shown], *targets[:shown]) if token != IGNORED)
@@ -111,9 +112,19 @@ def _table(batch: Batch, row: int, names: Names, length: int, limit: int) -> Ite
             continue
         learned = names.of(target)
         how = f"{' ' * (wide - cells(learned))}   {paint(names.hiding(token, target), 'dim')}" if names.bidirectional else ""
-        yield f"{left}  ->  {target:>{width}} {paint(learned, 'green')}{how}"
+        then = "".join(f" {names.of(token)}" for token in ahead[place]) if ahead else ""
+        further = f"{' ' * (wide - cells(learned))}  {paint(f'then{then}', 'dim')}" if then else ""
+        yield f"{left}  ->  {target:>{width}} {paint(learned, 'green')}{how}{further}"
     if length > shown:
         yield paint(f"… and {plural(length - shown, 'more position')}: --limit {length} shows all", "dim")
+
+
+def _ahead(batch: Batch, row: int) -> list[list[int]]:
+    """Return the tokens beyond the next that each position of a row learns too; empty where the batch has none."""
+    from pentad.contracts.batch import IGNORED
+
+    further = batch.extra.get("ahead")
+    return [] if further is None else [[token for token in tokens if token != IGNORED] for tokens in further[row].tolist()]
 
 
 def _beside(batch: Batch) -> Batch | None:
@@ -227,6 +238,8 @@ def facts(batch: Batch, row: int, names: Names) -> dict[str, Any]:
         "segments": None if batch.segments is None else batch.segments[row].tolist(),
     }
     found["reads"], found["learns"] = pictures(batch, row, names)
+    if ahead := _ahead(batch, row):
+        found["ahead"] = ahead
     if sum(target != IGNORED for target in targets) == 1:
         if names.bidirectional:
             context, found["position"], target = _surroundings(batch, row, names)

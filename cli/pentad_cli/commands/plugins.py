@@ -223,16 +223,17 @@ def _facts(offer: Offer[Any]) -> dict[str, Any]:
     return facts
 
 
-def _new(name: str, stage: str | None, kind: str | None, out: Path | None, as_json: bool) -> None:
+def _new(name: str, stage: str | None, kind: str | None, like: str | None, out: Path | None, as_json: bool) -> None:
     from pentad_cli.authoring.scaffold import use_of, with_article, write_distribution
 
     if stage and kind and stage != kind:
         raise UsageError(
             f"--stage and --kind say the same, found {stage} and {kind}.", "Use one of them.", code="options-conflict"
         )
-    chosen = stage or kind or _ask_for_kind()
+    pattern = _find_pattern(like, stage or kind) if like else None
+    chosen = pattern.kind if pattern else stage or kind or _ask_for_kind()
     folder = out or Path(name)
-    files = write_distribution(name, chosen, folder, installed())
+    files = write_distribution(name, chosen, folder, installed(), pattern)
     if as_json:
         say_json({"name": name, "stage": chosen, "folder": folder, "files": files})
         return
@@ -245,6 +246,30 @@ def _new(name: str, stage: str | None, kind: str | None, out: Path | None, as_js
         (use_of(name, chosen), "use it"),
     ]
     say(table(steps, styles=["cyan", "dim"]))
+
+
+def _find_pattern(like: str, kind: str | None) -> Offer[Any]:
+    """Return what --like names, of any kind unless one is said.
+
+    Raises:
+        UsageError: nothing has that name, or several have.
+    """
+    kinds = (kind,) if kind else tuple(KINDS)
+    offers = [offer for one in kinds for offer in installed().offers(one)]
+    found = [offer for offer in offers if like in (offer.name, offer.full_name)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise UsageError(
+            f"--like expects what is installed, found {like!r}.",
+            did_you_mean(like, {offer.name for offer in offers}) or "engine plugins lists it.",
+            code="unknown-name",
+        )
+    raise UsageError(
+        f"--like expects one of what is installed, found {len(found)} of the name {like}.",
+        f"Say which: {', '.join(f'--kind {offer.kind} --like {offer.full_name}' for offer in found)}.",
+        code="ambiguous-name",
+    )
 
 
 def _ask_for_kind() -> str:
@@ -366,11 +391,18 @@ plugins.add_command(
         short_help="Write a plugin distribution of your own.",
         help="""Write a complete plugin distribution: packaging, options, a simple implementation that works, and tests.
 
-        It installs as it is, keeps its contract and is listed by `engine plugins`. Then make it yours.""",
+        It installs as it is, keeps its contract and is listed by `engine plugins`. Then make it yours. With --like it starts
+        from the code of an implementation that is installed, with whatever that uses of its own package.""",
         params=[
             click.Argument(["name"], metavar="NAME"),
             click.Option(["--stage"], type=click.Choice(STAGES), help="The stage that it does."),
             click.Option(["--kind"], type=click.Choice(list(KINDS)), help="What it offers: a stage, or something beside them."),
+            click.Option(
+                ["--like"],
+                metavar="NAME",
+                shell_complete=offers_of(*(kind for kind in KINDS if kind != "command")),
+                help="Start from the code of this one, which is installed: greedy, lion, rnn. docs/api.md lists the shortest.",
+            ),
             click.Option(
                 ["--out"],
                 type=Folder(),

@@ -62,6 +62,10 @@ class ExampleBuilder(ABC):
     """How many updates a step makes with its examples before it gets new ones; more than one for examples that are dear, such
     as those that the model wrote."""
 
+    tokens_ahead: int = 0
+    """How many tokens beyond the next the objective predicts at each position: core gives the model a head for each of them
+    (`Model.predict_ahead`), which the objective reads by `Net.ahead`."""
+
     context_length: int
     end_of_text: int
 

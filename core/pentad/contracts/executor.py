@@ -101,6 +101,14 @@ class TaskExecutor(ABC):
         """Whether tasks that run at once compute on the same processor, so that their clocks measure each other."""
 
     @property
+    def cores(self) -> int | None:
+        """The CPU cores that the tasks share, where all of them run on one machine that is known; else None.
+
+        Tasks that compute on CPUs alone, and whose threads together are fewer than these, have a core for each thread.
+        """
+        return None
+
+    @property
     @abstractmethod
     def threads(self) -> int | None:
         """The CPU threads that a task may use; None leaves it to the task."""

@@ -3,11 +3,8 @@
 A model's factory is called as `factory(options, vocab_size=…, context_length=…)`, and with `vocabulary=…` where it names it. It
 returns a `Model` with freshly initialised parameters (torch's global generator is seeded before the call).
 
-Models to read: [rnn](../plugins/rnn/pentad_rnn/model.py) is the shortest,
-[mingru](../examples/pentad-mingru/pentad_mingru/model.py) is a third party's,
-[gated-deltanet](../plugins/recurrent/pentad_recurrent/model.py) has blocks and states of several parts,
-[gpt](../plugins/gpt/pentad_gpt/model.py) has all that the contract offers, and
-[ngram](../plugins/ngram/pentad_ngram/model.py) is counted.
+Of the models to read, `gated-deltanet` has blocks and states of several parts, `gpt` has all that the contract offers, `ngram`
+is counted, and [mingru](../examples/pentad-mingru/pentad_mingru/model.py) is a third party's.
 """
 
 from __future__ import annotations
@@ -19,6 +16,7 @@ from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from pentad.contracts.batch import Attention
 
@@ -114,6 +112,23 @@ class Model(nn.Module):
     def logits(self, features: Tensor) -> Tensor:
         """Return logits (…, V) of features (…, D): core calls it in chunks, and on the last position only in generation."""
 
+    def predict_ahead(self, n: int) -> None:
+        """Get heads for the `n` tokens beyond the next one, or lose them with 0.
+
+        Core calls it on a new model whose builder asks for them. What generates, and scores by the next token, uses none.
+
+        The heads are modules whose parameters are named `heads_ahead.…`, by which core tells them from the model that a run
+        starts from. Unless overridden they are residual blocks of one matrix (D, D) over the features, each of which starts as
+        the identity (Medusa; Cai et al., 2024), and share `logits` (Gloeckle et al., 2024).
+        """
+        width = _width(self) if n else 0
+        self.heads_ahead = nn.ModuleList(_AheadHead(width) for _ in range(n))
+        self.heads_ahead.to(parameter_device(self))
+
+    def ahead(self, features: Tensor) -> Sequence[Tensor]:
+        """Return features (B, T, D) for each further token, as `logits` takes them, of those for the next one (B, T, D)."""
+        return [head(features) for head in getattr(self, "heads_ahead", ())]
+
     def blocks(self) -> Sequence[nn.Module]:
         """Return the parts that follow each other and may be computed again one by one; none unless overridden.
 
@@ -190,6 +205,29 @@ class Model(nn.Module):
             else:
                 roles[name] = "head" if name.split(".")[0] == "head" else "matrix"
         return roles
+
+
+class _AheadHead(nn.Module):
+    """Features for the next token to features for a later one: x + silu(W x), with W zero at the start."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.matrix = nn.Linear(width, width, bias=False)
+        nn.init.zeros_(self.matrix.weight)
+
+    def forward(self, features: Tensor) -> Tensor:
+        change: Tensor = F.silu(self.matrix(features))
+        return features + change
+
+
+def _width(model: Model) -> int:
+    """Return the width D of a model's features, by letting it read one token."""
+    training = model.training
+    model.eval()
+    with torch.no_grad():
+        output = model(torch.zeros((1, 1), dtype=torch.int64, device=parameter_device(model)))
+    model.train(training)
+    return int(output.features.shape[-1])
 
 
 def offers(state: Any, method: str) -> bool:

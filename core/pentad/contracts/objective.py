@@ -8,7 +8,7 @@ compiled or not, in the run's precision, with the head in chunks.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -88,6 +88,10 @@ class Net(ABC):
             targets: (B, T), or `IGNORED`.
             weights: (B, T), or None when every target counts 1.
         """
+
+    def ahead(self, features: Tensor) -> Sequence[Tensor]:
+        """Return the features (B, T, D) of each token beyond the next that the builder asked for, as `nll` takes them."""
+        return self.model.ahead(features)
 
     @abstractmethod
     def logprobs(self, features: Tensor, targets: Tensor) -> Tensor:

@@ -78,6 +78,11 @@ class ModelNet(Net):
             logits = self.model.logits(features)
         return logits.float()
 
+    def ahead(self, features: Tensor) -> Sequence[Tensor]:
+        """Return the features (B, T, D) of each token beyond the next."""
+        with self.machine.autocast():
+            return self.model.ahead(features)
+
     def nll(self, features: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         """Return the summed negative log-likelihood () of the targets that count."""
         features, targets, weights = _counted(features, targets, weights)  # (N, D), (N,), (N,)

@@ -50,6 +50,7 @@ def export_run(run: Path | str, format: Choice | str, out: Path | str, *, catalo
     saved = open_run(run, catalogue=catalogue, device="cpu")
     if saved.adapter is not None:
         saved.adapter.merge(saved.model)
+    saved.model.predict_ahead(0)  # no format knows heads for further tokens
     trained = Trained(
         tokenizer=saved.tokenizer,
         tokenizer_choice=saved.recipe.tokenizer,

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from pentad.contracts.stepping import AVERAGE
+
 Shapes = Sequence[Mapping[int, Mapping[str, "tuple[int, ...] | None"]]]
 """For each optimizer, parameter and name the shape of a tensor; None for what is no tensor."""
 
@@ -72,7 +74,7 @@ def require_fitting(optimizer: Optimizer, state: Mapping[int, Mapping[str, Any]]
     for index, entries in state.items():
         own = tuple(parameters[index].shape)
         expected = None if shapes is None else shapes.get(index, {})
-        missing = set(expected or ()) - set(entries)
+        missing = set(expected or ()) - set(entries) - {AVERAGE}
         if missing:
             raise ValueError(f"{min(missing)} of parameter {index} is missing")
         for name, value in entries.items():

@@ -66,7 +66,20 @@ def make_model(resolved: Resolved, vocabulary: Vocabulary, builder: ExampleBuild
             code="attention-mismatch",
         )
     model.causal = builder.attention == "causal"
+    if builder.tokens_ahead:
+        _predict_ahead(model, resolved, builder)
     return model.to(machine.device)
+
+
+def _predict_ahead(model: Model, resolved: Resolved, builder: ExampleBuilder) -> None:
+    if not any(True for _ in model.parameters()):
+        raise UsageError(
+            f"The builder {resolved.offers['builder'].name} needs a model that learns by gradients; "
+            f"the model {resolved.offers['model'].name} counts.",
+            "Choose another --model, or --builder next-token.",
+            code="ahead-not-learned",
+        )
+    model.predict_ahead(builder.tokens_ahead)
 
 
 def _advice(builder: ExampleBuilder, *, started: bool) -> str:

@@ -85,7 +85,7 @@ def _save_weights(
     def weights() -> dict[str, Tensor]:
         return unshared({name: tensor for name, tensor in model.state_dict().items() if name not in left_out})
 
-    if optimization is None or type(optimization).evaluating is Optimization.evaluating:
+    if optimization is None or not optimization.judges_other_weights:
         save_file(weights(), path)
         return {}
     training = {name: tensor.clone() for name, tensor in weights().items()}

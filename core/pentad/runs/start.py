@@ -26,6 +26,9 @@ from pentad.runs.folder import RunDirectory
 from pentad.runs.saved_run import SavedRun, open_run
 from pentad.system.errors import UsageError
 
+HEADS_AHEAD = "heads_ahead."
+"""How the names of the heads for further tokens begin (`Model.predict_ahead`)."""
+
 NOISE = 0.02
 """Standard deviation of what is added to a new token's row, as a share of that of the rows of the text."""
 
@@ -61,6 +64,7 @@ class Start:
         generator = torch.Generator().manual_seed(seed)
         for name in sorted(model.token_parameters() & tensors.keys()):
             tensors[name] = _rows(tensors[name], own[name], self.run.vocabulary, vocabulary, generator)
+        tensors = _with_own_heads(tensors, own)
         odd = differing(model, tensors)
         if odd:
             raise UsageError(
@@ -82,6 +86,12 @@ class Start:
         """Return what engine.json says of it, the runs before it included."""
         facts: dict[str, Any] = {"run": str(self.run.path), "step": self.run.step}
         return {**facts, "start": dict(self.facts)} if self.facts else facts
+
+
+def _with_own_heads(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights with heads for further tokens where the new model has them: those of the run, or new ones."""
+    kept = {name: tensor for name, tensor in tensors.items() if name in own or not name.startswith(HEADS_AHEAD)}
+    return {**{name: tensor for name, tensor in own.items() if name.startswith(HEADS_AHEAD)}, **kept}
 
 
 def inherit(recipe: Recipe, catalogue: Catalogue) -> tuple[Recipe, Start | None]:

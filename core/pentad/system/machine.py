@@ -154,6 +154,29 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
+def physical_cores() -> int:
+    """Return how many cores this process may use at once: threads that share one count as one, and a group's quota holds."""
+    if not hasattr(os, "sched_getaffinity"):
+        return available_cores()
+    siblings = {_siblings(number) for number in os.sched_getaffinity(0)}
+    return max(1, min(len(siblings), _quota_of_group() or len(siblings)))
+
+
+def _siblings(number: int) -> str:
+    """Return which processors share a core with this one; itself where the system does not tell."""
+    with contextlib.suppress(OSError), open(f"/sys/devices/system/cpu/cpu{number}/topology/thread_siblings_list") as file:
+        return file.read().strip()
+    return str(number)
+
+
+def _quota_of_group() -> int:
+    """Return the cores' worth of time that the control group allows; 0 where it sets no limit."""
+    with contextlib.suppress(OSError, ValueError), open("/sys/fs/cgroup/cpu.max") as file:
+        quota, period = file.read().split()
+        return max(1, int(quota) // int(period))
+    return 0
+
+
 def compiler_for(device: torch.device) -> str | None:
     """Return the compiler that torch.compile would use there, or None when there is none."""
     if device.type == "cpu":

@@ -27,7 +27,17 @@ from pentad.system.processes import join_world
 from pentad.train.estimate import Estimate
 from pentad.train.job import Job, session_of
 from pentad.train.kernels import Kernels, every_kernel, same_kernels
-from pentad.train.learner import Learner, Place, counting, find_kernels, make_learner, make_optimization, measure, refuse_large
+from pentad.train.learner import (
+    Learner,
+    Place,
+    counting,
+    find_kernels,
+    make_learner,
+    make_optimization,
+    measure,
+    refuse_large,
+    replays,
+)
 from pentad.train.sizing import corrected, situation_of, with_examples, with_model
 from pentad.train.trainer import Trainer, named_parameters
 
@@ -234,7 +244,9 @@ def _join(
     def session(of: Model) -> Session:
         return session_of(of, place.machine, prepared)
 
-    net = learner.trained(recompute=resolved.recipe.machine.recompute, compiled=compiled)
+    again = resolved.recipe.machine.recompute
+    replayed = not again and replays(prepared, place, training)
+    net = learner.trained(recompute=again, compiled=compiled, replayed=replayed)
     return Job(
         resolved=resolved,
         prepared=prepared,

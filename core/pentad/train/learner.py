@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from pentad.config.options import to_dict
+from pentad.config.recipe import TrainingOptions
 from pentad.contracts.adapter import ModelAdapter
-from pentad.contracts.model import Model
+from pentad.contracts.model import Model, Output, State
 from pentad.contracts.observer import Observers, Preparation
 from pentad.contracts.optimizer import NamedParameter, Optimization
 from pentad.contracts.session import Session
@@ -75,14 +76,40 @@ class Learner:
             reference = ModelNet(reference.model, machine, vocabulary=vocabulary)
         return dataclasses.replace(self, net=ModelNet(self.model, machine, vocabulary=vocabulary, reference=reference))
 
-    def trained(self, *, recompute: bool, compiled: bool) -> ModelNet:
-        """Return the door through which the model is trained; where it recomputes its blocks, it does so from here on."""
+    def trained(self, *, recompute: bool, compiled: bool, replayed: bool = False) -> ModelNet:
+        """Return the door through which the model is trained; where it recomputes its blocks, it does so from here on.
+
+        Args:
+            recompute: whether blocks are computed again in the backward pass.
+            compiled: whether torch compiles the model.
+            replayed: whether the compiled model's kernels are recorded and launched as one (CUDA graphs); each pass then
+                overwrites the outputs and gradients of the one before.
+        """
         if recompute:
             recompute_blocks(self.model)
         if not compiled:
             return self.net
-        net, forward = self.net, torch.compile(self.model)
+        net, forward = self.net, _replayed(self.model) if replayed else torch.compile(self.model)
         return ModelNet(self.model, net.machine, vocabulary=net.vocabulary, forward=forward, reference=net.reference)
+
+
+def _replayed(model: Model) -> Callable[..., Output]:
+    """Return the compiled model as a CUDA graph: launching its kernels one by one takes longer than a small model computes."""
+    compiled = torch.compile(model, mode="reduce-overhead")
+
+    def forward(inputs: Tensor, state: State | None, segments: Tensor | None) -> Output:
+        torch.compiler.cudagraph_mark_step_begin()  # nothing of the pass before is read any more
+        output: Output = compiled(inputs, state, segments)
+        return output
+
+    return forward
+
+
+def replays(prepared: Prepared, place: Place, options: TrainingOptions) -> bool:
+    """Say whether a compiled model may be replayed: each step is one pass forward and back, in one process on a CUDA GPU."""
+    builder, once = prepared.builder, options.gradient_accumulation == 1
+    plain = builder.objective() is None and builder.updates == 1 and not builder.needs_policy
+    return place.machine.device.type == "cuda" and place.world.size == 1 and once and plain
 
 
 def make_learner(

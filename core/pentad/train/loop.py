@@ -86,11 +86,8 @@ def _train(job: Job, folder: Path, stop: Sequence[int]) -> None:
         _advance(job, result, reason)
         done = job.progress() >= 1
         _report(job, result)
-        with job.evaluating():
-            if not done and _crossed(recipe.evaluation.evaluate_every, before, job.progress()):
-                _evaluate(job, final=False)
-            if not done and _crossed(recipe.generation.sample_every, before, job.progress()):
-                _sample(job, final=False)
+        if not done:
+            _look(job, before)
         reason = _heed(job) or reason  # before the checkpoint, which keeps the rates
         seconds = recipe.reporting.checkpoint_seconds
         due = seconds and job.state.seconds - saved >= seconds
@@ -100,6 +97,19 @@ def _train(job: Job, folder: Path, stop: Sequence[int]) -> None:
         if result.stop:
             job.world.wait()  # whoever resumes at once must find the checkpoint that the first process is still writing
             raise _stopped(job, folder)
+
+
+def _look(job: Job, before: float) -> None:
+    """Score and sample where that is due, with the weights to judge, which may cost a copy of all of them."""
+    recipe = job.resolved.recipe
+    score = _crossed(recipe.evaluation.evaluate_every, before, job.progress())
+    sample = _crossed(recipe.generation.sample_every, before, job.progress())
+    if score or sample:
+        with job.evaluating():
+            if score:
+                _evaluate(job, final=False)
+            if sample:
+                _sample(job, final=False)
 
 
 def _heed(job: Job) -> str:

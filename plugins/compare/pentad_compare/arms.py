@@ -1,7 +1,8 @@
 """Arms: the ways that are compared, made from comma lists.
 
 A list on a stage (`--model gpt,rnn`) or on an option (`--model.n-layer 4,6`) is an axis; the arms are the product of all axes.
-An option applies to the implementations that have it. Samplers do not change training, so they make no arms of their own: an
+An option applies to the implementations that have it, and not to one that has its own value behind its name (`gpt,n-layer=2`).
+Samplers do not change training, so they make no arms of their own: an
 arm trains once and has a list of samplers.
 """
 
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pentad import STAGES, Catalogue, Choice, Recipe, UsageError
-from pentad.tools import TABLES, OptionSpec, describe, did_you_mean, resolve, written_tables
+from pentad.tools import TABLES, OptionSpec, describe, did_you_mean, given, parse, resolve, written_tables
 from pentad_cli.tools import Tables, lay_over
 
 TRAINED: tuple[str, ...] = tuple(stage for stage in STAGES if stage != "sampler")
@@ -77,12 +78,12 @@ class Setting(NamedTuple):
     value: Any
 
 
-def product(tables: Tables, names: Mapping[str, Sequence[str]], axes: Sequence[Axis], catalogue: Catalogue) -> list[Arm]:
+def product(tables: Tables, names: Mapping[str, Sequence[Choice]], axes: Sequence[Axis], catalogue: Catalogue) -> list[Arm]:
     """Make the arms.
 
     Args:
         tables: the recipe below all lists.
-        names: stage to the implementations to choose from.
+        names: stage to the implementations to choose from, each with its own options.
         axes: options and their values.
         catalogue: what is installed.
 
@@ -92,18 +93,20 @@ def product(tables: Tables, names: Mapping[str, Sequence[str]], axes: Sequence[A
     _refuse_unknown(names, axes, catalogue)
     arms: list[Arm] = []
     for combination in itertools.product(*(names[stage] for stage in TRAINED)):
-        stage_names = dict(zip(TRAINED, combination, strict=True))
-        chosen = lay_over(tables, {stage: {"name": name} for stage, name in stage_names.items()}, catalogue)
-        for settings in _settings(stage_names, axes, catalogue):
+        choices = dict(zip(TRAINED, combination, strict=True))
+        chosen = lay_over(tables, {stage: {"name": one.name, **one.options} for stage, one in choices.items()}, catalogue)
+        for settings in _settings(choices, axes, catalogue):
             layer: dict[str, dict[str, Any]] = {}
             for setting in settings:
                 layer.setdefault(setting.axis.table, {})[setting.axis.name] = setting.value
             below = lay_over(chosen, layer, catalogue)
             samplers = _samplers(below, names["sampler"], axes, catalogue)
             recipe = checked(_with_sampler(below, samplers[0].choice), catalogue)
-            varied = {stage: name for stage, name in stage_names.items() if len(names[stage]) > 1}
+            listed = [stage for stage in TRAINED if len(names[stage]) > 1]
+            varied = {key: text for stage in listed for key, text in settings_of(stage, choices[stage]).items()}
             varied |= {setting.axis.key: setting.text for setting in settings if len(setting.axis.values) > 1}
-            arms.append(Arm(label=_label(varied, recipe), settings=varied, recipe=recipe, samplers=samplers))
+            label = label_of(varied) or recipe.choice("model").name
+            arms.append(Arm(label=label, settings=varied, recipe=recipe, samplers=samplers))
     return arms
 
 
@@ -134,36 +137,38 @@ def _options(stage: str, name: str, catalogue: Catalogue) -> dict[str, OptionSpe
     return {spec.name: spec for spec in describe(catalogue.find(stage, name).options)}
 
 
-def _refuse_unknown(names: Mapping[str, Sequence[str]], axes: Sequence[Axis], catalogue: Catalogue) -> None:
+def _refuse_unknown(names: Mapping[str, Sequence[Choice]], axes: Sequence[Axis], catalogue: Catalogue) -> None:
     for axis in axes:
         if axis.table not in STAGES:
             continue
-        known = {key for name in names[axis.table] for key in _options(axis.table, name, catalogue)}
+        known = {key for choice in names[axis.table] for key in _options(axis.table, choice.name, catalogue)}
         if axis.name not in known:
-            chosen = ", ".join(names[axis.table])
+            chosen = list(dict.fromkeys(choice.name for choice in names[axis.table]))
             raise UsageError(
-                f"{axis.flag} is not an option of {chosen}.",
-                did_you_mean(axis.name, known) or f"engine plugins show {names[axis.table][0]} lists the options.",
+                f"{axis.flag} is not an option of {', '.join(chosen)}.",
+                did_you_mean(axis.name, known) or f"engine plugins show {chosen[0]} lists the options.",
                 code="unknown-option",
             )
 
 
-def limits(names: Mapping[str, Sequence[str]], axes: Sequence[Axis], catalogue: Catalogue) -> Iterator[str]:
+def limits(names: Mapping[str, Sequence[Choice]], axes: Sequence[Axis], catalogue: Catalogue) -> Iterator[str]:
     """Yield a note for each flag that does not apply to every implementation that is compared."""
     for axis in axes:
-        listed = dict.fromkeys(names.get(axis.table, ()))
+        listed = dict.fromkeys(choice.name for choice in names.get(axis.table, ()))
         having = [name for name in listed if axis.name in _options(axis.table, name, catalogue)]
         others = [name for name in listed if name not in having]
         if others:
             yield f"{axis.flag} applies to {', '.join(having)} only: {', '.join(others)} has no such option."
 
 
-def _settings(stage_names: Mapping[str, str], axes: Sequence[Axis], catalogue: Catalogue) -> Iterator[tuple[Setting, ...]]:
+def _settings(chosen: Mapping[str, Choice], axes: Sequence[Axis], catalogue: Catalogue) -> Iterator[tuple[Setting, ...]]:
     """Yield the combinations of the options that apply to these implementations."""
     choices = []
     for axis in axes:
-        if axis.table in stage_names:
-            spec = _options(axis.table, stage_names[axis.table], catalogue).get(axis.name)
+        if axis.table in chosen and axis.name in chosen[axis.table].options:
+            continue
+        if axis.table in chosen:
+            spec = _options(axis.table, chosen[axis.table].name, catalogue).get(axis.name)
         elif axis.table in TABLES:
             spec = next(spec for spec in describe(TABLES[axis.table]) if spec.name == axis.name)
         else:
@@ -174,26 +179,33 @@ def _settings(stage_names: Mapping[str, str], axes: Sequence[Axis], catalogue: C
     yield from itertools.product(*choices)
 
 
-def _samplers(tables: Tables, names: Sequence[str], axes: Sequence[Axis], catalogue: Catalogue) -> list[NamedSampler]:
+def _samplers(tables: Tables, choices: Sequence[Choice], axes: Sequence[Axis], catalogue: Catalogue) -> list[NamedSampler]:
     """Return the product of the samplers and of the lists on their options."""
     samplers: list[NamedSampler] = []
-    for name in names:
+    for choice in choices:
+        name = choice.name
+        parsed = parse(catalogue.find("sampler", name).options, choice.options, "sampler")
+        own = {option: getattr(parsed, option) for option in given(parsed)}
         known = _options("sampler", name, catalogue)
-        mine = [axis for axis in axes if axis.table == "sampler" and axis.name in known]
-        below = lay_over(tables, {"sampler": {"name": name}}, catalogue)["sampler"]
+        mine = [axis for axis in axes if axis.table == "sampler" and axis.name in known and axis.name not in own]
+        below = lay_over(tables, {"sampler": {"name": name, **own}}, catalogue)["sampler"]
         for values in itertools.product(*(axis.values for axis in mine)):
             options = {key: value for key, value in below.items() if key != "name"}
             for axis, value in zip(mine, values, strict=True):
                 options[axis.name] = known[axis.name].convert(value, axis.flag)
-            varied = [f"{axis.name} {value}" for axis, value in zip(mine, values, strict=True) if len(axis.values) > 1]
-            samplers.append(NamedSampler(label=", ".join([name, *varied]), choice=Choice(name, **options)))
+            varied = {axis.key: value for axis, value in zip(mine, values, strict=True) if len(axis.values) > 1}
+            label = label_of({**settings_of("sampler", choice), **varied})
+            samplers.append(NamedSampler(label=label, choice=Choice(name, **options)))
     return samplers
 
 
-def _label(settings: Mapping[str, str], recipe: Recipe) -> str:
-    """Name an arm by what varies; by its model where nothing does."""
-    if not settings:
-        return recipe.choice("model").name
+def settings_of(stage: str, choice: Choice) -> dict[str, str]:
+    """Return the settings of an implementation that is listed with options of its own: `model` and `model.cell`."""
+    return {stage: choice.name, **{f"{stage}.{name}": str(value) for name, value in choice.options.items()}}
+
+
+def label_of(settings: Mapping[str, str]) -> str:
+    """Name an arm by what varies; nothing where nothing does."""
     short = [key.partition(".")[2] for key in settings]
     words = []
     for key, value in settings.items():

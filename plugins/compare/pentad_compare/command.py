@@ -15,7 +15,7 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
-from pentad import STAGES, Catalogue, UsageError
+from pentad import STAGES, Catalogue, Choice, UsageError
 from pentad.tools import TABLES, OptionSpec, describe, parse, read_tables
 from pentad_cli.tools import (
     EngineCommand,
@@ -32,7 +32,7 @@ from pentad_cli.tools import (
     plugin_option,
 )
 from pentad_compare.arms import SHARED, Axis
-from pentad_compare.request import CompareArgs, Request
+from pentad_compare.request import CompareArgs, Request, listed, once
 
 DEFAULTS: Tables = {"reporting": {"keep_checkpoints": 1}}
 """Defaults that differ from those of a run: a comparison uses only a run's newest checkpoint."""
@@ -107,14 +107,13 @@ class CompareCommand(TwoLooks):
         tables = lay_over(default_tables(), DEFAULTS, catalogue)
         if "--config" in given:
             tables = lay_over(tables, read_tables(Path(given["--config"][-1])), catalogue)
-        names: dict[str, Sequence[str]] = {
-            stage: _split(given[f"--{stage}"], f"--{stage}") if f"--{stage}" in given else (str(tables[stage]["name"]),)
-            for stage in STAGES
+        names: dict[str, Sequence[Choice]] = {
+            stage: listed(given.get(f"--{stage}", [str(tables[stage]["name"])]), f"--{stage}") for stage in STAGES
         }
         names["sampler"] = tuple(dict.fromkeys(names["sampler"]))  # samplers make no arms, so twice the same is no null test
         for stage in STAGES:
-            for name in names[stage]:
-                catalogue.find(stage, name)
+            for choice in names[stage]:
+                catalogue.find(stage, choice.name)
         named = tuple(stage for stage in STAGES if f"--{stage}" in given)
         executor = catalogue.find("executor", given.get("--executor", ["local"])[-1])
         request = Request(catalogue=catalogue, plugins=files, tables=tables, names=names, named=named, executor=executor)
@@ -129,7 +128,7 @@ class CompareCommand(TwoLooks):
         _write(formatter, ctx, "Comparison", [param for param in own if param.name not in (*STAGES, *_OTHER)])
         if request is not None:
             for table in ("executor", "data", *LISTED, "reporting", *request.named):
-                title = table.capitalize() if table not in STAGES else f"Options of {', '.join(request.names[table])}"
+                title = table.capitalize() if table not in STAGES else f"Options of {', '.join(once(request.names[table]))}"
                 _write(formatter, ctx, title, [param for param in request.params if param.table == table])
         _write(formatter, ctx, "Other", [param for param in own if param.name in _OTHER])
         formatter.write_paragraph()
@@ -144,16 +143,6 @@ def _write(formatter: click.HelpFormatter, ctx: click.Context, title: str, param
     if records:
         with formatter.section(title):
             formatter.write_dl(records, col_max=34)
-
-
-def _split(texts: Sequence[str], flag: str) -> tuple[str, ...]:
-    """Return the names of a list; one that is there twice stays, as a null test."""
-    names = tuple(part.strip() for text in texts for part in text.split(",") if part.strip())
-    if not names:
-        raise UsageError(
-            f"{flag} expects a name or a list of names, found nothing.", "engine plugins lists them.", code="value-missing"
-        )
-    return names
 
 
 def _flags(request: Request) -> list[SpecOption]:
@@ -171,7 +160,7 @@ def _flags(request: Request) -> list[SpecOption]:
     executor = [SpecOption("executor", spec) for spec in describe(request.executor.options)]
     stages: dict[tuple[str, str], SpecOption] = {}
     for stage, names in request.names.items():
-        for name in names:
+        for name in once(names):
             for spec in describe(request.catalogue.find(stage, name).options):
                 stages.setdefault((stage, spec.name), ListOption(stage, spec))
     return [*data, *listed, *reporting, *executor, *stages.values()]
@@ -216,7 +205,8 @@ compare = CompareCommand(
     short_help="Swap stages under an equal budget, and learn which is better.",
     help="""Train every combination of what is listed under one budget, with the same seeds, and say which is better.
 
-    Lists are split at commas, on stages and on options; the arms are the product of all lists. Every arm gets the same text,
+    Lists are split at commas, on stages and on options; the arms are the product of all lists. An option behind a name
+    (gpt,preset=gpt2) is that one's alone. Every arm gets the same text,
     the same held-out bytes, the same seeds and the same budget: training time (60s), arithmetic (2e15flops), text (50MB), or
     --steps. Samplers share one training and are compared by the text that they write. Called again, it uses the runs that are
     there.
@@ -248,10 +238,10 @@ compare = CompareCommand(
         ),
         click.Option(
             ["--adapter"],
-            default="",
+            multiple=True,
             metavar="NAME,…",
             shell_complete=offers_of("adapter"),
-            help="The adapters to compare, with their defaults; none learns the whole model. They need --start.",
+            help="The adapters to compare, as lora,rank=8; none learns the whole model. They need --start.",
         ),
         click.Option(
             ["--baseline"],

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pentad import STAGES, Catalogue, Choice, Recipe, TaskExecutor, UsageError
-from pentad.tools import TABLES, RunDirectory, describe, did_you_mean, read_tables
+from pentad.tools import TABLES, RunDirectory, available_cores, describe, did_you_mean, read_tables
 from pentad_cli.tools import Tables, lay_over
 from pentad_compare import collect
-from pentad_compare.arms import SHARED, Arm, arm_of, checked, distinct, product
-from pentad_compare.request import CompareArgs, Request
+from pentad_compare.arms import SHARED, Arm, arm_of, checked, distinct, label_of, product, settings_of
+from pentad_compare.request import CompareArgs, Request, listed
 from pentad_compare.running import text_of
 from pentad_compare.study import Study, slug
 from pentad_compare.tuning import Tuning, candidates_of, parse
@@ -36,7 +36,7 @@ def study_of(args: CompareArgs) -> Study:
     if args.start is not None:
         start_from(request, args.start)
     arms = product(request.tables, request.names, request.axes, request.catalogue)
-    arms = with_adapters(arms, [name for name in args.adapter.split(",") if name], request.catalogue)
+    arms = with_adapters(arms, listed(args.adapter, "--adapter") if args.adapter else (), request.catalogue)
     for path in args.arm:
         tables = _arm_tables(path, request, arms[0].recipe)
         arms.append(arm_of(path.stem, tables, arms[0].samplers, request.catalogue))
@@ -60,6 +60,7 @@ def study_of(args: CompareArgs) -> Study:
         prompts=args.prompts if args.prompts is not None else PROMPTS[len(arms[0].samplers) > 1],
         text_bytes=args.text_bytes,
         threads=None,
+        jobs=1,
         baseline=baseline,
         confidence=args.confidence,
         detect=args.detect,
@@ -85,23 +86,24 @@ def start_from(request: Request, run: Path) -> None:
         "training": {**length, **given},
         "start": {"run": str(run.absolute())},
     }
-    request.names = {**request.names, **{stage: (choice.name,) for stage, choice in came.items()}}
+    request.names = {**request.names, **{stage: (Choice(choice.name),) for stage, choice in came.items()}}
 
 
-def with_adapters(arms: Sequence[Arm], names: Sequence[str], catalogue: Catalogue) -> list[Arm]:
+def with_adapters(arms: Sequence[Arm], adapters: Sequence[Choice], catalogue: Catalogue) -> list[Arm]:
     """Return each arm with each of the adapters; as they are where none is named.
 
     Raises:
-        UsageError: an adapter is not installed.
+        UsageError: an adapter is not installed, or has no such option.
     """
-    if not names:
+    if not adapters:
         return list(arms)
     found = []
     for arm in arms:
-        for name in names:
-            recipe = checked(arm.recipe.replace(adapter=None if name == "none" else Choice(name)), catalogue)
-            label = name if len(arms) == 1 else f"{arm.label}, {name}"
-            settings = {**arm.settings, "adapter": name}
+        for choice in adapters:
+            recipe = checked(arm.recipe.replace(adapter=None if choice.name == "none" else choice), catalogue)
+            own = settings_of("adapter", choice)
+            label = ", ".join([arm.label] * (len(arms) > 1) + [label_of(own)])
+            settings = {**arm.settings, **own}
             found.append(dataclasses.replace(arm, label=label, settings=settings, recipe=recipe))
     return found
 
@@ -240,18 +242,33 @@ def refuse_shared_clock(study: Study, tuning: Tuning | None, executor: TaskExecu
         UsageError: several would share it.
     """
     budgets = [study.arms[0].recipe.budget(), *([tuning.amount(study.arms[0])] if tuning else [])]
-    if any(budget.unit == "seconds" for budget in budgets) and (executor.shares_devices or _share_the_cpu(study, executor)):
-        raise UsageError(
-            f"A budget of time needs a processor for each run; {executor.concurrency} runs at once would slow each other.",
-            "Use --jobs 1, or a budget that sharing does not change: --steps, 50MB, 2e15flops.",
-            code="budget-shared",
-        )
+    if all(budget.unit != "seconds" for budget in budgets) or not _clocks_meet(study, executor):
+        return
+    threads = ((executor.cores or 0) - 1) // executor.concurrency
+    apart = f"Add --threads {threads}, so that one core stays free, or use" if threads else "Use"
+    raise UsageError(
+        f"A budget of time needs a processor for each run; {executor.concurrency} runs at once would slow each other.",
+        f"{apart} --jobs 1, or a budget that sharing does not change: --steps, 50MB, 2e15flops.",
+        code="budget-shared",
+    )
 
 
-def _share_the_cpu(study: Study, executor: TaskExecutor) -> bool:
-    """Say whether runs that must use the CPU would share it although there is a GPU for each."""
-    if executor.concurrency == 1 or all(arm.recipe.machine.device != "cpu" for arm in study.arms):
+def _clocks_meet(study: Study, executor: TaskExecutor) -> bool:
+    """Say whether runs at once would compute on the same GPU, or on the same core.
+
+    On CPUs alone, a core for each thread is enough, if one more stays free for all else that the machine does.
+    """
+    if executor.concurrency == 1:
         return False
     import torch
 
-    return torch.cuda.device_count() > 0
+    on_cpu = [arm.recipe.machine.device == "cpu" or not torch.accelerator.is_available() for arm in study.arms]
+    if executor.cores is not None and all(on_cpu):
+        return threads_at_once(study, executor.concurrency) >= executor.cores
+    # Arms that must use the CPU would share it although there may be a GPU for each.
+    return executor.shares_devices or (any(on_cpu) and torch.accelerator.is_available())
+
+
+def threads_at_once(study: Study, jobs: int) -> int:
+    """Return how many threads compute at the same time at the most."""
+    return jobs * max(arm.recipe.machine.threads or study.threads or available_cores() for arm in study.arms)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pentad import Catalogue, TaskExecutor
+from pentad import Catalogue, Choice, TaskExecutor, UsageError
 from pentad.tools import Offer
 from pentad_cli.tools import SpecOption, Tables
 from pentad_compare.arms import Axis
@@ -21,7 +22,7 @@ class Request:
         catalogue: what is installed, and the files of --plugin.
         plugins: these files.
         tables: the recipe below all lists.
-        names: stage to the implementations that are listed.
+        names: stage to the implementations that are listed, each with the options that stand behind its name.
         named: the stages that the user named.
         executor, executor_options: where the runs go.
         params: the flags that the choices bring.
@@ -32,7 +33,7 @@ class Request:
     catalogue: Catalogue
     plugins: tuple[Path, ...]
     tables: Tables
-    names: Mapping[str, Sequence[str]]
+    names: Mapping[str, Sequence[Choice]]
     named: tuple[str, ...]
     executor: Offer[Any]
     params: list[SpecOption] = field(default_factory=list)
@@ -48,7 +49,7 @@ class CompareArgs:
     request: Request
     arm: Sequence[Path]
     start: Path | None
-    adapter: str
+    adapter: Sequence[str]
     baseline: str | None
     seeds: int
     seeds_given: bool
@@ -71,3 +72,44 @@ class CompareArgs:
         """Make the executor."""
         executor: TaskExecutor = self.request.executor.make(self.request.executor_options, jobs=self.jobs)
         return executor
+
+
+def once(choices: Sequence[Choice]) -> list[str]:
+    """Return the names of a list, each once."""
+    return list(dict.fromkeys(choice.name for choice in choices))
+
+
+_OPTION = re.compile(r"[a-zA-Z][\w.-]*=")
+
+
+def listed(texts: Sequence[str], flag: str) -> tuple[Choice, ...]:
+    """Read lists of names; what has the form `option=value` belongs to the name before it. A name that is there twice stays.
+
+    >>> listed(["gpt,rnn,cell=gru", "rnn"], "--model")
+    (Choice('gpt'), Choice('rnn', cell='gru'), Choice('rnn'))
+
+    Raises:
+        UsageError: there is no name, or none before an option.
+    """
+    choices: list[Choice] = []
+    for text in texts:
+        own: list[Choice] = []
+        for part in filter(None, (part.strip() for part in text.split(","))):
+            if not _OPTION.match(part):
+                own.append(Choice(part))
+            elif own:
+                name, _, value = part.partition("=")
+                options, name = own[-1].options, name.strip().replace("-", "_")
+                options[name] = f"{options[name]},{value}" if name in options else value
+            else:
+                raise UsageError(
+                    f"{flag} expects a name before the option {part!r}, found none.",
+                    f"Write {flag} NAME,{part}.",
+                    code="value-missing",
+                )
+        choices += own
+    if not choices:
+        raise UsageError(
+            f"{flag} expects a name or a list of names, found nothing.", "engine plugins lists them.", code="value-missing"
+        )
+    return tuple(choices)

@@ -37,7 +37,7 @@ def run_comparison(args: CompareArgs) -> None:
     study = study_of(args)
     tuning = tuning_of(args, study)
     executor = args.executor()
-    study = dataclasses.replace(study, threads=executor.threads)
+    study = dataclasses.replace(study, threads=executor.threads, jobs=executor.concurrency)
     refuse_shared_clock(study, tuning, executor)
     tries = tuning.tries(study) if tuning else 0
     with _session(args, study, tries) as screen:

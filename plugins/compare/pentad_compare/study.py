@@ -55,7 +55,7 @@ class Study:
         split: the text, split as every run splits it.
         catalogue: what is installed; plugins: files of --plugin.
         prompts: how many prompts the samples are written for; text_bytes: how long a sample is.
-        threads: CPU threads of a run, None for its own choice.
+        threads: CPU threads of a run, None for its own choice; jobs: runs at once.
         baseline: label of the arm that the others are compared with.
         confidence, detect: as in `records.Comparison`.
         command: the command line that repeats the study.
@@ -71,6 +71,7 @@ class Study:
     prompts: int
     text_bytes: int
     threads: int | None
+    jobs: int
     baseline: str
     confidence: float
     detect: float
@@ -109,9 +110,9 @@ class Study:
         if recipe.start.run is not None:
             decides["start"] = [recipe.start.run, *weights_of(Path(recipe.start.run))]
         decides["engine"] = [pentad.__version__, source_digest("pentad"), importlib.metadata.version("torch")]
-        if recipe.budget().unit == "seconds":  # another machine, or more threads of this one, get further in the time
+        if recipe.budget().unit == "seconds":  # another machine, more threads of it, or less company get further
             threads = recipe.machine.threads or self.threads or available_cores()
-            decides["processor"] = [platform.machine(), processor(), os.cpu_count(), threads]
+            decides["processor"] = [platform.machine(), processor(), os.cpu_count(), threads, self.jobs]
         text = json.dumps(decides, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 

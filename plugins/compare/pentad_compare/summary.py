@@ -81,6 +81,11 @@ def _notes(study: Study, arms: Sequence[ArmResult]) -> Iterator[str]:
     baseline = next(arm for arm in arms if arm.label == study.baseline)
     if len(arms) > 1 and baseline.mean is None and any(arm.mean is not None for arm in arms):
         yield f"The baseline {study.baseline} has no score, so the arms are compared with the first that has one."
+    if study.jobs > 1 and study.arms[0].recipe.budget().unit == "seconds":
+        yield (
+            f"{study.jobs} runs trained at once, each on cores of its own. They shared caches and memory, so these seconds "
+            "compare among themselves alone."
+        )
     yield from missed(arms, study.arms[0].recipe.budget())
     for arm in arms:
         if arm.candidates and not any(candidate.chosen for candidate in arm.candidates):

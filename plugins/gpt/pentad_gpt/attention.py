@@ -26,6 +26,7 @@ class Setting:
         start: how many tokens the cache holds already.
         balance: where each mixture of experts puts its loss () in training.
         products: whether attention is two products and a softmax, and not torch's kernel.
+        inputs: (B, T) the ids that are read; None where no block looks at them.
     """
 
     rotation: Tensor | None = None
@@ -34,6 +35,7 @@ class Setting:
     start: int = 0
     balance: list[Tensor] = field(default_factory=list)
     products: bool = False
+    inputs: Tensor | None = None
 
     @functools.cached_property
     def bias(self) -> Tensor | None:
@@ -47,11 +49,17 @@ class Attention(nn.Module):
     """Multi-head attention (Vaswani et al., 2017), keys and values in fewer heads if wanted (GQA: Ainslie et al., 2023).
 
     The norm of queries and keys is Henry et al.'s (2020), its gain Qwen3's (2025); the gate on each head is Qiu et al.'s (Gated
-    Attention for Large Language Models, 2025). Queries, keys and values have a matrix each, because Muon orthogonalises each
-    matrix by itself.
+    Attention for Large Language Models, 2025), of a few features it is modded-nanogpt's (2025). Embeddings of the tokens that
+    are added to their values are modded-nanogpt's (2024), their gates nanochat's (2026), after the values of the first layer
+    that ResFormer adds (Zhou et al., Value Residual Learning, 2024). Queries, keys and values have a matrix each, because Muon
+    orthogonalises each matrix by itself.
+
+    Args:
+        options: the shape.
+        ids: rows of the embedding that is added to the values; None for none.
     """
 
-    def __init__(self, options: GPTOptions) -> None:
+    def __init__(self, options: GPTOptions, ids: int | None = None) -> None:
         super().__init__()
         width, kv_width = options.n_embd, options.kv_heads * options.head_width
         heads_width = options.n_head * options.head_width
@@ -59,7 +67,9 @@ class Attention(nn.Module):
         self.key = nn.Linear(width, kv_width, bias=options.bias)
         self.value = nn.Linear(width, kv_width, bias=options.bias)
         self.projection = nn.Linear(heads_width, width, bias=options.bias)
-        self.gate = nn.Linear(width, options.n_head, bias=options.bias) if options.head_gate else None
+        self.gate = nn.Linear(options.gate_channels, options.n_head, bias=options.bias) if options.head_gate else None
+        self.value_embedding = nn.Embedding(ids, kv_width) if ids else None
+        self.value_gate = nn.Linear(options.value_gate_channels, options.kv_heads, bias=False) if ids else None
         self.query_gain = nn.Parameter(torch.ones(options.head_width)) if options.qk_norm_gain else None
         self.key_gain = nn.Parameter(torch.ones(options.head_width)) if options.qk_norm_gain else None
         self.head_width = options.head_width
@@ -70,6 +80,8 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, setting: Setting, cache: LayerCache | None) -> Tensor:
         """Return x (B, T, D), mixed over positions."""
         queries, keys, values = self._project(x)
+        if self.value_embedding is not None:
+            values = values + self._values_of_tokens(x, setting).to(values.dtype)
         if cache is None or self.query_gain is not None:
             queries = self._place(queries, self.query_gain, setting)
             keys = self._place(keys, self.key_gain, setting)
@@ -81,9 +93,16 @@ class Attention(nn.Module):
             keys, values = cache.extend(setting.start, keys, values)
         mixed = self._mix(queries, keys, values, setting).transpose(1, 2)  # (B, T, H, Dh)
         if self.gate is not None:
-            mixed = mixed * self.gate(x).sigmoid()[..., None]
+            mixed = mixed * self.gate(x[..., : self.gate.in_features]).sigmoid()[..., None]
         x = self.projection(mixed.flatten(2))  # (B, T, D)
         return F.dropout(x, self.dropout, self.training)
+
+    def _values_of_tokens(self, x: Tensor, setting: Setting) -> Tensor:
+        """Return what the tokens x (B, T, D) add to their values (B, T, Hkv, Dh), by gates from 0 to 2."""
+        assert self.value_embedding is not None and self.value_gate is not None and setting.inputs is not None
+        gates = 2 * self.value_gate(x[..., : self.value_gate.in_features]).sigmoid()  # (B, T, Hkv)
+        values: Tensor = self._heads(self.value_embedding(setting.inputs)) * gates[..., None]
+        return values
 
     def _mix(self, queries: Tensor, keys: Tensor, values: Tensor, setting: Setting) -> Tensor:
         """Return the values that each query (B, H, T, Dh) looks at, by their weights."""

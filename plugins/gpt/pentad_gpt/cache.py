@@ -12,8 +12,8 @@ from torch import Tensor
 class SingleToken(Protocol):
     """The blocks as arranged for one token a row."""
 
-    def __call__(self, x: Tensor, start: int, caches: Sequence[LayerCache]) -> Tensor:
-        """Return x (B, D) after the blocks."""
+    def __call__(self, x: Tensor, ids: Tensor, start: int, caches: Sequence[LayerCache]) -> Tensor:
+        """Return x (B, D) of ids (B,) after the blocks."""
 
 
 @dataclass(eq=False)
@@ -49,17 +49,30 @@ class Cache:
         layers: every layer's keys and values.
         length: how many tokens they are of.
         decoder: the blocks as arranged for one token a row, from the first such call on.
+        ids: (B, max_length) the tokens themselves, where a token is known by the one before it too; else None.
     """
 
     max_length: int
     layers: list[LayerCache]
     length: int = 0
     decoder: SingleToken | None = None
+    ids: Tensor | None = None
+
+    def before(self) -> Tensor | None:
+        """Return the newest id of each row (B, 1); None where there is none."""
+        return None if self.ids is None or not self.length else self.ids.narrow(1, self.length - 1, 1)
+
+    def read(self, inputs: Tensor) -> None:
+        """Count the tokens of inputs (B, T) as read."""
+        if self.ids is not None:
+            self.ids.narrow(1, self.length, inputs.shape[1]).copy_(inputs)
+        self.length += inputs.shape[1]
 
     def select(self, rows: Tensor) -> Cache:
         """Return the state of these rows (R,); a row may come twice."""
         for layer in self.layers:
             layer.select(rows)
+        self.ids = None if self.ids is None else self.ids.index_select(0, rows)
         return self
 
     def truncate(self, length: int) -> Cache:

@@ -19,7 +19,7 @@ from pentad_gpt.kernels import rms_norm
 from pentad_gpt.layers import MLP, Norm
 
 if TYPE_CHECKING:
-    from pentad_gpt.block import Block
+    from pentad_gpt.block import Block, Joints
 
 
 class Decoder:
@@ -31,21 +31,31 @@ class Decoder:
 
     Args:
         blocks: in order.
+        joints: what happens between them.
         rotation: cosines and sines (L, Dh/2, 2) of each position, or None without rotary positions.
     """
 
-    def __init__(self, blocks: Iterable[Block], rotation: Tensor | None) -> None:
+    def __init__(self, blocks: Iterable[Block], joints: Joints, rotation: Tensor | None) -> None:
         self.blocks = [DecoderBlock(block) for block in blocks]
+        self.joints = joints
         if rotation is not None:
             rotation = torch.view_as_complex(rotation * self.blocks[0].rope_scale)  # (L, Dh/2)
         self.rotation = rotation
 
-    def __call__(self, x: Tensor, start: int, caches: Sequence[LayerCache]) -> Tensor:
-        """Return x (B, D) after the blocks, overwriting it; the keys and values of position `start` go into the caches."""
+    def __call__(self, x: Tensor, ids: Tensor, start: int, caches: Sequence[LayerCache]) -> Tensor:
+        """Return x (B, D) of ids (B,) after the blocks, overwriting it.
+
+        The keys and values of position `start` go into the caches.
+        """
         rotation = None if self.rotation is None else self.rotation[start]
-        for block, cache in zip(self.blocks, caches, strict=True):
-            block.attend(x, start, rotation, cache)
+        first = x if self.joints.first is None else x.clone()
+        kept: list[Tensor] = []
+        for layer, (block, cache) in enumerate(zip(self.blocks, caches, strict=True)):
+            x = self.joints.enter(layer, x, first, kept)
+            block.attend(x, ids, start, rotation, cache)
             block.transform(x)
+            if self.joints.keeps(layer):
+                kept.append(x.clone())
         return x
 
 
@@ -56,8 +66,12 @@ class DecoderBlock:
         attention, mlp = block.attention, block.mlp
         assert isinstance(mlp, MLP)  # experts take the long way
         self.attention_norm, self.mlp_norm = block.attention_norm, block.mlp_norm
-        gate = () if attention.gate is None else (attention.gate,)
-        self.qkv = Product((attention.query, attention.key, attention.value, *gate), block.attention_norm)
+        gates = [gate for gate in (attention.gate, attention.value_gate) if gate is not None]
+        projections = (attention.query, attention.key, attention.value)
+        # Rows of an odd length could not be seen as complex numbers, which the rotation does.
+        spare = sum(gate.out_features for gate in gates) % 2
+        self.qkv = Product((*projections, *gates), block.attention_norm, spare)
+        self.value_embedding = attention.value_embedding
         self.projection = Product((attention.projection,))
         self.up = Product((mlp.up,), block.mlp_norm)
         self.down = Product((mlp.projection,))
@@ -65,7 +79,9 @@ class DecoderBlock:
         self.head_width = attention.head_width
         kv_heads = attention.key.out_features // self.head_width
         self.heads = (attention.query.out_features // self.head_width, kv_heads, kv_heads)
-        self.gates = sum(layer.out_features for layer in gate)
+        self.gated = attention.gate is not None
+        gate_widths = [0 if gate is None else gate.out_features for gate in (attention.gate, attention.value_gate)]
+        self.columns = (sum(layer.out_features for layer in projections), *gate_widths, spare)
         self.grouped = attention.grouped
         self.scale = self.head_width**-0.5
         self.qk_norm = attention.qk_norm
@@ -77,20 +93,23 @@ class DecoderBlock:
         self.length = L2Norm(attention.query.in_features, self.attention_norm.eps)
         self.head_length = L2Norm(self.head_width, self.eps)
 
-    def attend(self, x: Tensor, start: int, rotation: Tensor | None, cache: LayerCache) -> None:
-        """Add to x (B, D) what attention finds at the positions up to `start`."""
+    def attend(self, x: Tensor, ids: Tensor, start: int, rotation: Tensor | None, cache: LayerCache) -> None:
+        """Add to x (B, D) of ids (B,) what attention finds at the positions up to `start`."""
         product = self.qkv(self._normed(x, self.attention_norm))
-        product, gates = product.split((product.shape[1] - self.gates, self.gates), dim=1)
-        heads = product.unflatten(1, (-1, self.head_width))  # (B, 3 H, Dh)
+        projected, gates, value_gates, _ = product.split(self.columns, dim=1)
+        heads = projected.unflatten(1, (-1, self.head_width))  # (B, 3 H, Dh)
         self._place(heads.narrow(1, 0, self.heads[0] + self.heads[1]), rotation)
         queries, keys, values = heads.unsqueeze(2).split(self.heads, dim=1)  # (B, H, 1, Dh), keys and values (B, Hk, 1, Dh)
+        if self.value_embedding is not None:
+            added = self.value_embedding(ids).view_as(values) * value_gates.sigmoid()[..., None, None]
+            values = values.add(added, alpha=2)
         keys, values = cache.extend(start, keys, values)  # (B, Hk, T, Dh)
         if len(x) == 1:
             mixed = F.scaled_dot_product_attention(queries, keys, values, enable_gqa=self.grouped)
         else:
             mixed = self._mix(queries, keys.flatten(0, 1), values.flatten(0, 1))
         mixed = mixed.reshape(len(x), -1, self.head_width)  # (B, H, Dh)
-        if self.gates:
+        if self.gated:
             mixed = mixed * gates.sigmoid()[..., None]
         self.projection.add_to(x, mixed.flatten(1))
 
@@ -127,20 +146,29 @@ class DecoderBlock:
 
 
 class Product:
-    """Some linear layers of one input as one product, behind a norm.
+    """Some linear layers of one input, or of its first features, as one product, behind a norm.
 
     The longer side of the matrix lies along memory, which reads 1.6 times as fast as the other way round.
+
+    Args:
+        layers: the first has the most inputs.
+        norm: what stands before them.
+        spare: columns of zeros behind theirs.
     """
 
-    def __init__(self, layers: Sequence[nn.Linear], norm: Norm | None = None) -> None:
-        weights: list[Tensor] = [layer.weight.detach() for layer in layers]
+    def __init__(self, layers: Sequence[nn.Linear], norm: Norm | None = None, spare: int = 0) -> None:
+        weights: list[Tensor] = [_widened(layer.weight.detach(), layers[0].in_features) for layer in layers]
+        weights += [weights[0].new_zeros(spare, layers[0].in_features)] if spare else []
         weight = torch.cat(weights) if len(weights) > 1 else weights[0]  # (O, I)
         if norm is not None and norm.rms:
             weight = weight * (math.sqrt(weight.shape[1]) * (1.0 if norm.weight is None else norm.weight))
         rows, columns = weight.shape
         self.weight = weight.t().contiguous() if rows >= columns else weight.t()  # (I, O)
-        biases: list[Tensor] = [layer.bias for layer in layers if layer.bias is not None]
-        self.bias = torch.cat(biases) if biases else None
+        biases: list[Tensor] = [
+            weight.new_zeros(layer.out_features) if layer.bias is None else layer.bias.detach() for layer in layers
+        ]
+        biased = any(layer.bias is not None for layer in layers)
+        self.bias = torch.cat((*biases, weight.new_zeros(spare))) if biased else None
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the product (B, O) of x (B, I)."""
@@ -151,6 +179,11 @@ class Product:
         x.addmm_(inputs, self.weight)
         if self.bias is not None:
             x.add_(self.bias)
+
+
+def _widened(weight: Tensor, width: int) -> Tensor:
+    """Return a matrix (O, I) with zeros for further inputs, (O, width)."""
+    return weight if weight.shape[1] == width else F.pad(weight, (0, width - weight.shape[1]))
 
 
 class L2Norm:

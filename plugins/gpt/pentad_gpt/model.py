@@ -16,9 +16,10 @@ from torch.nn import functional as F
 
 from pentad import EngineError, Inspection, Model, Output, Role
 from pentad_gpt.attention import Setting, attention_mask
-from pentad_gpt.block import Block
+from pentad_gpt.block import Block, Residuals
 from pentad_gpt.cache import Cache, LayerCache
 from pentad_gpt.decoding import Decoder
+from pentad_gpt.embedding import BigramHash, positions_of
 from pentad_gpt.kernels import rms_norm, rotary_table
 from pentad_gpt.layers import Norm, epsilon
 from pentad_gpt.options import GPTOptions
@@ -45,7 +46,9 @@ class GPT(Model):
         padded = math.ceil(vocab_size / options.pad_vocab_to) * options.pad_vocab_to
         self.embedding = nn.Embedding(padded, options.n_embd)
         self.positions = nn.Embedding(context_length, options.n_embd) if options.position == "learned" else None
-        self.layers = nn.ModuleList(Block(options) for _ in range(options.n_layer))
+        self.bigrams = BigramHash(options.bigram_hash, options.n_embd) if options.bigram_hash else None
+        self.layers = nn.ModuleList(Block(options, layer, padded) for layer in range(options.n_layer))
+        self.residuals = Residuals(options)
         self.norm = Norm(options)
         self.head = None if options.tie_embeddings else nn.Linear(options.n_embd, padded, bias=False)
         if options.position == "rotary":
@@ -59,7 +62,8 @@ class GPT(Model):
 
         Matrices: standard deviation `init_std`, or 1/sqrt(inputs) (LeCun et al., 1998). Output matrices of the blocks: zero
         (Zhang et al., Fixup, 2019), or scaled by 1/sqrt(2 n_layer) so that the sum over blocks keeps its size (GPT-2, 2019).
-        Embeddings and head: 0.02, as GPT-2.
+        Embeddings and head: 0.02, as GPT-2. Gates and the table of pairs: zero, so that gates start half open (those of values
+        at 1) and pairs as nothing.
         """
         options = self.options
         for name, parameter in self.named_parameters():
@@ -68,6 +72,8 @@ class GPT(Model):
             std = options.init_std or 1 / math.sqrt(parameter.shape[-1])
             if name.startswith(("embedding.", "positions.", "head.")):
                 std = 0.02
+            elif name.startswith("bigrams.") or name.endswith("gate.weight"):
+                std = 0
             elif name.endswith("projection.weight"):
                 std *= 0 if options.zero_init_projections else 1 / math.sqrt(2 * options.n_layer)
             parameter.normal_(0.0, std) if std else parameter.zero_()
@@ -83,19 +89,33 @@ class GPT(Model):
         """
         start = state.length if state is not None else 0
         self._check_length(inputs, start, state)
-        x = self._embed(inputs, start, segments)
+        x = self._embed(inputs, state, segments)
         balance: list[Tensor] = []
         if state is not None and inputs.shape[1] == 1 and self._can_decode(x):
-            x = self._decode(x, state)
+            x = self._decode(x, inputs, state)
         else:
-            setting = self._setting(inputs.shape[1], start, segments, inputs.device)
-            for index, block in enumerate(self.layers):
-                x = block(x, setting, state.layers[index] if state is not None else None)
+            setting = self._setting(inputs, start, segments)
+            x = self._through_blocks(x, setting, state)
             balance = setting.balance
         if state is not None:
-            state.length = start + inputs.shape[1]
+            state.read(inputs)
         losses = {"expert-balance": self.options.expert_balance * torch.stack(balance).mean()} if balance else {}
         return Output(self.norm(x), state, losses)
+
+    def _through_blocks(
+        self, x: Tensor, setting: Setting, state: Cache | None, passed: list[tuple[Tensor, Tensor]] | None = None
+    ) -> Tensor:
+        """Return x (B, T, D) after the blocks; where a list is given, put what enters and leaves each block into it."""
+        joints, first = self.residuals(), x
+        kept: list[Tensor] = []
+        for layer, block in enumerate(self.layers):
+            entering = joints.enter(layer, x, first, kept)
+            x = block(entering, setting, None if state is None else state.layers[layer])
+            if joints.keeps(layer):
+                kept.append(x)
+            if passed is not None:
+                passed.append((entering, x))
+        return x
 
     def blocks(self) -> Sequence[nn.Module]:
         """Return the blocks."""
@@ -112,14 +132,15 @@ class GPT(Model):
     def inspect(self, inputs: Tensor) -> Inspection:
         """Return the attention of each layer and head, and the features after each layer as the head reads them."""
         self._check_length(inputs[None], 0, None)
-        x = self._embed(inputs[None], 0, None)
-        setting = self._setting(len(inputs), 0, None, inputs.device)
+        x = self._embed(inputs[None], None, None)
+        setting = self._setting(inputs[None], 0, None)
         attention, streams = {}, {"embedding": self.norm(x)[0]}
-        for number, layer in enumerate(self.layers, 1):
-            block = cast(Block, layer)
-            attention[f"layer {number}"] = block.attention.weights(block.attention_norm(x), setting)[0]  # (H, T, T)
-            x = block(x, setting, None)
-            streams[f"layer {number}"] = self.norm(x)[0]  # (T, D)
+        passed: list[tuple[Tensor, Tensor]] = []
+        self._through_blocks(x, setting, None, passed)
+        for number, (entering, leaving) in enumerate(passed, 1):
+            block = cast(Block, self.layers[number - 1])
+            attention[f"layer {number}"] = block.attention.weights(block.attention_norm(entering), setting)[0]  # (H, T, T)
+            streams[f"layer {number}"] = self.norm(leaving)[0]  # (T, D)
         return Inspection(attention=attention, streams=streams)
 
     def upgrade_state(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -127,8 +148,9 @@ class GPT(Model):
         return {"layers." + name[7:] if name.startswith("blocks.") else name: tensor for name, tensor in tensors.items()}
 
     def token_parameters(self) -> frozenset[str]:
-        """Return the embeddings, and the head where it is not tied; both may be padded beyond the vocabulary."""
-        return frozenset({"embedding.weight"} if self.head is None else {"embedding.weight", "head.weight"})
+        """Return the embeddings, of values too, and the head where it is not tied; all may be padded beyond the vocabulary."""
+        ends = ("embedding.weight", "head.weight")  # "value_embedding.weight" of a block too
+        return frozenset(name for name, _ in self.named_parameters() if name.endswith(ends))
 
     def roles(self) -> dict[str, Role]:
         """Return the usual roles; the routers of experts are "vector"."""
@@ -155,17 +177,21 @@ class GPT(Model):
             )
         if max_length > self.context_length:
             raise EngineError(*_too_long(self.context_length, max_length), code="sequence-too-long")
-        return Cache(max_length, [LayerCache(max_length) for _ in self.layers])
+        ids = None if self.bigrams is None else self.embedding.weight.new_zeros((batch_size, max_length), dtype=torch.int64)
+        return Cache(max_length, [LayerCache(max_length) for _ in self.layers], ids=ids)
 
     def _check_length(self, inputs: Tensor, start: int, state: Cache | None) -> None:
         most = self.context_length if state is None else state.max_length
         if start + inputs.shape[1] > most:
             raise EngineError(*_too_long(most, start + inputs.shape[1]), code="sequence-too-long")
 
-    def _embed(self, inputs: Tensor, start: int, segments: Tensor | None) -> Tensor:
+    def _embed(self, inputs: Tensor, state: Cache | None, segments: Tensor | None) -> Tensor:
         x: Tensor = self.embedding(inputs)  # (B, T, D)
+        if self.bigrams is not None:
+            x = x + self.bigrams(inputs, None if state is None else state.before(), segments)
         if self.positions is not None:
-            x = x + self.positions(_positions(inputs.shape[1], start, segments, inputs.device))
+            start = 0 if state is None else state.length
+            x = x + self.positions(positions_of(inputs.shape[1], start, segments, inputs.device))
         if self.options.embedding_norm:
             x = rms_norm(x, epsilon(self.options))
         return F.dropout(x, self.options.dropout, self.training)
@@ -175,26 +201,19 @@ class GPT(Model):
         plain = x.dtype == torch.float32 and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
         return plain and not torch.is_grad_enabled() and not self.training and not self.options.n_expert
 
-    def _decode(self, x: Tensor, state: Cache) -> Tensor:
+    def _decode(self, x: Tensor, inputs: Tensor, state: Cache) -> Tensor:
         if state.decoder is None:
             blocks = cast(Iterable[Block], self.layers)
-            state.decoder = Decoder(blocks, self.rotation if self.options.position == "rotary" else None)
-        return state.decoder(x[:, 0], state.length, state.layers)[:, None]  # (B, 1, D)
+            rotation = self.rotation if self.options.position == "rotary" else None
+            state.decoder = Decoder(blocks, self.residuals.fixed(), rotation)
+        return state.decoder(x[:, 0], inputs[:, 0], state.length, state.layers)[:, None]  # (B, 1, D)
 
-    def _setting(self, length: int, start: int, segments: Tensor | None, device: torch.device) -> Setting:
-        mask = attention_mask(length, start, self.causal, segments, device)
+    def _setting(self, inputs: Tensor, start: int, segments: Tensor | None) -> Setting:
+        length = inputs.shape[1]
+        mask = attention_mask(length, start, self.causal, segments, inputs.device)
         rotation = self.rotation[start : start + length, None] if self.options.position == "rotary" else None
         causal, products = self.causal and mask is None and length > 1, self.attention_kernel == "products" and not start
-        return Setting(rotation, mask, causal, start, products=products)
-
-
-def _positions(length: int, start: int, segments: Tensor | None, device: torch.device) -> Tensor:
-    """Return positions (T,), or (B, T) counted from 0 in each document, as a document will stand when generated."""
-    positions = torch.arange(start, start + length, device=device)
-    if segments is None:
-        return positions
-    opens = F.pad(segments[:, 1:] != segments[:, :-1], (1, 0))  # (B, T)
-    return positions - (positions * opens).cummax(dim=1).values
+        return Setting(rotation, mask, causal, start, products=products, inputs=inputs)
 
 
 def _too_long(most: int, found: int) -> tuple[str, str]:

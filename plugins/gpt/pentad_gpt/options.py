@@ -51,6 +51,31 @@ class GPTOptions:
     head_gate: bool = option(
         False, "Scale what each head found by a sigmoid of the token that looks (gated attention; Qiu et al., 2025)."
     )
+    head_gate_channels: int | None = option(
+        None, "Features of the token that its gates read, the first so many (modded-nanogpt has 12); none means all.", ge=1
+    )
+    value_embeddings: bool = option(
+        False,
+        "Add an embedding of the token to the values of attention, through a learned gate per head, in every second block and "
+        "the last (nanochat, 2026; after ResFormer, 2024).",
+    )
+    bigram_hash: int = option(
+        0,
+        "Rows of a table of pairs: a hash of the token and the one before it picks a row, which is added to the embedding "
+        "(modded-nanogpt, 2026); 0 for none.",
+        ge=0,
+    )
+    residual_scalars: bool = option(
+        False,
+        "Learn two factors per block: of the features that enter it, and of the first embedding, which is added to them "
+        "(modded-nanogpt, 2024; nanochat, 2025).",
+    )
+    residual_x0: float = option(0.0, "Where the factor of the first embedding starts; nanochat has 0.1.", inherited=False)
+    unet: bool = option(
+        False,
+        "Add what leaves the first half of the blocks to what enters the second, the outermost to the outermost, by learned "
+        "weights (U-Net; modded-nanogpt, 2024).",
+    )
     norm: str = option("rmsnorm", "Normalisation before attention, MLP and head.", choices=("rmsnorm", "layernorm"))
     norm_gain: bool = option(False, "Learn a gain per channel in each norm.")
     norm_eps: float | None = option(
@@ -84,6 +109,12 @@ class GPTOptions:
             raise ValueError(f"n_embd must be a multiple of n_head, found {self.n_embd} and {self.n_head}")
         if self.qk_norm_gain and not self.qk_norm:
             raise ValueError("qk_norm_gain needs qk_norm")
+        if self.head_gate_channels is not None and (not self.head_gate or self.head_gate_channels > self.n_embd):
+            raise ValueError(f"head_gate_channels needs head_gate, and at most n_embd = {self.n_embd} of them")
+        if self.residual_x0 and not self.residual_scalars:
+            raise ValueError("residual_x0 needs residual_scalars")
+        if self.unet and self.n_layer < 2:
+            raise ValueError(f"unet needs two blocks or more, found {self.n_layer}")
         if self.n_head % self.kv_heads:
             raise ValueError(f"n_head must be a multiple of n_kv_head, found {self.n_head} and {self.kv_heads}")
         if self.position == "rotary" and self.head_width % 2:
@@ -100,6 +131,20 @@ class GPTOptions:
     def head_width(self) -> int:
         """Features of one head."""
         return self.n_head_width or self.n_embd // self.n_head
+
+    @property
+    def gate_channels(self) -> int:
+        """Features that the gates of the heads read."""
+        return self.head_gate_channels or self.n_embd
+
+    @property
+    def value_gate_channels(self) -> int:
+        """Features that the gates of the value embeddings read: 32, as nanochat has it."""
+        return min(32, self.n_embd)
+
+    def has_value_embedding(self, layer: int) -> bool:
+        """Whether a block, counted from 0, has an embedding for its values: every second one, and the last."""
+        return self.value_embeddings and (self.n_layer - 1 - layer) % 2 == 0
 
     @property
     def hidden(self) -> int:

@@ -39,12 +39,24 @@ def cost(size: GPTOptions, situation: Situation) -> ModelCost:
 
 
 def compute_parameters(options: GPTOptions, vocab_size: int) -> int:
-    """Return the parameters that each token goes through: attention, MLPs and head, without vectors."""
-    width, head = options.n_embd, options.head_width
+    """Return the parameters that each token goes through: attention with its gates, MLPs and head, without vectors."""
+    width, head, layers = options.n_embd, options.head_width, options.n_layer
     attention = 2 * width * head * (options.n_head + options.kv_heads)
     experts = min(options.n_expert_active, options.n_expert) + options.n_expert_shared if options.n_expert else 1
     mlp = (3 if options.activation == "swiglu" else 2) * width * options.hidden * experts
-    return options.n_layer * (attention + mlp) + vocab_size * width
+    gates = options.n_head * options.gate_channels if options.head_gate else 0
+    value_gates = _value_embeddings(options) * options.kv_heads * options.value_gate_channels
+    return layers * (attention + gates + mlp) + value_gates + vocab_size * width
+
+
+def table_parameters(options: GPTOptions, vocab_size: int) -> int:
+    """Return the parameters that are looked up: embeddings of tokens, of their values, and of pairs."""
+    values = _value_embeddings(options) * options.kv_heads * options.head_width
+    return vocab_size * (options.n_embd + values) + options.bigram_hash * options.n_embd
+
+
+def _value_embeddings(options: GPTOptions) -> int:
+    return sum(options.has_value_embedding(layer) for layer in range(options.n_layer))
 
 
 def flops_per_token(options: GPTOptions, situation: Situation) -> float:
@@ -81,7 +93,7 @@ def _heads(width: int, head_width: int | None) -> list[int]:
 def memory(size: GPTOptions, situation: Situation) -> float:
     """Return about how many bytes a training takes: what is kept for each parameter, and for each token of a step."""
     vocab_size = situation.vocab_size or 1024
-    parameters = compute_parameters(size, vocab_size) + vocab_size * size.n_embd
+    parameters = compute_parameters(size, vocab_size) + table_parameters(size, vocab_size)
     rows = situation.batch_size * situation.context_length
     per_layer = 20 * size.n_embd + 3 * size.hidden + 3 * size.n_head * situation.context_length
     return BYTES_PER_PARAMETER * parameters + 4 * rows * (size.n_layer * per_layer + 3 * vocab_size)

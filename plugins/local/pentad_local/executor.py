@@ -15,7 +15,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from pentad import NoOptions, Task, TaskExecutor, TaskResult, describe_exit
-from pentad.tools import available_cores, prepare_process
+from pentad.tools import available_cores, physical_cores, prepare_process
 from pentad_local.process import run_task
 
 _PRELOADED = ("pentad.pipeline", "torch._dynamo")
@@ -44,6 +44,11 @@ class Local(TaskExecutor):
     def shares_devices(self) -> bool:
         """True beyond one task a GPU, or one task in all on the CPU."""
         return self._jobs > max(1, self._gpus)
+
+    @property
+    def cores(self) -> int:
+        """The cores of this machine that the process may use."""
+        return physical_cores()
 
     @property
     def threads(self) -> int | None:

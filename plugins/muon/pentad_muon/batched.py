@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from pentad_muon.polynomials import Polynomial, polar_express
 
 _CHUNK_ELEMENTS = 2**24
 """Matrices stacked at once, in elements: the iteration holds about four times as many."""
@@ -25,7 +27,10 @@ _EPS = 1e-10
 
 
 class BatchedMuon(torch.optim.Muon):
-    """torch.optim.Muon, faster; same arguments, same state."""
+    """torch.optim.Muon, faster; same arguments, same state.
+
+    A group may have other polynomials than its `ns_coefficients` under `newton_schulz` (`pentad_muon.polynomials`).
+    """
 
     iterates_in: torch.dtype | None = None
     """What the Newton-Schulz iteration computes in; None takes what suits the device."""
@@ -38,14 +43,9 @@ class BatchedMuon(torch.optim.Muon):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            alike: dict[Any, list[Tensor]] = defaultdict(list)
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    alike[(parameter.shape, parameter.device, parameter.dtype)].append(parameter)
-            for (shape, *_), parameters in alike.items():
-                size = max(1, _CHUNK_ELEMENTS // max(1, shape.numel()))
-                for start in range(0, len(parameters), size):
-                    self._move(parameters[start : start + size], group)
+            moving = [parameter for parameter in group["params"] if parameter.grad is not None]
+            for parameters in _alike(moving):
+                self._move(parameters, group)
         return loss
 
     def _move(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
@@ -55,17 +55,16 @@ class BatchedMuon(torch.optim.Muon):
         momentum, lr = group["momentum"], float(group["lr"])
         torch._foreach_lerp_(buffers, gradients, 1 - momentum)
         directions = torch._foreach_lerp(gradients, buffers, momentum) if group["nesterov"] else buffers
-        settings = (group["ns_coefficients"], group["ns_steps"], group["eps"], self.iterates_in)
-        updates = orthogonalised(torch.stack(tuple(directions)), *settings)
-        updates = self._evened(updates, parameters, group)
-        torch._foreach_mul_(parameters, 1 - lr * group["weight_decay"])
-        scaled = updates.to(parameters[0].dtype) * -_adjusted(lr, group["adjust_lr_fn"], parameters[0].shape)
-        torch._foreach_add_(parameters, list(scaled.unbind()))
+        scale = -_adjusted(lr, group["adjust_lr_fn"], parameters[0].shape)
+        updates = self._scaled(torch.stack(tuple(directions)), scale, parameters, group)
+        if lr * group["weight_decay"]:
+            torch._foreach_mul_(parameters, 1 - lr * group["weight_decay"])
+        torch._foreach_add_(parameters, list(updates.to(parameters[0].dtype).unbind()))
 
-    def _evened(self, updates: Tensor, parameters: list[Tensor], group: dict[str, Any]) -> Tensor:
-        """Return the updates (N, R, C) as they shall be taken; as they are unless overridden."""
-        del parameters, group
-        return updates
+    def _scaled(self, directions: Tensor, scale: float, parameters: list[Tensor], group: dict[str, Any]) -> Tensor:
+        """Return what to add to the matrices (N, R, C), of their directions of descent, which are used up."""
+        del parameters
+        return orthogonalised(directions, _polynomials(group), group["eps"], self.iterates_in, scale)
 
     def _buffer(self, parameter: Tensor) -> Tensor:
         state = self.state[parameter]
@@ -91,15 +90,15 @@ class BatchedNorMuon(BatchedMuon):
         for group in self.param_groups:
             group["second_momentum"] = second_momentum
 
-    def _evened(self, updates: Tensor, parameters: list[Tensor], group: dict[str, Any]) -> Tensor:
+    def _scaled(self, directions: Tensor, scale: float, parameters: list[Tensor], group: dict[str, Any]) -> Tensor:
         rows = [self._row_squares(parameter) for parameter in parameters]
-        updates = updates.float()
+        updates = orthogonalised(directions, _polynomials(group), group["eps"], self.iterates_in).float()
         norms: Tensor | float = torch.linalg.matrix_norm(updates, keepdim=True)  # (N, 1, 1)
         if group["adjust_lr_fn"] == "match_rms_adamw":
             norms = math.sqrt(min(parameters[0].shape))  # times _adjusted: 0.2 sqrt(R C)
         torch._foreach_lerp_(rows, list(updates.square().mean(-1, keepdim=True).unbind()), 1 - group["second_momentum"])
         evened: Tensor = updates / (torch.stack(rows).sqrt() + _EPS)
-        scaled: Tensor = evened * (norms / (torch.linalg.matrix_norm(evened, keepdim=True) + _EPS))
+        scaled: Tensor = evened * (scale * norms / (torch.linalg.matrix_norm(evened, keepdim=True) + _EPS))
         return scaled
 
     def _row_squares(self, parameter: Tensor) -> Tensor:
@@ -110,53 +109,70 @@ class BatchedNorMuon(BatchedMuon):
 
 
 def orthogonalised(
-    matrices: Tensor,
-    coefficients: tuple[float, float, float],
-    steps: int,
-    eps: float,
-    dtype: torch.dtype | None = None,
+    matrices: Tensor, polynomials: Sequence[Polynomial], eps: float, dtype: torch.dtype | None = None, scale: float = 1.0
 ) -> Tensor:
-    """Bring the singular values of each matrix (N, R, C) near 1 by a quintic Newton-Schulz iteration.
+    """Bring the singular values of each matrix (N, R, C) near 1, or near `scale`, by a quintic Newton-Schulz iteration.
 
     In `dtype`, or where it is None in bfloat16 where a CUDA device multiplies it natively, as torch does, and in float32
-    elsewhere.
+    elsewhere. The matrices are used up.
+
+    Args:
+        matrices: any; each is divided by its Frobenius norm, or by eps where that is less.
+        polynomials: one for each step.
+        eps, dtype, scale: as said.
     """
     tall = matrices.shape[-2] > matrices.shape[-1]
     x = matrices.to(dtype or _precision(matrices.device))
     x = x.mT if tall else x  # (N, short, long)
-    x = x / torch.linalg.matrix_norm(x, keepdim=True).clamp(min=eps)
+    x.div_(torch.linalg.matrix_norm(x, keepdim=True).clamp(min=eps))
+    *before, (a, b, c) = polynomials
+    polynomials = [*before, (a * scale, b * scale, c * scale)]
     if x.shape[-1] < 2 * x.shape[-2] or x.dtype != torch.float32:
-        x = _iterate(x, coefficients, steps)
+        x = _iterate(x, polynomials)
     else:
-        for start in range(0, steps, _STEPS_ON_GRAM):
-            x = _iterate_on_gram(x, coefficients, min(_STEPS_ON_GRAM, steps - start))
+        for start in range(0, len(polynomials), _STEPS_ON_GRAM):
+            x = _iterate_on_gram(x, polynomials[start : start + _STEPS_ON_GRAM])
     return x.mT if tall else x
 
 
-def _iterate(x: Tensor, coefficients: tuple[float, float, float], steps: int) -> Tensor:
-    """Return x <- (a + b G + c G^2) x, `steps` times, with G = x x^T of each x (N, S, L)."""
-    a, b, c = coefficients
-    for _ in range(steps):
+def _iterate(x: Tensor, polynomials: Sequence[Polynomial]) -> Tensor:
+    """Return x <- (a + b G + c G^2) x for each polynomial, with G = x x^T of each x (N, S, L)."""
+    for a, b, c in polynomials:
         gram = x @ x.mT  # (N, S, S)
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x
 
 
-def _iterate_on_gram(x: Tensor, coefficients: tuple[float, float, float], steps: int) -> Tensor:
+def _iterate_on_gram(x: Tensor, polynomials: Sequence[Polynomial]) -> Tensor:
     """Return the same with 4 products (S, S) a step in place of two (S, L): 45% fewer operations at L = 4 S, 5 steps.
 
     With P = a + b G + c G^2, the next x is P x and its G is P G P; so P's are multiplied up, and x once at the end.
     """
-    a, b, c = coefficients
     gram = x @ x.mT  # (N, S, S)
     product: Tensor | None = None
-    for step in range(steps):
+    for step, (a, b, c) in enumerate(polynomials):
         factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
         factor.diagonal(dim1=-2, dim2=-1).add_(a)
         product = factor if product is None else factor @ product
-        if step + 1 < steps:
+        if step + 1 < len(polynomials):
             gram = factor @ gram @ factor
     return x if product is None else product @ x
+
+
+def _polynomials(group: dict[str, Any]) -> list[Polynomial]:
+    if group.get("newton_schulz") == "polar-express":
+        return polar_express(group["ns_steps"])
+    return [tuple(group["ns_coefficients"])] * group["ns_steps"]
+
+
+def _alike(parameters: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+    """Yield matrices of one shape, as many as may be stacked."""
+    alike: dict[Any, list[Tensor]] = defaultdict(list)
+    for parameter in parameters:
+        alike[(parameter.shape, parameter.device, parameter.dtype)].append(parameter)
+    for (shape, *_), members in alike.items():
+        size = max(1, _CHUNK_ELEMENTS // max(1, shape.numel()))
+        yield from (members[start : start + size] for start in range(0, len(members), size))
 
 
 def _precision(device: torch.device) -> torch.dtype:

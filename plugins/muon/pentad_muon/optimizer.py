@@ -1,9 +1,9 @@
 """Muon for the matrices, AdamW for everything else; NorMuon, which also evens out the rows of an update.
 
 Muon: Jordan et al., Muon: An optimizer for hidden layers in neural networks, 2024; scaling by shape (match_rms_adamw): Liu et
-al., Muon is Scalable for LLM Training, 2025. NorMuon: Li et al., NorMuon: Making Muon more efficient and scalable, 2025. AdamW:
-Loshchilov and Hutter, 2019. A parameter of the role "matrix" with more than two dimensions (a convolution) goes to AdamW,
-because Muon is for matrices.
+al., Muon is Scalable for LLM Training, 2025; other polynomials: Amsel et al., The Polar Express, 2025. NorMuon: Li et al.,
+NorMuon: Making Muon more efficient and scalable, 2025. AdamW: Loshchilov and Hutter, 2019. A parameter of the role "matrix"
+with more than two dimensions (a convolution) goes to AdamW, because Muon is for matrices.
 """
 
 from __future__ import annotations
@@ -56,16 +56,17 @@ def _is_for_muon(named: NamedParameter) -> bool:
 def _muon(options: MuonOptions, matrices: Sequence[NamedParameter]) -> BatchedMuon:
     settings: dict[str, Any] = {
         "lr": options.lr,
-        "weight_decay": options.weight_decay,
         "momentum": options.momentum,
         "nesterov": options.nesterov,
         "ns_steps": options.ns_steps,
         "adjust_lr_fn": options.adjust_lr_fn,
     }
-    members = [named.parameter for named in matrices]
+    groups = parameter_groups(options, matrices)
+    for group in groups:
+        group["newton_schulz"] = options.newton_schulz
     if isinstance(options, NorMuonOptions):
-        return BatchedNorMuon(members, second_momentum=options.second_momentum, **settings)
-    return BatchedMuon(members, **settings)
+        return BatchedNorMuon(groups, second_momentum=options.second_momentum, **settings)
+    return BatchedMuon(groups, **settings)
 
 
 def _adamw(options: MuonOptions, others: Sequence[NamedParameter]) -> torch.optim.AdamW:

@@ -23,6 +23,11 @@ class MuonOptions(OptimizerOptions):
     vector_lr_ratio: float = option(0.15, "Learning rate of biases and gains (AdamW), as a multiple of lr.", ge=0)
     momentum: float = option(0.95, "Decay of the running mean of the gradient.", ge=0, lt=1)
     nesterov: bool = option(True, "Look one step of the momentum ahead.")
+    newton_schulz: str = option(
+        "quintic",
+        "Polynomials that make an update orthogonal: the same in each step, or the best for each (Polar Express).",
+        choices=("quintic", "polar-express"),
+    )
     ns_steps: int = option(5, "Newton-Schulz iterations that make an update orthogonal.", ge=1, lt=100)
     adjust_lr_fn: str = option(
         "original",

@@ -42,6 +42,10 @@ class NextToken(ExampleBuilder):
 
     def build(self, tokens: Tokens, indices: npt.NDArray[np.int64], seed: int | None) -> Batch:
         """Return windows (B, T) and what comes next at each of their positions (B, T)."""
+        return self.rows(tokens, self.places(tokens, indices, seed))
+
+    def places(self, tokens: Tokens, indices: npt.NDArray[np.int64], seed: int | None) -> npt.NDArray[np.int64]:
+        """Return where in the text each position of the windows stands (B, T)."""
         passes, windows = shuffled(indices, self.count(tokens), seed)
         starts, ring = windows * self.context_length, len(tokens) - 1  # (B,)
         if seed is None:
@@ -50,6 +54,10 @@ class NextToken(ExampleBuilder):
             starts = (starts + draw_below(ring, seed, _OFFSET, passes)) % ring
         at = starts[:, None] + np.arange(self.context_length)  # (B, T), reaches at most once around the ring
         np.subtract(at, ring, out=at, where=at >= ring)
+        return at
+
+    def rows(self, tokens: Tokens, at: npt.NDArray[np.int64]) -> Batch:
+        """Return what is read at these places (B, T), and what comes next."""
         plain = np.asarray(tokens.ids)  # indexing a memory map as a plain array is twice as fast
         inputs, targets = plain[at].astype(np.int64), plain[at + 1].astype(np.int64)
         if tokens.learn is not None:

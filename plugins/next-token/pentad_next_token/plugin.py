@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pentad import Implementation, hookimpl
-from pentad_next_token.options import NextTokenOptions
+from pentad_next_token.options import MultiTokenOptions, NextTokenOptions
 
 
 @hookimpl
@@ -16,5 +16,11 @@ def engine_example_builders() -> Sequence[Implementation]:
             summary="Packed windows over documents; every position learns its next token.",
             factory="pentad_next_token.builder:next_token",
             options=NextTokenOptions,
-        )
+        ),
+        Implementation(
+            name="multi-token",
+            summary="Packed windows; every position learns the next n tokens, by a head each. The first head writes.",
+            factory="pentad_next_token.multi_token:MultiToken",
+            options=MultiTokenOptions,
+        ),
     ]

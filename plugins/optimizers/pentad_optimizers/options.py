@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pentad import OptimizerOptions, option
+from pentad import OptimizerOptions, RateOptions, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +56,11 @@ class SOAPOptions(OptimizerOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScheduleFreeOptions(OptimizerOptions):
-    """Options of schedule-free AdamW. There is a schedule all the same, for who wants one; by default the rate never falls."""
+class ScheduleFreeOptions(RateOptions):
+    """Options of schedule-free AdamW, which averages in its own way.
+
+    There is a schedule all the same, for who wants one; by default the rate never falls.
+    """
 
     schedule: str = option(
         "constant",

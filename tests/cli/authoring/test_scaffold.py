@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import subprocess
@@ -16,9 +17,23 @@ from typing import Any
 import pytest
 
 from pentad.config.stages import STAGES
+from pentad.registry.catalogue import Catalogue
 from pentad.registry.kinds import KINDS
+from pentad_cli.authoring.scaffold import write_distribution
 
 Cli = Callable[..., Any]
+
+LIKE = {
+    "tokenizer": "char",
+    "builder": "next-token",
+    "model": "rnn",
+    "optimizer": "sgd",
+    "sampler": "top-k",
+    "corpus": "shakespeare",
+}
+"""Kind to what is copied: of each stage one of the smallest, with options in either place; and what has a file beside it."""
+
+COPIES = [f"like-{name}" for name in LIKE.values()]
 
 
 @dataclass
@@ -48,9 +63,12 @@ def scaffolds(
         flag = "--stage" if kind in STAGES else "--kind"
         done = engine("plugins", "new", f"my-{kind}", flag, kind, cwd=folder)
         assert done.code == 0, done.err
+    catalogue = Catalogue()
+    for kind, name in LIKE.items():
+        write_distribution(f"like-{name}", kind, folder / f"like-{name}", catalogue, catalogue.find(kind, name))
     site, wheels = folder / "site", folder / "wheels"
     wheels.mkdir()
-    build_wheels(wheels, [folder / f"my-{kind}" for kind in KINDS])
+    build_wheels(wheels, [folder / name for name in (*(f"my-{kind}" for kind in KINDS), *COPIES)])
     for wheel in wheels.iterdir():  # as pip installs them, without its second for each; the tutorial's test has pip do it
         zipfile.ZipFile(wheel).extractall(site)
     environment = {
@@ -66,7 +84,9 @@ def scaffolds(
 def test_all_pass_their_own_tests(scaffolds: Scaffolds) -> None:
     # One process for all of them: importing torch is most of the time.
     done = scaffolds.python(
-        *("-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib"), *(f"my-{kind}" for kind in KINDS)
+        *("-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib"),
+        *(f"my-{kind}" for kind in KINDS),
+        *COPIES,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "skipped" not in done.stdout
@@ -78,7 +98,8 @@ def test_all_are_listed_without_a_problem(scaffolds: Scaffolds) -> None:
     offers = {(offer["kind"], offer["name"], offer["distribution"]) for offer in listing["offers"]}
     names = {kind: ".myreader" if kind == "reader" else f"my-{kind}" for kind in KINDS}
     assert {(kind, name, f"my-{kind}") for kind, name in names.items()} <= offers
-    assert not [problem for problem in listing["problems"] if problem["distribution"].startswith("my-")]
+    assert {(kind, f"like-{name}", f"like-{name}") for kind, name in LIKE.items()} <= offers
+    assert not [problem for problem in listing["problems"] if problem["distribution"].startswith(("my-", "like-"))]
 
 
 def test_the_stages_make_a_run(scaffolds: Scaffolds) -> None:
@@ -124,6 +145,33 @@ def test_plugin_modules_import_nothing_heavy(scaffolds: Scaffolds) -> None:
     modules = ", ".join(f"my_{kind}.plugin" for kind in KINDS)
     code = f"import sys, {modules}; print([name for name in ('torch', 'numpy', 'click') if name in sys.modules])"
     assert scaffolds.python("-c", code).stdout == "[]\n"
+
+
+def test_a_copy_has_what_it_needs_and_no_more(cli: Cli, tmp_path: Path) -> None:
+    done = cli("plugins", "new", "my-char", "--like", "pentad-tokenizers:char", "--json")
+    assert json.loads(done.out)["stage"] == "tokenizer"
+    files = {path.name: path.read_text() for path in (tmp_path / "my-char" / "my_char").iterdir()}
+    assert sorted(files) == ["__init__.py", "char.py", "plugin.py", "py.typed", "saving.py"]
+    assert not [name for name, text in files.items() if "pentad_tokenizers" in text or "WordPiece" in text]
+    project = tomllib.loads((tmp_path / "my-char" / "pyproject.toml").read_text())["project"]
+    needed = importlib.metadata.requires("pentad-tokenizers") or []
+    assert project["dependencies"] == [line for line in needed if "extra" not in line]
+    assert "copy of char of pentad-tokenizers" in (tmp_path / "my-char" / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("--like", "greedyy"), "unknown-name"),
+        (("--like", "greedy", "--kind", "model"), "unknown-name"),
+        (("--like", "prefix"), "ambiguous-name"),  # a builder and a reward
+        (("--like", "compare"), "like-unfit"),
+    ],
+)
+def test_what_cannot_be_copied_is_refused(arguments: tuple[str, ...], code: str, cli: Cli, tmp_path: Path) -> None:
+    done = cli("plugins", "new", "my-thing", *arguments)
+    assert (done.code, done.error) == (2, code), done.err
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_next_steps_are_said(cli: Cli, tmp_path: Path) -> None:

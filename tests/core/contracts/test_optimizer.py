@@ -27,6 +27,11 @@ from pentad import NamedParameter, OptimizerOptions, ScheduleOptions, parameter_
         ),
         ({"schedule": "wsd", "warmup_ratio": 0.0, "decay_ratio": 0.0}, {0.0: 1, 0.99: 1, 1.0: 1}),
         ({"schedule": "wsd", "warmup_ratio": 0.5, "decay_ratio": 1.0}, {0.25: 0.5, 0.5: 1, 0.75: 0.5, 1.0: 0}),
+        (
+            {"schedule": "wsd", "warmup_ratio": 0.0, "decay_ratio": 0.5, "decay_shape": "1-sqrt"},
+            {0.5: 1, 0.5 + 0.5 * 0.04: 0.8, 0.5 + 0.5 * 0.25: 0.5, 1.0: 0},
+        ),
+        ({"schedule": "linear", "warmup_ratio": 0.0, "decay_shape": "1-sqrt"}, {0.0: 1, 0.25: 0.75, 1.0: 0}),
     ],
 )
 def test_schedule_by_hand(options, expected):
@@ -40,6 +45,7 @@ def test_schedule_by_hand(options, expected):
         schedule=st.sampled_from(["cosine", "linear", "constant", "wsd"]),
         warmup_ratio=st.floats(0, 1, exclude_max=True),
         decay_ratio=st.floats(0, 1),
+        decay_shape=st.sampled_from(["linear", "1-sqrt"]),
         final_lr_ratio=st.floats(0, 1),
     ),
     st.lists(st.floats(0, 1), min_size=2, max_size=20),
@@ -50,6 +56,15 @@ def test_schedule_is_a_share_that_rises_and_then_never_does(options, progresses)
     assert all(math.isfinite(value) and 0 <= value <= 1 for value in factors)
     after = [factor(progress) for progress in sorted(progresses) if progress >= options.warmup_ratio]
     assert all(later <= earlier + 1e-12 for earlier, later in itertools.pairwise(after))
+
+
+@pytest.mark.parametrize("shape", ["linear", "cosine", "wsd"])
+@pytest.mark.parametrize("steps", [1, 7, 2000])
+def test_falling_schedules_end_next_to_zero(shape, steps):
+    # The engine asks for the middle of a step: half a step before the end there is half a step's fall left.
+    last = schedule(ScheduleOptions(schedule=shape))((steps - 0.5) / steps)
+    assert last <= 0.5 / steps / 0.3 + 1e-12 or steps == 1
+    assert schedule(ScheduleOptions(schedule=shape))(1.0) == pytest.approx(0.0, abs=1e-12)
 
 
 def test_the_first_step_moves():

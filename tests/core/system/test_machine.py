@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pentad.system import machine as module
-from pentad.system.machine import Machine, available_cores, available_memory, compiler_for, pick_machine
+from pentad.system.machine import Machine, available_cores, available_memory, compiler_for, physical_cores, pick_machine
 from pentad.testing import raises_code
 
 
@@ -71,6 +71,30 @@ def test_what_the_system_tells():
     assert available_cores() >= 1 and module.resident_bytes() >= 0 and available_memory() >= 0
     if sys.platform == "linux":
         assert module.resident_bytes() > 1 << 20 and available_memory() > 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, 4),
+        ({f"cpu{number}/topology/thread_siblings_list": f"{number % 2},{number % 2 + 2}\n" for number in range(4)}, 2),
+        ({"cpu.max": "150000 50000\n"}, 3),
+        ({"cpu.max": "20000 100000\n"}, 1),
+        ({"cpu.max": "max 100000\n"}, 4),
+    ],
+)
+def test_threads_of_one_core_and_a_quota_are_not_more_cores(monkeypatch, tmp_path, files, expected):
+    def opened(path):
+        name = next((name for name in files if path.endswith(name)), None)
+        if name is None:
+            raise FileNotFoundError(path)
+        place = tmp_path / name.replace("/", "-")
+        place.write_text(files[name])
+        return place.open()
+
+    monkeypatch.setattr(module.os, "sched_getaffinity", lambda process: {0, 1, 2, 3}, raising=False)
+    monkeypatch.setattr(module, "open", opened, raising=False)
+    assert physical_cores() == expected
 
 
 def test_no_compiler_where_there_is_none(monkeypatch):

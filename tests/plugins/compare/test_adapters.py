@@ -25,9 +25,10 @@ def base_of(tmp_path):
 
 def test_adapters_are_compared_from_one_run(compare, tmp_path):
     base = base_of(tmp_path)
-    flags = ("--start", base, "--adapter", "none,lora,soft-prompt", "--seeds", "1", "--prompts", "0")
+    flags = ("--start", base, "--adapter", "none,lora,rank=2", "--adapter", "soft-prompt", "--seeds", "1", "--prompts", "0")
     found, _ = compare(*flags)
-    assert {arm["label"] for arm in found["arms"]} == {"none", "lora", "soft-prompt"}
+    assert {arm["label"] for arm in found["arms"]} == {"none", "lora, rank 2", "soft-prompt"}
+    assert [arm["recipe"]["adapter"].get("rank") for arm in found["arms"] if arm["settings"]["adapter"] == "lora"] == [2]
     facts = [json.loads(path.read_text()) for path in tmp_path.glob("**/seed-0/run/engine.json")]
     assert sorted(fact["stages"].get("adapter", {}).get("name", "none") for fact in facts) == ["lora", "none", "soft-prompt"]
     assert {fact["start"]["run"] for fact in facts} == {str(base)}

@@ -7,12 +7,14 @@ import json
 
 import pytest
 
-from pentad import Catalogue
+from pentad import Catalogue, TaskExecutor
 from pentad.config.recipe import Choice
 from pentad.data.corpus import open_corpus
 from pentad.data.split import split_corpus
+from pentad.testing import raises_code
 from pentad_cli.arguments.layers import default_tables
 from pentad_compare.arms import arm_of, product
+from pentad_compare.from_args import refuse_shared_clock
 from pentad_compare.study import Study, run_recipe, slug
 
 
@@ -20,7 +22,7 @@ from pentad_compare.study import Study, run_recipe, slug
 def study(place, tmp_path):
     catalogue = Catalogue()
     tables = default_tables()
-    names = {stage: (tables[stage]["name"],) for stage in ("tokenizer", "builder", "model", "optimizer", "sampler")}
+    names = {stage: (Choice(tables[stage]["name"]),) for stage in ("tokenizer", "builder", "model", "optimizer", "sampler")}
     split = split_corpus(open_corpus([str(place / "text.txt")], catalogue), 0.1)
     return Study(
         arms=product(tables, names, (), catalogue),
@@ -33,6 +35,7 @@ def study(place, tmp_path):
         prompts=2,
         text_bytes=60,
         threads=None,
+        jobs=1,
         baseline="gpt",
         confidence=0.95,
         detect=0.01,
@@ -103,6 +106,52 @@ def test_a_key_changes_with_the_code(study, monkeypatch):
     assert len(keys) == 5
 
 
+class Somewhere(TaskExecutor):
+    """Runs nothing; says what it has."""
+
+    concurrency, cores, shares_devices, threads = 1, None, True, 1
+
+    def __init__(self, jobs, cores):
+        self.concurrency, self.cores = jobs, cores
+
+    def run_tasks(self, tasks):
+        yield from ()
+
+
+@pytest.mark.parametrize(
+    ("jobs", "cores", "threads", "device", "gpu", "apart"),
+    [
+        (1, 2, None, "auto", False, True),
+        (3, 4, 1, "auto", False, True),
+        (4, 4, 1, "auto", False, False),  # no core is left for the rest of the system
+        (3, 7, 2, "cpu", False, True),
+        (3, 6, 2, "cpu", False, False),
+        (3, None, 1, "cpu", False, False),  # it is not known where they run
+        (3, 4, 1, "cpu", True, True),
+        (3, 4, 1, "auto", True, False),  # one GPU for all
+    ],
+)
+def test_a_budget_of_time_needs_a_core_for_each_thread(study, monkeypatch, jobs, cores, threads, device, gpu, apart):
+    monkeypatch.setattr("torch.accelerator.is_available", lambda: gpu)
+    timed = with_training(study.arms[0].recipe.replace(machine={"device": device}), steps=None, budget="10s")
+    study = dataclasses.replace(study, arms=[dataclasses.replace(study.arms[0], recipe=timed)], threads=threads)
+    executor = Somewhere(jobs, cores)
+    if apart:
+        refuse_shared_clock(study, None, executor)
+        return
+    with raises_code("budget-shared") as caught:
+        refuse_shared_clock(study, None, executor)
+    assert ("--threads" in caught.value.hint) == bool(((cores or 0) - 1) // jobs)
+
+
+def test_runs_in_company_are_others_where_time_is_the_budget(study):
+    timed = with_training(study.arms[0].recipe, steps=None, budget="10s")
+    busy = dataclasses.replace(study, jobs=3)
+    assert study.key(timed) != busy.key(timed)
+    counted = with_training(timed, steps=10, budget=None)
+    assert study.key(counted) == busy.key(counted)
+
+
 def test_arms_of_one_recipe_lie_apart(study):
     replica = arm_of("replica", study.arms[0].recipe.to_dict(), study.arms[0].samplers, study.catalogue)
     both = dataclasses.replace(study, arms=[*study.arms, replica])
@@ -128,7 +177,7 @@ def test_labels_become_harmless_names(label, name):
 def test_all_seeds_of_an_arm_have_the_sizes_of_its_plan(study):
     tables = default_tables()
     tables["model"] = {"name": "gpt", "n_layer": 5}
-    names = {stage: (tables[stage]["name"],) for stage in ("tokenizer", "builder", "model", "optimizer", "sampler")}
+    names = {stage: (Choice(tables[stage]["name"]),) for stage in ("tokenizer", "builder", "model", "optimizer", "sampler")}
     (arm,) = product(tables, names, (), study.catalogue)
     assert set(arm.recipe.model.options) == {"n_layer"}, "what can be sized is left open"
     study = dataclasses.replace(study, arms=[arm])

@@ -36,6 +36,22 @@ class TestLlama(ModelConformance):
     }
 
 
+class TestEachTokenKnownByMore(ModelConformance):
+    name = "gpt"
+    options = {
+        **SMALL,
+        "n_layer": 3,
+        "n_kv_head": 1,
+        "bigram_hash": 37,
+        "value_embeddings": True,
+        "head_gate": True,
+        "head_gate_channels": 12,
+        "residual_scalars": True,
+        "residual_x0": 0.1,
+        "unet": True,
+    }
+
+
 class TestExperts(ModelConformance):
     name = "gpt"
-    options = {**SMALL, "n_expert": 4, "n_expert_active": 2, "expert_balance": 0.1}
+    options = {**SMALL, "n_expert": 4, "n_expert_active": 2, "expert_balance": 0.1, "value_embeddings": True, "unet": True}

@@ -11,12 +11,16 @@ from pentad_gpt.options import GPTOptions
 LLAMA = {"activation": "swiglu", "n_kv_head": 2, "norm_gain": True, "qk_norm": False, "n_hidden": 20}
 GPT2 = {"position": "learned", "qk_norm": False, "norm": "layernorm", "norm_gain": True, "bias": True}
 UNTURNED = {"position": "none", "bias": True}
+MORE_OF_A_TOKEN = {"bigram_hash": 7, "value_embeddings": True, "head_gate": True, "head_gate_channels": 5, "n_kv_head": 2}
+JOINED = {"residual_scalars": True, "unet": True, "n_layer": 5}
+ODD_AND_BIASED = {"bias": True, "value_embeddings": True, "n_head": 6, "n_kv_head": 3, "n_embd": 48}
 LAYER_NORM = {"norm": "layernorm", "n_kv_head": 1}
 
 
 def gpt(**options: object) -> GPT:
     torch.manual_seed(0)
-    model = GPT(GPTOptions(n_layer=2, n_head=4, n_embd=32, **options), vocab_size=11, context_length=16).eval()
+    options = {"n_layer": 2, "n_head": 4, "n_embd": 32, **options}
+    model = GPT(GPTOptions(**options), vocab_size=11, context_length=16).eval()
     for parameter in model.parameters():  # gains, biases and output matrices too
         torch.nn.init.normal_(parameter, mean=float(parameter.ndim == 1), std=0.3)
     return model
@@ -33,7 +37,9 @@ def in_pieces(model: GPT, inputs: Tensor, *lengths: int) -> tuple[Tensor, Cache]
 
 
 @pytest.mark.parametrize("batch", [1, 3])
-@pytest.mark.parametrize("options", [{}, LLAMA, GPT2, UNTURNED, LAYER_NORM, {"qk_norm": False}])
+@pytest.mark.parametrize(
+    "options", [{}, LLAMA, GPT2, UNTURNED, LAYER_NORM, {"qk_norm": False}, MORE_OF_A_TOKEN, JOINED, ODD_AND_BIASED]
+)
 def test_one_at_a_time_gives_the_logits_of_all_at_once(options: dict[str, object], batch: int) -> None:
     model, inputs = gpt(**options), ids(batch)
     expected = model.logits(model(inputs).features)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pentad.testing import raises_code
+from pentad.train.recomputing import recompute_blocks
 from pentad_gpt.model import GPT
 from pentad_gpt.options import GPTOptions
 
@@ -142,7 +143,10 @@ def test_initial_size_of_the_matrices() -> None:
     assert not block.mlp.up.bias.any()
 
 
-@pytest.mark.parametrize("options", [{}, GPT2, {"activation": "swiglu", "n_kv_head": 2, "norm_gain": True}])
+MORE = {"bigram_hash": 64, "value_embeddings": True, "head_gate": True, "residual_scalars": True, "unet": True}
+
+
+@pytest.mark.parametrize("options", [{}, GPT2, {"activation": "swiglu", "n_kv_head": 2, "norm_gain": True}, MORE])
 @pytest.mark.parametrize("packed", [False, True])
 def test_compiles_as_one_graph_to_the_same_logits(options: dict[str, object], packed: bool) -> None:
     model = gpt(**options)
@@ -152,6 +156,41 @@ def test_compiles_as_one_graph_to_the_same_logits(options: dict[str, object], pa
     found, expected = compiled(ids(), None, segments).features, model(ids(), None, segments).features
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
     found.sum().backward()
+
+
+def test_gates_scalars_and_pairs_start_as_if_they_were_not_there() -> None:
+    plain, more = gpt(), gpt(bigram_hash=64, residual_scalars=True)
+    more.load_state_dict(plain.state_dict(), strict=False)
+    assert torch.equal(logits(plain, ids()), logits(more, ids()))
+    assert not more.bigrams.table.weight.any()
+    block = gpt(head_gate=True, value_embeddings=True, n_embd=64).layers[1].attention
+    assert not block.gate.weight.any() and not block.value_gate.weight.any()
+    assert block.value_embedding.weight.std().item() == pytest.approx(1 / 8, rel=0.1)
+
+
+def test_tables_go_with_the_embeddings_and_factors_with_the_vectors() -> None:
+    model = gpt(**MORE, pad_vocab_to=8)
+    roles, tables = model.roles(), {"embedding.weight", "layers.1.attention.value_embedding.weight"}
+    assert {name for name, role in roles.items() if role == "embedding"} == {*tables, "bigrams.table.weight"}
+    assert {name for name, role in roles.items() if role == "vector"} == {
+        "residuals.stream",
+        "residuals.first",
+        "residuals.skips",
+    }
+    assert model.token_parameters() == {*tables, "head.weight"}
+
+
+def test_recomputed_blocks_give_the_same_gradients() -> None:
+    gradients = []
+    for recompute in (False, True):
+        model = gpt(**MORE, n_layer=4, dropout=0.1).train()
+        torch.nn.init.normal_(model.bigrams.table.weight)
+        if recompute:
+            recompute_blocks(model)
+        torch.manual_seed(1)
+        logits(model, ids(), segments=torch.arange(16).div(6, rounding_mode="floor").expand(3, -1)).square().sum().backward()
+        gradients.append({name: parameter.grad for name, parameter in model.named_parameters()})
+    torch.testing.assert_close(*gradients)
 
 
 def test_the_cache_takes_the_precision_of_the_keys() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from pentad import Choice, Situation, make
 from pentad_gpt.options import GPTOptions
-from pentad_gpt.sizing import LADDER, advise, compute_parameters, flops_per_token
+from pentad_gpt.sizing import LADDER, advise, compute_parameters, cost, flops_per_token, table_parameters
 
 OPEN = frozenset(field.name for field in dataclasses.fields(GPTOptions))
 TEXT = {"train_bytes": 1_000_000, "n_train_tokens": 400_000, "vocab_size": 1024}
@@ -72,6 +72,25 @@ def test_parameters_are_counted_as_the_model_has_them(n_layer, n_embd):
     options = GPTOptions(n_layer=n_layer, n_embd=n_embd, n_head=n_head)
     total = sum(parameter.numel() for parameter in model.parameters())
     assert compute_parameters(options, 300) == total - 300 * n_embd
+
+
+@pytest.mark.parametrize("n_layer", [2, 3])
+def test_tables_and_gates_are_counted_too(n_layer):
+    given = {"n_layer": n_layer, "n_head": 2, "n_embd": 64, "n_kv_head": 1, "bigram_hash": 100, "value_embeddings": True}
+    given |= {"head_gate": True, "head_gate_channels": 12}
+    model = make("model", Choice("gpt", **given), vocab_size=300, context_length=8)
+    sizes = dict.fromkeys(model.roles().values(), 0)
+    for name, role in model.roles().items():
+        sizes[role] += model.get_parameter(name).numel()
+    assert compute_parameters(GPTOptions(**given), 300) == sizes["matrix"] + sizes["head"]
+    assert table_parameters(GPTOptions(**given), 300) == sizes["embedding"]
+
+
+def test_a_large_table_of_pairs_takes_room():
+    text = Situation(train_bytes=10**12, n_train_tokens=3 * 10**11, vocab_size=1024, flops=1e20, free_memory=4e9, open=OPEN)
+    assert cost(GPTOptions(bigram_hash=10**5), text).memory - cost(GPTOptions(), text).memory == 28 * 10**5 * 128
+    widths = [advise(GPTOptions(bigram_hash=rows), text).values["n_embd"] for rows in (0, 10**5)]
+    assert widths[1] < widths[0]
 
 
 def test_operations_are_those_that_are_counted_of_a_step():

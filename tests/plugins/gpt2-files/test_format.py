@@ -106,7 +106,15 @@ def test_what_the_format_cannot_hold_is_refused(catalogue: Catalogue, trained: P
         export_run(trained, "gpt2-files", trained, catalogue=catalogue)
 
 
-@pytest.mark.parametrize("odd", [{"head_gate": True}, {"n_head_width": 4}, {"qk_norm": True, "qk_norm_gain": True}])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"head_gate": True},
+        {"n_head_width": 4},
+        {"qk_norm": True, "qk_norm_gain": True},
+        {"value_embeddings": True, "bigram_hash": 64, "residual_scalars": True, "unet": True},
+    ],
+)
 def test_parts_that_gpt2_lacks_are_named(odd: dict[str, Any]) -> None:
     offer = Catalogue().find("format", "gpt2-files")
     files = offer.make(offer.options())

@@ -13,6 +13,7 @@ import pytest
 
 from pentad import NoOptions, Task, TaskExecutor, TaskFailure
 from pentad.testing import ExecutorConformance
+from pentad.tools import physical_cores
 from pentad_local.executor import Local
 
 HERE = Path(__file__).parent
@@ -67,7 +68,7 @@ def test_a_failure_is_forgotten_when_the_task_is_done_again(task):
 def test_jobs_run_at_once_and_share_the_cores(task):
     executor = Local(NoOptions(), jobs=2)
     assert executor.shares_devices
-    assert (executor.threads or 0) >= 1
+    assert (executor.threads or 0) >= 1 and executor.cores == physical_cores()
     assert codes(executor.run_tasks([task("together", "a", other="b"), task("together", "b", other="a")])) == ["", ""]
 
 

@@ -178,7 +178,7 @@ def test_defaults_are_muon_at_0_02_and_adamw_at_0_003_to_the_last_bit():
 @pytest.mark.parametrize(("rule", "scale"), [("original", "preserve_norm"), ("match_rms_adamw", "match_rms")])
 def test_normuon_is_that_of_pytorch_optimizer(rule, scale, monkeypatch):
     def in_float32(matrix, num_steps, weights):
-        return orthogonalised(matrix[None], coefficients, num_steps, 1e-7)[0]
+        return orthogonalised(matrix[None].clone(), [coefficients] * num_steps, 1e-7)[0]
 
     # Theirs iterates in bfloat16; given the same orthogonal matrices, the rest must be the same.
     monkeypatch.setattr("pytorch_optimizer.optimizer.muon.normuon.zero_power_via_newton_schulz_5", in_float32)
@@ -210,6 +210,17 @@ def test_normuon_evens_out_the_rows_and_keeps_the_norm():
     assert torch.allclose(rows, rows.mean().expand(32), rtol=1e-4)
     assert moved[0].norm(dim=1).std() > 0.1 * rows.mean()
     assert moved[1].norm().item() == pytest.approx(moved[0].norm().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("options_of", [MuonOptions, NorMuonOptions])
+def test_polar_express_reaches_the_update(options_of):
+    moved = []
+    for name in ("quintic", "polar-express"):
+        parameter = named("matrix", torch.zeros(16, 48))
+        parameter.parameter.grad = torch.randn(16, 48, generator=torch.Generator().manual_seed(0))
+        step(muon(options_of(lr=1.0, weight_decay=0.0, newton_schulz=name), [parameter]))
+        moved.append(torch.linalg.svdvals(parameter.parameter.detach()))
+    assert moved[1].std() < 0.6 * moved[0].std()
 
 
 def test_empty_optimizers_are_left_out():

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pentad.testing import ExampleBuilderConformance
+from pentad.testing import ExampleBuilderConformance, ObjectiveConformance
 
 
 class TestNextToken(ExampleBuilderConformance):
@@ -10,3 +10,16 @@ class TestNextToken(ExampleBuilderConformance):
 class TestBestFit(ExampleBuilderConformance):
     name = "next-token"
     options = {"packing": "best-fit"}
+
+
+class TestRepacked(ExampleBuilderConformance):
+    name = "next-token"
+    options = {"packing": "best-fit", "repack": True}
+
+
+class TestMultiToken(ExampleBuilderConformance):
+    name = "multi-token"
+
+
+class TestMultiTokenLoss(ObjectiveConformance):
+    name = "multi-token"

@@ -13,7 +13,14 @@ from safetensors.torch import load_file
 
 from pentad import Choice, EngineError, Recipe, RunObserver, Step, open_run, resume, run
 
-CHOICES = [Choice("soap", every=2), *map(Choice, ("adafactor", "lion", "normuon", "schedule-free", "sgd"))]
+SHARED = {"average": 0.3, "cautious_weight_decay": True, "weight_decay_schedule": "lr"}
+
+CHOICES = [
+    Choice("soap", every=2),
+    *map(Choice, ("adafactor", "lion", "normuon", "schedule-free", "sgd")),
+    Choice("muon", newton_schulz="polar-express", ns_steps=3, **SHARED),
+    Choice("adamw", **SHARED),
+]
 
 STEPS = 8
 """The run is cut after 4."""
@@ -88,3 +95,37 @@ def test_schedule_free_saves_and_judges_the_mean_of_its_weights(text, tmp_path):
     assert open_run(tmp_path / "run").evaluate().scores == result.evaluation.scores
     rates = [line["learning_rate"] for line in result.metrics if line["kind"] == "step"]
     assert rates == [1.0] * STEPS  # constant unless asked otherwise
+
+
+@pytest.fixture(scope="module")
+def averaged(text, tmp_path_factory):
+    """A run that keeps an average, and its result."""
+    place = tmp_path_factory.mktemp("averaged") / "run"
+    recipe = recipe_of(text, Choice("muon", average=0.5, weight_decay=0.0))
+    return place, run(recipe, out=place, observers=())
+
+
+def test_an_average_is_judged_and_saved_beside_the_weights(averaged):
+    place, result = averaged
+    checkpoint = place / "checkpoints" / f"step-{STEPS}"
+    saved, state = load_file(checkpoint / "model.safetensors"), load_file(checkpoint / "optimizer.safetensors")
+    training = {key.removeprefix("weights/"): tensor for key, tensor in state.items() if key.startswith("weights/")}
+    assert training.keys() == saved.keys()
+    assert not any(torch.equal(tensor, saved[name]) for name, tensor in training.items())
+    means = [tensor for key, tensor in state.items() if key.endswith("/average")]
+    assert sum(mean.double().sum().item() for mean in means) == pytest.approx(
+        sum(tensor.double().sum().item() for tensor in saved.values())
+    )
+    assert result.evaluation is not None
+    opened = open_run(place)
+    assert opened.evaluate().scores == result.evaluation.scores
+
+
+def test_an_average_can_begin_and_end_where_a_run_goes_on(averaged, text, tmp_path):
+    # The state of a run without one is whole; one that is no longer wanted is no error.
+    run(recipe_of(text, Choice("muon")), out=tmp_path / "plain", observers=())
+    for place, average in ((tmp_path / "plain", 0.5), (averaged[0], 0.0)):
+        resumed = resume(place, steps=STEPS + 2, optimizer={"average": average}, observers=())
+        assert resumed.step == STEPS + 2
+        saved = load_file(place / "checkpoints" / f"step-{STEPS + 2}" / "optimizer.safetensors")
+        assert any(key.startswith("weights/") for key in saved) == bool(average)

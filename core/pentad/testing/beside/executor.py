@@ -53,12 +53,12 @@ class ExecutorConformance(Conformance):
         return {ended.task.name: ended for ended in found}
 
     def check_says_what_it_has(self) -> None:
-        """`concurrency` is at least 1, `shares_devices` true or false, `threads` None or at least 1."""
+        """`concurrency` is at least 1, `shares_devices` true or false, `threads` and `cores` None or at least 1."""
         executor = self.executor()
         require(isinstance(executor.concurrency, int) and executor.concurrency >= 1, f"concurrency is {executor.concurrency!r}")
         require(isinstance(executor.shares_devices, bool), f"shares_devices is {executor.shares_devices!r}; say True or False")
-        threads = executor.threads
-        require(threads is None or (isinstance(threads, int) and threads >= 1), f"threads is {threads!r}; None or at least 1")
+        for name, number in (("threads", executor.threads), ("cores", executor.cores)):
+            require(number is None or (isinstance(number, int) and number >= 1), f"{name} is {number!r}; None or at least 1")
 
     def check_every_task_is_carried_out(self) -> None:
         """Each task is returned once, without a failure, and its folder is complete by then."""

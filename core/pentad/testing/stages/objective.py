@@ -56,6 +56,7 @@ class ObjectiveConformance(Conformance):
         special = self.builder().special_tokens
         model = Table(random_table(Bytes.vocab_size + len(special)))
         model.causal = self.builder().attention == "causal"
+        model.predict_ahead(self.builder().tokens_ahead)
         return session_of(model, special)
 
     def examples(self, indices: Any = _INDICES) -> Batch:

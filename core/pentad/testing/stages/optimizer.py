@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from pentad.config.options import describe
 from pentad.contracts.model import Role
-from pentad.contracts.optimizer import NamedParameter, Optimization
+from pentad.contracts.optimizer import NamedParameter, Optimization, OptimizerOptions
 from pentad.testing.advice import AdviceConformance
 from pentad.testing.conformance import require
 
@@ -171,6 +171,37 @@ class OptimizerConformance(AdviceConformance):
         for (name, one), two in zip(model.named_parameters(), undisturbed.parameters(), strict=True):
             require(torch.equal(one, two), f"{name} is trained otherwise when evaluating() was used; let it change no state")
 
+    def check_shared_options_hold(self) -> None:
+        """Where the options inherit from `OptimizerOptions`, the average and both ways of weight decay are what they say."""
+        kind = self.options_type()
+        if not (isinstance(kind, type) and issubclass(kind, OptimizerOptions)):
+            return
+        through = "make the groups with parameter_groups(options, …), or inherit from RateOptions"
+        shared = {"average": 0.5, "weight_decay": 0.5, "cautious_weight_decay": True, "weight_decay_schedule": "lr"}
+        model, optimization = self._trained(**shared)
+        last, judged = _bits(model), _judged(model, optimization)
+        for name, bits in judged.items():
+            require(not torch.equal(bits, last[name]), f"the average of {name} is the weight itself; {through}")
+        replica = copy.deepcopy(model)
+        restored = self.optimization(_parameters(replica), **shared)
+        _load(restored, _saved(optimization))
+        for name, bits in _judged(replica, restored).items():
+            require(torch.equal(bits, judged[name]), f"the average of {name} differs after saving and loading")
+        plain, _ = self._trained(**{**shared, "cautious_weight_decay": False})
+        same = all(torch.equal(bits, last[name]) for name, bits in _bits(plain).items())
+        require(not same, f"weight decay is the same when it is cautious; {through}")
+        factor = optimization.set_progress(0.75)
+        decays = [float(group.get("weight_decay", 0.0)) for group in optimization.groups()]
+        falls = all(math.isclose(decay, 0.5 * factor) for decay in decays if decay) and any(decays) == (factor > 0)
+        require(falls, f"weight decay must fall with the learning rate to {0.5 * factor:g}, found {decays}; {through}")
+
+    def _trained(self, **options: Any) -> tuple[nn.Module, Optimization]:
+        model = _Small()
+        optimization = self.optimization(_parameters(model), **options)
+        for step in range(6):
+            _train(model, optimization, step, 8)
+        return model, optimization
+
     def check_works_without_matrices(self) -> None:
         """A model of vectors only, of an embedding only, of matrices only, or of no parameters is accepted."""
         for roles in (("vector",), ("embedding",), ("matrix",), ("head",), ()):
@@ -224,6 +255,11 @@ def _rates(optimization: Optimization) -> list[float]:
 
 def _bits(model: nn.Module) -> dict[str, Tensor]:
     return {name: parameter.detach().clone().view(torch.int32) for name, parameter in model.named_parameters()}
+
+
+def _judged(model: nn.Module, optimization: Optimization) -> dict[str, Tensor]:
+    with optimization.evaluating():
+        return _bits(model)
 
 
 def _random_gradients(parameters: Sequence[NamedParameter], seed: int) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 import torch
 
-from pentad import Implementation, NoOptions, Optimization
+from pentad import Implementation, NoOptions, Optimization, OptimizerOptions, parameter_groups
 from pentad.testing import OptimizerConformance
 
 
@@ -217,6 +217,30 @@ class OptionsOfBytes:
 
 def test_options_that_do_not_survive_json_are_caught():
     assert list(failures(made(Momentum), OptionsOfBytes)) == ["options_survive_json"]
+
+
+def without(*names):
+    """Make an optimizer of torch that knows nothing of some of what its groups should say."""
+
+    def factory(options, parameters):
+        groups = parameter_groups(options, parameters)
+        for group in groups:
+            for name in names:
+                group.pop(name)
+        optimizers = [torch.optim.AdamW(groups, lr=options.lr)] if groups else []
+        return Optimization(optimizers=optimizers, schedule=half)
+
+    return factory
+
+
+def test_an_optimizer_that_has_the_shared_options_passes():
+    assert failures(without(), OptimizerOptions) == {}
+
+
+@pytest.mark.parametrize("name", ["average", "cautious_weight_decay", "weight_decay_schedule"])
+def test_an_option_that_is_shared_and_does_nothing_is_caught(name):
+    found = failures(without(name), OptimizerOptions)
+    assert list(found) == ["shared_options_hold"] and "parameter_groups" in found["shared_options_hold"]
 
 
 def test_messages_tell_what_to_change():
