@@ -3,7 +3,8 @@
 python examples/talks.py FOLDER
 
 Animals have a colour, a food and a place. `plain.txt` tells of them in sentences; `some.txt` is its beginning, and
-`unseen.txt` has other texts of the kind, to judge on. `talks.jsonl` asks for the facts (half of its conversations go on with
+`unseen.txt` has other texts of the kind, to judge on, and `strangers.txt` has such texts about 16 animals that stand in
+none of the other files. `talks.jsonl` asks for the facts (half of its conversations go on with
 a second question), `pairs.jsonl` prefers answers in a whole sentence over bare words, and `facts.jsonl` has each question
 once, with the answer in a sentence.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import json
 import random
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,8 @@ ANIMALS = [
     "crow",
     "sheep",
 ]
+STRANGERS = ["lion", "wolf", "bear", "deer", "seal", "swan", "moth", "toad"]
+STRANGERS += ["crab", "mole", "lynx", "hare", "pony", "wasp", "otter", "zebra"]
 COLOURS = ["red", "grey", "brown", "white", "black", "golden"]
 FOODS = ["seeds", "grass", "leaves", "honey", "fish", "bread", "apples", "worms"]
 PLACES = ["barn", "forest", "garden", "river", "meadow", "attic", "cellar", "hill"]
@@ -41,18 +45,18 @@ PLACES = ["barn", "forest", "garden", "river", "meadow", "attic", "cellar", "hil
 Facts = dict[str, dict[str, str]]
 
 
-def facts_of(generator: random.Random) -> Facts:
+def facts_of(generator: random.Random, animals: Sequence[str] = ANIMALS) -> Facts:
     """Return what is true of each animal."""
     return {
         animal: {"colour": generator.choice(COLOURS), "food": generator.choice(FOODS), "place": generator.choice(PLACES)}
-        for animal in ANIMALS
+        for animal in animals
     }
 
 
 def story(generator: random.Random, facts: Facts) -> str:
     """Return a short text about two animals."""
     lines = []
-    for animal in generator.sample(ANIMALS, 2):
+    for animal in generator.sample(list(facts), 2):
         own = facts[animal]
         lines += generator.sample(
             [
@@ -113,7 +117,9 @@ def main(folder: Path, seed: int = 0) -> None:
     (folder / "facts.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     other, known = random.Random(f"unseen {seed}"), set(stories)
     unseen = [text for text in (story(other, facts) for _ in range(200)) if text not in known]
-    (folder / "unseen.txt").write_text("\n\n".join(unseen) + "\n", encoding="utf-8")
+    strangers = facts_of(other, STRANGERS)
+    for name, texts in (("unseen", unseen), ("strangers", [story(other, strangers) for _ in range(200)])):
+        (folder / f"{name}.txt").write_text("\n\n".join(texts) + "\n", encoding="utf-8")
     for name, make, number in (("talks", talk, 1500), ("pairs", pair, 400)):
         lines = [json.dumps(make(generator, facts)) for _ in range(number)]
         (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -59,7 +59,7 @@ def test_runs_to_start_from_make_arms_and_none_starts_from_nothing(compare, base
 def test_a_list_does_not_contradict_the_run_to_start_from(compare, base):
     compare("--start", base, "--model", "gpt,rnn", code=2, error="start-mismatch")
     compare("--start", "", code=2, error="empty-word")
-    compare("--start", f"{base},nowhere", code=2, error="run-not-found")
+    compare("--start", f"{base},nowhere", code=2, error="not-a-run")
 
 
 def test_objectives_are_compared_from_one_run(compare, base, tmp_path):
