@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.variants import BASELINE
-from pentad_compare.verdicts.statistics import differences
 
 Line = Mapping[str, Any]
 
@@ -38,6 +37,8 @@ def tables(lines: Sequence[Line]) -> str:
 
 def compared(group: Sequence[Line]) -> list[tuple[str, dict[int, float], Any]]:
     """Return each variant with its scores by pair and its difference from the baseline (None for itself), best first."""
+    from pentad_compare.verdicts.statistics import differences  # scipy is not needed where the trainings run
+
     pairs = {pair: number for number, pair in enumerate(sorted({_pair(line) for line in group}))}
     scores: dict[str, dict[int, float]] = {}
     for line in group:

@@ -23,11 +23,11 @@ from pathlib import Path
 
 from pentad.tools import physical_cores
 
-JOBS = min(15, physical_cores() - 1)
+JOBS = max(1, min(15, physical_cores() - 1))
 """Runs at once: one core stays free, or the budget of time would be refused."""
 
-ALIKE = "--seeds 3 --budget 50s --device cpu --threads 1" + (f" --jobs {JOBS}" if JOBS > 1 else "")
-"""What the comparisons have in common: runs of 50 seconds on one core."""
+ALIKE = "--seeds 3 --budget 30s --device cpu --threads 1 --jobs JOBS"
+"""What the comparisons have in common: runs of 30 seconds on one core."""
 
 COMMANDS = {
     "tokenizers": f"engine compare --tokenizer bpe,byte,char,sentencepiece,wordpiece {ALIKE}",
@@ -37,31 +37,32 @@ COMMANDS = {
     ),
     "optimizers": (
         f"engine compare --optimizer adamw,sgd,lion,muon,soap,schedule-free {ALIKE} "
-        "--tune optimizer.lr=x0.1,x0.3,x1,x3,x10 --tune-budget 20s"
+        "--tune optimizer.lr=x0.3,x1,x3 --tune-budget 15s"
     ),
     "samplers": f"engine compare --sampler greedy,beam,contrastive,temperature,top-k,top-p,min-p,typical,mirostat {ALIKE}",
 }
 """The commands, as the page prints them for the machine on which they were measured."""
 
-RUNS = {"tokenizers": (15, 0), "models": (24, 0), "optimizers": (18, 30), "samplers": (3, 0)}
-"""How many runs of 50 seconds each trains, and how many tries of 20."""
+RUNS = {"tokenizers": (15, 0), "models": (24, 0), "optimizers": (18, 18), "samplers": (3, 0)}
+"""How many runs of 30 seconds each trains, and how many tries of 15."""
 
 
 def cost(name: str) -> int:
     """Return the CPU seconds of a comparison: its trainings, and about 25 for each to start, measure, score and write."""
     runs, tries = RUNS[name]
-    return runs * (50 + 25) + tries * (20 + 15)
+    return runs * (30 + 25) + tries * (15 + 15)
 
 
-def compare(name: str, out: Path) -> None:
-    """Do one comparison in the folder `out`.
+def compare(name: str, out: Path, jobs: int) -> None:
+    """Do one comparison in the folder `out`, so many runs at once.
 
     Raises:
         subprocess.CalledProcessError: it failed; its text says why.
     """
-    words = [sys.executable, "-m", "pentad_cli", *shlex.split(COMMANDS[name])[1:]]
+    command = COMMANDS[name].replace("JOBS", str(jobs))
+    words = [sys.executable, "-m", "pentad_cli", *shlex.split(command)[1:]]
     with (out / f"{name}.txt").open("w", encoding="utf-8") as file:
-        print(f"$ {COMMANDS[name]}", file=file, flush=True)
+        print(f"$ {command}", file=file, flush=True)
         subprocess.run(words, cwd=out, stdout=file, stderr=subprocess.STDOUT, check=True)
     # Its runs are there now, so that this only draws.
     subprocess.run([*words, "--figures", name], cwd=out, capture_output=True, check=True)
@@ -77,17 +78,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("out", nargs="?", type=Path, metavar="OUT", help="folder for the results")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(COMMANDS)}; all unless named")
+    parser.add_argument("--jobs", type=int, default=JOBS, metavar="N", help=f"runs at once; {JOBS} here unless said")
     parser.add_argument("--list", action="store_true", help="show the commands and end")
     arguments = parser.parse_args()
     if unknown := [name for name in arguments.names if name not in COMMANDS]:
         parser.error(f"no comparison of the name {unknown[0]}; there are {', '.join(COMMANDS)}")
     if arguments.list or arguments.out is None:
         for name, command in COMMANDS.items():
-            print(f"{name}, about {cost(name):,} CPU seconds:\n{command}\n")
+            print(f"{name}, about {cost(name):,} CPU seconds:\n{command.replace('JOBS', str(arguments.jobs))}\n")
         return
     arguments.out.mkdir(parents=True, exist_ok=True)
     for name in arguments.names or COMMANDS:
-        compare(name, arguments.out)
+        compare(name, arguments.out, arguments.jobs)
 
 
 if __name__ == "__main__":

@@ -33,9 +33,11 @@ def small(page: str) -> str:
         (r"--batch-size \d+", "--batch-size 2"),
         (r"--model.n-layer 3 --model.n-embd 96 --model.n-head 3", "--model.n-layer 1 --model.n-embd 16 --model.n-head 2"),
         (r"number=\d+", "number=20"),
-        (r",repeat=\d+", ",repeat=2"),
+        (r"data/(plain|some)\.txt", "data/unseen.txt"),
+        (r"arithmetic,level=1,repeat=\d+", "arithmetic,level=1,number=20,repeat=2"),
         (r"\$ engine run [^$]*\$F [^$]*--out runs/(forgetful|hasty|scorer)\n", ""),
         (r"\$ engine evaluate runs/(scorer|base) .*\n", ""),
+        (r"\$ for run in [\w ]+; do engine evaluate runs/\$run --builder (dpo|chat --data data/facts) .*\n", ""),
         (r"\$ engine compare [^`]*", ""),
         (r"for run in base [\w ]+; do", "for run in base; do"),
         (r"for run in chat [\w ]+; do", "for run in grpo; do"),
@@ -65,7 +67,6 @@ def test_every_command_of_the_page_works_and_a_second_call_does_nothing_again(
     shown = capfd.readouterr()
     for measure in (
         "base  unseen bits_per_byte",
-        "grpo  facts task_accuracy",
         "grpo  sorting task_accuracy",
         "grpo  arithmetic task_accuracy",
         "dpo  steps",
@@ -73,13 +74,15 @@ def test_every_command_of_the_page_works_and_a_second_call_does_nothing_again(
         assert measure in shown.out, shown.err
     grpo = (tmp_path / "story" / "seed-4" / "runs" / "grpo" / "recipe.toml").read_text()
     assert "\nseed = 4\n" in grpo
-    assert shown.err.count("\n") == len(story.commands_of(page.read_text()))
+    commands = story.commands_of(page.read_text())
+    assert shown.err.count("\n") == len(commands)
 
-    page.write_text(page.read_text().replace("--builder.beta 0.02", "--builder.beta 0.03"), encoding="utf-8")
+    base = next(command for command in commands if "evaluate runs/base" in command.words)
+    next((tmp_path / "story" / "seed-4" / "figures").glob(f"{base.key}.json")).unlink()
     assert story.main([*arguments, "--json"]) == 0
     again = capfd.readouterr()
-    assert all("runs/grpo" in line for line in again.err.splitlines()) and "0.03" in again.err
-    assert len(json.loads(again.out)["4"]) == shown.err.count("\n")
+    assert again.err.count("\n") == 1 and base.words in again.err
+    assert len(json.loads(again.out)["4"]) == len(commands)
 
 
 def test_a_command_depends_on_what_it_reads(story: ModuleType) -> None:
@@ -105,3 +108,12 @@ def test_a_command_that_fails_is_shown_and_stops_what_needs_it_alone(
     shown = capfd.readouterr()
     assert "wrong" in shown.err and "runs/next" not in shown.err
     assert "good  steps    1.000" in shown.out and "bad" not in shown.out
+
+
+def test_what_has_changed_on_the_page_is_done_anew_with_all_that_needs_it(story: ModuleType) -> None:
+    page = story.PAGE.read_text()
+    before = {command.key for command in story.commands_of(page)}
+    changed = story.commands_of(page.replace("--builder.beta 0.02", "--builder.beta 0.03"))
+    new = [command for command in changed if command.key not in before]
+    assert {command.makes for command in new} == {"grpo", ""}
+    assert all("runs/grpo" in command.words for command in new)

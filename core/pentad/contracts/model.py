@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pentad.contracts.batch import Attention
+from pentad.system.errors import UsageError
 
 Role = Literal["matrix", "embedding", "head", "experts", "vector"]
 
@@ -120,7 +121,16 @@ class Model(nn.Module):
         The heads are modules whose parameters are named `heads_ahead.…`, by which core tells them from the model that a run
         starts from. Unless overridden they are residual blocks of one matrix (D, D) over the features, each of which starts as
         the identity (Medusa; Cai et al., 2024), and share `logits` (Gloeckle et al., 2024).
+
+        Raises:
+            UsageError: the model counts, and has nothing that a head could be learned with.
         """
+        if n and next(self.parameters(), None) is None:
+            raise UsageError(
+                f"Heads for {n} tokens beyond the next need a model that learns by gradients; {type(self).__name__} counts.",
+                "Choose another --model, or --builder next-token.",
+                code="ahead-not-learned",
+            )
         width = _width(self) if n else 0
         self.heads_ahead = nn.ModuleList(_AheadHead(width) for _ in range(n))
         self.heads_ahead.to(parameter_device(self))

@@ -12,6 +12,7 @@ in the same DIR uses the runs that it shares with earlier ones, and none that ha
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -38,9 +39,7 @@ from pentad.tools import (
     written_tables,
 )
 from pentad_compare.arms import TRAINED, Arm
-
-PLAN = "plan.json"
-"""What a plan's task writes."""
+from pentad_compare.results import PLAN, place_of, read_result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +108,7 @@ class Study:
             decides["adapter"] = self._stage("adapter", recipe)
         if recipe.start.run is not None:
             decides["start"] = [recipe.start.run, *weights_of(Path(recipe.start.run))]
-        decides["engine"] = [pentad.__version__, source_digest("pentad"), importlib.metadata.version("torch")]
+        decides["engine"] = [pentad.__version__, source_digest("pentad"), _torch_version()]
         if recipe.budget().unit == "seconds":  # another machine, more threads of it, or less company get further
             threads = recipe.machine.threads or self.threads or available_cores()
             decides["processor"] = [platform.machine(), processor(), os.cpu_count(), threads, self.jobs]
@@ -136,7 +135,7 @@ class Study:
     def sized(self, arm: Arm) -> Recipe:
         """Return an arm's recipe with the sizes of its plan, so that every seed has the same; without a plan as it is."""
         path = self.arm_folder(arm) / "plan" / PLAN
-        sizes = read_json(path).get("recipe") if path.is_file() else None
+        sizes = (read_result(path) or {}).get("recipe")
         if not isinstance(sizes, dict):
             return arm.recipe
         tables = self.argument(arm.recipe)["recipe"]
@@ -183,7 +182,13 @@ class Study:
         return self._task(arm.label, "tokenize", self.argument(arm.recipe, label=arm.label), folder)
 
     def _task(self, name: str, work: str, argument: Mapping[str, Any], folder: Path) -> Task:
+        argument = {**argument, "place": place_of(folder)}
         return Task(name=name, work=f"pentad_compare.work:{work}", argument=argument, folder=folder.absolute())
+
+
+@functools.cache  # it takes 8 ms to read, and is asked for with every key
+def _torch_version() -> str:
+    return importlib.metadata.version("torch")
 
 
 def weights_of(run: Path) -> list[str]:

@@ -49,7 +49,7 @@ class Cache:
         layers: every layer's keys and values.
         length: how many tokens they are of.
         decoder: the blocks as arranged for one token a row, from the first such call on.
-        ids: (B, max_length) the tokens themselves, where a token is known by the one before it too; else None.
+        ids: (B, max_length) the tokens themselves, where a token is known by those before it too; else None.
     """
 
     max_length: int
@@ -58,9 +58,10 @@ class Cache:
     decoder: SingleToken | None = None
     ids: Tensor | None = None
 
-    def before(self) -> Tensor | None:
-        """Return the newest id of each row (B, 1); None where there is none."""
-        return None if self.ids is None or not self.length else self.ids.narrow(1, self.length - 1, 1)
+    def newest(self, most: int) -> Tensor | None:
+        """Return the newest ids of each row (B, N), at most so many; None where there are none."""
+        count = min(most, self.length)
+        return None if self.ids is None or not count else self.ids.narrow(1, self.length - count, count)
 
     def read(self, inputs: Tensor) -> None:
         """Count the tokens of inputs (B, T) as read."""

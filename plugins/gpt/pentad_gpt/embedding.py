@@ -1,4 +1,4 @@
-"""What a token is known by beside its own embedding: the token before it, and where it stands."""
+"""What a token is known by beside its own embedding: the tokens before it, and where it stands."""
 
 from __future__ import annotations
 
@@ -6,52 +6,56 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-FACTORS = (36_313, 27_191)
-"""Of the token and the one before it in the hash; modded-nanogpt's."""
+FACTORS = (36_313, 27_191, 51_749)
+"""Of the token and those before it in the hash; the first two are modded-nanogpt's."""
 
 NOTHING = -1
-"""In place of the id before the first token."""
+"""In place of an id before the first token."""
 
 
-class BigramHash(nn.Module):
-    """An embedding of each pair of a token and the one before it, in a table that pairs of the same hash share.
+class NgramHash(nn.Module):
+    """An embedding of each n-gram, a token and those before it, in a table that n-grams of the same hash share.
 
-    modded-nanogpt's bigram hash embedding (2026), after the hashed n-grams of fastText (Joulin et al., 2016). It starts at
-    zero. A token that nothing stands before has none: the first of a row, and of a document where there are segments.
+    modded-nanogpt's bigram hash embedding (2026) and, for trigrams, Engram's (Cheng et al., Conditional Memory via Scalable
+    Lookup, 2026), after the hashed n-grams of fastText (Joulin et al., 2016). It starts at zero. A token has none where too few
+    stand before it: at the beginning of a row, and of a document where there are segments.
 
     Args:
+        order: tokens of an n-gram, 2 or 3.
         rows: of the table.
         width: D.
     """
 
-    def __init__(self, rows: int, width: int) -> None:
+    def __init__(self, order: int, rows: int, width: int) -> None:
         super().__init__()
+        self.order = order
         self.table = nn.Embedding(rows, width)
 
     def forward(self, inputs: Tensor, before: Tensor | None, segments: Tensor | None) -> Tensor:
-        """Return embeddings (B, T, D) of the pairs.
+        """Return embeddings (B, T, D) of the n-grams.
 
         Args:
             inputs: (B, T) ids.
-            before: (B, 1) the ids before the first ones, or None where there are none.
+            before: (B, N) the newest ids before the first ones, at most order - 1; None where there are none.
             segments: (B, T) document numbers, or None.
         """
-        before = inputs.new_full((len(inputs), 1), NOTHING) if before is None else before
-        previous = torch.cat((before, inputs[:, :-1]), dim=1)  # (B, T)
-        if segments is not None:
-            previous = previous.masked_fill(document_starts(segments), NOTHING)
-        pairs: Tensor = self.table(hashed(previous, inputs, self.table.num_embeddings))
-        return pairs.masked_fill((previous == NOTHING)[..., None], 0.0)
+        before = inputs[:, :0] if before is None else before
+        most, length = self.order - 1, inputs.shape[1]
+        row = torch.cat((F.pad(before, (most - before.shape[1], 0), value=NOTHING), inputs), dim=1)  # (B, order - 1 + T)
+        hashes, known = inputs * FACTORS[0], torch.ones_like(inputs, dtype=torch.bool)  # (B, T)
+        for lag in range(1, self.order):
+            previous = row[:, most - lag : most - lag + length]
+            hashes, known = hashes ^ (previous * FACTORS[lag]), known & (previous != NOTHING)
+            if segments is not None:
+                known = known & ~document_starts(segments, lag)
+        ngrams: Tensor = self.table(hashes % self.table.num_embeddings)
+        return ngrams.masked_fill(~known[..., None], 0.0)
 
 
-def hashed(previous: Tensor, ids: Tensor, rows: int) -> Tensor:
-    """Return the row (…) of each pair of ids (…): (36313 id xor 27191 previous) mod rows."""
-    return ((ids * FACTORS[0]) ^ (previous * FACTORS[1])) % rows
-
-
-def document_starts(segments: Tensor) -> Tensor:
-    """Return which positions (B, T) begin a document within the row; the first of a row is none of them."""
-    return F.pad(segments[:, 1:] != segments[:, :-1], (1, 0))
+def document_starts(segments: Tensor, within: int = 1) -> Tensor:
+    """Return at which positions (B, T) a document began within the last so many positions; the first of a row is none."""
+    lag = min(within, segments.shape[1])
+    return F.pad(segments[:, lag:] != segments[:, : segments.shape[1] - lag], (lag, 0))
 
 
 def positions_of(length: int, start: int, segments: Tensor | None, device: torch.device) -> Tensor:

@@ -22,6 +22,7 @@ _LLAMA: Mapping[str, Any] = {
     "head_gate_channels": None,
     "value_embeddings": False,
     "bigram_hash": 0,
+    "trigram_hash": 0,
     "residual_scalars": False,
     "residual_x0": 0.0,
     "unet": False,

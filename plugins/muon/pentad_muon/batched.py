@@ -54,6 +54,8 @@ class BatchedMuon(torch.optim.Muon):
         buffers = [self._buffer(parameter) for parameter in parameters]
         momentum, lr = group["momentum"], float(group["lr"])
         torch._foreach_lerp_(buffers, gradients, 1 - momentum)
+        if not lr:  # as a schedule may end; some kernels leave a product times 0 unset, and 0 times that may be no number
+            return
         directions = torch._foreach_lerp(gradients, buffers, momentum) if group["nesterov"] else buffers
         scale = -_adjusted(lr, group["adjust_lr_fn"], parameters[0].shape)
         updates = self._scaled(torch.stack(tuple(directions)), scale, parameters, group)
@@ -159,7 +161,7 @@ def _iterate_on_gram(x: Tensor, polynomials: Sequence[Polynomial]) -> Tensor:
     return x if product is None else product @ x
 
 
-def _polynomials(group: dict[str, Any]) -> list[Polynomial]:
+def _polynomials(group: dict[str, Any]) -> Sequence[Polynomial]:
     if group.get("newton_schulz") == "polar-express":
         return polar_express(group["ns_steps"])
     return [tuple(group["ns_coefficients"])] * group["ns_steps"]

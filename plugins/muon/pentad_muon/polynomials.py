@@ -1,36 +1,89 @@
-"""The quintic polynomials a x + b x^3 + c x^5 by which singular values come near 1, one for each step."""
+"""Polar Express: the quintic polynomials a x + b x^3 + c x^5 that bring singular values near 1 in the fewest steps.
+
+Amsel et al., The Polar Express: Optimal Matrix Sign Methods and Their Application to the Muon Algorithm, 2025. Each polynomial
+is the best for the interval to which those before it have brought the singular values: its largest error there is the least
+that an odd quintic can have. So is that of all of them together, for their number.
+"""
 
 from __future__ import annotations
 
-from itertools import repeat
+import functools
+import math
+
+import torch
 
 Polynomial = tuple[float, float, float]
 """a, b, c."""
 
-_POLAR_EXPRESS: tuple[Polynomial, ...] = (
-    (8.28721201814563, -23.595886519098837, 17.300387312530933),
-    (4.107059111542203, -2.9478499167379106, 0.5448431082926601),
-    (3.9486908534822946, -2.908902115962949, 0.5518191394370137),
-    (3.3184196573706015, -2.488488024314874, 0.51004894012372),
-    (2.300652019954817, -1.6689039845747493, 0.4188073119525673),
-    (1.891301407787398, -1.2679958271945868, 0.37680408948524835),
-    (1.8750014808534479, -1.2500016453999487, 0.3750001645474248),
-)
-"""Of the paper's Algorithm 1: each is the best for where the one before it leaves singular values of 0.001 to 1."""
+_LOWEST = {1: 0.1, 2: 0.03, 3: 0.01, 4: 0.003}
+"""The least singular value that so many steps are made for, as a share of the matrix's norm.
 
-_LIMIT: Polynomial = (1.875, -1.25, 0.375)
+Made for less, few steps would leave the large values, which count most, between 0.1 and 1.9. Chosen by how near they bring the
+momenta of a small model to orthogonal matrices (benchmarks/LOG.md).
+"""
+
+_LOWEST_OTHERWISE = 1e-3  # the paper's
+
+_CUSHION = 0.02407327424182761
+"""No polynomial is made for smaller values than this share of the largest: it would grow too slowly in between. The paper's."""
 
 _SAFETY = 1.01
-"""Divides what goes into each, so that no value is rounded up to where a polynomial grows without end; the paper's too."""
+"""Divides what goes into each, so that no value is rounded up to where a polynomial grows without end. The paper's."""
+
+_CONVERGED = 5e-6
+
+_LIMIT: Polynomial = (1.875, -1.25, 0.375)
+"""What the best polynomials come to near 1: that of Newton and Schulz."""
 
 
-def polar_express(steps: int) -> list[Polynomial]:
-    """Return the polynomials of Amsel et al., The Polar Express, 2025, for matrices divided by their Frobenius norm.
+@functools.cache
+def polar_express(steps: int) -> tuple[Polynomial, ...]:
+    """Return a polynomial for each step, for matrices that were divided by their Frobenius norm.
 
-    The best error after any number of steps comes from the first of them; after five, values between 0.001 and 1 are within
-    0.14 of 1.
+    For five and more these are the values of the paper's Algorithm 1. What it adds to the norm for safety is in the first one.
     """
-    safe = [(a / _SAFETY, b / _SAFETY**3, c / _SAFETY**5) for a, b, c in _POLAR_EXPRESS]
-    a, b, c = safe[0]
-    first = (a / _SAFETY, b / _SAFETY**3, c / _SAFETY**5)  # the paper makes the norm larger by as much
-    return [first, *safe[1:], *repeat(_LIMIT, max(0, steps - len(safe)))][:steps]
+    lowest = _LOWEST.get(steps, _LOWEST_OTHERWISE)
+    found = [_scaled(polynomial, _SAFETY) for polynomial in _optimal(lowest, steps)]
+    found += [_LIMIT] * (steps - len(found))
+    return (_scaled(found[0], _SAFETY), *found[1:])
+
+
+def _optimal(low: float, steps: int) -> list[Polynomial]:
+    """Return the polynomials of the paper's offline stage for [low, 1], up to where they hardly change any more."""
+    high, found = 1.0, list[Polynomial]()
+    while len(found) < steps and high - low > _CONVERGED * high:
+        polynomial = _best(max(low, _CUSHION * high), high)
+        centred = 2 / (_value(polynomial, low) + _value(polynomial, high))
+        a, b, c = (coefficient * centred for coefficient in polynomial)
+        found.append((a, b, c))
+        low = _value((a, b, c), low)
+        high = 2 - low
+    return found
+
+
+def _best(low: float, high: float) -> Polynomial:
+    """Return the odd quintic whose largest distance from 1 on [low, high] is the least, by Remez's algorithm.
+
+    Its errors at the two ends and at its two turns are equal and alternate in sign.
+    """
+    first, second = (3 * low + high) / 4, (low + 3 * high) / 4
+    for _ in range(100):
+        rows = [[x, x**3, x**5, sign] for x, sign in ((low, 1), (first, -1), (second, 1), (high, -1))]
+        a, b, c, _ = torch.linalg.solve(torch.tensor(rows, dtype=torch.float64), torch.ones(4, dtype=torch.float64)).tolist()
+        root = math.sqrt(9 * b * b - 20 * a * c)
+        before = first, second
+        first, second = math.sqrt((-3 * b - root) / (10 * c)), math.sqrt((-3 * b + root) / (10 * c))
+        if abs(first - before[0]) + abs(second - before[1]) < 1e-14:
+            break
+    return a, b, c
+
+
+def _value(polynomial: Polynomial, x: float) -> float:
+    a, b, c = polynomial
+    return a * x + b * x**3 + c * x**5
+
+
+def _scaled(polynomial: Polynomial, divisor: float) -> Polynomial:
+    """Return the polynomial of x / divisor."""
+    a, b, c = polynomial
+    return a / divisor, b / divisor**3, c / divisor**5

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pentad import NamedParameter, OptimizerOptions, ScheduleOptions, parameter_groups, schedule
+from pentad import NamedParameter, OptimizerOptions, RateOptions, ScheduleOptions, parameter_groups, schedule
 
 
 @pytest.mark.parametrize(
@@ -99,6 +99,12 @@ def test_a_group_for_each_role_with_its_ratio_of_the_rate():
 def test_weight_decay_is_for_what_multiplies():
     decays = {role: group["weight_decay"] for role, group in groups_of(weight_decay=0.25).items()}
     assert decays == {"matrix": 0.25, "experts": 0.25, "head": 0.25, "embedding": 0.0, "vector": 0.0}
+
+
+def test_an_optimizer_that_averages_by_itself_has_the_rates_alone():
+    parameters = [NamedParameter(name="head", role="head", parameter=torch.nn.Parameter(torch.zeros(2)))]
+    (group,) = parameter_groups(RateOptions(lr=0.5, head_lr_ratio=2.0), parameters)
+    assert group.keys() == {"params", "lr", "weight_decay"} and group["lr"] == 1.0
 
 
 def test_groups_hang_on_the_parameters_alone():

@@ -43,6 +43,7 @@ class TestEachTokenKnownByMore(ModelConformance):
         "n_layer": 3,
         "n_kv_head": 1,
         "bigram_hash": 37,
+        "trigram_hash": 41,
         "value_embeddings": True,
         "head_gate": True,
         "head_gate_channels": 12,

@@ -11,7 +11,8 @@ from pentad_gpt.options import GPTOptions
 LLAMA = {"activation": "swiglu", "n_kv_head": 2, "norm_gain": True, "qk_norm": False, "n_hidden": 20}
 GPT2 = {"position": "learned", "qk_norm": False, "norm": "layernorm", "norm_gain": True, "bias": True}
 UNTURNED = {"position": "none", "bias": True}
-MORE_OF_A_TOKEN = {"bigram_hash": 7, "value_embeddings": True, "head_gate": True, "head_gate_channels": 5, "n_kv_head": 2}
+GATED = {"value_embeddings": True, "head_gate": True, "head_gate_channels": 5, "n_kv_head": 2}
+NGRAMS = {"bigram_hash": 7, "trigram_hash": 13}
 JOINED = {"residual_scalars": True, "unet": True, "n_layer": 5}
 ODD_AND_BIASED = {"bias": True, "value_embeddings": True, "n_head": 6, "n_kv_head": 3, "n_embd": 48}
 LAYER_NORM = {"norm": "layernorm", "n_kv_head": 1}
@@ -38,7 +39,7 @@ def in_pieces(model: GPT, inputs: Tensor, *lengths: int) -> tuple[Tensor, Cache]
 
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize(
-    "options", [{}, LLAMA, GPT2, UNTURNED, LAYER_NORM, {"qk_norm": False}, MORE_OF_A_TOKEN, JOINED, ODD_AND_BIASED]
+    "options", [{}, LLAMA, GPT2, UNTURNED, LAYER_NORM, {"qk_norm": False}, GATED, NGRAMS, JOINED, ODD_AND_BIASED]
 )
 def test_one_at_a_time_gives_the_logits_of_all_at_once(options: dict[str, object], batch: int) -> None:
     model, inputs = gpt(**options), ids(batch)
@@ -48,8 +49,9 @@ def test_one_at_a_time_gives_the_logits_of_all_at_once(options: dict[str, object
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
-def test_pieces_of_any_length_follow_each_other() -> None:
-    model, inputs = gpt(n_kv_head=2), ids(3)
+@pytest.mark.parametrize("options", [{}, NGRAMS])
+def test_pieces_of_any_length_follow_each_other(options: dict[str, object]) -> None:
+    model, inputs = gpt(n_kv_head=2, **options), ids(3)
     found, _ = in_pieces(model, inputs, 5, 1, 1, 6, 1, 2)
     torch.testing.assert_close(found, model.logits(model(inputs).features), atol=1e-4, rtol=1e-4)
 

@@ -1,4 +1,4 @@
-"""The table of pairs, against the formula in Python's integers."""
+"""The tables of n-grams, against the formula in Python's integers."""
 
 from __future__ import annotations
 
@@ -7,45 +7,55 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pentad_gpt.embedding import BigramHash, positions_of
+from pentad_gpt.embedding import FACTORS, NgramHash, positions_of
 
 
-def bigrams(rows: int) -> BigramHash:
+def table(order: int, rows: int) -> NgramHash:
     torch.manual_seed(0)
-    return BigramHash(rows, 4)
+    return NgramHash(order, rows, 4)
 
 
-def by_hand(made: BigramHash, row: list[int], documents: list[int], before: int | None) -> Tensor:
-    found = []
-    for place, token in enumerate(row):
-        previous = row[place - 1] if place else before
-        if previous is None or (place and documents[place] != documents[place - 1]):
-            found.append(torch.zeros(4))
-        else:
-            found.append(made.table.weight[((36313 * token) ^ (27191 * previous)) % made.table.num_embeddings])
+def by_hand(made: NgramHash, row: list[int], documents: list[int], before: list[int]) -> Tensor:
+    """Return what each token of a row has; those before it are of the first document."""
+    found, whole = [], [*before, *row]
+    for place, document in enumerate(documents, len(before)):
+        ngram = whole[max(0, place - made.order + 1) : place + 1][::-1]
+        same = all(documents[max(0, place - len(before) - lag)] == document for lag in range(len(ngram)))
+        index = 0
+        for token, factor in zip(ngram, FACTORS, strict=False):
+            index ^= token * factor
+        index %= made.table.num_embeddings
+        found.append(made.table.weight[index] if same and len(ngram) == made.order else torch.zeros(4))
     return torch.stack(found)
 
 
 @settings(max_examples=40, deadline=None)
 @given(
     tokens=st.lists(st.tuples(st.integers(0, 2**31 - 1), st.booleans()), min_size=1, max_size=8),
-    before=st.none() | st.integers(0, 2**31 - 1),
+    before=st.lists(st.integers(0, 2**31 - 1), max_size=2),
+    order=st.sampled_from([2, 3]),
     rows=st.integers(1, 50),
     separated=st.booleans(),
 )
-def test_each_pair_has_the_row_of_its_hash(
-    tokens: list[tuple[int, bool]], before: int | None, rows: int, separated: bool
+def test_each_ngram_has_the_row_of_its_hash(
+    tokens: list[tuple[int, bool]], before: list[int], order: int, rows: int, separated: bool
 ) -> None:
-    made, ids = bigrams(rows), [token for token, _ in tokens]
+    made, ids = table(order, rows), [token for token, _ in tokens]
     documents = [sum(opens for _, opens in tokens[1 : place + 1]) if separated else 0 for place in range(len(ids))]
+    before = [] if separated else before[: order - 1]  # segments are never given with a state
     segments = torch.tensor([documents]) if separated else None
-    known = None if before is None else torch.tensor([[before]])
+    known = torch.tensor([before], dtype=torch.int64) if before else None
     found = made(torch.tensor([ids]), known, segments)
     assert torch.equal(found[0], by_hand(made, ids, documents, before))
 
 
+def test_the_hash_of_a_pair_is_modded_nanogpts() -> None:
+    made = table(2, 1000)
+    assert torch.equal(made(torch.tensor([[5, 6]]), None, None)[0, 1], made.table.weight[((36313 * 6) ^ (27191 * 5)) % 1000])
+
+
 def test_nothing_of_another_document_or_row_is_learned() -> None:
-    made = bigrams(1000)
+    made = table(2, 1000)
     made(torch.tensor([[5, 6, 5], [7, 8, 9]]), None, torch.tensor([[0, 0, 1], [0, 0, 0]])).sum().backward()
     used = [((36313 * token) ^ (27191 * previous)) % 1000 for previous, token in ((5, 6), (7, 8), (8, 9))]
     assert set(made.table.weight.grad.any(-1).nonzero().flatten().tolist()) == set(used)

@@ -143,7 +143,14 @@ def test_initial_size_of_the_matrices() -> None:
     assert not block.mlp.up.bias.any()
 
 
-MORE = {"bigram_hash": 64, "value_embeddings": True, "head_gate": True, "residual_scalars": True, "unet": True}
+MORE = {
+    "bigram_hash": 64,
+    "trigram_hash": 64,
+    "value_embeddings": True,
+    "head_gate": True,
+    "residual_scalars": True,
+    "unet": True,
+}
 
 
 @pytest.mark.parametrize("options", [{}, GPT2, {"activation": "swiglu", "n_kv_head": 2, "norm_gain": True}, MORE])
@@ -159,10 +166,10 @@ def test_compiles_as_one_graph_to_the_same_logits(options: dict[str, object], pa
 
 
 def test_gates_scalars_and_pairs_start_as_if_they_were_not_there() -> None:
-    plain, more = gpt(), gpt(bigram_hash=64, residual_scalars=True)
+    plain, more = gpt(), gpt(bigram_hash=64, trigram_hash=64, residual_scalars=True)
     more.load_state_dict(plain.state_dict(), strict=False)
     assert torch.equal(logits(plain, ids()), logits(more, ids()))
-    assert not more.bigrams.table.weight.any()
+    assert not more.bigrams.table.weight.any() and not more.trigrams.table.weight.any()
     block = gpt(head_gate=True, value_embeddings=True, n_embd=64).layers[1].attention
     assert not block.gate.weight.any() and not block.value_gate.weight.any()
     assert block.value_embedding.weight.std().item() == pytest.approx(1 / 8, rel=0.1)
@@ -171,7 +178,11 @@ def test_gates_scalars_and_pairs_start_as_if_they_were_not_there() -> None:
 def test_tables_go_with_the_embeddings_and_factors_with_the_vectors() -> None:
     model = gpt(**MORE, pad_vocab_to=8)
     roles, tables = model.roles(), {"embedding.weight", "layers.1.attention.value_embedding.weight"}
-    assert {name for name, role in roles.items() if role == "embedding"} == {*tables, "bigrams.table.weight"}
+    assert {name for name, role in roles.items() if role == "embedding"} == {
+        *tables,
+        "bigrams.table.weight",
+        "trigrams.table.weight",
+    }
     assert {name for name, role in roles.items() if role == "vector"} == {
         "residuals.stream",
         "residuals.first",
@@ -180,11 +191,21 @@ def test_tables_go_with_the_embeddings_and_factors_with_the_vectors() -> None:
     assert model.token_parameters() == {*tables, "head.weight"}
 
 
+def test_packed_documents_know_nothing_of_each_other_s_last_token() -> None:
+    model = gpt(**MORE).eval()
+    for ngrams in (model.bigrams, model.trigrams):
+        torch.nn.init.normal_(ngrams.table.weight)
+    inputs, segments = ids(1), torch.tensor([[0] * 5 + [1] * 7 + [2] * 4])
+    packed = logits(model, inputs, segments=segments)[0]
+    for start, end in ((0, 5), (5, 12), (12, 16)):
+        torch.testing.assert_close(packed[start:end], logits(model, inputs[:, start:end])[0], atol=1e-5, rtol=1e-4)
+
+
 def test_recomputed_blocks_give_the_same_gradients() -> None:
     gradients = []
     for recompute in (False, True):
         model = gpt(**MORE, n_layer=4, dropout=0.1).train()
-        torch.nn.init.normal_(model.bigrams.table.weight)
+        torch.nn.init.normal_(model.trigrams.table.weight)
         if recompute:
             recompute_blocks(model)
         torch.manual_seed(1)

@@ -248,3 +248,20 @@ def test_finds_the_minimum_of_a_regression():
             group["lr"] = 0.2 * optimization.schedule((number + 0.5) / 150)
         step(optimization)
     assert torch.allclose(weight.parameter, wanted, atol=0.02)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("kind", [BatchedMuon, BatchedNorMuon])
+def test_a_rate_of_zero_moves_nothing(kind, dtype):
+    """A schedule may end at 0. oneDNN leaves a product times 0 in bf16 unset, and what memory held there became weights."""
+    weights = [nn.Parameter(torch.randn(128, 128)) for _ in range(4)]
+    optimizer = kind(weights, lr=0.0)
+    optimizer.iterates_in = dtype
+    before = [weight.detach().clone() for weight in weights]
+    for _ in range(20):
+        for weight in weights:
+            weight.grad = torch.randn_like(weight)
+        torch.full((4, 128, 128), torch.nan)  # its memory becomes a product's
+        optimizer.step()
+    assert all(torch.equal(weight, old) for weight, old in zip(weights, before, strict=True))
+    assert all(optimizer.state[weight]["momentum_buffer"].any() for weight in weights)

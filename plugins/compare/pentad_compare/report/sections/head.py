@@ -88,6 +88,8 @@ def _varied(comparison: Comparison) -> str:
     varied = {key: words for key, words in distinct.items() if len(words) > 1}
     if not varied:
         return listing([arm.label for arm in comparison.arms])
+    if len({frozenset(arm.settings) for arm in comparison.arms}) > 1 and len(comparison.arms) < 9:
+        return "; ".join(arm.label for arm in comparison.arms)  # some have options of their own
     return " and ".join(
         f"{key} ({', '.join(words)})" if len(words) < 9 else f"{len(words)} of {key}" for key, words in varied.items()
     )
