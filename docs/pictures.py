@@ -1,7 +1,7 @@
 """Draw the pictures of the pages.
 
 python docs/pictures.py           draws them from docs/pictures/data.json, which real runs wrote
-python docs/pictures.py --run     does these runs first (3 minutes on two cores), and takes the picture of the terminal
+python docs/pictures.py --run     does these runs first (4 minutes on two cores), and takes the picture of the terminal
 
 Only the terminal needs a library, and rich is that of the command line; the rest is written as SVG by hand.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -34,8 +35,19 @@ def pictures(data: dict[str, Any]) -> dict[str, Picture]:
     return {
         "loss.svg": line_chart([Line(name="training loss", points=data["loss"]["step"])], "step", "loss, nats per token"),
         "overfitting.svg": line_chart(both, "step", "loss, nats per token"),
+        "calibration.svg": calibration_picture(data["calibration"]),
         "attention.svg": attention_picture(data["attention"]["tokens"], data["attention"]["weights"]),
     }
+
+
+def calibration_picture(scores: dict[str, dict[str, float]]) -> Picture:
+    """Draw how often tokens came true over their mean probability, for each text of docs/hallucination.md."""
+    lines = [Line(name="calibrated", points=[(0.0, 0.0), (1.0, 1.0)])]
+    for name, found in scores.items():
+        bins = [key.removesuffix("_share") for key in found if key.endswith("_share")]
+        points = [(found[f"{one}_confidence"], found[f"{one}_accuracy"]) for one in bins]
+        lines.append(Line(name=name, points=points, marked=True))
+    return line_chart(lines, "probability of the likeliest token", "share that came true")
 
 
 def attention_picture(tokens: list[str], weights: list[list[float]]) -> Picture:
@@ -89,6 +101,26 @@ def overfitting_recipe() -> Any:
         evaluation={"evaluate_every": 0.05},
         generation={"sample_every": 0},
     )
+
+
+def calibration_scores(folder: Path) -> dict[str, dict[str, float]]:
+    """Train runs/base of docs/hallucination.md, and judge it on its held-out text and on animals that it has never met."""
+    from pentad import Choice, Recipe, open_run, run
+
+    subprocess.run([sys.executable, FOLDER.parents[1] / "examples" / "talks.py", folder / "data"], check=True)
+    recipe = Recipe(
+        data=folder / "data" / "plain.txt",
+        tokenizer="byte",
+        model=Choice("gpt", n_layer=3, n_embd=96, n_head=3),
+        training={"steps": 300, "batch_size": 16, "context_length": 64},
+        machine={"device": "cpu", "threads": 1, "precision": "fp32", "compile": "off"},
+        evaluation={"evaluate_every": 0},
+        generation={"sample_every": 0},
+    )
+    saved = open_run(run(recipe, out=folder / "base", observers=()).folder, device="cpu")
+    texts = {"the 16 animals": None, "16 others": [str(folder / "data" / "strangers.txt")]}
+    scores = {name: saved.evaluate(text, evaluator="calibration").scores for name, text in texts.items()}
+    return {name: {key: round(value, 4) for key, value in found.items()} for name, found in scores.items()}
 
 
 def curves(metrics: list[dict[str, Any]]) -> dict[str, list[tuple[int, float]]]:
@@ -194,6 +226,7 @@ def measure() -> dict[str, Any]:
             "loss": curves(sentence.metrics),
             "attention": attention_of(sentence.folder),
             "overfitting": curves(overfitted.metrics),
+            "calibration": calibration_scores(folder),
         }
 
 

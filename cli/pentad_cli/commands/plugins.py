@@ -148,7 +148,7 @@ def _describe(offer: Offer[Any], catalogue: Catalogue) -> None:
     rows = [(spec.flag, _default(spec.default), _help(spec)) for spec in specs]
     say(table(rows, header=("option", "default", ""), styles=["cyan", "green"]))
     say()
-    shown = next((spec for spec in specs if spec.default not in (None, ())), specs[0])
+    shown = next((spec for spec in specs if spec.default not in (None, (), "")), specs[0])
     say(paint(_example(offer, shown, catalogue), "dim"))
 
 

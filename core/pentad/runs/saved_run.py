@@ -40,6 +40,7 @@ from pentad.runs.checkpoint import Checkpoint
 from pentad.runs.folder import RunDirectory
 from pentad.runs.initial import adapt, frozen_by, prepended, restore_initial
 from pentad.runs.newest import newest_checkpoint
+from pentad.runs.reading import read_by
 from pentad.system.cache import cache_directory
 from pentad.system.errors import EngineError, UsageError, to_resume
 from pentad.system.machine import Machine, pick_machine
@@ -247,6 +248,7 @@ class SavedRun:
         context_length: int | None = None,
         evaluator: str | None = None,
         plain_text: bool = False,
+        builder: str | None = None,
         observer: RunObserver | None = None,
     ) -> Evaluation:
         """Score the run's own held-out text, or another text.
@@ -257,14 +259,21 @@ class SavedRun:
             evaluator: who judges, `accuracy,best=5` with options; None for the first that fits what the run was taught.
             plain_text: score the text as it is, whatever the run's builder makes of records: what a model that learned
                 conversations still knows of plain text.
+            builder: who reads the text, `chat,plain-text=true` with options, in place of the run's own: a run that learned
+                pairs is asked tasks as `chat` reads them. Its special tokens must be those of the run.
             observer: told how far it is.
 
         Raises:
-            UsageError: no evaluator supports the run; there is no text to score, or the context is longer than the model's.
+            UsageError: no evaluator supports the run; the special tokens of the builder are not the run's; there is no text to
+                score, or the context is longer than the model's.
             EngineError: the run's text has changed since it was trained, or the score is not finite.
         """
         observer = observer or RunObserver()
         length = self._context_to_score(context_length)
+        if builder is not None:
+            resolved, reader = read_by(builder, self.resolved, self.builder, self.tokenizer, self.catalogue)
+            reading = dataclasses.replace(self, resolved=resolved, builder=reader)
+            return reading.evaluate(data, context_length=length, evaluator=evaluator, plain_text=plain_text, observer=observer)
         offered = self._evaluator(evaluator, plain_text)
         part = self._part_to_score(data, observer)
         score = judge(self.session, offered, self._tokenized(part, length, plain_text, observer), step=self.step)

@@ -123,11 +123,11 @@ def compare(place, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(place)
     monkeypatch.setenv("PENTAD_CACHE", str(place / "cache"))
 
-    def run(*arguments, out=None, code=0, error=None):
+    def run(*arguments, out=None, code=0, error=None, data="text.txt"):
         codes.clear()
         out = out or tmp_path / "out"
         plugins = ("--plugin", "here.py", "--plugin", "inline.py", "--executor", "inline")
-        fixed = ("--config", "tiny.toml", "--data", "text.txt", *plugins)
+        fixed = ("--config", "tiny.toml", "--data", str(data), *plugins)
         exit_code = main.call(["compare", *map(str, arguments), *fixed, "--out", str(out)])
         said = capsys.readouterr()
         assert exit_code == code, said.err
