@@ -1,13 +1,9 @@
 """Draw the pictures of the pages.
 
 python docs/pictures.py           draws them from docs/pictures/data.json, which real runs wrote
-<<<<<<< Updated upstream
 python docs/pictures.py --run     does these runs first (4 minutes on two cores), and takes the picture of the terminal
-=======
-python docs/pictures.py --run     does these runs first (3 minutes on two cores), and takes the picture of the terminal
 python docs/pictures.py --sizes sizes.jsonl passes.jsonl
                                   takes over what two calls of benchmarks.sizing found, the second one of a small text
->>>>>>> Stashed changes
 
 Only the terminal needs a library, and rich is that of the command line; the rest is written as SVG by hand.
 """
@@ -16,11 +12,8 @@ from __future__ import annotations
 
 import io
 import json
-<<<<<<< Updated upstream
-import subprocess
-=======
 import math
->>>>>>> Stashed changes
+import subprocess
 import sys
 import tempfile
 from pathlib import Path

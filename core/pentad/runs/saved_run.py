@@ -25,7 +25,7 @@ from pentad.contracts.session import Decoder, Limits, Session, TokenEvent
 from pentad.contracts.tokenizer import Tokenizer
 from pentad.contracts.vocabulary import Vocabulary
 from pentad.data.corpus import open_corpus
-from pentad.data.preparation import make_builder, open_split, rendering_of
+from pentad.data.preparation import make_builder, open_split, read_by, rendering_of
 from pentad.data.rendering import PLAIN
 from pentad.data.shards import tokenize_split
 from pentad.data.split import Part, Split, split_corpus
@@ -40,7 +40,6 @@ from pentad.runs.checkpoint import Checkpoint
 from pentad.runs.folder import RunDirectory
 from pentad.runs.initial import adapt, frozen_by, prepended, restore_initial
 from pentad.runs.newest import newest_checkpoint
-from pentad.runs.reading import read_by
 from pentad.system.cache import cache_directory
 from pentad.system.errors import EngineError, UsageError, to_resume
 from pentad.system.machine import Machine, pick_machine
