@@ -1,6 +1,7 @@
-"""How long the studio takes to list a thousand runs, and to draw a run of 100,000 logged steps, new to it and known.
+"""How long the studio takes to list a thousand runs, to draw a run of 100,000 logged steps, and to look through 100 MB of text.
 
-The marks: 300 ms for the list, 500 ms for the drawing, on one core that has nothing else to do.
+The marks: 300 ms for the list, 500 ms for the drawing, a minute for the suffix array and 50 ms for a text that is looked for in
+it, on one core that has nothing else to do. The text is made of a corpus' words in the order of chance.
 """
 
 from __future__ import annotations
@@ -10,10 +11,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from benchmarks import stages
 from benchmarks.rows import Row, Settings
 
-LIST_MARK, DRAW_MARK = 0.3, 0.5
+LIST_MARK, DRAW_MARK, SORT_MARK, TRACE_MARK, COMPARE_MARK = 0.3, 0.5, 60.0, 0.05, 60.0
 """Seconds."""
 
 STAGES = {stage: {"name": stage} for stage in ("model", "tokenizer", "builder")}
@@ -37,6 +42,32 @@ def rows(settings: Settings) -> Iterator[Row]:
         _run(runs / "long", n_steps)
         yield _row(f"draw {n_steps:,} steps", lambda: _parts(studio, ["long"], "loss", "step", None), DRAW_MARK)
         yield _row(f"draw {n_steps:,} steps again", lambda: _parts(studio, ["long"], "loss", "step", None), DRAW_MARK)
+    yield from _text(200_000 if settings.quick else 100_000_000)
+
+
+def _text(n_bytes: int) -> Iterator[Row]:
+    """Time the suffix array of a text, 400 bytes that are looked for, and its documents compared with one another."""
+    from pydivsufsort import divsufsort
+
+    from pentad_studio.text.duplicates import find_duplicates
+    from pentad_studio.trace.index import Documents, Index
+    from pentad_studio.trace.search import trace
+
+    (text,) = stages.catalogue().find("corpus", "shakespeare").resolve()()
+    words = np.array(text.split())
+    drawn = np.random.default_rng(0).choice(words, n_bytes // 5)
+    data = np.frombuffer(" ".join(drawn).encode()[:n_bytes], dtype=np.uint8).copy()
+    starts = np.arange(0, len(data), 5000, dtype=np.int64)
+    data[starts[1:] - 1] = 0xFF
+    data[-1] = 0xFF
+    size = f"{len(data) / 1e6:.3g} MB"
+    found: list[Any] = []
+    yield _row(f"sort the suffixes of {size}", lambda: found.append(divsufsort(data)), SORT_MARK)
+    index = Index(data, starts, found[0])
+    wanted = data[7000:7400].tobytes().decode()
+    yield _row(f"trace 400 bytes in {size}", lambda: trace(index, wanted), TRACE_MARK)
+    empty = Documents(data[:0], starts[:0])
+    yield _row(f"compare the documents of {size}", lambda: find_duplicates(index, empty), COMPARE_MARK)
 
 
 def _run(folder: Path, n_steps: int) -> None:

@@ -203,8 +203,14 @@ def _member(found: Name) -> str:
     return f"- `{' '.join(found.declaration.split())}`\n\n{inner}\n" if inner else f"- `{found.declaration}`\n"
 
 
+def _is_dataclass(node: ast.ClassDef) -> bool:
+    """Whether a class is one by its decorator, or by what it inherits (`pentad.system.frozen`), as the hooks' records are."""
+    by_decorator = any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list)
+    return by_decorator or bool({"Frozen", "HookRecord", "OptionsRecord"} & {ast.unparse(base) for base in node.bases})
+
+
 def _members(node: ast.ClassDef) -> Iterator[Name]:
-    dataclass_fields = any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list)
+    dataclass_fields = _is_dataclass(node)
     for found in _names(node.body):
         # A dataclass's fields stand in its declaration and in its Args.
         if not found.name.startswith("_") and not (dataclass_fields and isinstance(found.node, ast.AnnAssign)):
@@ -272,7 +278,7 @@ def _class(node: ast.ClassDef) -> str:
     bases = [base for base in map(ast.unparse, node.bases) if base != "ABC"]
     head = f"class {node.name}" + (f"({', '.join(bases)})" if bases else "")
     own = {found.name: found for found in _names(node.body)}
-    if any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list):
+    if _is_dataclass(node):
         fields = [f"    {_field(found.node)}" for found in own.values() if isinstance(found.node, ast.AnnAssign)]
         return "\n".join([f"{head}:  # a frozen dataclass, its fields by keyword", *fields])
     if "__init__" in own:

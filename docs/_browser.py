@@ -17,7 +17,53 @@ from typing import Any
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
 
-class Browser:
+class Driven:
+    """What any browser is driven by: scripts that are run in its page, and what it complains of."""
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        """Run JavaScript in the page and return what it returns; it is not held by the page's policy."""
+        raise NotImplementedError
+
+    def errors(self) -> list[str]:
+        """Return what the browser has complained of since the last time."""
+        raise NotImplementedError
+
+    def choose(self, selector: str, value: str) -> None:
+        """Choose an option of a select."""
+        self.run(
+            "const s = document.querySelector(arguments[0]); s.value = arguments[1];"
+            "s.dispatchEvent(new Event('input', {bubbles: true})); s.dispatchEvent(new Event('change', {bubbles: true}));",
+            selector,
+            value,
+        )
+
+    def drop(self, selector: str, name: str, text: str) -> None:
+        """Drop a file at an element."""
+        self.run(
+            "const data = new DataTransfer(); data.items.add(new File([arguments[2]], arguments[1]));"
+            "const at = document.querySelector(arguments[0]);"
+            "for (const kind of ['dragover', 'drop'])"
+            "at.dispatchEvent(new DragEvent(kind, {bubbles: true, cancelable: true, dataTransfer: data}))",
+            selector,
+            name,
+            text,
+        )
+
+    def text(self, selector: str) -> str:
+        return str(self.run("return document.querySelector(arguments[0])?.textContent ?? ''", selector))
+
+    def wait(self, condition: str, seconds: float = 30, *arguments: Any) -> Any:
+        """Wait until JavaScript returns something true, and return it."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            found = self.run(f"return {condition}", *arguments)
+            if found:
+                return found
+            time.sleep(0.05)
+        raise AssertionError(f"not within {seconds} s: {condition}; errors: {self.errors()}")
+
+
+class Browser(Driven):
     """A headless Chromium."""
 
     def __init__(self, address: str) -> None:
@@ -46,7 +92,6 @@ class Browser:
         self._ask("POST", f"{self._session}/url", {"url": address})
 
     def run(self, script: str, *arguments: Any) -> Any:
-        """Run JavaScript in the page and return what it returns; it is not held by the page's policy."""
         return self._ask("POST", f"{self._session}/execute/sync", {"script": script, "args": list(arguments)})
 
     def click(self, selector: str) -> None:
@@ -59,30 +104,7 @@ class Browser:
             self._ask("POST", f"{self._session}/element/{element}/clear", {})
         self._ask("POST", f"{self._session}/element/{element}/value", {"text": text})
 
-    def choose(self, selector: str, value: str) -> None:
-        """Choose an option of a select."""
-        self.run(
-            "const s = document.querySelector(arguments[0]); s.value = arguments[1];"
-            "s.dispatchEvent(new Event('input', {bubbles: true})); s.dispatchEvent(new Event('change', {bubbles: true}));",
-            selector,
-            value,
-        )
-
-    def text(self, selector: str) -> str:
-        return str(self.run("return document.querySelector(arguments[0])?.textContent ?? ''", selector))
-
-    def wait(self, condition: str, seconds: float = 30, *arguments: Any) -> Any:
-        """Wait until JavaScript returns something true, and return it."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            found = self.run(f"return {condition}", *arguments)
-            if found:
-                return found
-            time.sleep(0.05)
-        raise AssertionError(f"not within {seconds} s: {condition}; errors: {self.errors()}")
-
     def errors(self) -> list[str]:
-        """Return what the browser has complained of since the last time."""
         entries = self._ask("POST", f"{self._session}/se/log", {"type": "browser"})
         return [entry["message"] for entry in entries if entry["level"] in ("SEVERE", "WARNING")]
 
@@ -100,6 +122,10 @@ class Browser:
 
     def _devtools(self, command: str, params: Any) -> Any:
         return self._ask("POST", f"{self._session}/goog/cdp/execute", {"cmd": command, "params": params})
+
+    def save_to(self, folder: str) -> None:
+        """Save what is downloaded into a folder, without a question."""
+        self._devtools("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": folder})
 
     def close(self) -> None:
         self._ask("DELETE", self._session)

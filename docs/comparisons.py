@@ -46,7 +46,7 @@ COMMANDS = {
 """The commands, as the page prints them for the machine on which they were measured."""
 
 RUNS = {"tokenizers": (15, 0), "models": (24, 0), "optimizers": (18, 18), "samplers": (1, 0)}
-"""How many runs of 30 seconds each trains, and how many tries of 15."""
+"""How many runs of about 30 seconds each trains, and how many tries of 15."""
 
 
 def cost(name: str) -> int:

@@ -1,7 +1,13 @@
 """Draw the pictures of the pages.
 
 python docs/pictures.py           draws them from docs/pictures/data.json, which real runs wrote
+<<<<<<< Updated upstream
+python docs/pictures.py --run     does these runs first (4 minutes on two cores), and takes the picture of the terminal
+=======
 python docs/pictures.py --run     does these runs first (3 minutes on two cores), and takes the picture of the terminal
+python docs/pictures.py --sizes sizes.jsonl passes.jsonl
+                                  takes over what two calls of benchmarks.sizing found, the second one of a small text
+>>>>>>> Stashed changes
 
 Only the terminal needs a library, and rich is that of the command line; the rest is written as SVG by hand.
 """
@@ -10,6 +16,11 @@ from __future__ import annotations
 
 import io
 import json
+<<<<<<< Updated upstream
+import subprocess
+=======
+import math
+>>>>>>> Stashed changes
 import sys
 import tempfile
 from pathlib import Path
@@ -34,8 +45,44 @@ def pictures(data: dict[str, Any]) -> dict[str, Picture]:
     return {
         "loss.svg": line_chart([Line(name="training loss", points=data["loss"]["step"])], "step", "loss, nats per token"),
         "overfitting.svg": line_chart(both, "step", "loss, nats per token"),
+        "calibration.svg": calibration_picture(data["calibration"]),
         "attention.svg": attention_picture(data["attention"]["tokens"], data["attention"]["weights"]),
+        "sizes.svg": line_chart(_lines(data["sizes"]), "log10 of the operations spent", "held-out bits per byte"),
+        "passes.svg": line_chart(_lines(data["passes"]), "passes over the text", "held-out bits per byte"),
     }
+
+
+def _lines(curves: dict[str, list[tuple[float, float]]]) -> list[Line]:
+    return [Line(name=name, points=points, marked=True) for name, points in curves.items()]
+
+
+def sizes_of(lines: list[dict[str, Any]]) -> dict[str, list[tuple[float, float]]]:
+    """Return the scores of whole runs over the operations that each was given, for each size."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for line in sorted(lines, key=lambda line: float(line["flops"])):
+        point = (round(math.log10(line["flops"]), 3), round(line["bits_per_byte"], 3))
+        found.setdefault(line["size"].split(",")[0].replace("x", " layers x "), []).append(point)
+    return found
+
+
+def passes_of(lines: list[dict[str, Any]]) -> dict[str, list[tuple[float, float]]]:
+    """Return the curve of each run over the passes done, by its dropout."""
+    return {
+        f"dropout {line['size'].partition('dropout=')[2] or 0}": [
+            (round(line["passes"] * (number + 1) / len(line["curve"]), 2), score) for number, score in enumerate(line["curve"])
+        ]
+        for line in lines
+    }
+
+
+def calibration_picture(scores: dict[str, dict[str, float]]) -> Picture:
+    """Draw how often tokens came true over their mean probability, for each text of docs/hallucination.md."""
+    lines = [Line(name="calibrated", points=[(0.0, 0.0), (1.0, 1.0)])]
+    for name, found in scores.items():
+        bins = [key.removesuffix("_share") for key in found if key.endswith("_share")]
+        points = [(found[f"{one}_confidence"], found[f"{one}_accuracy"]) for one in bins]
+        lines.append(Line(name=name, points=points, marked=True))
+    return line_chart(lines, "probability of the likeliest token", "share that came true")
 
 
 def attention_picture(tokens: list[str], weights: list[list[float]]) -> Picture:
@@ -89,6 +136,26 @@ def overfitting_recipe() -> Any:
         evaluation={"evaluate_every": 0.05},
         generation={"sample_every": 0},
     )
+
+
+def calibration_scores(folder: Path) -> dict[str, dict[str, float]]:
+    """Train runs/base of docs/hallucination.md, and judge it on its held-out text and on animals that it has never met."""
+    from pentad import Choice, Recipe, open_run, run
+
+    subprocess.run([sys.executable, FOLDER.parents[1] / "examples" / "talks.py", folder / "data"], check=True)
+    recipe = Recipe(
+        data=folder / "data" / "plain.txt",
+        tokenizer="byte",
+        model=Choice("gpt", n_layer=3, n_embd=96, n_head=3),
+        training={"steps": 300, "batch_size": 16, "context_length": 64},
+        machine={"device": "cpu", "threads": 1, "precision": "fp32", "compile": "off"},
+        evaluation={"evaluate_every": 0},
+        generation={"sample_every": 0},
+    )
+    saved = open_run(run(recipe, out=folder / "base", observers=()).folder, device="cpu")
+    texts = {"the 16 animals": None, "16 others": [str(folder / "data" / "strangers.txt")]}
+    scores = {name: saved.evaluate(text, evaluator="calibration").scores for name, text in texts.items()}
+    return {name: {key: round(value, 4) for key, value in found.items()} for name, found in scores.items()}
 
 
 def curves(metrics: list[dict[str, Any]]) -> dict[str, list[tuple[int, float]]]:
@@ -194,13 +261,18 @@ def measure() -> dict[str, Any]:
             "loss": curves(sentence.metrics),
             "attention": attention_of(sentence.folder),
             "overfitting": curves(overfitted.metrics),
+            "calibration": calibration_scores(folder),
         }
 
 
 def main() -> None:
     """Do what the arguments say."""
+    data = json.loads(DATA.read_text(encoding="utf-8"))
+    if sys.argv[1:2] == ["--sizes"]:
+        sizes, passes = ([json.loads(line) for line in Path(name).read_text().splitlines()] for name in sys.argv[2:4])
+        DATA.write_text(json.dumps({**data, "sizes": sizes_of(sizes), "passes": passes_of(passes)}) + "\n", encoding="utf-8")
     if "--run" in sys.argv[1:]:
-        DATA.write_text(json.dumps(measure()) + "\n", encoding="utf-8")
+        DATA.write_text(json.dumps({**data, **measure()}) + "\n", encoding="utf-8")
         (FOLDER / "terminal.svg").write_text(terminal_picture(), encoding="utf-8")
     for name, picture in pictures(json.loads(DATA.read_text(encoding="utf-8"))).items():
         picture.save(FOLDER / name)

@@ -29,7 +29,9 @@ _COPIED = "ROMEO:\nI am a fool.\n\nFirst Citizen:\nBefore we proceed any further
 
 
 def tokens(browser: Browser) -> None:
-    """Wait until both tokenizers have answered."""
+    """Put the run's own tokenizer beside the published one."""
+    browser.choose("[name=tokenizer-1]", "run:shakespeare")
+    time.sleep(1)
     browser.wait("document.querySelectorAll('.numbers').length === 2")
 
 

@@ -2,24 +2,28 @@
 
 Half of the time of a short command is the import of torch and of its compiler, which every run needs. A test that asks what a
 command does, and not how it starts, calls it here: `python warm_engine.py SOCKET ARGUMENTS…` hands its arguments, directory,
-environment and streams to the server of that socket, passes signals on, and ends as the command did. Commands start afresh in
-all that the engine keeps in a process, since the server itself calls none.
+environment and streams to the server of that socket, passes signals on, and ends as the command did; where it is killed, so is
+the command. Commands start afresh in all that the engine keeps in a process, since the server itself calls none. What
+multiprocessing starts for the tasks of a comparison is forked too: it would import torch once more.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
+import select
 import signal
 import socket
 import sys
+from collections.abc import Callable, Sequence
 
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _PRELOADED = (
     *("torch._dynamo", "pentad.pipeline", "pentad_cli.main", "pentad_cli.commands.run", "pentad_cli.commands.generate"),
-    *("pentad_gpt.model", "pentad_bpe.tokenizer", "pentad_adamw.optimizer", "pentad_muon.optimizer", "pentad_compare.command"),
+    *("pentad_gpt.model", "pentad_bpe.tokenizer", "pentad_adamw.optimizer", "pentad_muon.optimizer", "pentad_compare.session"),
 )
 
 
@@ -82,7 +86,12 @@ def _handle(caller: socket.socket) -> int:
     for stream in streams:
         os.close(stream)
     caller.sendall(f"{child}\n".encode())
-    caller.sendall(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n".encode())
+    ended = os.pidfd_open(child)
+    if ended not in select.select([ended, caller], [], [])[0]:
+        os.kill(child, signal.SIGKILL)  # the caller, which says nothing more, was killed
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    with contextlib.suppress(BrokenPipeError):
+        caller.sendall(f"{code}\n".encode())
     return 0
 
 
@@ -101,13 +110,41 @@ def _run(streams: list[int], arguments: list[str], folder: str, environment: dic
     os.environ.update(environment)
     sys.path[1:1] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
     sys.argv = [os.path.join(os.path.dirname(sys.executable), "engine"), *arguments]
+    from multiprocessing import util
+
     from pentad_cli.main import main
 
+    util.spawnv_passfds = functools.partial(_fork_instead, util.spawnv_passfds)
     try:
         main()
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     return 0
+
+
+def _fork_instead(start_python: Callable[..., int], path: bytes, arguments: Sequence[str], descriptors: Sequence[int]) -> int:
+    """Do in a fork what multiprocessing would have a Python of its own do: to serve forks, and to track resources."""
+    program = arguments[-1]
+    if not program.startswith("from multiprocessing."):
+        return start_python(path, arguments, descriptors)
+    child = os.fork()
+    if child == 0:
+        try:
+            _forget_parent(descriptors)
+            exec(program, {})
+        finally:
+            os._exit(0)
+    return child
+
+
+def _forget_parent(descriptors: Sequence[int]) -> None:
+    """Keep what a started program keeps: the streams, the descriptors that it is given, and which signals are ignored."""
+    kept = sorted({0, 1, 2, *descriptors})
+    for low, high in zip(kept, [*kept[1:], os.sysconf("SC_OPEN_MAX")], strict=True):
+        os.closerange(low + 1, high)
+    for number in signal.valid_signals():
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

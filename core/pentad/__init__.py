@@ -25,7 +25,7 @@ from pentad.registry.records import (
     Reader,
     Reward,
 )
-from pentad.system.version import VERSION
+from pentad.system import VERSION
 
 if TYPE_CHECKING:
     from pentad.config.recipe import Choice, Recipe

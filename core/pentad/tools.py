@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from pentad.system.cache import cache_directory
     from pentad.system.chart import Line, line_chart
     from pentad.system.errors import Interrupted, RunDone, did_you_mean, one_line
-    from pentad.system.files import locked, read_json, write_atomically
+    from pentad.system.files import is_stamped, locked, read_json, stamped, write_atomically
     from pentad.system.json_lines import LineFollower, read_lines
     from pentad.system.machine import available_cores, peak_memory, physical_cores, prepare_process
-    from pentad.system.opening import UNFINISHED, open_plain
+    from pentad.system.opening import UNFINISHED, discard, open_plain, refuse_links
     from pentad.system.sources import source_digest
 
 PLACES = {
@@ -92,8 +92,10 @@ PLACES = {
         "one_line",
     ),
     "system.files": (
+        "is_stamped",
         "locked",
         "read_json",
+        "stamped",
         "write_atomically",
     ),
     "system.json_lines": (
@@ -108,7 +110,9 @@ PLACES = {
     ),
     "system.opening": (
         "UNFINISHED",
+        "discard",
         "open_plain",
+        "refuse_links",
     ),
     "system.sources": ("source_digest",),
 }
@@ -143,8 +147,10 @@ __all__ = [
     "cut",
     "describe",
     "did_you_mean",
+    "discard",
     "encode_all",
     "given",
+    "is_stamped",
     "line_chart",
     "locked",
     "make_builder",
@@ -161,10 +167,12 @@ __all__ = [
     "read_lines",
     "read_tables",
     "record_pieces",
+    "refuse_links",
     "resolve",
     "score_windows",
     "source_digest",
     "split_options",
+    "stamped",
     "standard_error",
     "write_atomically",
     "written_tables",

@@ -15,7 +15,7 @@ from pentad import Catalogue, Choice, Recipe, RunObserver, export_run, open_run,
 from pentad.config.recipe import StartOptions
 from pentad.runs.newest import list_checkpoints
 
-from .child import in_child
+from .harness.child import count_calls, in_child, prepared
 
 STEPS, STOPPED = 8, 4
 
@@ -40,7 +40,8 @@ class Ground:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder = self.cases = folder
+        self._calls: dict[str, int] = {}
         self.cache = folder / "cache"
         os.environ["PENTAD_CACHE"] = str(self.cache)
         text = folder / "text.txt"
@@ -63,7 +64,7 @@ class Ground:
         in_child(lambda: run(self.recipe, out=self.half, observers=[_Stops()]))
         assert list_checkpoints(self.half)[0] < STEPS
         self.start_recipe = self.recipe.replace(start=StartOptions(run=str(self.complete)))
-        in_child(lambda: run(self.start_recipe.replace(training={"steps": 2}), out=self.started))
+        prepared(lambda: run(self.start_recipe.replace(training={"steps": 2}), out=self.started))
         self.texts = {self.text_of(self.complete), *(self._text_of_older() or ())}
 
     def tokenized(self) -> dict[str, Path]:
@@ -73,7 +74,7 @@ class Ground:
             runs[name] = self.folder / name
             if not runs[name].exists():
                 recipe = self.recipe.replace(tokenizer=Choice(name, **options), training={"steps": 1})
-                in_child(lambda recipe=recipe, path=runs[name]: run(recipe, out=path))
+                prepared(lambda recipe=recipe, path=runs[name]: run(recipe, out=path))
         return runs
 
     def adapted(self, catalogue: Catalogue) -> Path:
@@ -81,8 +82,7 @@ class Ground:
         path = self.folder / "adapted"
         if not path.exists():
             recipe = self.start_recipe.replace(adapter=Choice("lora"), training={"steps": 2})
-            ended = in_child(lambda: run(recipe, out=path, catalogue=catalogue))
-            assert ended.how == "ok", ended
+            prepared(lambda: run(recipe, out=path, catalogue=catalogue))
         return path
 
     def exported(self, catalogue: Catalogue) -> Path:
@@ -91,15 +91,24 @@ class Ground:
         if not path.exists():
             model = Choice("gpt", **GPT2, n_layer=1, n_head=2, n_embd=8)
             recipe = self.recipe.replace(tokenizer="gpt2", model=model, training={"steps": 1})
-            ended = in_child(lambda: run(recipe, out=self.folder / "gpt2"))
-            assert ended.how == "ok", ended
-            ended = in_child(lambda: export_run(self.folder / "gpt2", "gpt2-files", path, catalogue=catalogue))
-            assert ended.how == "ok", ended
+            prepared(lambda: run(recipe, out=self.folder / "gpt2"))
+            prepared(lambda: export_run(self.folder / "gpt2", "gpt2-files", path, catalogue=catalogue))
         return path
 
     def place(self) -> Path:
         """Return a new empty folder for one attack."""
-        return Path(tempfile.mkdtemp(prefix="case-", dir=self.folder))
+        return Path(tempfile.mkdtemp(prefix="case-", dir=self.cases))
+
+    def clear(self) -> None:
+        """Remove what the cases left."""
+        for left in self.cases.glob("case-*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+    def calls_of(self, name: str, work: Callable[[], Any], below: Path) -> int:
+        """Return how many calls a piece of work makes that touch a folder; it is done once for each name."""
+        if name not in self._calls:
+            self._calls[name] = count_calls(work, below)
+        return self._calls[name]
 
     def copy(self, source: Path) -> Path:
         """Return a copy of a run in a place of its own."""

@@ -35,6 +35,41 @@ def test_a_listing_imports_nothing_heavy(arguments: list[str], tmp_path: Path, p
     assert "HEAVY []" in done.stderr
 
 
+_CHEAP = """
+import sys
+at_start = set(sys.modules)  # what finds an editable install is no matter of ours
+import dataclasses
+from pentad_cli.main import call
+before = set(sys.modules)
+code = call(sys.argv[1:])
+ours = [name for name in sys.modules if name.partition(".")[0] == "pentad" or name.startswith("pentad_")]
+beside = [name for name in ours if name not in before and "." in name and not name.endswith(".plugin")]
+classes = [value for name in ours for value in vars(sys.modules[name]).values() if dataclasses.is_dataclass(value)]
+written = {value.__name__ for value in classes if "__init__" in vars(value)}
+slow = {"pathlib", "shutil", "traceback", "json"} & (set(sys.modules) - at_start)
+print("BESIDE", sorted(beside), "WRITTEN", sorted(written), "SLOW", sorted(slow), file=sys.stderr)
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["plugins"]])
+def test_a_listing_asks_the_light_modules_alone(
+    arguments: list[str], tmp_path: Path, plain_environment: dict[str, str]
+) -> None:
+    """No module of options, no dataclass whose methods Python writes for a millisecond, none of the library's slow modules."""
+    done = subprocess.run(
+        [sys.executable, "-c", _CHEAP, *arguments],
+        cwd=tmp_path,
+        env=plain_environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    commands = ["arguments", "arguments.command", "commands", "commands.plugins"] if arguments == ["plugins"] else []
+    own = [f"pentad_cli.{name}" for name in commands]
+    assert done.stderr == f"BESIDE {own} WRITTEN [] SLOW []\n"
+
+
 @pytest.fixture
 def plain_environment(cache: Path) -> dict[str, str]:
     from os import environ

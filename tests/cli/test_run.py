@@ -17,6 +17,7 @@ import pytest
 from .conftest import TEXT, TINY, Result, command, environment
 
 Cli = Callable[..., Result]
+Unread = Callable[..., subprocess.Popen[bytes]]
 
 OBSERVER = """
 from dataclasses import dataclass
@@ -100,7 +101,6 @@ def test_the_commands_that_the_end_names_work(cli: Cli, text: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX pipes")
 def test_a_run_that_nobody_reads_goes_on_in_silence(text: Path, cache: Path, tmp_path: Path) -> None:
-
     process = subprocess.Popen(
         command("run", "--data", text, "--steps", "2", "--out", "r", *TINY),
         cwd=tmp_path,
@@ -351,26 +351,30 @@ def test_ctrl_c_saves_and_the_hint_goes_on(tmp_path: Path, cache: Path, engine: 
     assert json.loads(done.out)["step"] == step + 2
 
 
-def unread(cwd: Path, cache: Path, *arguments: str | Path) -> subprocess.Popen[bytes]:
+@pytest.fixture
+def unread(warm_engine: list[str], tmp_path: Path, cache: Path) -> Unread:
     """Start `engine` with both streams in one pipe, whose reader goes away after the first line."""
-    process = subprocess.Popen(
-        command(*arguments), cwd=cwd, env=environment(cache), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    assert process.stdout is not None
-    process.stdout.readline()
-    process.stdout.close()
-    return process
+
+    def start(*arguments: str | Path) -> subprocess.Popen[bytes]:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        process = subprocess.Popen([*warm_engine, *map(str, arguments)], cwd=tmp_path, env=environment(cache), **pipes)
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        return process
+
+    return start
 
 
-def test_a_run_whose_reader_goes_away_goes_on_to_its_end(tmp_path: Path, cache: Path, text: Path) -> None:
-    process = unread(tmp_path, cache, "run", "--data", text, "--steps", "20", "--out", "r", *TINY)
+def test_a_run_whose_reader_goes_away_goes_on_to_its_end(unread: Unread, tmp_path: Path, text: Path) -> None:
+    process = unread("run", "--data", text, "--steps", "20", "--out", "r", *TINY)
     assert process.wait(60) == 0
     assert (tmp_path / "r" / "checkpoints" / "step-20").is_dir()
     assert '"final": true' in (tmp_path / "r" / "samples.jsonl").read_text()
 
 
-def test_ctrl_c_is_130_and_saves_where_nobody_reads(tmp_path: Path, cache: Path, text: Path) -> None:
-    process = unread(tmp_path, cache, "run", "--data", text, "--steps", "100000", "--out", "r", "--log-every", "1", *TINY)
+def test_ctrl_c_is_130_and_saves_where_nobody_reads(unread: Unread, tmp_path: Path, text: Path) -> None:
+    process = unread("run", "--data", text, "--steps", "100000", "--out", "r", "--log-every", "1", *TINY)
     metrics = tmp_path / "r" / "metrics.jsonl"
     while process.poll() is None and not (metrics.is_file() and metrics.stat().st_size):
         time.sleep(0.05)

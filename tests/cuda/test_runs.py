@@ -101,14 +101,15 @@ def test_compiled_learns_what_eager_learns(recipe_of: Any, tmp_path: Path, model
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "schedule-free"])
-def test_a_compiled_run_resumes_bit_for_bit(recipe_of: Any, tmp_path: Path, optimizer: str) -> None:
+def test_a_compiled_run_resumes_to_rounding(recipe_of: Any, tmp_path: Path, optimizer: str) -> None:
+    """Compiled kernels may add up a gradient in any order (atomically), so that two runs are not equal bit for bit."""
     model = Choice("gpt", **GPT.options, dropout=0.2)
     recipe = recipe_of(model=model, optimizer=optimizer, machine={"compile": "on"}, precision="bf16")
     run(recipe, out=tmp_path / "whole")
     with pytest.raises(Interrupted):
         run(recipe, out=tmp_path / "halved", observers=[stop_at(5)])
     resume(tmp_path / "halved")
-    assert losses(tmp_path / "halved") == losses(tmp_path / "whole")
+    assert losses(tmp_path / "halved") == pytest.approx(losses(tmp_path / "whole"), rel=1e-4)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

@@ -1,7 +1,7 @@
 """Runs what a page tells its readers to type.
 
 A page's ```console blocks hold commands (`$ …`) and their output; a ```python block whose first line is `# NAME.py` is a file
-of that name. They are taken in order, in one empty directory, with a cache of their own, as a reader would.
+of that name. They are taken in order, in one empty directory, as a reader would.
 
 To keep the tests quick, `engine run` and `engine resume` train for a few steps only where the page asks for more than
 `FEW_STEPS`, a tenth of it on a corpus, and score once (see `shortened`). Output is compared to the letter where it depends on
@@ -52,8 +52,8 @@ def shortened(command: str) -> str:
     """Return the command with three small steps in place of a long training; resume goes three steps further."""
     words = command.split()
     if words[:2] == ["engine", "compare"] and "--no-train" not in words:
-        command = re.sub(r" --(steps|budget|tune-budget|seeds) \S+", "", command)
-        return f"{command} --seeds 1 --steps 3 --batch-size 2 --context-length 16 --prompts 1 --text-bytes 16"
+        command = re.sub(r" --(steps|budget|tune-budget|seeds) \S+", "", command) + " --evaluate-every 0"
+        return f"{command} --seeds 1 --steps 3 --batch-size 2 --context-length 64 --prompts 1 --text-bytes 16"
     steps = int(words[words.index("--steps") + 1]) if "--steps" in words else sys.maxsize
     few = FEW_STEPS if ".txt" in command else FEW_STEPS // 10  # a page's own text is small, a corpus is not
     if words[:2] not in (["engine", "run"], ["engine", "resume"]) or steps <= few or "--print-config" in words:
@@ -63,7 +63,7 @@ def shortened(command: str) -> str:
         return f"{command} --steps 6"
     if "--evaluate-every" not in words:
         command += " --evaluate-every 0"
-    return f"{command} --steps 3 --batch-size 2 --context-length 16 --max-tokens 8"
+    return f"{command} --steps 3 --batch-size 2 --context-length 64 --max-tokens 8"
 
 
 def is_compared(command: str, was_shortened: bool) -> bool:
@@ -84,7 +84,7 @@ def matches(shown: str, output: str) -> bool:
 class Reader:
     """Types a page."""
 
-    def __init__(self, folder: Path, warm_engine: list[str]) -> None:
+    def __init__(self, folder: Path, cache: Path, warm_engine: list[str]) -> None:
         self.folder = folder
         (folder / "here").mkdir()
         (folder / "bin").mkdir()
@@ -95,7 +95,7 @@ class Reader:
         (folder / "bin" / "engine").chmod(0o755)
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith(("PENTAD", "COLUMNS"))}
         self.environment |= {
-            "PENTAD_CACHE": str(folder / "cache"),
+            "PENTAD_CACHE": str(cache),
             "PATH": os.pathsep.join([str(folder / "bin"), bin_folder, os.environ["PATH"]]),
             "OMP_NUM_THREADS": "1",
         }
@@ -135,10 +135,17 @@ class Reader:
         )
 
 
+@pytest.fixture(scope="session")
+def readers_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache for all pages, whichever worker of xdist reads them: they tokenize the same corpora."""
+    place = tmp_path_factory.getbasetemp()
+    return (place.parent if "PYTEST_XDIST_WORKER" in os.environ else place) / "readers-cache"
+
+
 @pytest.fixture
-def reader(tmp_path: Path, warm_engine: list[str]) -> Reader:
+def reader(tmp_path: Path, readers_cache: Path, warm_engine: list[str]) -> Reader:
     """Return a reader in an empty directory."""
-    return Reader(tmp_path, warm_engine)
+    return Reader(tmp_path, readers_cache, warm_engine)
 
 
 @pytest.fixture(scope="session")

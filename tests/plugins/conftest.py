@@ -31,6 +31,7 @@ def small_recipe() -> Callable[..., Recipe]:
             data=data,
             training={"steps": steps, "batch_size": 8, "context_length": 32, "gradient_accumulation": 2},
             machine={"device": "cpu", "threads": 1, "precision": "fp32"},
+            generation={"max_tokens": 8},
             reporting={"log_every": 1},
         )
 

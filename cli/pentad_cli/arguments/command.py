@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -13,6 +13,9 @@ from click.shell_completion import CompletionItem
 from pentad.registry.catalogue import Catalogue
 from pentad.system.errors import UsageError, did_you_mean
 from pentad_cli.group import installed
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
@@ -70,7 +73,7 @@ def plugin_option() -> click.Option:
     return click.Option(
         ["--plugin"],
         multiple=True,
-        type=click.Path(path_type=Path),
+        type=PathType(),
         metavar="FILE",
         help="Load a plugin that is a Python file, for this command. May be repeated.",
     )
@@ -98,11 +101,21 @@ def epochs_option() -> click.Option:
     )
 
 
-class Folder(click.Path):
+class PathType(click.Path):
+    """What click hands on as a `pathlib.Path`, which is imported, for 5 ms, only when a path is given."""
+
+    def coerce_path_result(self, value: str | os.PathLike[str]) -> Path:
+        """Return the path."""
+        from pathlib import Path
+
+        return Path(value)
+
+
+class Folder(PathType):
     """A folder, there or not. Python takes an empty word for the current one; nobody who gives it means that."""
 
     def __init__(self) -> None:
-        super().__init__(path_type=Path, file_okay=False)
+        super().__init__(file_okay=False)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path.

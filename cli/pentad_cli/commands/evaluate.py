@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 
 def _evaluate(
-    run: Path, data: tuple[str, ...], evaluators: tuple[str, ...], plain_text: bool, as_json: bool, strict: bool
+    run: Path,
+    data: tuple[str, ...],
+    evaluators: tuple[str, ...],
+    builder: str | None,
+    plain_text: bool,
+    as_json: bool,
+    strict: bool,
 ) -> None:
     request: Request = click.get_current_context().obj
     from pentad.config.recipe import MachineOptions
@@ -36,7 +42,7 @@ def _evaluate(
     data = keep_pipes(data)
     with ProgressLine(sys.stderr) as progress:
         scores = [
-            saved.evaluate(list(data) or None, evaluator=name, plain_text=plain_text, observer=progress)
+            saved.evaluate(list(data) or None, evaluator=name, plain_text=plain_text, builder=builder, observer=progress)
             for name in dict.fromkeys(evaluators or (None,))
         ]
     if as_json:
@@ -101,6 +107,12 @@ evaluate = StageCommand(
             metavar="NAME[,OPTION=VALUE]…",
             shell_complete=offers_of("evaluator"),
             help="Evaluator that scores it, in place of the one that fits the run. May be repeated.",
+        ),
+        click.Option(
+            ["--builder"],
+            metavar="NAME[,OPTION=VALUE]…",
+            shell_complete=offers_of("builder"),
+            help="Builder that reads the text, in place of the run's own: a run that learned pairs answers tasks as chat.",
         ),
         click.Option(
             ["--plain-text"],

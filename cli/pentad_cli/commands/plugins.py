@@ -5,8 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -29,6 +28,9 @@ from pentad_cli.arguments.command import (
 from pentad_cli.group import installed
 from pentad_cli.terminal.output import paint, say, say_json, table, terminal_width, wrap
 from pentad_cli.terminal.text import visible, visible_line
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def _catalogue(plugin: Sequence[Path]) -> Catalogue:
@@ -146,7 +148,7 @@ def _describe(offer: Offer[Any], catalogue: Catalogue) -> None:
     rows = [(spec.flag, _default(spec.default), _help(spec)) for spec in specs]
     say(table(rows, header=("option", "default", ""), styles=["cyan", "green"]))
     say()
-    shown = next((spec for spec in specs if spec.default not in (None, ())), specs[0])
+    shown = next((spec for spec in specs if spec.default not in (None, (), "")), specs[0])
     say(paint(_example(offer, shown, catalogue), "dim"))
 
 
@@ -224,6 +226,8 @@ def _facts(offer: Offer[Any]) -> dict[str, Any]:
 
 
 def _new(name: str, stage: str | None, kind: str | None, like: str | None, out: Path | None, as_json: bool) -> None:
+    from pathlib import Path
+
     from pentad_cli.authoring.scaffold import use_of, with_article, write_distribution
 
     if stage and kind and stage != kind:

@@ -103,12 +103,13 @@ class PlainDisplay(Display):
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
-        self._share, self._time, self._doing = -1.0, 0.0, ""
+        self._share, self._time = -1.0, 0.0
+        self._told: set[str] = set()
 
     def on_preparation(self, event: Preparation) -> None:
-        """Write what is being done, once."""
-        if event.what != self._doing:
-            self._doing = event.what
+        """Write what is being done, once: what is measured again for another size is no news."""
+        if event.what not in self._told:
+            self._told.add(event.what)
             self.write(f"{visible_line(event.what)} …")
 
     def on_step(self, event: Step) -> None:

@@ -13,6 +13,7 @@ from pentad.contracts.observer import Plan, RunResult
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.offers import Offer
 from pentad.system.errors import EngineError
+from pentad_cli.arguments.layers import default_tables
 from pentad_cli.terminal.started import engine_word, shell_word
 from pentad_cli.terminal.text import visible_line
 
@@ -71,13 +72,17 @@ def _answers(result: RunResult, plan: Plan | None) -> bool:
 
 
 def _other_model(plan: Plan, catalogue: Catalogue) -> str | None:
-    """Return another model that can learn the same; none where the run starts from one, whose weights fit no other."""
+    """Return another model that can learn the same; none where the run starts from one, whose weights fit no other.
+
+    It is one that the run's own model names for comparison, else the default, else the first.
+    """
     if plan.recipe.start.run is not None:
         return None
     own = plan.recipe.choice("model").name
-    return next(
-        (offer.name for offer in catalogue.offers("model") if offer.name not in own.split(":") and _causal(offer)), None
-    )
+    others = {offer.name: offer for offer in catalogue.offers("model") if offer.name not in own.split(":")}
+    named = [name for offer in catalogue.offers("model") if offer.name not in others for name in offer.record.compare_with]
+    preferred = [name for name in (*named, default_tables()["model"]["name"]) if name in others]
+    return next((name for name in (*preferred, *others) if _causal(others[name])), None)
 
 
 def _causal(offer: Offer[Any]) -> bool:

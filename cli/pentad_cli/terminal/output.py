@@ -15,7 +15,7 @@ from pentad_cli.terminal.text import visible
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "magenta": "35", "cyan": "36"}
 
-_NUMBERS = re.compile(r"\[\n\s+(-?[\d.e+-]+(?:,\n\s+-?[\d.e+-]+)*)\n\s*\]")
+_NUMBERS = r"\[\n\s+(-?[\d.e+-]+(?:,\n\s+-?[\d.e+-]+)*)\n\s*\]"  # compiled when it is first used
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -52,7 +52,7 @@ def say_json(value: Any) -> None:
 
     text = json.dumps(plain(value), indent=2, allow_nan=False)
     # Lists of numbers (token ids) go on one line; a line break in JSON text never lies within a string.
-    say(_NUMBERS.sub(lambda match: f"[{', '.join(number.strip() for number in match[1].split(','))}]", text))
+    say(re.sub(_NUMBERS, lambda match: f"[{', '.join(number.strip() for number in match[1].split(','))}]", text))
 
 
 def plain(value: Any) -> Any:

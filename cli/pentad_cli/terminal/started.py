@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import os
 import re
-import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -63,6 +62,8 @@ def shell_word(text: str) -> str:
     >>> shell_word("my run")
     "'my run'"
     """
+    import shlex  # only here, and the patterns below are texts, compiled when used: few messages name a command
+
     if visible_line(text) == text:
         return shlex.quote(text)
     spelled = text.replace("\\", "\\\\").replace("'", "\\'")
@@ -72,13 +73,13 @@ def shell_word(text: str) -> str:
 def runnable(text: str) -> str:
     """Return a message whose commands run here: those of `engine` and those of pip."""
     if "engine " in text and engine_word() != "engine":
-        text = _ENGINE.sub(lambda match: engine_word() + match.group(1), text)
-    return _PIP.sub(_pip, text) if "pip install" in text else text
+        text = re.sub(_ENGINE, lambda match: engine_word() + match.group(1), text)
+    return re.sub(_PIP, _pip, text) if "pip install" in text else text
 
 
 _COMMANDS = "run|resume|generate|evaluate|chat|compare|tokenize|examples|runs|export|import|studio|plugins|doctor|start"
-_ENGINE = re.compile(rf"(?<![\w/.-])engine( (?:(?:{_COMMANDS})\b|--help|--version))")
-_PIP = re.compile(r"(?<![\w/-])pip install((?: --[a-z-]+)*) (pentad(?:-[a-z0-9-]+)?)(==[\w.+!-]+)?(?![\w=-])")
+_ENGINE = rf"(?<![\w/.-])engine( (?:(?:{_COMMANDS})\b|--help|--version))"
+_PIP = r"(?<![\w/-])pip install((?: --[a-z-]+)*) (pentad(?:-[a-z0-9-]+)?)(==[\w.+!-]+)?(?![\w=-])"
 
 
 def _pip(match: re.Match[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_UNSAFE = re.compile(
+_UNSAFE = (  # a text, which `re` compiles when it is first used
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 and C1 controls but tab and newline: they move the cursor, change colours and titles
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidirectional controls: they show text in another order
     "\u2028\u2029\ud800-\udfff]"
@@ -17,7 +17,9 @@ def visible(text: str) -> str:
     >>> visible("a\x1b[2Jb")
     'a\\x1b[2Jb'
     """
-    return _UNSAFE.sub(lambda match: _escape(match.group()), text)
+    if text.isascii() and text.isprintable():
+        return text
+    return re.sub(_UNSAFE, lambda match: _escape(match.group()), text)
 
 
 def visible_line(text: str) -> str:

@@ -13,15 +13,16 @@ Field types: `int`, `float`, `bool`, `str`, `tuple[str, ...]`, each also as `…
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import re
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pentad.system.errors import UsageError, did_you_mean
+from pentad.system.frozen import Frozen
 
 Options = TypeVar("Options")
 
@@ -79,13 +80,11 @@ def option(
     return dataclasses.field(default=default, metadata={_METADATA_KEY: metadata})
 
 
-@dataclass(frozen=True, kw_only=True)
-class NoOptions:
+class NoOptions(Frozen):
     """For an implementation that has nothing to set."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class OptionSpec:
+class OptionSpec(Frozen):
     """One option, described: what `--help`, completion and the docs are made from."""
 
     name: str
@@ -217,13 +216,18 @@ def describe(options_type: type) -> list[OptionSpec]:
         raise TypeError(f"options must be a dataclass, found {options_type!r}")
     if not isinstance(options_type, type):
         raise TypeError(f"options must be the dataclass itself, found an object of it: {options_type!r}")
-    if not options_type.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+    if not (issubclass(options_type, Frozen) or options_type.__dataclass_params__.frozen):  # type: ignore[attr-defined]
         raise TypeError(
             f"options must be frozen, so that nothing changes them during a run: write @dataclass(frozen=True, kw_only=True) "
             f"above {options_type.__name__}"
         )
+    return list(_specs(options_type))
+
+
+@functools.cache  # reading the annotations is the most of many a short command
+def _specs(options_type: type) -> tuple[OptionSpec, ...]:
     hints = typing.get_type_hints(options_type)
-    return [_spec(field, hints[field.name]) for field in dataclasses.fields(options_type)]
+    return tuple(_spec(field, hints[field.name]) for field in dataclasses.fields(options_type))
 
 
 def _spec(field: dataclasses.Field[Any], hint: Any) -> OptionSpec:

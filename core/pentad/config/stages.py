@@ -6,14 +6,14 @@ hook and one contract. Everything that it names is text, so that reading the tab
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from pentad.system.frozen import Frozen
 
 Stage = Literal["tokenizer", "builder", "model", "optimizer", "sampler"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class StageSpec:
+class StageSpec(Frozen):
     """What the engine knows of a stage.
 
     Args:

@@ -71,6 +71,9 @@ class Situation:
         batch_size: examples per step.
         n_parameters: trainable parameters of the model, embedding and head left out; None before it is chosen, which an
             optimizer is asked after, or where it cannot be made without memory for it.
+        max_tokens: training tokens after which the training ends whatever the budget buys; None where nothing ends it, and
+            before the model is chosen.
+        starts_from_run: whether it starts from the weights of another run.
         open: names of the implementation's options that the user left open.
     """
 
@@ -86,6 +89,8 @@ class Situation:
     context_length: int = 128
     batch_size: int = 8
     n_parameters: int | None = None
+    max_tokens: float | None = None
+    starts_from_run: bool = False
     open: frozenset[str] = frozenset()
 
     @property

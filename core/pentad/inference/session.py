@@ -227,8 +227,12 @@ class ModelSession(Session):
         alive = [True] * limits.samples
         logits = self._start(ids, limits)  # (B, V)
         state = sampler.start(self.tokens) if sampler is not None else None
+        drawn: Tensor | None = None
         for number in range(limits.max_tokens):
-            with torch.inference_mode():
+            with torch.inference_mode():  # entered once a token, so `extend`, which enters it too, is not called
+                if drawn is not None:
+                    self._append(drawn[:, None])
+                    logits = self._next_logits()
                 scores = logits.log_softmax(dim=-1) if limits.alternatives or limits.logprobs else None
                 forbidden = endless if number < required else banned
                 if forbidden is not None:
@@ -244,7 +248,6 @@ class ModelSession(Session):
                     yield self._event(index, token, decoders[index], stops, last, scores, limits)
             if last or not any(alive):
                 return
-            logits = self.extend(drawn)
 
     def _event(
         self,

@@ -13,7 +13,6 @@ import os
 import re
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -31,6 +30,7 @@ from pentad.registry.records import (
 )
 from pentad.system.entry_points import EntryPoint, entry_points_of
 from pentad.system.errors import EngineError, UsageError, did_you_mean, one_line
+from pentad.system.frozen import Frozen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,8 +45,7 @@ HOOK_ARGUMENTS: dict[str, Any] = {}
 """What the hooks are called with, by the names of their arguments; a plugin names those that it wants. None so far."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Problem:
+class Problem(Frozen):
     """Why a plugin, or a part of it, is not available, or will not be for long."""
 
     distribution: str
@@ -94,7 +93,7 @@ class Catalogue:
 
     def offers(self, kind: str) -> list[Offer[Any]]:
         """List what is offered of a kind (a word of `KINDS`), by name and then by distribution."""
-        return sorted(self._offers[kind], key=lambda offer: (offer.name, offer.distribution))
+        return list(self._offers[kind])
 
     def find(self, kind: str, name: str) -> Offer[Any]:
         """Return the offer that a user means by `name` or `distribution:name`.
@@ -186,6 +185,8 @@ class Catalogue:
         for offer in offers:
             self._offers[offer.kind].append(offer)
             remember(offer.kind, offer.name, offer.distribution, offer.version, offer.record.factory)
+        for kind in {kind for kind, _ in names}:
+            self._offers[kind].sort(key=lambda offer: (offer.name, offer.distribution))
 
     def _note_deprecated(self, distribution: str, version: str, warning: Warning) -> None:
         """Note that a hook will go; it is asked all the same. A hookspec says so: `@hookspec(warn_on_impl=…)`."""
@@ -239,7 +240,8 @@ def _offer(kind: str, record: Any, record_type: type[Any], distribution: str, ve
         )
     options = getattr(record, "options", NoOptions)
     if not isinstance(options, str):
-        describe(options)
+        if options is not NoOptions:
+            describe(options)
     elif not _names_attribute(options):
         raise EngineError(
             f"the options of {name} must read module:Class or be a dataclass, found {options!r}", code="options-format"

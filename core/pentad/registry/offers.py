@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 from pentad.config.options import NoOptions, describe
@@ -14,12 +13,12 @@ from pentad.registry.kinds import KINDS
 from pentad.registry.plugin_file import UNPACKAGED
 from pentad.registry.records import resolve
 from pentad.system.errors import EngineError, one_line
+from pentad.system.frozen import Frozen
 
 Record = TypeVar("Record")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Offer(Generic[Record]):
+class Offer(Frozen, Generic[Record]):
     """A record with the distribution that offers it."""
 
     kind: str

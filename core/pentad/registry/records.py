@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from pentad.config.options import NoOptions
+from pentad.system.frozen import Frozen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,8 +19,7 @@ HOOK_API_VERSION = 2
 """One number for all hooks and contracts. A plugin module may say `pentad_api = 2`; one that asks for more is not loaded."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class HookRecord:
+class HookRecord(Frozen):
     """What every record says.
 
     Args:
@@ -35,7 +35,6 @@ class HookRecord:
     expected_failures: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
 class OptionsRecord(HookRecord):
     """A record of something that can be set.
 
@@ -52,7 +51,6 @@ class OptionsRecord(HookRecord):
         return self.options is not NoOptions
 
 
-@dataclass(frozen=True, kw_only=True)
 class Implementation(OptionsRecord):
     """One way of doing one stage.
 
@@ -69,16 +67,18 @@ class Implementation(OptionsRecord):
         example: `module:function` (or a callable) that makes options with which the conformance kit tests it, for one that
             does nothing without a file. It is called as `example(folder)`, may write files into the folder, and returns options
             by name.
+        compare_with: names of others of its stage from which a user learns most beside it, the best first: one that works in
+            another way, a simpler one. The first that is installed is suggested after a run.
         factory: called as its stage's contract says: `factory(options, …)`.
     """
 
     name: str
+    compare_with: tuple[str, ...] = ()
     upgrade: str | Callable[[dict[str, Any], str], dict[str, Any]] = ""
     advise: str | Callable[[Any, Situation], Advice | None] = ""
     example: str | Callable[[Path], Mapping[str, Any]] = ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class Corpus(OptionsRecord):
     """A named text that `--data NAME` accepts.
 
@@ -91,7 +91,6 @@ class Corpus(OptionsRecord):
     name: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class Reader(OptionsRecord):
     """A file format that `--data` accepts.
 
@@ -112,7 +111,6 @@ class Reader(OptionsRecord):
     example: str | Callable[[], bytes] = ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class Command(HookRecord):
     """A command that a plugin adds to `engine`.
 
@@ -124,7 +122,6 @@ class Command(HookRecord):
     name: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class Observer(OptionsRecord):
     """Something that watches every run: a metrics sink, a notifier.
 
@@ -136,7 +133,6 @@ class Observer(OptionsRecord):
     name: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class Executor(OptionsRecord):
     """A way of carrying out many runs.
 
@@ -148,7 +144,6 @@ class Executor(OptionsRecord):
     name: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class Adapter(OptionsRecord):
     """A change of a trained model: what of it is learned further, or what is learned beside it.
 
@@ -162,7 +157,6 @@ class Adapter(OptionsRecord):
     upgrade: str | Callable[[dict[str, Any], str], dict[str, Any]] = ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class Format(OptionsRecord):
     """Model files of another project.
 
@@ -174,7 +168,6 @@ class Format(OptionsRecord):
     name: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class Evaluator(OptionsRecord):
     """A way of judging a model on held-out text.
 
@@ -189,7 +182,6 @@ class Evaluator(OptionsRecord):
     default: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
 class Reward(OptionsRecord):
     """A way of saying how good an answer is, for learning from rewards and for judging tasks.
 

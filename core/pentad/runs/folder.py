@@ -230,7 +230,7 @@ class RunDirectory(Provenance):
         return sealed_step(self.path) == step
 
     def is_sealed(self) -> bool:
-        """Say whether the run is complete and its records are, byte for byte, those that it wrote."""
+        """Say whether the run is complete, and its records, recipe and facts are, byte for byte, those of its end."""
         return is_sealed(self.path)
 
     def cut_back(self, step: int, *, keep_final: bool) -> None:

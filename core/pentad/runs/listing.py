@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 from pentad.config.recipe import Recipe
 from pentad.runs.folder import START, RunDirectory
-from pentad.runs.records import METRICS, RESULT, SAMPLES, sealed_step
+from pentad.runs.records import METRICS, RESULT, SAMPLES, changed_records, sealed_step
 from pentad.system.cache import PIPED
 from pentad.system.errors import EngineError, UsageError
 from pentad.system.files import read_json
@@ -84,6 +85,13 @@ def summary_of(path: Path) -> RunSummary:
         }
         start = facts.get("start")
         ended = sealed_step(path)
+        changed = [name for name in changed_records(path) if name in (METRICS, SAMPLES)]
+        if changed:
+            warnings.warn(
+                f"{' and '.join(changed)} of {path} differ from what the run's end sealed: they were edited, or "
+                "the run was resumed and has not ended again.",
+                stacklevel=2,
+            )
         return RunSummary(
             path=path,
             made=made,

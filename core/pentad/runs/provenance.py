@@ -23,10 +23,10 @@ from pentad.registry.maker import Maker
 from pentad.registry.offers import Offer, chain_offer
 from pentad.registry.plugin_file import UNPACKAGED
 from pentad.registry.resolving import Resolved, resolve
+from pentad.system import VERSION
 from pentad.system.cache import folder_fingerprint
 from pentad.system.errors import EngineError, UsageError
 from pentad.system.files import read_json
-from pentad.system.version import VERSION
 
 FORMAT = 1
 """Version of the layout of a run's folder."""

@@ -28,7 +28,7 @@ from pentad.data.corpus import open_corpus
 from pentad.data.preparation import make_builder, open_split, rendering_of
 from pentad.data.rendering import PLAIN
 from pentad.data.shards import tokenize_split
-from pentad.data.split import Split, split_corpus
+from pentad.data.split import Part, Split, split_corpus
 from pentad.inference.filling import mask_of, masked_prompt, trimmed
 from pentad.inference.generation import OnToken, generate
 from pentad.inference.scoring import Offered, find_evaluator, judge
@@ -40,6 +40,7 @@ from pentad.runs.checkpoint import Checkpoint
 from pentad.runs.folder import RunDirectory
 from pentad.runs.initial import adapt, frozen_by, prepended, restore_initial
 from pentad.runs.newest import newest_checkpoint
+from pentad.runs.reading import read_by
 from pentad.system.cache import cache_directory
 from pentad.system.errors import EngineError, UsageError, to_resume
 from pentad.system.machine import Machine, pick_machine
@@ -247,6 +248,7 @@ class SavedRun:
         context_length: int | None = None,
         evaluator: str | None = None,
         plain_text: bool = False,
+        builder: str | None = None,
         observer: RunObserver | None = None,
     ) -> Evaluation:
         """Score the run's own held-out text, or another text.
@@ -257,55 +259,24 @@ class SavedRun:
             evaluator: who judges, `accuracy,best=5` with options; None for the first that fits what the run was taught.
             plain_text: score the text as it is, whatever the run's builder makes of records: what a model that learned
                 conversations still knows of plain text.
+            builder: who reads the text, `chat,plain-text=true` with options, in place of the run's own: a run that learned
+                pairs is asked tasks as `chat` reads them. Its special tokens must be those of the run.
             observer: told how far it is.
 
         Raises:
-            UsageError: no evaluator supports the run; there is no text to score, or the context is longer than the model's.
+            UsageError: no evaluator supports the run; the special tokens of the builder are not the run's; there is no text to
+                score, or the context is longer than the model's.
             EngineError: the run's text has changed since it was trained, or the score is not finite.
         """
         observer = observer or RunObserver()
-        length = context_length or self.recipe.training.context_length
-        if self.model.context_length is not None and length > self.model.context_length:
-            raise UsageError(
-                f"--context-length must be at most the model's {self.model.context_length}; found {length}.",
-                "Lower it, or train with a longer context.",
-                code="context-too-long",
-            )
+        length = self._context_to_score(context_length)
+        if builder is not None:
+            resolved, reader = read_by(builder, self.resolved, self.builder, self.tokenizer, self.catalogue)
+            reading = dataclasses.replace(self, resolved=resolved, builder=reader)
+            return reading.evaluate(data, context_length=length, evaluator=evaluator, plain_text=plain_text, observer=observer)
         offered = self._evaluator(evaluator, plain_text)
-        run = RunDirectory(self.path)
-        if data:
-            part = split_corpus(open_corpus(data, self.catalogue, self.recipe.data), 0.0).train
-        else:
-            split = self._own_text(observer)
-            part = split.held_out
-            if run.fact(str, "data", "fingerprint") != split.fingerprint:
-                raise EngineError(
-                    f"The text of {self.path} has changed since it was trained: its held-out part is not the same.",
-                    "Name the text to score with --data.",
-                    code="text-changed",
-                )
-            if not part.n_bytes:
-                raise UsageError("This run held no text out.", "Name a text to score with --data.", code="nothing-held-out")
-        # The fingerprint that training used, so that its shard of the held-out text is found in the cache.
-        rendering = PLAIN if plain_text else rendering_of(self.resolved, self.builder)
-        fingerprint = run.fact(str, "tokenizer")
-
-        def tell(what: str, done: float) -> None:
-            observer.on_preparation(Preparation(what=what, done=done))
-
-        def tokenizing(done: int, total: int) -> None:
-            tell("Tokenizing the text", done / max(total, 1))
-
-        shard = tokenize_split(part, self.tokenizer, fingerprint, cache_directory(), tokenizing, rendering)
-        text = HeldOut(
-            tokens=shard.tokens,
-            n_bytes=shard.n_bytes,
-            context_length=length,
-            lost_bytes=shard.lost_bytes,
-            builder=None if plain_text else self.builder,
-            progress=functools.partial(tell, "Scoring the text"),
-        )
-        score = judge(self.session, offered, text, step=self.step)
+        part = self._part_to_score(data, observer)
+        score = judge(self.session, offered, self._tokenized(part, length, plain_text, observer), step=self.step)
         if not math.isfinite(score.score):
             raise EngineError(
                 f"The score of {self.path} must be finite; found {score.score} ({score.primary}): the training diverged, or "
@@ -314,6 +285,55 @@ class SavedRun:
                 code="score-not-finite",
             )
         return score
+
+    def _context_to_score(self, asked: int | None) -> int:
+        length = asked or self.recipe.training.context_length
+        if self.model.context_length is not None and length > self.model.context_length:
+            raise UsageError(
+                f"--context-length must be at most the model's {self.model.context_length}; found {length}.",
+                "Lower it, or train with a longer context.",
+                code="context-too-long",
+            )
+        return length
+
+    def _part_to_score(self, data: Sequence[str] | None, observer: RunObserver) -> Part:
+        """Return the text that is named, or else what the run held out, which must be there as it was."""
+        if data:
+            return split_corpus(open_corpus(data, self.catalogue, self.recipe.data), 0.0).train
+        split = self._own_text(observer)
+        if RunDirectory(self.path).fact(str, "data", "fingerprint") != split.fingerprint:
+            raise EngineError(
+                f"The text of {self.path} has changed since it was trained: its held-out part is not the same.",
+                "Name the text to score with --data.",
+                code="text-changed",
+            )
+        if not split.held_out.n_bytes:
+            raise UsageError("This run held no text out.", "Name a text to score with --data.", code="nothing-held-out")
+        return split.held_out
+
+    def _tokenized(self, part: Part, length: int, plain_text: bool, observer: RunObserver) -> HeldOut:
+        """Return a text as an evaluator takes it, its tokens from the cache where they are there."""
+
+        def tell(what: str, done: float) -> None:
+            observer.on_preparation(Preparation(what=what, done=done))
+
+        # The fingerprint that training used, so that its shard of the held-out text is found in the cache.
+        shard = tokenize_split(
+            part,
+            self.tokenizer,
+            RunDirectory(self.path).fact(str, "tokenizer"),
+            cache_directory(),
+            lambda done, total: tell("Tokenizing the text", done / max(total, 1)),
+            PLAIN if plain_text else rendering_of(self.resolved, self.builder),
+        )
+        return HeldOut(
+            tokens=shard.tokens,
+            n_bytes=shard.n_bytes,
+            context_length=length,
+            lost_bytes=shard.lost_bytes,
+            builder=None if plain_text else self.builder,
+            progress=functools.partial(tell, "Scoring the text"),
+        )
 
     def _evaluator(self, name: str | None, plain_text: bool) -> Offered:
         evaluated = Evaluated(tokenizer=self.tokenizer, builder=self.builder, model=self.model)

@@ -82,7 +82,7 @@ def line_chart(lines: Sequence[Line], x_title: str, y_title: str) -> Picture:
     parts = [*_grid(x_axis, y_axis), *_titles(x_title, y_title)]
     for number, line in enumerate(lines):
         colour = _COLOURS[number % len(_COLOURS)]
-        parts += [*_drawn(line, x_axis, y_axis, colour), _legend(line.name, number, colour)]
+        parts += [*_drawn(line, x_axis, y_axis, colour), _legend(line.name, number, len(lines), colour)]
     body = "\n".join(parts)
     return Picture(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
@@ -122,6 +122,6 @@ def _drawn(line: Line, x_axis: _Axis, y_axis: _Axis, colour: str) -> list[str]:
     return [*drawn, *(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in dots)]
 
 
-def _legend(name: str, number: int, colour: str) -> str:
-    x = _LEFT + number * 180
+def _legend(name: str, number: int, of: int, colour: str) -> str:
+    x = _LEFT + number * min(180, (WIDTH - _LEFT - _RIGHT) // of)
     return f'<path d="M{x} 18h22" stroke="{colour}" stroke-width="3"/>' + _text(x + 28, 22, name)

@@ -92,11 +92,23 @@ def _of_folder(folder: str, group: str) -> Iterator[EntryPoint]:
 
 
 def _read(path: str) -> str:
+    """Read a small file by three calls of the system, where Python's own files take seven; empty where there is none."""
     try:
-        with open(path, "rb", buffering=0) as file:  # half the time of a text file
-            return file.read().decode("utf-8", errors="replace")
+        file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
     except OSError:
         return ""
+    try:
+        parts = [os.read(file, _PART)]
+        while len(parts[-1]) == _PART:
+            parts.append(os.read(file, _PART))
+    except OSError:  # a folder
+        return ""
+    finally:
+        os.close(file)
+    return b"".join(parts).decode("utf-8", errors="replace")
+
+
+_PART = 1 << 16
 
 
 def _name_and_version(metadata: str, otherwise: str) -> tuple[str, str]:

@@ -84,9 +84,10 @@ class Interrupted(EngineError):
 ARGUMENTS: dict[str, str] = {}
 """Flag to the argument that it stands for, `--batch-size` to `training={{"batch_size": {}}}`; the recipe fills it in."""
 
-_FLAG = re.compile(r"(?<![\w-])(--[a-z][a-z-]*)(?:\.([a-z][\w.-]*))?(?: (\d[\w.]*\w|\d|[A-Z]+)\b)?")
+# Texts, which `re` compiles and keeps when they are first used: few commands fail.
+_FLAG = r"(?<![\w-])(--[a-z][a-z-]*)(?:\.([a-z][\w.-]*))?(?: (\d[\w.]*\w|\d|[A-Z]+)\b)?"
 
-_COMMAND = re.compile(r"\bengine [a-z]+ .*")
+_COMMAND = r"\bengine [a-z]+ .*"
 """A command to type, which ends a line."""
 
 
@@ -98,9 +99,9 @@ def in_python(text: str) -> str:
     """
     lines = []
     for line in text.split("\n"):
-        command = _COMMAND.search(line)
+        command = re.search(_COMMAND, line)
         end = command.start() if command else len(line)
-        lines.append(_FLAG.sub(_argument, line[:end]) + line[end:])
+        lines.append(re.sub(_FLAG, _argument, line[:end]) + line[end:])
     return "\n".join(lines)
 
 
@@ -151,9 +152,14 @@ def one_line(error: BaseException) -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Say whether a failure is one of memory: on a CPU and on mps torch raises a RuntimeError, and an import an ImportError."""
+    """Say whether a failure is one of memory: on a CPU and on mps torch raises a RuntimeError, and an import an ImportError.
+
+    So is an ImportError that was raised from such a failure, in which scipy says that its installation is broken.
+    """
     import errno
 
+    if isinstance(error, ImportError) and error.__cause__ is not None and is_out_of_memory(error.__cause__):
+        return True
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     if isinstance(error, OSError):

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -211,6 +211,32 @@ def _read_json(file: IO[bytes], path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise EngineError(f"{path} is damaged: expected a JSON object.", "Use a copy of the folder.", code="file-damaged")
     return found
+
+
+def stamped(values: Mapping[str, Any], about: str = "") -> dict[str, Any]:
+    """Return a JSON object with the SHA-256 of what it says, as its entry `sha256`: an edit of a value is seen by `is_stamped`.
+
+    It finds damage and edits, no forger, who can stamp it anew.
+
+    Args:
+        values: plain values of JSON.
+        about: what it is about, as its reader knows it: a copy that stands in the place of another one is none.
+    """
+    said = {key: value for key, value in values.items() if key != _STAMP}
+    return {**said, _STAMP: _digest_of(said, about)}
+
+
+def is_stamped(values: Mapping[str, Any], about: str = "") -> bool:
+    """Say whether a JSON object says what it did when it was `stamped`, and about the same."""
+    return bool(values.get(_STAMP) == stamped(values, about)[_STAMP])
+
+
+_STAMP = "sha256"
+
+
+def _digest_of(values: Mapping[str, Any], about: str) -> str:
+    read_back = json.loads(json.dumps(values))  # whose keys are text, and whose tuples are lists
+    return hashlib.sha256(json.dumps([about, read_back], sort_keys=True).encode()).hexdigest()
 
 
 def write_atomically(path: Path, text: str) -> None:

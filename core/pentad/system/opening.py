@@ -26,6 +26,7 @@ _CAREFUL = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_
 
 _KINDS = {
     stat.S_IFLNK: "a link",
+    stat.S_IFREG: "a file",
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a pipe",
     stat.S_IFSOCK: "a socket",
@@ -79,6 +80,12 @@ def _require_plain(path: Path, mode: int) -> None:
         raise _not_plain(path, mode, "file")
 
 
+def _require_folder(path: Path) -> None:
+    mode = os.lstat(path).st_mode
+    if not stat.S_ISDIR(mode):
+        raise _not_plain(path, mode, "folder")
+
+
 def _not_plain(path: Path, mode: int, expected: str) -> EngineError:
     return EngineError(
         f"{path} must be a plain {expected}; found {_KINDS.get(stat.S_IFMT(mode), 'something else')}.",
@@ -87,12 +94,21 @@ def _not_plain(path: Path, mode: int, expected: str) -> EngineError:
     )
 
 
-def refuse_links(folder: Path) -> None:
+def refuse_links(folder: Path, within: Path | None = None) -> None:
     """Make sure that a folder, which may be reached through a link itself, holds plain files and folders alone, however deep.
+
+    Args:
+        folder: to look through; within another one it need not be there yet.
+        within: a folder above it; what leads from there to it must be plain folders too.
 
     Raises:
         EngineError: there is a link, a pipe or a device, or a folder cannot be looked into.
     """
+    if within is not None:
+        for path in (*reversed(folder.relative_to(within).parents[:-1]), folder.relative_to(within)):
+            if not os.path.lexists(within / path):
+                return
+            _require_folder(within / path)
     try:
         for path, mode in _below(folder):
             if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):

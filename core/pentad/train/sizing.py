@@ -78,7 +78,12 @@ def with_model(
     known = _known(prepared, situation)
     for stage in ("model", "optimizer"):
         if stage == "optimizer" and resolved.offers[stage].record.advise:
-            known = dataclasses.replace(known, n_parameters=count(resolved))
+            limit = resolved.recipe.training.max_epochs
+            known = dataclasses.replace(
+                known,
+                n_parameters=count(resolved),
+                max_tokens=limit * max(prepared.train.n_tokens, 1) if limit else None,
+            )
         resolved, advice = advised(resolved, stage, known)
         reasons[stage] = advice.reason
         if advice.max_tokens is not None and _ends_early(resolved):
@@ -103,6 +108,7 @@ def _known(prepared: Prepared, situation: Situation) -> Situation:
         tokens=tokens.get(budget.unit),
         context_length=training.context_length,
         batch_size=training.batch_size,
+        starts_from_run=prepared.resolved.recipe.start.run is not None,
     )
 
 

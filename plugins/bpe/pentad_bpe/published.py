@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pentad import END_OF_TEXT, EngineError, TokenIds, Tokenizer, UsageError
 from pentad_bpe.encoder import Encoder
-from pentad_bpe.plugin import TiktokenOptions
+from pentad_bpe.options import TiktokenOptions
 from pentad_bpe.ranks import NoVocabulary, encoding, parse, read
 from pentad_bpe.splitting import pattern_of
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pentad import Advice, Situation
 
 if TYPE_CHECKING:
-    from pentad_bpe.plugin import BPEOptions
+    from pentad_bpe.options import BPEOptions
 
 
 def advise(options: BPEOptions, situation: Situation) -> Advice:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pentad import END_OF_TEXT, EngineError, TokenIds, Tokenizer
 from pentad_bpe.encoder import Encoder
-from pentad_bpe.plugin import BPEOptions
+from pentad_bpe.options import BPEOptions
 from pentad_bpe.vocabulary import parse
 
 _FILE = "tokenizer.json"

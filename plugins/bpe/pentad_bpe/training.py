@@ -10,7 +10,7 @@ import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from pentad import END_OF_TEXT, OptionsDoNotFit, UsageError, utf8
-from pentad_bpe.plugin import BPEOptions
+from pentad_bpe.options import BPEOptions
 from pentad_bpe.splitting import SplitPattern, pattern_of
 from pentad_bpe.superwords import MOST_TOKENS, Sample, learn
 from pentad_bpe.vocabulary import alphabet

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pentad import Evaluator, hookimpl
-from pentad_calibration.options import CalibrationOptions
 
 
 @hookimpl
@@ -15,6 +14,6 @@ def engine_evaluators() -> Sequence[Evaluator]:
             name="calibration",
             summary="Whether tokens that a model holds for 70 percent sure come true 70 times in 100.",
             factory="pentad_calibration.evaluator:Calibration",
-            options=CalibrationOptions,
+            options="pentad_calibration.options:CalibrationOptions",
         )
     ]

@@ -11,16 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pentad import EngineError
-from pentad.tools import RunDirectory, read_json, read_lines
+from pentad.tools import RunDirectory, read_lines
 from pentad_compare.arms import Arm
 from pentad_compare.measures.figures import SamplerFigures, Text, TextFigures
 from pentad_compare.records import ArmResult, Candidate, Metric, Point, SeedResult, from_dict
-from pentad_compare.study import PLAN, Study
-from pentad_compare.work import OUTCOME, TEXTS, is_complete
-
-BAD = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
-"""What reading values raises that are not of the kind that they should be."""
+from pentad_compare.results import BAD, OUTCOME, PLAN, TEXTS, read_result, records_of
+from pentad_compare.study import Study
+from pentad_compare.work import is_complete
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,16 +47,7 @@ class _Outcome:
     peak_memory_bytes: int
     causal: bool
     lossless: bool
-
-
-def read_result(path: Path, kind: type | None = None) -> dict[str, Any] | None:
-    """Return the result of a task, or None where it is missing, damaged or lacks a field of its kind, a dataclass."""
-    with contextlib.suppress(EngineError, OSError, *BAD):
-        values = read_json(path) if path.is_file() else {}
-        if kind is not None:
-            from_dict(kind, {field.name: values[field.name] for field in dataclasses.fields(kind)})
-        return values or None
-    return None
+    records: str
 
 
 def outcome_of(folder: Path) -> dict[str, Any] | None:
@@ -70,7 +58,7 @@ def outcome_of(folder: Path) -> dict[str, Any] | None:
 def is_trained(folder: Path) -> bool:
     """Say whether a run is complete, from its first step to its score."""
     outcome = outcome_of(folder)
-    if outcome is None or not (folder / "run" / "engine.json").is_file() or not is_complete(folder / "run"):
+    if outcome is None or outcome["records"] != records_of(folder / "run") or not is_complete(folder / "run"):
         return False
     return _figures_of(folder / "run", outcome) is not None
 
@@ -114,7 +102,8 @@ def seed_result(study: Study, arm: Arm, seed: int, failure: str, reused: bool) -
     outcome = outcome_of(folder)
     if outcome is None or failure:
         return SeedResult(seed=seed, folder=run_folder, failure=failure or "it was not run")
-    figures = _figures_of(folder / "run", outcome) if RunDirectory(folder / "run").is_sealed() else None
+    sealed = outcome["records"] == records_of(folder / "run") and RunDirectory(folder / "run").is_sealed()
+    figures = _figures_of(folder / "run", outcome) if sealed else None
     if figures is None:
         return SeedResult(seed=seed, folder=run_folder, failure="its records are not those that the run wrote")
     return SeedResult(seed=seed, folder=run_folder, reused=reused, **figures)
@@ -170,11 +159,13 @@ class _Written:
     samplers: Mapping[str, _Measured]
     human: _Measured
     asked: Mapping[str, Any]
+    records: str
 
 
 def read_texts(folder: Path) -> dict[str, Any] | None:
-    """Return what a trained model wrote, or None where that is missing or damaged."""
-    return read_result(folder / TEXTS, _Written)
+    """Return what a trained model wrote, or None where that is missing, damaged, or an earlier training's."""
+    written = read_result(folder / TEXTS, _Written)
+    return written if written and written["records"] == records_of(folder / "run") else None
 
 
 def _bytes_per_token(plan: Mapping[str, Any]) -> float:

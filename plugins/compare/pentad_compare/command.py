@@ -177,6 +177,11 @@ def _after_comma(
     return items
 
 
+def _folders(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the last folder of a list."""
+    return _after_comma(lambda _, last: Folder().shell_complete(ctx, param, last), ctx, incomplete)
+
+
 class StageOption(click.Option):
     """A list of implementations of a stage."""
 
@@ -232,9 +237,11 @@ compare = CompareCommand(
         ),
         click.Option(
             ["--start"],
-            type=Folder(),
-            metavar="RUN",
-            help="The run from whose weights every arm starts, with its tokenizer and model.",
+            multiple=True,
+            metavar="RUN,…",
+            shell_complete=_folders,
+            help="The run from whose weights every arm starts, with its tokenizer and model; a list makes arms, in which none "
+            "starts from nothing.",
         ),
         click.Option(
             ["--adapter"],

@@ -14,7 +14,7 @@ from pentad.tools import TABLES, RunDirectory, available_cores, describe, did_yo
 from pentad_cli.tools import Tables, lay_over
 from pentad_compare import collect
 from pentad_compare.arms import SHARED, Arm, arm_of, checked, distinct, label_of, product, settings_of
-from pentad_compare.request import CompareArgs, Request, listed
+from pentad_compare.request import CompareArgs, Request, listed, once
 from pentad_compare.running import text_of
 from pentad_compare.study import Study, slug
 from pentad_compare.tuning import Tuning, candidates_of, parse
@@ -33,14 +33,7 @@ def study_of(args: CompareArgs) -> Study:
     request = args.request
     # Tuning cuts its own validation text off; the score that is reported is of the held-out text.
     request.tables = {**request.tables, "data": {**request.tables["data"], "validation": 0.0}}
-    if args.start is not None:
-        start_from(request, args.start)
-    arms = product(request.tables, request.names, request.axes, request.catalogue)
-    arms = with_adapters(arms, listed(args.adapter, "--adapter") if args.adapter else (), request.catalogue)
-    for path in args.arm:
-        tables = _arm_tables(path, request, arms[0].recipe)
-        arms.append(arm_of(path.stem, tables, arms[0].samplers, request.catalogue))
-    arms = distinct(arms)
+    arms = distinct(arms_of(args))
     refuse_nothing_listed(arms, args)
     baseline = find_baseline(arms, args.baseline)
     first = arms[0].recipe.training.seed
@@ -68,25 +61,84 @@ def study_of(args: CompareArgs) -> Study:
     )
 
 
-def start_from(request: Request, run: Path) -> None:
-    """Put the run that every arm starts from below all lists: its tokenizer, its model and its context come along.
+def arms_of(args: CompareArgs) -> list[Arm]:
+    """Make the arms of the lists and of the recipe files, from each of the runs to start from.
 
     Raises:
-        UsageError: there is no run in the folder.
+        UsageError: as for `study_of`.
+        EngineError: a run to start from is damaged.
+    """
+    starts = starts_of(args.start)
+    adapters = listed(args.adapter, "--adapter") if args.adapter else ()
+    short = [start.name for start in starts if start]
+    names = ["none" if run is None else run.name if short.count(run.name) == 1 else str(run) for run in starts]
+    found: list[Arm] = []
+    for start, name in zip(starts or (None,), names or ("",), strict=True):
+        request = args.request if start is None else started_from(args.request, start)
+        arms = product(request.tables, request.names, request.axes, request.catalogue)
+        arms = with_adapters(arms, adapters, request.catalogue)
+        first = (found or arms)[0]
+        for path in args.arm:
+            tables = _arm_tables(path, request, first.recipe)
+            arms.append(arm_of(path.stem, tables, first.samplers, request.catalogue))
+        found += arms if len(starts) < 2 else [_with_start(arm, name, alone=len(arms) == 1) for arm in arms]
+    return found
+
+
+def starts_of(texts: Sequence[str]) -> tuple[Path | None, ...]:
+    """Read lists of runs to start from; `none` is no run, and a folder whose whole name is there is that folder.
+
+    Raises:
+        UsageError: a list is empty.
+    """
+    found: list[Path | None] = []
+    for text in texts:
+        whole = Path(text).expanduser()
+        names = [text] if text and whole.is_dir() else [part.strip() for part in text.split(",") if part.strip()]
+        if not names:
+            raise UsageError(
+                "--start expects a run or a list of runs, found nothing.", "engine runs lists them.", code="empty-word"
+            )
+        found += [None if name == "none" else Path(name).expanduser() for name in names]
+    return tuple(dict.fromkeys(found))
+
+
+def _with_start(arm: Arm, name: str, *, alone: bool) -> Arm:
+    """Return an arm that says in label and settings from which run it starts, `alone` where nothing else tells it apart."""
+    return dataclasses.replace(arm, label=name if alone else f"{name}, {arm.label}", settings={"start": name, **arm.settings})
+
+
+def started_from(request: Request, run: Path) -> Request:
+    """Return the request with a run to start from below all lists: its tokenizer, its model and its context come along.
+
+    Raises:
+        UsageError: there is no run in the folder, or a list asks for another tokenizer or model.
         EngineError: it is damaged.
     """
     recipe = RunDirectory.open(run).recipe()
     came = {stage: recipe.choices()[stage] for stage in ("tokenizer", "model")}
+    for stage, choice in came.items():
+        others = [name for name in once(request.names[stage]) if stage in request.named and name != choice.name]
+        if others:
+            raise UsageError(
+                f"The {stage} comes along with the run to start from, and is {choice.name} in {run}; found --{stage} "
+                f"{', '.join(others)}.",
+                f"Leave --{stage} out, or start from another run.",
+                code="start-mismatch",
+            )
     tables = {stage: {"name": choice.name, **choice.options} for stage, choice in came.items()}
     length = {"context_length": recipe.training.context_length}
     given = request.tables.get("training", {})
-    request.tables = {
-        **request.tables,
-        **tables,
-        "training": {**length, **given},
-        "start": {"run": str(run.absolute())},
-    }
-    request.names = {**request.names, **{stage: (Choice(choice.name),) for stage, choice in came.items()}}
+    return dataclasses.replace(
+        request,
+        tables={
+            **request.tables,
+            **tables,
+            "training": {**length, **given},
+            "start": {"run": str(run.absolute())},
+        },
+        names={**request.names, **{stage: (Choice(choice.name),) for stage, choice in came.items()}},
+    )
 
 
 def with_adapters(arms: Sequence[Arm], adapters: Sequence[Choice], catalogue: Catalogue) -> list[Arm]:

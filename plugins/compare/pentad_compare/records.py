@@ -6,6 +6,7 @@ Sizes are in bytes, times in seconds. A score is the primary score of the evalua
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import types
 import typing
@@ -13,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from pentad.tools import stamped
 from pentad_cli.tools import plain
 from pentad_compare.measures.figures import SamplerFigures, Text, TextFigures, TokenizerFigures
 
@@ -284,9 +286,14 @@ class Comparison:
         """Return an arm by its label."""
         return next(arm for arm in self.arms if arm.label == label)
 
-    def to_json(self) -> str:
-        """Return the comparison as JSON, with null for infinite numbers."""
-        return json.dumps(plain(self), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    def to_json(self, report: str = "") -> str:
+        """Return the comparison as JSON, with null for infinite numbers, and a digest of it all.
+
+        Args:
+            report: the page that stands beside it, whose SHA-256 it holds as `report`.
+        """
+        values = {**plain(self), "report": hashlib.sha256(report.encode()).hexdigest()}
+        return json.dumps(stamped(values), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def from_dict(kind: type[Record], values: Mapping[str, Any]) -> Record:

@@ -48,7 +48,7 @@ class CompareArgs:
 
     request: Request
     arm: Sequence[Path]
-    start: Path | None
+    start: Sequence[str]
     adapter: Sequence[str]
     baseline: str | None
     seeds: int

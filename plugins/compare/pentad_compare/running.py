@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from pentad import Catalogue, RunObserver, Task, TaskExecutor, TaskResult
-from pentad.tools import Split, open_split, resolve
+from pentad.tools import Split, open_split, refuse_links, resolve
 from pentad_compare import collect
 from pentad_compare.arms import Arm
 from pentad_compare.measures.figures import TokenizerFigures
 from pentad_compare.records import from_dict
+from pentad_compare.results import FIGURES, read_result
 from pentad_compare.study import Study
-from pentad_compare.work import DECIDES_TEXTS, FIGURES
+from pentad_compare.work import DECIDES_TEXTS
 
 
 class Watcher:
@@ -48,14 +49,23 @@ class Runner:
         executor: where they run.
         watcher: is told of them.
         progress: what has been done so far; grows.
+        folder: the study's, in which they work.
     """
 
     executor: TaskExecutor
     watcher: Watcher
     progress: Progress
+    folder: Path
 
     def run(self, title: str, tasks: Sequence[Task], is_done: Callable[[Task], bool]) -> None:
-        """Run those tasks that are not done."""
+        """Run those tasks that are not done.
+
+        Raises:
+            EngineError: there is a link, a pipe or a device in a task's folder or on the way to it: what is written would stand
+                somewhere else.
+        """
+        for task in tasks:
+            refuse_links(task.folder, within=self.folder.absolute())
         waiting = [task for task in tasks if not is_done(task)]
         done = {task.folder for task in tasks if task not in waiting}
         self.progress.reused |= done
@@ -123,4 +133,4 @@ def _is_written(task: Task) -> bool:
 
 
 def _figures_of(task: Task) -> dict[str, Any] | None:
-    return collect.read_result(task.folder / FIGURES, TokenizerFigures)
+    return read_result(task.folder / FIGURES, TokenizerFigures)

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any
 
 from pentad import STAGES, EngineError, UsageError
-from pentad.tools import Interrupted, locked
+from pentad.tools import Interrupted, locked, refuse_links
 from pentad_cli.tools import say_json
 from pentad_compare.arms import limits
 from pentad_compare.from_args import missed_by_plans, name_of, refuse_shared_clock, study_of, tuning_of
@@ -41,7 +41,7 @@ def run_comparison(args: CompareArgs) -> None:
     refuse_shared_clock(study, tuning, executor)
     tries = tuning.tries(study) if tuning else 0
     with _session(args, study, tries) as screen:
-        runner = Runner(executor=executor, watcher=screen, progress=screen.progress)
+        runner = Runner(executor=executor, watcher=screen, progress=screen.progress, folder=study.folder)
         screen.intro(study.budget, study, tries)
         for note in (*null_tests(study.arms), *limits(args.request.names, args.request.axes, args.request.catalogue)):
             screen.on_note(note)
@@ -88,7 +88,7 @@ def compare_tokenizers(args: CompareArgs) -> None:
             words = f"This was a dry run: it would train and measure {'; '.join(labels)}."
             _end_dry_run(args, screen, words, {"name": study.name, "tokenizers": labels})
             return
-        runner = Runner(executor=args.executor(), watcher=screen, progress=screen.progress)
+        runner = Runner(executor=args.executor(), watcher=screen, progress=screen.progress, folder=study.folder)
         figures = runner.measure_tokenizers(study)
         comparison = dataclasses.replace(
             summarize(study, screen.progress, {}),
@@ -152,6 +152,7 @@ def refuse_failed(results: Sequence[ArmResult] | Sequence[TokenizerFigures]) -> 
 def _session(args: CompareArgs, study: Study, tries: int = 0) -> Iterator[Screen]:
     """Hold the folder, show the progress, and turn Ctrl-C into the command that resumes."""
     screen = Screen(sys.stderr if args.as_json else sys.stdout)
+    refuse_links(study.report.absolute(), within=study.folder.absolute())
     with lock_folder(study.folder), interruptible(study, tries, screen.progress), contextlib.closing(screen):
         yield screen
 

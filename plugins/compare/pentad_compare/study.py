@@ -38,9 +38,7 @@ from pentad.tools import (
     written_tables,
 )
 from pentad_compare.arms import TRAINED, Arm
-
-PLAN = "plan.json"
-"""What a plan's task writes."""
+from pentad_compare.results import PLAN, place_of, read_result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +134,7 @@ class Study:
     def sized(self, arm: Arm) -> Recipe:
         """Return an arm's recipe with the sizes of its plan, so that every seed has the same; without a plan as it is."""
         path = self.arm_folder(arm) / "plan" / PLAN
-        sizes = read_json(path).get("recipe") if path.is_file() else None
+        sizes = (read_result(path) or {}).get("recipe")
         if not isinstance(sizes, dict):
             return arm.recipe
         tables = self.argument(arm.recipe)["recipe"]
@@ -183,6 +181,7 @@ class Study:
         return self._task(arm.label, "tokenize", self.argument(arm.recipe, label=arm.label), folder)
 
     def _task(self, name: str, work: str, argument: Mapping[str, Any], folder: Path) -> Task:
+        argument = {**argument, "place": place_of(folder)}
         return Task(name=name, work=f"pentad_compare.work:{work}", argument=argument, folder=folder.absolute())
 
 

@@ -113,13 +113,14 @@ def save(comparison: Comparison, folder: Path, figures: Path | None = None) -> N
     Raises:
         EngineError: a folder cannot be written.
     """
-    from pentad_compare.report.page import write_figures, write_report
+    from pentad_compare.report.page import render, write_figures
 
     target = folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / "comparison.json", comparison.to_json())
-        write_report(comparison, folder / "report.html")
+        report = render(comparison)
+        write_atomically(folder / "comparison.json", comparison.to_json(report))
+        write_atomically(folder / "report.html", report)
         if figures is not None:
             target = figures
             write_figures(comparison, figures)

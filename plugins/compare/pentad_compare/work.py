@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,21 +18,18 @@ from pentad import Catalogue, Choice, EngineError, Plan, Recipe, RunObserver
 from pentad.tools import (
     RunDirectory,
     RunDone,
+    discard,
+    given,
     make_builder,
     open_split,
     peak_memory,
     prepare_process,
     prepare_tokenizer,
-    read_json,
     read_lines,
     resolve,
-    write_atomically,
 )
 from pentad_compare.measures.figures import Text
-from pentad_compare.study import PLAN
-
-OUTCOME, TEXTS, FIGURES = "outcome.json", "texts.json", "figures.json"
-"""The files that tasks write beside the plan."""
+from pentad_compare.results import CLOCK, FIGURES, OUTCOME, PLAN, TEXTS, read_result, records_of, write_result
 
 DECIDES_TEXTS = ("samplers", "prompts", "text_bytes")
 """The values of a task that decide the texts of a trained model."""
@@ -47,16 +42,10 @@ def open_argument(argument: Mapping[str, Any]) -> tuple[Recipe, Catalogue]:
     return Recipe.from_dict(argument["recipe"]), Catalogue(plugin_files=argument["plugins"])
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write a result atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps(value, indent=1) + "\n")
-
-
 def plan(argument: Mapping[str, Any], folder: Path) -> None:
     """Estimate the cost of a run, and leave its tokenizer and token shards in the cache: plan.json."""
     recipe, catalogue = open_argument(argument)
-    write_json(folder / PLAN, _plan_values(pentad.plan(recipe, catalogue=catalogue)))
+    write_result(folder / PLAN, _plan_values(pentad.plan(recipe, catalogue=catalogue)), argument["place"])
 
 
 def _plan_values(event: Plan) -> dict[str, Any]:
@@ -88,26 +77,49 @@ def train(argument: Mapping[str, Any], folder: Path) -> None:
     keeper = _PlanKeeper()
     earlier = _earlier_seconds(folder)
     try:
-        if _can_go_on(run):
+        if _can_go_on(run, recipe, argument["text"], catalogue):
             with contextlib.suppress(RunDone):
                 pentad.resume(run, catalogue=catalogue, observers=[keeper])
         else:
-            shutil.rmtree(run, ignore_errors=True)
+            discard(run)
             pentad.run(recipe, catalogue=catalogue, out=run, observers=[keeper])
     finally:
         wall = earlier + time.perf_counter() - began
-        write_json(folder / "clock.json", {"wall_seconds": wall, "peak_memory_bytes": peak_memory()})
+        write_result(folder / CLOCK, {"wall_seconds": wall, "peak_memory_bytes": peak_memory()}, argument["place"])
     _refuse_another_text(run, argument["text"])
     plan = _plan_values(keeper.plan or pentad.plan(recipe, catalogue=catalogue))
     outcome = {"wall_seconds": wall, "peak_memory_bytes": peak_memory(), "plan": plan, **_properties(run, catalogue)}
-    write_json(folder / OUTCOME, outcome)
+    write_result(folder / OUTCOME, {**outcome, "records": records_of(run)}, argument["place"])
 
 
-def _can_go_on(run: Path) -> bool:
-    """Say whether there is a run to resume: not one that was killed before its first step, or whose records are not its own."""
+def _can_go_on(run: Path, recipe: Recipe, text: str, catalogue: Catalogue) -> bool:
+    """Say whether there is a run of this recipe and text to resume.
+
+    Not one that was killed before its first step, whose records are not its own, or that was put in the place of another.
+    """
     if not (run / "engine.json").is_file() or not read_lines(run / "metrics.jsonl"):
         return False
-    return not (run / "result.json").is_file() or RunDirectory(run).is_sealed()
+    if (run / "result.json").is_file() and not RunDirectory(run).is_sealed():
+        return False
+    with contextlib.suppress(EngineError):
+        found = RunDirectory.open(run)
+        same_text = found.fact(str, "data", "fingerprint") == text
+        return same_text and _is_by(found.recipe(), recipe, catalogue)
+    return False
+
+
+def _is_by(made: Recipe, recipe: Recipe, catalogue: Catalogue) -> bool:
+    """Say whether a run has every choice of a recipe that decides its model."""
+    start = None if recipe.start.run is None else os.path.abspath(recipe.start.run)
+    if made.start.run != start or made.choices().keys() != recipe.choices().keys():
+        return False
+    has, wants = resolve(made, catalogue), resolve(recipe, catalogue)
+    stages = [name for name in recipe.choices() if name != "sampler" and not (start and name == "tokenizer")]
+    if any(has.offers[stage].full_name != wants.offers[stage].full_name for stage in stages):
+        return False
+    names = {stage: set(recipe.choices()[stage].options) for stage in stages} | {"training": set(given(recipe.training))}
+    own, asked = has.recipe.to_dict(), wants.recipe.to_dict()
+    return all(own[table].get(name) == asked[table].get(name) for table in names for name in names[table])
 
 
 def is_complete(run: Path) -> bool:
@@ -120,7 +132,7 @@ def is_complete(run: Path) -> bool:
 
 def _refuse_another_text(run: Path, fingerprint: str) -> None:
     if RunDirectory.open(run).fact(str, "data", "fingerprint") != fingerprint:
-        shutil.rmtree(run)  # else it would be used when the text is restored
+        discard(run)  # else it would be used when the text is restored
         raise EngineError(
             "The text must stay the same during a comparison; it has changed since this one began.",
             "Leave it alone, and call the command again.",
@@ -139,7 +151,7 @@ def _properties(run: Path, catalogue: Catalogue) -> dict[str, bool]:
 def _earlier_seconds(folder: Path) -> float:
     """Return the wall time of earlier attempts, as far as they recorded it."""
     with contextlib.suppress(EngineError, TypeError, ValueError):  # one that is damaged is none
-        return float(read_json(folder / "clock.json").get("wall_seconds", 0.0))
+        return float((read_result(folder / CLOCK) or {}).get("wall_seconds", 0.0))
     return 0.0
 
 
@@ -168,7 +180,8 @@ def write(argument: Mapping[str, Any], folder: Path) -> None:
     written = write_texts(run, choices, prompts, max_tokens=n_bytes, seed=argument["seed"], n_bytes=n_bytes)
     results = {sampler["label"]: measured(texts) for sampler, texts in zip(samplers, written, strict=True)}
     decided_by = {key: argument[key] for key in DECIDES_TEXTS}
-    write_json(folder / TEXTS, {"asked": decided_by, "samplers": results, "human": measured(human), "note": reason})
+    said = {"asked": decided_by, "samplers": results, "human": measured(human), "note": reason}
+    write_result(folder / TEXTS, {**said, "records": records_of(folder / "run")}, argument["place"])
 
 
 def tokenize(argument: Mapping[str, Any], folder: Path) -> None:
@@ -178,4 +191,4 @@ def tokenize(argument: Mapping[str, Any], folder: Path) -> None:
 
     tokenizer, _, _, split = prepare_tokenizer(resolve(recipe, catalogue), catalogue)
     figures = measure(argument["label"], recipe.to_dict()["tokenizer"], tokenizer, split.held_out.pieces())
-    write_json(folder / FIGURES, dataclasses.asdict(figures))
+    write_result(folder / FIGURES, dataclasses.asdict(figures), argument["place"])

@@ -96,22 +96,23 @@ class DecoderBlock:
     def attend(self, x: Tensor, ids: Tensor, start: int, rotation: Tensor | None, cache: LayerCache) -> None:
         """Add to x (B, D) of ids (B,) what attention finds at the positions up to `start`."""
         product = self.qkv(self._normed(x, self.attention_norm))
-        projected, gates, value_gates, _ = product.split(self.columns, dim=1)
-        heads = projected.unflatten(1, (-1, self.head_width))  # (B, 3 H, Dh)
+        # Apart only where there are gates; `Tensor.split` would go through Python.
+        parts = torch.split_with_sizes(product, self.columns, dim=1) if any(self.columns[1:]) else (product,)
+        heads = parts[0].view(len(x), -1, self.head_width)  # (B, 3 H, Dh)
         self._place(heads.narrow(1, 0, self.heads[0] + self.heads[1]), rotation)
-        queries, keys, values = heads.unsqueeze(2).split(self.heads, dim=1)  # (B, H, 1, Dh), keys and values (B, Hk, 1, Dh)
+        # (B, H, 1, Dh), keys and values (B, Hk, 1, Dh)
+        queries, keys, values = torch.split_with_sizes(heads.unsqueeze(2), self.heads, dim=1)
         if self.value_embedding is not None:
-            added = self.value_embedding(ids).view_as(values) * value_gates.sigmoid()[..., None, None]
+            added = self.value_embedding(ids).view_as(values) * parts[2].sigmoid()[..., None, None]
             values = values.add(added, alpha=2)
         keys, values = cache.extend(start, keys, values)  # (B, Hk, T, Dh)
         if len(x) == 1:
             mixed = F.scaled_dot_product_attention(queries, keys, values, enable_gqa=self.grouped)
         else:
             mixed = self._mix(queries, keys.flatten(0, 1), values.flatten(0, 1))
-        mixed = mixed.reshape(len(x), -1, self.head_width)  # (B, H, Dh)
         if self.gated:
-            mixed = mixed * gates.sigmoid()[..., None]
-        self.projection.add_to(x, mixed.flatten(1))
+            mixed = mixed.reshape(len(x), -1, self.head_width) * parts[1].sigmoid()[..., None]  # (B, H, Dh)
+        self.projection.add_to(x, mixed.reshape(len(x), -1))
 
     def transform(self, x: Tensor) -> None:
         """Add to x (B, D) what the MLP makes of it."""

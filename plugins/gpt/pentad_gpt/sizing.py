@@ -85,9 +85,9 @@ def flops_per_token(options: GPTOptions, situation: Situation) -> float:
 def _pairs(size: GPTOptions, situation: Situation) -> int:
     """Return how many rows the table of pairs shall have: a power of two, or none.
 
-    Who gives layers and width gives a whole model, and gets no more than that.
+    Who gives layers and width, or names an architecture, gives a whole model and gets no more than that.
     """
-    if "bigram_hash" not in situation.open or not situation.open & {"n_layer", "n_embd"}:
+    if "bigram_hash" not in situation.open or size.preset or not situation.open & {"n_layer", "n_embd"}:
         return size.bigram_hash
     text = min(situation.n_train_tokens or 0, situation.tokens_for(flops_per_token(size, situation)))
     least, most = PAIRS

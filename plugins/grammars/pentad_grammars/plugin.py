@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pentad import Implementation, hookimpl
-from pentad_grammars import options
 
 
 @hookimpl
@@ -15,18 +14,18 @@ def engine_samplers() -> Sequence[Implementation]:
             name="regex",
             summary="Draw only what a regular expression allows.",
             factory="pentad_grammars.sampler:regex",
-            options=options.RegexOptions,
+            options="pentad_grammars.options:RegexOptions",
         ),
         Implementation(
             name="json-schema",
             summary="Draw only what becomes a JSON value of a schema.",
             factory="pentad_grammars.sampler:json_schema",
-            options=options.JsonSchemaOptions,
+            options="pentad_grammars.options:JsonSchemaOptions",
         ),
         Implementation(
             name="grammar",
             summary="Draw only what a context-free grammar derives.",
             factory="pentad_grammars.sampler:grammar",
-            options=options.GrammarOptions,
+            options="pentad_grammars.options:GrammarOptions",
         ),
     ]

@@ -18,8 +18,8 @@ import tokenizers
 from pentad import END_OF_TEXT, EngineError, TokenIds, Tokenizer, UsageError, utf8
 from pentad_huggingface import probe
 from pentad_huggingface.file import NoTokenizer, parse, read, types
+from pentad_huggingface.options import HuggingFaceOptions
 from pentad_huggingface.pieces import token_bytes
-from pentad_huggingface.plugin import HuggingFaceOptions
 
 _FILE = "tokenizer.json"
 _DESCRIPTION = "huggingface.json"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pentad import Evaluator, Implementation, hookimpl
-from pentad_masking.options import GapOptions, HidingOptions, MaskedOptions, SpanOptions, SpanScoreOptions
 
 
 @hookimpl
@@ -15,13 +14,13 @@ def engine_example_builders() -> Sequence[Implementation]:
             name="masked",
             summary="Hidden tokens, learned from both sides: BERT, or whole spans as SpanBERT.",
             factory="pentad_masking.masked:Masked",
-            options=MaskedOptions,
+            options="pentad_masking.options:MaskedOptions",
         ),
         Implementation(
             name="fill-in-middle",
             summary="Documents, some of which have a gap that is learned from what stands before and behind it.",
             factory="pentad_masking.gaps:FillInMiddle",
-            options=GapOptions,
+            options="pentad_masking.options:GapOptions",
             expected_failures={
                 "targets_are_the_next_token": "where there is a gap, what stands behind it is read before what stands in it",
             },
@@ -30,7 +29,7 @@ def engine_example_builders() -> Sequence[Implementation]:
             name="span-corruption",
             summary="Spans taken out of a text and written behind it: T5 and UL2, for a decoder-only model.",
             factory="pentad_masking.spans:SpanCorruption",
-            options=SpanOptions,
+            options="pentad_masking.options:SpanOptions",
             expected_failures={
                 "targets_are_the_next_token": "a span is learned behind the text that it was taken out of",
                 "examples_cover_the_text": "what is not taken out is read, and learned in no pass but by chance",
@@ -46,18 +45,18 @@ def engine_evaluators() -> Sequence[Evaluator]:
             name="span-likelihood",
             summary="Bits per byte of spans that are taken out of the text: for span corruption.",
             factory="pentad_masking.span_evaluator:SpanLikelihood",
-            options=SpanScoreOptions,
+            options="pentad_masking.options:SpanScoreOptions",
         ),
         Evaluator(
             name="pseudo-likelihood",
             summary="Bits per byte of hidden tokens, each byte asked for once: for masked models.",
             factory="pentad_masking.evaluators:PseudoLikelihood",
-            options=HidingOptions,
+            options="pentad_masking.options:HidingOptions",
         ),
         Evaluator(
             name="masked-accuracy",
             summary="Share of hidden tokens that are found, each asked for once: for masked models.",
             factory="pentad_masking.evaluators:MaskedAccuracy",
-            options=HidingOptions,
+            options="pentad_masking.options:HidingOptions",
         ),
     ]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pentad import Sampler, tempered_softmax
-from pentad_min_p.plugin import MinPOptions
+from pentad_min_p.options import MinPOptions
 
 
 class MinP(Sampler):

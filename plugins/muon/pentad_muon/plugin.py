@@ -15,11 +15,13 @@ def engine_optimizers() -> Sequence[Implementation]:
             summary="Muon for the matrices, AdamW for embedding, head, biases and gains.",
             factory="pentad_muon.optimizer:muon",
             options="pentad_muon.options:MuonOptions",
+            advise="pentad_muon.sizing:advise",
         ),
         Implementation(
             name="normuon",
             summary="Muon whose updates are as large in every row; AdamW as beside Muon.",
             factory="pentad_muon.optimizer:muon",
             options="pentad_muon.options:NorMuonOptions",
+            advise="pentad_muon.sizing:advise",
         ),
     ]

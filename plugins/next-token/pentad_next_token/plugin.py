@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pentad import Implementation, hookimpl
-from pentad_next_token.options import MultiTokenOptions, NextTokenOptions
 
 
 @hookimpl
@@ -15,12 +14,12 @@ def engine_example_builders() -> Sequence[Implementation]:
             name="next-token",
             summary="Packed windows over documents; every position learns its next token.",
             factory="pentad_next_token.builder:next_token",
-            options=NextTokenOptions,
+            options="pentad_next_token.options:NextTokenOptions",
         ),
         Implementation(
             name="multi-token",
             summary="Packed windows; every position learns the next n tokens, by a head each. The first head writes.",
             factory="pentad_next_token.multi_token:MultiToken",
-            options=MultiTokenOptions,
+            options="pentad_next_token.options:MultiTokenOptions",
         ),
     ]

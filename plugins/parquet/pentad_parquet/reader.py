@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pentad import UsageError
-from pentad_parquet.plugin import ParquetOptions
+from pentad_parquet.options import ParquetOptions
 
 BATCH_ROWS = 1024
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pentad import IGNORED, Batch, ExampleBuilder, Tokens, shuffled
-from pentad_prefix.plugin import PrefixOptions
+from pentad_prefix.options import PrefixOptions
 
 _Integers = npt.NDArray[np.int64]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pentad import Evaluator, Implementation, hookimpl
-from pentad_reinforcement.options import GRPOOptions
 
 
 @hookimpl
@@ -15,7 +14,7 @@ def engine_example_builders() -> Sequence[Implementation]:
             name="grpo",
             summary="The model's own answers, each by its reward against those of its group (GRPO, Dr. GRPO).",
             factory="pentad_reinforcement.builder:GRPO",
-            options=GRPOOptions,
+            options="pentad_reinforcement.options:GRPOOptions",
             expected_failures={"loss_has_a_gradient": "no answer of the kit's model is right, and equal rewards move nothing"},
         )
     ]

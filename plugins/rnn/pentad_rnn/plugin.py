@@ -13,6 +13,7 @@ def engine_models() -> Sequence[Implementation]:
         Implementation(
             name="rnn",
             summary="Recurrent network: reads token by token and carries a state of fixed size. LSTM, GRU or plain cell.",
+            compare_with=("gpt", "ngram"),
             factory="pentad_rnn.model:RNN",
             options="pentad_rnn.options:RNNOptions",
             advise="pentad_rnn.sizing:advise",

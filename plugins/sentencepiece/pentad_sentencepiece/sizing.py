@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pentad import Advice, Situation
 
 if TYPE_CHECKING:
-    from pentad_sentencepiece.plugin import SentencePieceOptions
+    from pentad_sentencepiece.options import SentencePieceOptions
 
 
 def advise(options: SentencePieceOptions, situation: Situation) -> Advice:

@@ -12,7 +12,7 @@ import sentencepiece
 
 from pentad import END_OF_TEXT, EngineError, Segmentation, TokenIds, Tokenizer, utf8
 from pentad_sentencepiece.cutting import chunks
-from pentad_sentencepiece.plugin import SentencePieceOptions
+from pentad_sentencepiece.options import SentencePieceOptions
 
 _MODEL = "sentencepiece.model"
 _DESCRIPTION = "sentencepiece.json"

@@ -11,7 +11,7 @@ import sentencepiece
 
 from pentad import END_OF_TEXT, EngineError, OptionsDoNotFit, UsageError, utf8
 from pentad_sentencepiece.cutting import Thinner, short_parts
-from pentad_sentencepiece.plugin import SentencePieceOptions
+from pentad_sentencepiece.options import SentencePieceOptions
 
 # The trainer leaves out each document that holds its own marks; it needs them for spaces, for unknowns and for the end.
 _RESERVED = re.compile("[\u2581\u2585\0]+")

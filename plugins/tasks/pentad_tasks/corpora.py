@@ -1,8 +1,8 @@
 """Tasks with one checkable answer each, made from a seed at four levels of difficulty.
 
 A task is a record with `prompt`, `completion` and `reward`, the name of the reward that checks other answers: what the builder
-chat learns from, and what grpo and task-accuracy ask. No two tasks of a corpus have the same prompt, so none that is held out
-was learned.
+chat learns from, and what grpo and task-accuracy ask. No two tasks of a corpus have the same prompt, and what is repeated falls
+on the same side of the split, so none that is held out was learned.
 """
 
 from __future__ import annotations
@@ -47,7 +47,12 @@ def formats(options: TaskOptions) -> Iterator[Task]:
 
 
 def _distinct(make: Make, options: TaskOptions) -> Iterator[Task]:
-    """Yield tasks until there are as many as asked for, or no new one comes up any more."""
+    """Yield tasks until there are as many as asked for, or no new one comes up any more; all of them again where asked to."""
+    for _ in range(options.repeat):
+        yield from _once(make, options)
+
+
+def _once(make: Make, options: TaskOptions) -> Iterator[Task]:
     generator = random.Random(f"{make.__name__} {options.seed}")
     seen: set[str] = set()
     missed = 0

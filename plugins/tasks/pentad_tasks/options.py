@@ -18,6 +18,7 @@ class TaskOptions:
     mixed: bool = option(False, "Draw each task from all levels up to this one.")
     number: int = option(2000, "Tasks at most; each is another one, so an easy level may have fewer.", ge=1)
     seed: int = option(0, "Decides the tasks.", ge=0)
+    repeat: int = option(1, "Give all of them so many times: the weight of few tasks in a mixture.", ge=1)
 
 
 @dataclass(frozen=True, kw_only=True)

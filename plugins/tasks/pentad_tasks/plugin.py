@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pentad import Corpus, Evaluator, Reward, hookimpl
-from pentad_tasks.options import AccuracyOptions, TaskOptions
 
 _CORPORA = {
     "arithmetic": "Sums, differences and products, made from a seed; level 1 has the 100 sums of two digits.",
@@ -26,7 +25,7 @@ _REWARDS = {
 @hookimpl
 def engine_corpora() -> Sequence[Corpus]:
     return [
-        Corpus(name=name, summary=summary, factory=f"pentad_tasks.corpora:{name}", options=TaskOptions)
+        Corpus(name=name, summary=summary, factory=f"pentad_tasks.corpora:{name}", options="pentad_tasks.options:TaskOptions")
         for name, summary in _CORPORA.items()
     ]
 
@@ -46,6 +45,6 @@ def engine_evaluators() -> Sequence[Evaluator]:
             name="task-accuracy",
             summary="How many held-out tasks are answered right, by the likeliest tokens.",
             factory="pentad_tasks.evaluator:TaskAccuracy",
-            options=AccuracyOptions,
+            options="pentad_tasks.options:AccuracyOptions",
         )
     ]

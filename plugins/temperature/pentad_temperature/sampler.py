@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from pentad import Sampler, tempered_softmax
-from pentad_temperature.plugin import TemperatureOptions
+from pentad_temperature.options import TemperatureOptions
 
 
 class Temperature(Sampler):

@@ -10,7 +10,7 @@ from pathlib import Path
 from torch.utils.tensorboard import SummaryWriter
 
 from pentad import Evaluation, Plan, RunObserver, RunResult, Sample, Saved, Step
-from pentad_tensorboard.plugin import TensorBoardOptions
+from pentad_tensorboard.options import TensorBoardOptions
 
 
 class TensorBoard(RunObserver):

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pentad import END_OF_TEXT, TokenIds, Tokenizer, utf8
-from pentad_tokenizers.plugin import CharOptions
+from pentad_tokenizers.options import CharOptions
 from pentad_tokenizers.saving import damaged, read, untrained, write
 
 _NO_ID = -1

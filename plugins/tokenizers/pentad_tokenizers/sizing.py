@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pentad import Advice, Situation
 
 if TYPE_CHECKING:
-    from pentad_tokenizers.plugin import WordPieceOptions
+    from pentad_tokenizers.options import WordPieceOptions
 
 
 def advise(options: WordPieceOptions, situation: Situation) -> Advice:

@@ -17,7 +17,7 @@ import tokenizers
 from tokenizers import models, normalizers, pre_tokenizers, trainers
 
 from pentad import OptionsDoNotFit, utf8
-from pentad_tokenizers.plugin import WordPieceOptions
+from pentad_tokenizers.options import WordPieceOptions
 from pentad_tokenizers.words import WORDS
 
 LONGEST_WORD = 64

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from pentad import END_OF_TEXT, TokenIds, Tokenizer, utf8
-from pentad_tokenizers.plugin import WordPieceOptions
+from pentad_tokenizers.options import WordPieceOptions
 from pentad_tokenizers.saving import damaged, read, untrained, write
 from pentad_tokenizers.training import Pieces, bert_words, train
 from pentad_tokenizers.words import WORDS

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from pentad import Sampler, tempered_softmax
-from pentad_top_k.plugin import TopKOptions
+from pentad_top_k.options import TopKOptions
 
 
 class TopK(Sampler):

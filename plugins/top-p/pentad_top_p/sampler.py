@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from pentad import Sampler, tempered_softmax
-from pentad_top_p.plugin import TopPOptions
+from pentad_top_p.options import TopPOptions
 
 
 class TopP(Sampler):

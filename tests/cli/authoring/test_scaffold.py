@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -20,6 +21,7 @@ from pentad.config.stages import STAGES
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.kinds import KINDS
 from pentad_cli.authoring.scaffold import write_distribution
+from pentad_cli.main import call
 
 Cli = Callable[..., Any]
 
@@ -55,14 +57,12 @@ class Scaffolds:
 
 
 @pytest.fixture(scope="module")
-def scaffolds(
-    tmp_path_factory: pytest.TempPathFactory, engine: Cli, cache: Path, warm_engine: list[str], build_wheels: Any
-) -> Scaffolds:
+def scaffolds(tmp_path_factory: pytest.TempPathFactory, cache: Path, warm_engine: list[str], build_wheels: Any) -> Scaffolds:
     folder = tmp_path_factory.mktemp("scaffolds")
     for kind in KINDS:
         flag = "--stage" if kind in STAGES else "--kind"
-        done = engine("plugins", "new", f"my-{kind}", flag, kind, cwd=folder)
-        assert done.code == 0, done.err
+        with contextlib.chdir(folder):
+            assert call(["plugins", "new", f"my-{kind}", flag, kind]) == 0
     catalogue = Catalogue()
     for kind, name in LIKE.items():
         write_distribution(f"like-{name}", kind, folder / f"like-{name}", catalogue, catalogue.find(kind, name))

@@ -143,6 +143,14 @@ def play(display: PlainDisplay | LiveDisplay, steps: int = 100) -> None:
     display.show_result(RESULT, Catalogue())
 
 
+def test_what_is_measured_again_is_said_once() -> None:
+    stream = io.StringIO()
+    display = PlainDisplay(stream)
+    for what in ("Measuring", "Choosing", "Measuring", "Choosing", "Measuring"):
+        display.on_preparation(Preparation(what=what))
+    assert stream.getvalue().splitlines() == ["Measuring …", "Choosing …"]
+
+
 def test_a_filled_in_text_stands_below_what_was_read() -> None:
     sample = Sample(
         step=5, index=0, prompt="", text="To be or not", masked="To <mask> or not", tokens=[1], tokens_per_second=1.0

@@ -60,6 +60,17 @@ def test_the_same_run_with_another_model(typed: list[str] | None, again: str) ->
     assert commands(result, typed=typed)[2].rpartition(" --model ")[0] == again
 
 
+@pytest.mark.parametrize(
+    ("own", "other"),
+    [("gpt", "rnn"), ("pentad-gpt:gpt", "rnn"), ("rnn", "gpt"), ("gated-deltanet", "gpt")],
+    ids=["named by its plugin", "by its full name", "the other way", "the default where nothing is named"],
+)
+def test_the_other_model_is_one_to_learn_from(own: str, other: str) -> None:
+    recipe = Recipe.from_dict({**default_tables(), "model": {"name": own}})
+    told = next_commands(RESULT, plan(recipe=recipe), Catalogue(), typed=[])
+    assert told[-1].endswith(f" --model {other}")
+
+
 def test_a_file_that_brings_a_stage_is_named_again() -> None:
     told = commands(dataclasses.replace(RESULT, folder=Path("r")), plugins=[Path("./my plugin.py")])
     assert all(line.count("--plugin 'my plugin.py'") == 1 for line in told)

@@ -11,7 +11,6 @@ from pentad import (
     Catalogue,
     Choice,
     Document,
-    EngineError,
     ExampleBuilder,
     Implementation,
     Span,
@@ -22,6 +21,7 @@ from pentad import (
 )
 from pentad.data.preparation import Kept, StartTokenizer, make_builder, prepare
 from pentad.registry.resolving import resolve
+from pentad.testing import raises_code
 
 pytestmark = pytest.mark.usefixtures("cache")
 
@@ -93,7 +93,7 @@ def test_both_parts_are_rendered(catalogue, records, tiny_recipe):
 
 
 def test_a_builder_that_cannot_use_the_text_says_so(catalogue, text, tiny_recipe):
-    with pytest.raises(UsageError, match="reads a prompt and its completion"):
+    with raises_code("document-format"):
         prepare(resolve(tiny_recipe(text, builder="answers"), catalogue), catalogue)
 
 
@@ -122,7 +122,7 @@ def test_a_resumed_run_has_the_same_shards_and_refuses_another_text(catalogue, t
     )
     again = prepare(resolved, catalogue, kept=kept)
     assert (again.train.fingerprint, again.held_out.fingerprint) == (first.train.fingerprint, first.held_out.fingerprint)
-    with pytest.raises(EngineError, match="it has changed"):
+    with raises_code("text-changed"):
         prepare(resolved, catalogue, kept=dataclasses.replace(kept, data_fingerprint="another"))
 
 

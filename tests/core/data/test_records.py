@@ -7,11 +7,12 @@ import json
 
 import pytest
 
-from pentad import EngineError, UsageError, text_of
+from pentad import UsageError, text_of
 from pentad.data.pieces import Piece
 from pentad.data.readers import read_jsonl, whole_documents
 from pentad.data.records import canonical
 from pentad.data.split import split_corpus, survey
+from pentad.testing import raises_code
 
 CHAT = {"messages": [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]}
 ANSWER = {"prompt": "2 + 2?", "completion": "4"}
@@ -87,9 +88,9 @@ def test_plugins_may_yield_records_of_json_values():
         Piece(text_of(ANSWER), True, ANSWER),
         Piece("plain", True),
     ]
-    with pytest.raises(EngineError, match="The corpus x must yield records of JSON values"):
+    with raises_code("plugin-contract"):
         list(whole_documents(iter([{"prompt": "a", "completion": b"b"}]), "The corpus x"))
-    with pytest.raises(UsageError, match=r"A record of the corpus x has no key .text."):
+    with raises_code("document-format"):
         list(whole_documents(iter([{"prompt": "a"}]), "The corpus x"))
 
 
@@ -133,7 +134,7 @@ def test_a_record_stays_a_record_when_validation_is_cut_from_training():
 
 
 def test_one_record_cannot_be_held_out():
-    with pytest.raises(UsageError, match="found 1") as caught:
+    with raises_code("text-too-short") as caught:
         split_corpus(Records(ANSWER), 0.1)
     assert "--held-out-data" in caught.value.hint
 
@@ -142,7 +143,7 @@ def test_a_record_that_changes_with_the_same_text_is_noticed():
     records = Records(ANSWER)
     part = split_corpus(records, 0).train
     records.read = read({"prompt": "2 + 2?\n4", "completion": ""})[:1]
-    with pytest.raises(EngineError, match="document 1 changed"):
+    with raises_code("text-changed"):
         list(part.pieces())
 
 

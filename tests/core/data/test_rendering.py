@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from pentad import (
     Document,
-    EngineError,
     ExampleBuilder,
     Implementation,
     Span,
@@ -30,6 +29,7 @@ from pentad.data.shards import sample, tokenize_split
 from pentad.data.split import split_corpus
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.offers import Offer
+from pentad.testing import raises_code
 
 END = 256
 
@@ -236,26 +236,26 @@ def test_plain_text_reaches_an_overridden_render_whole(shard_of):
 
 
 @pytest.mark.parametrize(
-    ("rendered", "said"),
+    "rendered",
     [
-        (lambda record: [Document((Span(special="nobody"),))], "special tokens .user, assistant, end_of_turn.; found 'nobody'"),
-        (lambda record: [Document((Span("a", special="user"),))], "must have a text or a special token; found both"),
-        (lambda record: record["gone"], "cannot render a record: TypeError"),
-        (lambda record: ["text"], "cannot render a record: AttributeError"),
+        lambda record: [Document((Span(special="nobody"),))],
+        lambda record: [Document((Span("a", special="user"),))],
+        lambda record: record["gone"],
+        lambda record: ["text"],
     ],
 )
-def test_a_render_that_is_wrong_is_the_builders_fault(shard_of, tmp_path, rendered, said):
+def test_a_render_that_is_wrong_is_the_builders_fault(shard_of, tmp_path, rendered):
     class Wrong(Chat):
         def render(self, record):
             return rendered(record)
 
-    with pytest.raises(EngineError, match=said):
+    with raises_code("plugin-contract"):
         shard_of(text("a"), Wrong())
     assert not list(tmp_path.rglob("*.bin"))
 
 
 def test_a_record_that_a_builder_cannot_use_is_the_users_to_mend(shard_of):
-    with pytest.raises(UsageError, match="reads messages"):
+    with raises_code("document-format"):
         shard_of([Piece("a\nb", True, {"prompt": "a", "completion": "b"})], Chat())
 
 
@@ -264,7 +264,7 @@ def test_text_may_not_become_a_special_id(shard_of, fakes):
         def encode_batch(self, texts):
             return [np.array([257], dtype=np.uint32) for _ in texts]
 
-    with pytest.raises(EngineError, match="below its vocab_size of 257; found 257"):
+    with raises_code("plugin-contract"):
         shard_of([chat("a")], Chat(), tokenizer=Sly(fakes.ByteLike()))
 
 

@@ -8,7 +8,7 @@ import torch
 from pentad import Limits, Model, Output, SpecialToken, Vocabulary
 from pentad.inference.filling import masked_prompt, spelled
 from pentad.testing.subjects import Bytes, session_of
-from pentad_bpe.plugin import BPEOptions
+from pentad_bpe.options import BPEOptions
 from pentad_bpe.tokenizer import BPE
 
 MASK = 257

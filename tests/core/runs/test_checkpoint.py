@@ -226,6 +226,8 @@ HOSTILE_STATES = [
     {"groups": {"0": 1}},
 ]
 
+REFUSED = {"checkpoint-damaged", "checkpoint-mismatch"}
+
 
 @pytest.mark.parametrize("change", HOSTILE_STATES, ids=str)
 def test_hostile_states_are_refused(fakes, tmp_path, change):
@@ -236,8 +238,9 @@ def test_hostile_states_are_refused(fakes, tmp_path, change):
     (place / "state.json").write_text(json.dumps({**raw, **change}))
     forge(place)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    with pytest.raises(EngineError, match=r"damaged|does not fit"):
+    with pytest.raises(EngineError) as caught:
         load_checkpoint(tmp_path, 1).restore_optimizers([optimizer])
+    assert caught.value.code in REFUSED
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 
 
@@ -282,10 +285,10 @@ def test_hostile_tensors_are_refused(fakes, tmp_path, data):
     (place / "optimizer.safetensors").write_bytes(data)
     forge(place)
     checkpoint = load_checkpoint(tmp_path, 1)
-    with pytest.raises(EngineError, match=r"damaged|does not fit"):
-        checkpoint.restore_model(model)
-    with pytest.raises(EngineError, match=r"damaged|does not fit"):
-        checkpoint.restore_optimizers([optimizer])
+    for restore in (lambda: checkpoint.restore_model(model), lambda: checkpoint.restore_optimizers([optimizer])):
+        with pytest.raises(EngineError) as caught:
+            restore()
+        assert caught.value.code in REFUSED
 
 
 def test_a_model_of_another_shape_or_type_is_refused(fakes, tmp_path):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+import warnings
 
 import pytest
 
 from pentad import Choice, Recipe
 from pentad.runs.folder import RunDirectory
 from pentad.runs.listing import chain_of, find_runs, remove_run, size_of, sizes_of, summary_of, users_of
+from pentad.runs.records import seal_result
 from pentad.testing import raises_code
 
 
@@ -51,6 +54,18 @@ def test_a_damaged_run_is_listed_with_the_reason(tmp_path):
     assert summary_of(run).problem and summary_of(run).n_bytes > 1000
     (run / "engine.json").write_text('{"stages": [1]}')
     assert summary_of(run).problem
+
+
+def test_a_score_that_was_edited_after_the_end_is_listed_with_a_warning(tmp_path):
+    run = made(tmp_path / "a")
+    (run / "samples.jsonl").write_text("")
+    seal_result(run, 7, "")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert summary_of(run).scores == {"accuracy": 1.5}
+    (run / "metrics.jsonl").write_text((run / "metrics.jsonl").read_text().replace("1.5", "2.5"))
+    with pytest.warns(UserWarning, match=re.escape("metrics.jsonl")):
+        assert summary_of(run).scores == {"accuracy": 2.5}
 
 
 def test_sizes_add_up(tmp_path):

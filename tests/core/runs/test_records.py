@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pentad.runs.records import is_sealed, seal_result, sealed_step
+from pentad.runs.records import SEALED, changed_records, is_sealed, seal_result, sealed_step
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"step": "8"}', '{"step": true}', '{"step": 8.0}', "[" * 10**5])
@@ -28,3 +28,16 @@ def test_a_seal_of_other_bytes_is_none(tmp_path):
     result["files"]["metrics.jsonl"]["size"] += 1
     (tmp_path / "result.json").write_text(json.dumps(result))
     assert not is_sealed(tmp_path)
+
+
+@pytest.mark.parametrize("name", SEALED)
+def test_what_differs_from_the_seal_is_named(tmp_path, name):
+    for each in SEALED:
+        (tmp_path / each).write_text(each)
+    assert changed_records(tmp_path) == []
+    seal_result(tmp_path, 8, "")
+    assert changed_records(tmp_path) == [] and is_sealed(tmp_path)
+    (tmp_path / name).write_text("edited")
+    assert changed_records(tmp_path) == [name] and not is_sealed(tmp_path)
+    (tmp_path / name).unlink()
+    assert changed_records(tmp_path) == [name] and not is_sealed(tmp_path)

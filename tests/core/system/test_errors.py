@@ -8,7 +8,7 @@ import importlib
 import pytest
 
 from pentad import EngineError, UsageError
-from pentad.system.errors import Interrupted, RunDone, one_line
+from pentad.system.errors import Interrupted, RunDone, is_out_of_memory, one_line
 from pentad.testing import raises_code
 
 
@@ -59,3 +59,13 @@ def test_who_called_from_python_reads_the_names_of_python(flags, arguments):
     error = EngineError(flags, flags, code="a-code")
     assert str(error) == f"{arguments}\nHint: {arguments}"
     assert (error.message, error.hint, one_line(error)) == (flags, flags, flags)
+
+
+def test_an_import_that_fails_for_want_of_memory_is_one_of_memory_also_behind_another_error():
+    cause = ImportError("libx.so: failed to map segment from shared object")
+    broken = ImportError("The `scipy` install you are using seems to be broken.")
+    assert is_out_of_memory(cause) and not is_out_of_memory(broken)
+    broken.__cause__ = cause
+    assert is_out_of_memory(broken)
+    broken.__cause__ = ImportError("no such module")
+    assert not is_out_of_memory(broken)

@@ -14,7 +14,17 @@ import sys
 import pytest
 
 from pentad.system import files as module
-from pentad.system.files import check_whole, is_whole, locked, read_json, read_packaged, write_atomically, write_whole
+from pentad.system.files import (
+    check_whole,
+    is_stamped,
+    is_whole,
+    locked,
+    read_json,
+    read_packaged,
+    stamped,
+    write_atomically,
+    write_whole,
+)
 from pentad.testing import raises_code
 
 
@@ -173,3 +183,12 @@ def test_what_a_package_ships_is_read_whole_or_refused(tmp_path, monkeypatch, pa
     with raises_code("package-damaged") as caught:
         read_packaged("shipping", "text.xz", size=size, sha256=digest)
     assert "pip install --force-reinstall shipping" in caught.value.hint
+
+
+def test_an_edit_of_what_is_stamped_is_seen():
+    values = {"score": 1.25, "texts": ("a", "\u2028\ud800"), "odd": float("nan"), "of": {1: None}}
+    found = json.loads(json.dumps(stamped(values, "runs/a")))
+    assert is_stamped(found, "runs/a") and stamped(found, "runs/a") == found
+    assert not is_stamped(found, "runs/b") and not is_stamped(found)
+    assert not is_stamped({**found, "score": 1.5}, "runs/a") and not is_stamped({**found, "more": 0}, "runs/a")
+    assert not is_stamped({}) and not is_stamped({"sha256": None})

@@ -119,3 +119,23 @@ def test_removing_a_link_leaves_its_target(tmp_path):
     discard(tmp_path / "gone")
     remove_at_once(tmp_path / "folder")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["one", "one/two", "one/two/three", "one/two/three/file"])
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_the_way_within_a_folder_is_looked_at_too(tmp_path, name, kind):
+    real = tmp_path / "real"
+    (real / "one/two/three").mkdir(parents=True)
+    top = tmp_path / "top"
+    top.symlink_to(real)  # the way to the outer folder may be a link
+    refuse_links(top / "one/two/three", within=top)
+    refuse_links(top / "one/none/three", within=top)
+    path = top / name
+    if path.is_dir():
+        path.rename(tmp_path / "aside")
+    path.symlink_to(tmp_path) if kind == "link" else path.write_text("")
+    if kind == "file" and name.endswith("file"):
+        refuse_links(top / "one/two/three", within=top)
+        return
+    with raises_code("not-a-plain-file"):
+        refuse_links(top / "one/two/three", within=top)

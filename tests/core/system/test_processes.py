@@ -1,13 +1,12 @@
-"""Two processes under torchrun are one run: the same weights, one writer."""
+"""Two processes are one run: the same weights, one writer. They get what torchrun gives, which the gallery's test starts."""
 
 from __future__ import annotations
 
-import contextlib
 import json
+import multiprocessing
 import os
 import shutil
-import signal
-import subprocess
+import socket
 import sys
 import textwrap
 import tomllib
@@ -103,22 +102,36 @@ def recipe(tiny_recipe, text):
     return tiny_recipe(text, model=model, training=training)
 
 
+def _rank(rank, group, folder, tables):
+    """Be one of the processes."""
+    os.environ.update(group, RANK=str(rank), LOCAL_RANK=str(rank))
+    with (folder / f"said{rank}").open("w") as said:
+        os.dup2(said.fileno(), 1)
+        os.dup2(said.fileno(), 2)
+    sys.argv = ["script", str(folder), json.dumps(tables)]
+    exec(compile(SCRIPT, "script", "exec"), {"__name__": "script"})
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, cache, recipe):
     """Run the script in two processes, and the same recipe in this one."""
     folder = tmp_path_factory.mktemp("runs")
-    (folder / "script.py").write_text(SCRIPT)
-    tables = json.dumps(tomllib.loads(recipe.to_toml()))
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(folder / "script.py")]
-    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with (folder / "said").open("w+") as said:
-        group = {"stdout": said, "stderr": said, "env": one_thread, "start_new_session": True}
-        launched = subprocess.Popen([*launch, str(folder), tables], **group)
-        try:
-            assert launched.wait(timeout=240) == 0, (folder / "said").read_text()[-4000:]
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(launched.pid, signal.SIGKILL)  # processes that wait for each other would outlive torchrun
+    tables = tomllib.loads(recipe.to_toml())
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    group = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    context = multiprocessing.get_context("fork")
+    ranks = [context.Process(target=_rank, args=(rank, group, folder, tables)) for rank in range(2)]
+    for process in ranks:
+        process.start()
+    try:
+        for process in ranks:
+            process.join(240)
+            assert process.exitcode == 0, "\n".join(path.read_text()[-4000:] for path in folder.glob("said*"))
+    finally:
+        for process in ranks:
+            process.kill()  # processes that wait for each other would outlive the test
     run(recipe, out=folder / "one")
     return folder
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-import subprocess
-import sys
+import multiprocessing
 
 from pentad import Catalogue
 from pentad.system.sources import source_digest, sources_of
@@ -20,12 +19,15 @@ def engine_samplers():
     return [Implementation(name="mine", summary="", factory=Mine)]
 """
 
-PRINT = "import sys; from pentad import Catalogue; print(Catalogue([sys.argv[1]]).find('sampler', 'mine').fingerprint)"
+
+def found(path):
+    return Catalogue([path]).find("sampler", "mine").fingerprint
 
 
 def fingerprint(path):
     """Return it as another process finds it: one process keeps the code that it loaded."""
-    return subprocess.run([sys.executable, "-c", PRINT, str(path)], capture_output=True, text=True, check=True).stdout.strip()
+    with multiprocessing.get_context("fork").Pool(1) as process:
+        return process.apply(found, [path])
 
 
 def test_an_edited_plugin_file_is_another(tmp_path):

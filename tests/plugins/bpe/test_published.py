@@ -18,7 +18,7 @@ from pentad import END_OF_TEXT
 from pentad.testing import TokenizerConformance, raises_code
 from pentad.testing.stages.tokenizer import NASTY, sample_texts
 from pentad_bpe.encoder import Encoder
-from pentad_bpe.plugin import TiktokenOptions
+from pentad_bpe.options import TiktokenOptions
 from pentad_bpe.published import Tiktoken
 from pentad_bpe.ranks import encoding, parse, written
 from pentad_bpe.ranks import example as example_file

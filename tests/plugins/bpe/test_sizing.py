@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pentad import Situation
-from pentad_bpe.plugin import BPEOptions
+from pentad_bpe.options import BPEOptions
 from pentad_bpe.sizing import advise
 
 

@@ -14,7 +14,7 @@ from tokenizers import models, pre_tokenizers, trainers
 
 from pentad.testing.stages.tokenizer import sample_texts
 from pentad_bpe import splitting, training
-from pentad_bpe.plugin import BPEOptions
+from pentad_bpe.options import BPEOptions
 from pentad_bpe.splitting import CL100K_IN_TIKTOKEN, PATTERNS, known_pattern, pattern_of
 from pentad_bpe.tokenizer import BPE
 

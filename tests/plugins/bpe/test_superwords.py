@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pentad.testing import TokenizerConformance, raises_code
 from pentad.testing.stages.tokenizer import NASTY, sample_texts
 from pentad_bpe import superwords
-from pentad_bpe.plugin import BPEOptions
+from pentad_bpe.options import BPEOptions
 from pentad_bpe.tokenizer import BPE
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from(" \n\t'sdl19ab.,"))

@@ -19,7 +19,7 @@ from pentad import EngineError
 from pentad.testing import raises_code
 from pentad.testing.stages.tokenizer import NASTY, random_texts, sample_texts
 from pentad_bpe import training
-from pentad_bpe.plugin import BPEOptions
+from pentad_bpe.options import BPEOptions
 from pentad_bpe.splitting import pattern_of
 from pentad_bpe.tokenizer import BPE
 from pentad_bpe.vocabulary import alphabet, parse

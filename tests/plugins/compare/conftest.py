@@ -94,6 +94,8 @@ context_length = 16
 threads = 1
 [evaluation]
 evaluate_every = 0.5
+[generation]
+max_tokens = 8
 """
 
 
@@ -121,11 +123,11 @@ def compare(place, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(place)
     monkeypatch.setenv("PENTAD_CACHE", str(place / "cache"))
 
-    def run(*arguments, out=None, code=0, error=None):
+    def run(*arguments, out=None, code=0, error=None, data="text.txt"):
         codes.clear()
         out = out or tmp_path / "out"
         plugins = ("--plugin", "here.py", "--plugin", "inline.py", "--executor", "inline")
-        fixed = ("--config", "tiny.toml", "--data", "text.txt", *plugins)
+        fixed = ("--config", "tiny.toml", "--data", str(data), *plugins)
         exit_code = main.call(["compare", *map(str, arguments), *fixed, "--out", str(out)])
         said = capsys.readouterr()
         assert exit_code == code, said.err
@@ -137,22 +139,33 @@ def compare(place, monkeypatch, capsys, tmp_path):
 
 
 @pytest.fixture
-def engine(place, monkeypatch):
-    """Starts `engine` as a process of its own."""
+def started(place, monkeypatch):
+    """Starts a command in the folder, and returns its process."""
     monkeypatch.setenv("PENTAD_CACHE", str(place / "cache"))
     monkeypatch.setenv("COLUMNS", "100")
 
-    started = []
+    processes = []
 
-    def start(*arguments):
-        command = [sys.executable, "-m", "pentad_cli", *map(str, arguments)]
+    def start(*command):
         # A shell that puts the tests into the background has them ignore SIGINT, and they would pass that on.
         foreground = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        started.append(subprocess.Popen(command, cwd=place, preexec_fn=foreground, **pipes))
-        return started[-1]
+        processes.append(subprocess.Popen([*map(str, command)], cwd=place, preexec_fn=foreground, **pipes))
+        return processes[-1]
 
     yield start
-    for each in started:
+    for each in processes:
         each.kill()
         each.communicate()
+
+
+@pytest.fixture
+def engine(started, warm_engine):
+    """Starts `engine` as a process of its own, which need not import torch."""
+    return functools.partial(started, *warm_engine)
+
+
+@pytest.fixture
+def fresh_engine(started):
+    """Starts `engine` as users do."""
+    return functools.partial(started, sys.executable, "-m", "pentad_cli")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 
 import pytest
 
@@ -15,6 +14,7 @@ from pentad.testing import raises_code
 from pentad_cli.arguments.layers import default_tables
 from pentad_compare.arms import arm_of, product
 from pentad_compare.from_args import refuse_shared_clock
+from pentad_compare.results import place_of, write_result
 from pentad_compare.study import Study, run_recipe, slug
 
 
@@ -187,8 +187,7 @@ def test_all_seeds_of_an_arm_have_the_sizes_of_its_plan(study):
     planned["model"] = {"name": "gpt", "n_layer": 9, "n_embd": 96, "n_head": 2}
     planned["training"] = {**planned["training"], "context_length": 64, "seed": 99}
     path = study.arm_folder(arm) / "plan" / "plan.json"
-    path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({"recipe": planned}))
+    write_result(path, {"recipe": planned}, place_of(path.parent))
     sized = study.sized(arm)
     assert (sized.model.options["n_layer"], sized.model.options["n_embd"]) == (5, 96), "given options win"
     assert (sized.training.context_length, sized.training.seed) == (64, arm.recipe.training.seed)

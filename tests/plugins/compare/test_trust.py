@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import shutil
 import signal
 import time
 
@@ -294,3 +296,101 @@ def test_forged_records_are_no_figures(compare, tmp_path):
     seal_result(run, 3, "")
     found, _ = compare(*arguments, out=tmp_path / "out", code=1, error="arm-failed")
     assert sorted(bool(arm["failure"]) for arm in found["arms"]) == [False, True]
+
+
+def _swap(one, other):
+    aside = one.with_name("aside")
+    one.rename(aside)
+    other.rename(one)
+    aside.rename(other)
+
+
+WITH_SEEDS = ("--model.n-embd", "8,16", "--seeds", "2", "--steps", "3", "--prompts", "1", "--text-bytes", "8")
+
+
+@pytest.fixture(scope="module")
+def compared(place, tmp_path_factory):
+    """A comparison of two widths with two seeds, to be copied: its folder and its figures."""
+    from pentad_cli import main
+
+    out = tmp_path_factory.mktemp("compared") / "out"
+    plugins = ("--plugin", "here.py", "--plugin", "inline.py", "--executor", "inline", "--name", "mine")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(place)
+        patched.setenv("PENTAD_CACHE", str(place / "cache"))
+        words = ("compare", *WITH_SEEDS, "--config", "tiny.toml", "--data", "text.txt", *plugins, "--out", str(out))
+        assert main.call(list(words)) == 0
+    return out, json.loads((out / "mine" / "comparison.json").read_text())
+
+
+def _scored(found):
+    return [(arm["label"], arm["mean"], [seed["score"] for seed in arm["seeds"]], arm["samplers"]) for arm in found["arms"]]
+
+
+SWAPPED = {
+    "arms": ".",
+    "seeds' folders": "seed-0",
+    "runs": "seed-0/run",
+    "records": ("seed-0/run/metrics.jsonl", "seed-0/run/samples.jsonl", "seed-0/run/result.json"),
+    "records with recipes": tuple(
+        f"seed-0/run/{name}" for name in ("metrics.jsonl", "samples.jsonl", "result.json", "recipe.toml")
+    ),
+    "outcomes": "seed-0/outcome.json",
+    "texts": "seed-0/texts.json",
+    "plans": "plan/plan.json",
+}
+
+
+@pytest.mark.parametrize("names", SWAPPED.values(), ids=SWAPPED)
+def test_what_is_swapped_between_arms_changes_no_figure(compare, compared, tmp_path, names):
+    source, first = compared
+    out = shutil.copytree(source, tmp_path / "out")
+    one, other = sorted((out / "runs").iterdir())
+    for name in (names,) if isinstance(names, str) else names:
+        _swap(one / name, other / name)
+    found, _ = compare(*WITH_SEEDS, "--name", "mine", out=out)
+    assert _scored(found) == _scored(first)
+
+
+def test_what_is_swapped_between_seeds_changes_no_figure(compare, compared, tmp_path):
+    source, first = compared
+    out = shutil.copytree(source, tmp_path / "out")
+    for arm in (out / "runs").iterdir():
+        _swap(arm / "seed-0" / "run", arm / "seed-1" / "run")
+    assert _scored(compare(*WITH_SEEDS, "--name", "mine", out=out)[0]) == _scored(first)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [("outcome.json", "lossless", False), ("outcome.json", "causal", False), ("outcome.json", "peak_memory_bytes", 1)],
+)
+def test_an_edited_fact_beside_the_score_is_made_anew(compare, compared, tmp_path, name, key, value):
+    source, first = compared
+    out = shutil.copytree(source, tmp_path / "out")
+    path = sorted((out / "runs").glob(f"*/seed-0/{name}"))[0]
+    facts = json.loads(path.read_text())
+    assert facts[key] != value
+    path.write_text(json.dumps({**facts, key: value}))
+    found, _ = compare(*WITH_SEEDS, "--name", "mine", out=out)
+    assert _scored(found) == _scored(first) and found["groups"] == first["groups"]
+    assert json.loads(path.read_text())[key] != value
+
+
+@pytest.mark.parametrize(
+    "name", ["mine", "runs", "runs/*", "runs/*/seed-0", "runs/*/seed-0/run", "runs/*/seed-0/run/metrics.jsonl"]
+)
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_nothing_is_written_through_a_link_and_no_pipe_is_waited_for(compare, compared, tmp_path, name, kind):
+    out = shutil.copytree(compared[0], tmp_path / "out")
+    path = sorted(out.glob(name))[0]
+    elsewhere = path.rename(tmp_path / "elsewhere")
+    before = _content(elsewhere)
+    path.symlink_to(elsewhere) if kind == "link" else os.mkfifo(path)
+    compare(*WITH_SEEDS, "--name", "mine", out=out, code=1, error="not-a-plain-file")
+    assert _content(elsewhere) == before
+
+
+def _content(path):
+    if path.is_file():
+        return path.read_bytes()
+    return {each.relative_to(path): each.read_bytes() for each in path.rglob("*") if each.is_file()}

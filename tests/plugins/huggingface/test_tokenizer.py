@@ -15,12 +15,12 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 from pentad import END_OF_TEXT
 from pentad.testing import raises_code
 from pentad.testing.stages.tokenizer import NASTY, sample_texts
-from pentad_bpe.plugin import BPEOptions
+from pentad_bpe.options import BPEOptions
 from pentad_bpe.tokenizer import BPE
 from pentad_gpt2.tokenizer import GPT2
 from pentad_gpt2.vocabulary import merges
 from pentad_huggingface import probe
-from pentad_huggingface.plugin import HuggingFaceOptions
+from pentad_huggingface.options import HuggingFaceOptions
 from pentad_huggingface.tokenizer import HuggingFace
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from(" \n\t'sdl19ab\u2581"))

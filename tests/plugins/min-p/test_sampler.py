@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pentad_min_p.plugin import MinPOptions
+from pentad_min_p.options import MinPOptions
 from pentad_min_p.sampler import MinP
 
 TOKENS = torch.zeros(1, 0, dtype=torch.int64)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pentad import IGNORED, Tokens, pairs
 from pentad.testing import raises_code
 from pentad_prefix.builder import Prefix
-from pentad_prefix.plugin import PrefixOptions
+from pentad_prefix.options import PrefixOptions
 
 E = 9
 X = IGNORED

@@ -16,7 +16,7 @@ from pentad import EngineError, Segmentation, Situation
 from pentad.testing import raises_code
 from pentad.testing.stages.tokenizer import sample_texts
 from pentad_sentencepiece import cutting, training
-from pentad_sentencepiece.plugin import SentencePieceOptions
+from pentad_sentencepiece.options import SentencePieceOptions
 from pentad_sentencepiece.sizing import advise
 from pentad_sentencepiece.tokenizer import SentencePiece
 

@@ -113,15 +113,20 @@ def page(studio: Studio) -> Iterator[Page]:
         yield client
 
 
+def driver(name: str) -> ModuleType:
+    """Load a module that drives a browser; the script that takes the documentation's pictures uses it too."""
+    if name not in sys.modules:
+        place = Path(__file__).parents[3] / "docs" / f"{name}.py"
+        spec = importlib.util.spec_from_file_location(name, place)
+        assert spec is not None and spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
 @pytest.fixture(scope="session")
 def drive() -> ModuleType:
-    """The module that drives a browser; the script that takes the documentation's pictures uses it too."""
-    place = Path(__file__).parents[3] / "docs" / "_browser.py"
-    spec = importlib.util.spec_from_file_location("studio_browser", place)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    module = driver("_browser")
     if not module.is_there():
         pytest.skip("No Chromium with its driver is installed: apt-get install chromium chromium-driver.")
     return module
@@ -164,4 +169,14 @@ def served(serving: Serving) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def browser(drive: ModuleType) -> Iterator[Any]:
     with drive.started() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def firefox() -> Iterator[Any]:
+    driver("_browser")
+    module = driver("_firefox")
+    if not module.is_there():
+        pytest.skip("No Firefox is installed, or no websockets to speak to it with: apt-get install firefox-esr.")
+    with module.started() as found:
         yield found

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from urllib.parse import quote
 
 import pytest
 
 from pentad.inference.session import ModelSession
+from pentad.tools import record_pieces
 
 PAGES = ("tokens", "examples", "training", "start", "generation", "chat", "inside", "trace", "text", "comparisons")
 
@@ -58,6 +60,9 @@ def test_a_text_is_cut_while_it_is_typed(browser, served):
     browser.click("[data-show-next]")
     browser.choose("#column-2 select", "named:byte")
     browser.wait("document.querySelectorAll('#column-2 .tokens .token').length === 7")
+    browser.drop("main h1", "text.txt", "me training")  # anywhere on the page
+    browser.wait("document.querySelectorAll('#column-2 .tokens .token').length === 11")
+    assert browser.run("return document.querySelector('.dropping')") is None
 
 
 def test_nothing_of_a_text_is_run(browser, served):
@@ -75,6 +80,21 @@ def test_nothing_of_a_text_is_run(browser, served):
         browser.wait("document.querySelector('main').innerText.includes('onerror')")
         assert browser.run("return window.hurt ?? null") is None
         assert browser.run("return document.querySelectorAll('main img, main script').length") == 0
+
+
+def test_nothing_of_a_runs_name_is_run(browser, served, studio):
+    name = HOSTILE.replace("/", "|").replace("\u202e", "")
+    shutil.copytree(studio.runs / "tiny", studio.runs / name)
+    try:
+        browser.open(f"{served}/training?runs={quote(name)}")
+        browser.wait("document.querySelector('#chart svg') && document.querySelector('#cards article')")
+        assert browser.run("return document.querySelector('#chart svg.wide').textContent.includes('onerror')")
+        assert browser.run("return [window.hurt ?? null, document.querySelectorAll('main img, main script').length]") == [
+            None,
+            0,
+        ]
+    finally:
+        shutil.rmtree(studio.runs / name)
 
 
 def test_a_mistake_is_said_where_it_was_made(browser, served):
@@ -143,8 +163,15 @@ def test_two_write_side_by_side_from_the_same_seed(browser, served):
     assert "0.01%" in browser.text("#column-1 dl.figures") or "0%" in browser.text("#column-1 dl.figures")
 
 
+def wait_for(path, seconds=20):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not path.is_file():
+        time.sleep(0.05)
+    return path.read_text(encoding="utf-8")
+
+
 @pytest.mark.usefixtures("slow_writing")
-def test_a_conversation_is_stopped_undone_and_reset(browser, served):
+def test_a_conversation_is_stopped_saved_undone_and_reset(browser, served, tmp_path):
     browser.open(f"{served}/chat?run=tiny")
     browser.wait("document.querySelector('#about .note')")  # a run that has learned no conversations
     browser.type("[name=max_tokens]", "4000")
@@ -161,6 +188,16 @@ def test_a_conversation_is_stopped_undone_and_reset(browser, served):
     browser.wait("document.querySelectorAll('.end')[1]?.textContent.includes('maximum')")
     assert browser.text(".exchange:last-child .asked") == HOSTILE[:40]
     browser.wait("!document.querySelector('#undo').disabled")
+    browser.save_to(str(tmp_path))
+    browser.run("document.querySelector('[name=system]').value = 'Be short.'")
+    browser.click("#save")
+    saved = wait_for(tmp_path / "conversation.jsonl")
+    (piece,) = record_pieces(json.loads(saved), "Line 1")  # as a reader of files would
+    assert [one["role"] for one in piece.record["messages"]] == ["system", "user", "assistant", "user", "assistant"]
+    assert [one["content"] for one in piece.record["messages"]][3:] == [
+        HOSTILE[:40],
+        browser.text(".exchange:last-child .answered"),
+    ]
     browser.click("#undo")
     assert browser.run("return document.querySelector('#question').value") == HOSTILE[:40]
     browser.click("#reset")
@@ -227,6 +264,9 @@ def test_a_text_is_searched_opened_and_scored(browser, served, tmp_path_factory,
     browser.click("#score")
     browser.wait("document.querySelectorAll('#scores .passage').length > 1", 60)
     browser.wait("document.querySelector('#stop').disabled && document.querySelector('#progress').hidden")
+    browser.click("#compare")
+    browser.wait("document.querySelector('#duplicates .figures')?.textContent.includes('repeated to the letter')", 60)
+    assert browser.run("return document.querySelector('#halt').disabled")
 
 
 def test_a_studio_that_is_gone_is_missed_and_found_again(browser, serving):

@@ -44,3 +44,23 @@ def test_ink_stands_out_from_every_ground(scheme, ground):
 def test_further_inks_stand_out_from_the_paper(scheme, ground, ink):
     colours = palettes()[scheme]
     assert contrast(colours[ink], colours[ground]) >= 4.5
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("ground", ["paper", "card", "field"])
+def test_fields_and_the_focus_are_seen(scheme, ground):
+    colours = palettes()[scheme]
+    assert contrast(colours["edge"], colours[ground]) >= 3  # WCAG 2.1, non-text contrast
+    assert contrast(colours["link"], colours[ground]) >= 3
+
+
+@pytest.mark.parametrize(("scheme", "ink"), [("light", "#ffffff"), ("dark", "#08131c")])
+def test_the_words_of_a_button_are_read(scheme, ink):
+    assert contrast(ink, palettes()[scheme]["s0"]) >= 4.5
+
+
+def test_on_a_token_every_ink_is_that_of_the_token():
+    own = resources.files("pentad_studio").joinpath("static/studio.css").read_text(encoding="utf-8")
+    for name in (".byte", ".special", ".marks .ws:not(.line)::before", ".ids .tokens .token::after"):
+        rules = re.findall(rf"(?m)^{re.escape(name)} {{(.*)}}", own)
+        assert rules and not any(re.search(r"(?<![-\w])color:", rule) for rule in rules)

@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import arrays
 
 from pentad.config.options import parse
 from pentad.testing import raises_code
-from pentad_temperature.plugin import TemperatureOptions
+from pentad_temperature.options import TemperatureOptions
 from pentad_temperature.sampler import Temperature
 
 TOKENS = torch.zeros(1, 0, dtype=torch.int64)

@@ -18,7 +18,7 @@ from pentad import Situation
 from pentad.testing import raises_code
 from pentad.testing.stages.tokenizer import NASTY, random_texts, sample_texts
 from pentad_tokenizers import training
-from pentad_tokenizers.plugin import WordPieceOptions
+from pentad_tokenizers.options import WordPieceOptions
 from pentad_tokenizers.sizing import advise
 from pentad_tokenizers.wordpiece import WordPiece
 from pentad_tokenizers.words import WORDS

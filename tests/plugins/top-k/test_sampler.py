@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import arrays
 
 from pentad.config.options import parse
 from pentad.testing import raises_code
-from pentad_top_k.plugin import TopKOptions
+from pentad_top_k.options import TopKOptions
 from pentad_top_k.sampler import TopK
 
 TOKENS = torch.zeros(1, 0, dtype=torch.int64)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pentad_top_p.plugin import TopPOptions
+from pentad_top_p.options import TopPOptions
 from pentad_top_p.sampler import TopP
 
 TOKENS = torch.zeros(1, 0, dtype=torch.int64)

@@ -24,15 +24,6 @@ from pentad_compare.report.svg import standalone
 _PACKAGE = "pentad_compare.report"
 
 
-def write_report(comparison: Comparison, path: Path) -> None:
-    """Write the report of a comparison, atomically.
-
-    Raises:
-        OSError: the disk is full or not writable.
-    """
-    write_atomically(path, render(comparison))
-
-
 def write_figures(comparison: Comparison, folder: Path) -> None:
     """Write every figure of the report as an SVG file.
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pentad import Choice
+from pentad import Choice, EngineError, Vocabulary, make
 from pentad.tools import can_converse
 from pentad_studio.chat.answering import Question, answer, read_history
 from pentad_studio.server.forms import Form, number_of, read_form, text_of
@@ -29,10 +31,41 @@ async def chat_page(request: Request) -> Response:
     return page(
         "chat",
         runs=runs[:500],
-        run=asked if asked in runs else runs[0] if runs else "",
+        run=asked if asked in runs else await anyio.to_thread.run_sync(_first, studio, runs[:500]),
         samplers=[(offer.name, offer.record.summary) for offer in studio.catalogue.offers("sampler")],
         folder=str(studio.runs),
     )
+
+
+def _first(studio: Studio, runs: Sequence[str]) -> str:
+    """Return the newest run that has learned conversations, as its builder tells; the newest of all where none has."""
+    for summary in studio.listing.of([studio.runs / name for name in runs]):
+        if summary.builder and _teaches(studio, summary.builder):
+            return summary.name
+    return runs[0] if runs else ""
+
+
+def _teaches(studio: Studio, builder: str) -> bool:
+    """Say whether a builder has the tokens of turns."""
+
+    def found() -> bool:
+        try:
+            tokenizer = make("tokenizer", "byte", catalogue=studio.catalogue)
+            made = make(
+                "builder",
+                builder,
+                catalogue=studio.catalogue,
+                context_length=8,
+                vocab_size=tokenizer.vocab_size,
+                end_of_text=tokenizer.end_of_text,
+                tokenizer=tokenizer,
+            )
+            untrained: Any = SimpleNamespace(vocabulary=Vocabulary.of(tokenizer, made.special_tokens))
+            return can_converse(untrained)
+        except EngineError:
+            return False
+
+    return studio.sorts.get(("teaches", builder), found)
 
 
 async def chat_about(request: Request) -> Response:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import math
 import os
 from collections.abc import Mapping
@@ -13,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from pentad import EngineError, UsageError
-from pentad.tools import open_plain, read_json
+from pentad.tools import is_stamped, open_plain, read_json
 from pentad_studio.server.pages import page
 from pentad_studio.server.studio import Studio, folders_with, studio_of
 
@@ -37,7 +39,7 @@ class Listed:
         arms: label and mean score of each arm, the best first; no score where none was found.
         metric: what the scores are.
         seeds, budget, created: how often and how long each arm was trained, and when, in words.
-        problem: why it cannot be read; empty where it can.
+        problem: why it cannot be read or trusted; empty where it can.
     """
 
     name: str
@@ -79,6 +81,10 @@ def _require(studio: Studio, name: str) -> None:
 
 
 def _read(studio: Studio, name: str) -> str:
+    return _bytes_of(studio, name).decode("utf-8", errors="replace")
+
+
+def _bytes_of(studio: Studio, name: str) -> bytes:
     path = studio.comparisons / name / REPORT
     with open_plain(path, "rb") as file:
         data: bytes = file.read(_MOST_BYTES + 1)
@@ -86,7 +92,7 @@ def _read(studio: Studio, name: str) -> str:
         raise EngineError(
             f"{path} may have at most {_MOST_BYTES:,} bytes.", "Open it in the browser itself.", code="report-too-long"
         )
-    return data.decode("utf-8", errors="replace")
+    return data
 
 
 def _listed(studio: Studio) -> list[Listed]:
@@ -97,10 +103,20 @@ def _listed(studio: Studio) -> list[Listed]:
 def _one(studio: Studio, name: str) -> Listed:
     path = studio.comparisons / name / RECORD
     try:
-        mark = os.stat(path).st_mtime_ns
-        return studio.records.get(("comparison", name, mark), lambda: facts_of(name, read_json(path)))
+        mark = os.stat(path).st_mtime_ns, os.stat(path.with_name(REPORT)).st_mtime_ns
+        return studio.records.get(("comparison", name, mark), lambda: _read_facts(studio, name))
     except (EngineError, OSError) as error:
         return Listed(name, [], problem=getattr(error, "message", "") or str(error))
+
+
+def _read_facts(studio: Studio, name: str) -> Listed:
+    record = read_json(studio.comparisons / name / RECORD)
+    facts = facts_of(name, record)
+    if not is_stamped(record):
+        return dataclasses.replace(facts, problem=f"{RECORD} was changed after it was written.")
+    if record.get("report") != hashlib.sha256(_bytes_of(studio, name)).hexdigest():
+        return dataclasses.replace(facts, problem=f"{REPORT} was changed after it was written.")
+    return facts
 
 
 def facts_of(name: str, record: Mapping[str, Any]) -> Listed:

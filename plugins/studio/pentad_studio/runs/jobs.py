@@ -6,6 +6,7 @@ They end with the studio, as a command does with its terminal: each saves a chec
 from __future__ import annotations
 
 import contextlib
+import itertools
 import signal
 import subprocess
 import sys
@@ -52,6 +53,7 @@ class Jobs:
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
+        self._numbers = itertools.count()
         self._folder = tempfile.TemporaryDirectory(prefix="pentad-studio-", ignore_cleanup_errors=True)
 
     def start(self, name: str, arguments: Sequence[str]) -> Job:
@@ -64,7 +66,7 @@ class Jobs:
             known = self._jobs.get(name)
             if known is not None and known.running:
                 raise UsageError(f"{name} is being trained already.", "Stop it first.", code="run-in-use")
-            log = Path(self._folder.name, f"{len(self._jobs)}-{name}.log")
+            log = Path(self._folder.name, f"{next(self._numbers)}.log")
             with open(log, "wb") as file:
                 # A session of its own: Ctrl-C in the studio's terminal reaches the studio, which then ends the training.
                 process = subprocess.Popen(
@@ -86,6 +88,11 @@ class Jobs:
         """Whether a run is being trained by the studio."""
         job = self.get(name)
         return job is not None and job.running
+
+    def is_known_to_run(self, name: str) -> bool | None:
+        """Whether a run is being trained by the studio, or was; None of one that it never trained."""
+        job = self.get(name)
+        return None if job is None else job.running
 
     def stop(self, name: str) -> None:
         """Ask a training to stop, as Ctrl-C does: it saves a checkpoint and can be resumed.

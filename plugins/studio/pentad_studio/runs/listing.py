@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from pentad import EngineError
-from pentad.tools import open_plain, read_json
+from pentad.tools import locked, open_plain, read_json
 
 _TAIL = 16_384
 """Bytes at the end of metrics.jsonl in which the last lines are looked for."""
 
-QUIET_SECONDS = 60.0
-"""A run that is not complete and has written nothing for so long is not being trained."""
+QUIET_SECONDS, UNLOCKED_SECONDS = 60.0, 5.0
+"""A run that is not complete and has written nothing for so long is not being trained: where its folder has no lock, and where
+the lock is free, as another machine's may seem."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,10 @@ class Listing:
     """The runs of a folder.
 
     Args:
-        is_running: whether the studio itself trains a run of a name.
+        is_running: whether the studio itself trains a run of a name; False where it did, None where it never has.
     """
 
-    def __init__(self, is_running: Callable[[str], bool]) -> None:
+    def __init__(self, is_running: Callable[[str], bool | None]) -> None:
         self._is_running = is_running
         self._known: dict[Path, tuple[tuple[float, ...], Summary]] = {}
         self._lock = threading.Lock()
@@ -71,7 +72,7 @@ class Listing:
             known = (mark, summary_of(path))
             with self._lock:
                 self._known[path] = known
-        return _with_state(known[1], self._is_running(path.name))
+        return _with_state(known[1], path, self._is_running(path.name))
 
 
 def _changed(path: Path) -> float:
@@ -81,11 +82,25 @@ def _changed(path: Path) -> float:
         return 0.0
 
 
-def _with_state(found: Summary, running: bool) -> Summary:
+def _with_state(found: Summary, path: Path, running: bool | None) -> Summary:
     if found.state == "done" and not running:
         return found
-    fresh = running or time.time() - found.written < QUIET_SECONDS
-    return Summary(**{**vars(found), "state": "training" if fresh else "stopped"})
+    trained = running or _is_trained(path, time.time() - found.written, ended_here=running is False)
+    return Summary(**{**vars(found), "state": "training" if trained else "stopped"})
+
+
+def _is_trained(path: Path, quiet: float, ended_here: bool) -> bool:
+    """Say whether a process trains a run, by the lock that it holds on the folder, and by how long nothing was written."""
+    lock = path / ".lock"
+    try:
+        if not lock.is_file():
+            return not ended_here and quiet < QUIET_SECONDS
+        with locked(lock, wait=False) as told:
+            return not ended_here and quiet < (UNLOCKED_SECONDS if told else QUIET_SECONDS)
+    except BlockingIOError:
+        return True
+    except (OSError, EngineError):
+        return not ended_here and quiet < QUIET_SECONDS
 
 
 def summary_of(path: Path) -> Summary:

@@ -22,7 +22,7 @@ from pentad_studio.server.guard import Guard
 from pentad_studio.server.pages import failed
 from pentad_studio.server.studio import Studio
 from pentad_studio.sources.page import options_part
-from pentad_studio.text.page import text_page, text_part, text_scores
+from pentad_studio.text.page import text_duplicates, text_page, text_part, text_scores
 from pentad_studio.tokens.page import tokens_page, tokens_part
 from pentad_studio.trace.page import trace_page, trace_part
 from pentad_studio.training.page import training_list, training_page, training_stream
@@ -67,6 +67,7 @@ def make_app(studio: Studio, token: str, port: int) -> ASGIApp:
             Route("/text", text_page),
             Route("/text-part", text_part, methods=["POST"]),
             Route("/text-scores", text_scores, methods=["POST"]),
+            Route("/text-duplicates", text_duplicates, methods=["POST"]),
             Route("/inside", inside_page),
             Route("/inside-part", inside_part, methods=["POST"]),
             Route("/comparisons", comparisons_page),

@@ -84,7 +84,7 @@ class Guard:
             return PlainTextResponse("Another page may not ask this server.\n", 403)
         if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
             return PlainTextResponse("Another page may not ask this server.\n", 403)
-        first = scope["path"].split("/")[1]
+        first = scope["path"].removeprefix("/").partition("/")[0]
         if not secrets.compare_digest(first.encode(), self._token.encode()):
             return PlainTextResponse(_ELSEWHERE, 403)
         length = headers.get("content-length", "0")

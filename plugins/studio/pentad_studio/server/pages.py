@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from pentad import EngineError
 from pentad_cli.tools import count, duration, plural, short, size, visible
@@ -76,6 +77,7 @@ async def failed(request: Request, error: Exception) -> Response:
     assert isinstance(error, EngineError)
     record = {"message": error.message, "hint": error.hint, "code": error.code}
     if request.headers.get("x-studio") == "part":
-        return JSONResponse(record, 400)
+        # In ASCII: the name of a file may hold bytes that are no UTF-8.
+        return Response(json.dumps(record), 400, media_type="application/json")
     text = environment().get_template("failed.html").render(page="", error=record)
     return HTMLResponse(text, 400)

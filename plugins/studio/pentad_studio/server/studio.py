@@ -86,7 +86,7 @@ class Studio:
     _follows: Shelf = field(default_factory=lambda: Shelf(24))
 
     def __post_init__(self) -> None:
-        self.listing = Listing(self.jobs.is_running)
+        self.listing = Listing(self.jobs.is_known_to_run)
 
     def followed(self, name: str) -> Followed:
         """Return a run that is followed, from its start where it was not."""
@@ -102,7 +102,8 @@ class Studio:
         Raises:
             UsageError: there is none of that name.
         """
-        if os.path.basename(name) != name or not (self.runs / name / "engine.json").is_file():
+        is_name = name not in ("", ".", "..") and os.path.basename(name) == name
+        if not is_name or not (self.runs / name / "engine.json").is_file():
             near = did_you_mean(name, self.run_names())
             raise UsageError(f"No run {name!r} is in {self.runs}.", near or "Choose one of the list.", code="unknown-run")
         return self.runs / name

@@ -28,7 +28,7 @@ function show(words) {
 function controls() {
   document.getElementById("stop").disabled = !control;
   document.getElementById("send").disabled = Boolean(control);
-  for (const id of ["undo", "reset"]) document.getElementById(id).disabled = Boolean(control) || !exchanges.length;
+  for (const id of ["save", "undo", "reset"]) document.getElementById(id).disabled = Boolean(control) || !exchanges.length;
 }
 
 /** Mark what the model can no longer see. */
@@ -99,6 +99,18 @@ function undo() {
   question.focus();
 }
 
+/** Hand over the conversation as a line of a file that `--data` reads, as /save of `engine chat` writes it. */
+function save() {
+  const system = form.elements.system.value;
+  const messages = exchanges.flatMap(one => [{ role: "user", content: one.question }, { role: "assistant", content: one.answer }]);
+  if (system) messages.unshift({ role: "system", content: system });
+  const link = make("a");
+  link.download = "conversation.jsonl";
+  link.href = URL.createObjectURL(new Blob([`${JSON.stringify({ messages })}\n`], { type: "application/jsonl" }));
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}
+
 function reset() {
   exchanges.splice(0).forEach(one => one.box.remove());
   state.textContent = "";
@@ -122,6 +134,7 @@ if (form) {
   });
   document.getElementById("stop").addEventListener("click", () => control?.abort());
   document.getElementById("undo").addEventListener("click", undo);
+  document.getElementById("save").addEventListener("click", save);
   document.getElementById("reset").addEventListener("click", reset);
   form.elements.run.addEventListener("change", tell);
   tell();

@@ -75,6 +75,13 @@ export async function renew(place, form) {
   place.dispatchEvent(new CustomEvent("renewed", { bubbles: true }));
 }
 
+/** Withdraw the question for a part, which ends the work for it. */
+export function withdraw(place) {
+  asked.get(place)?.abort();
+  asked.delete(place);
+  place.removeAttribute("aria-busy");
+}
+
 /** Ask for every part that a form makes. */
 export function refresh(form) {
   for (const place of document.querySelectorAll(`[data-part][data-form="${form.id}"]`))
@@ -141,12 +148,24 @@ document.addEventListener("click", async event => {
 
 const MOST = 200000; // characters: what the server takes for one text
 
-document.addEventListener("dragover", event => { if (event.target.closest?.("[data-drop]")) event.preventDefault(); });
+/** The field that a file dropped at an element goes to: that field, or the first of the page. */
+const dropped = target => target.closest?.("[data-drop]") ?? document.querySelector("[data-drop]");
+const unmark = () => document.querySelectorAll(".dropping").forEach(each => each.classList.remove("dropping"));
+
+document.addEventListener("dragover", event => {
+  if (!event.dataTransfer?.types.includes("Files")) return;
+  event.preventDefault(); // or the browser would leave the page for the file
+  unmark();
+  dropped(event.target)?.classList.add("dropping");
+});
+document.addEventListener("dragleave", event => { if (!event.relatedTarget) unmark(); });
 document.addEventListener("drop", async event => {
-  const area = event.target.closest?.("[data-drop]");
   const file = event.dataTransfer?.files[0];
-  if (!area || !file) return;
+  unmark();
+  if (!file) return;
   event.preventDefault();
+  const area = dropped(event.target);
+  if (!area) return;
   area.value = (await file.slice(0, 4 * MOST).text()).slice(0, MOST);
   area.dispatchEvent(new Event("input", { bubbles: true }));
 });

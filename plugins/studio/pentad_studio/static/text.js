@@ -1,17 +1,22 @@
 // The page Text: buttons of a part say where to go on, and the held-out text is scored while one waits.
 
-import { fail, put, refresh } from "./live.js";
+import { fail, put, refresh, renew, withdraw } from "./live.js";
 import { stream } from "./stream.js";
 
 const form = document.getElementById("text");
 const [score, stop, progress, state, scores] = ["score", "stop", "progress", "state", "scores"].map(id => document.getElementById(id));
+const [compare, halt, comparing, duplicates] = ["compare", "halt", "comparing", "duplicates"].map(id => document.getElementById(id));
 let control = null;
 
 /** What is shown begins anew where another text is chosen or something else is looked for. */
 function anew(event) {
   if (!event.target.matches("[data-anew]")) return;
   for (const name of ["first", "document", "at"]) form.elements[name].value = "";
-  if (event.target.name === "run") { control?.abort(); scores.replaceChildren(); state.textContent = ""; }
+  if (event.target.name === "run") {
+    control?.abort();
+    withdraw(duplicates);
+    for (const place of [scores, state, duplicates]) place.replaceChildren();
+  }
 }
 
 function go(event) {
@@ -42,9 +47,19 @@ async function start() {
   stop.disabled = progress.hidden = true;
 }
 
+async function search() {
+  [compare.disabled, halt.disabled] = [true, false];
+  comparing.textContent = "Comparing, for some seconds for each 20 MB of text …";
+  await renew(duplicates, form);
+  [compare.disabled, halt.disabled] = [false, true];
+  comparing.textContent = "";
+}
+
 if (form) {
   form.addEventListener("input", anew);
   form.addEventListener("click", go);
   score.addEventListener("click", start);
   stop.addEventListener("click", () => control?.abort());
+  compare.addEventListener("click", search);
+  halt.addEventListener("click", () => withdraw(duplicates));
 }

@@ -15,16 +15,31 @@ function address() {
   return asked;
 }
 
+const newest = new Map();
+
+/** Put a part in its place; not while a button there is pressed, which would never be clicked. */
+function show(place, html) {
+  newest.set(place, html);
+  if (place.querySelector(":active")) {
+    setTimeout(() => { if (newest.get(place) === html) show(place, html); }, 100);
+    return;
+  }
+  const focused = place.contains(document.activeElement) ? document.activeElement : null;
+  const name = focused?.dataset.stop ?? focused?.dataset.resume, href = focused?.getAttribute("href"), open = focused?.closest("details")?.id;
+  put(place, html);
+  if (!focused) return;
+  const again = name ? `[data-stop="${CSS.escape(name)}"], [data-resume="${CSS.escape(name)}"]`
+    : href ? `a[href="${CSS.escape(href)}"]` : open ? `#${CSS.escape(open)} > summary` : null;
+  if (again) place.querySelector(again)?.focus();
+}
+
 function follow() {
   source?.close();
   source = new EventSource(`training-stream?${address()}`);
   for (const name of ["chart", "cards", "samples"])
     source.addEventListener(name, event => {
       lost(false);
-      const place = document.getElementById(name);
-      const focused = document.activeElement?.dataset?.stop ?? document.activeElement?.dataset?.resume;
-      put(place, JSON.parse(event.data).html);
-      if (focused) place.querySelector(`[data-stop="${CSS.escape(focused)}"], [data-resume="${CSS.escape(focused)}"]`)?.focus();
+      show(document.getElementById(name), JSON.parse(event.data).html);
     });
   source.addEventListener("failed", event => { source.close(); fail(document.getElementById("chart"), JSON.parse(event.data)); });
   source.addEventListener("error", () => lost(true));

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pentad import Catalogue
 from pentad.tools import RunDirectory, Split
-from pentad_studio.trace.index import Documents, folder_of, keep, read_text, split_of, write_text
+from pentad_studio.trace.index import Documents, folder_of, keep, read_kept, read_text, split_of, write_text
 
 _KIND, _FACTS = "held-out", "split.json"
 
@@ -61,7 +61,7 @@ def is_kept(path: Path) -> bool:
     Raises:
         EngineError: the run is damaged.
     """
-    return _load(folder_of(RunDirectory.open(path), _KIND)) is not None
+    return read_kept(folder_of(RunDirectory.open(path), _KIND), _load) is not None
 
 
 def _build(folder: Path, split: Split) -> None:

@@ -18,6 +18,7 @@ from pentad_studio.server.studio import Studio, studio_of
 from pentad_studio.sources.models import open_model
 from pentad_studio.text.browsing import ROWS, hits, rows, sheet
 from pentad_studio.text.held_out import HeldOutText, is_kept, open_held_out
+from pentad_studio.text.repeats import is_compared, open_duplicates
 from pentad_studio.text.scoring import Scored, chosen, documents_of, rank, score
 from pentad_studio.trace.index import MOST_BYTES, Documents, is_built, split_of
 from pentad_studio.trace.page import index_of
@@ -42,6 +43,17 @@ async def text_part(request: Request) -> Response:
     if not await anyio.to_thread.run_sync(lambda: is_built(path) and is_kept(path)):
         await work_elsewhere(request, "pentad_studio.text.prepare", {"run": str(path)})
     return await anyio.to_thread.run_sync(_part, studio, form)
+
+
+async def text_duplicates(request: Request) -> Response:
+    """Show what stands more than once; it is looked for first, in a process that ends when the browser has gone."""
+    studio, form = studio_of(request), await read_form(request)
+    name = form.get("run", "")
+    path = studio.run_path(name)
+    if not await anyio.to_thread.run_sync(is_compared, path):
+        await work_elsewhere(request, "pentad_studio.text.prepare", {"run": str(path), "duplicates": True})
+    found = await anyio.to_thread.run_sync(open_duplicates, path, studio.catalogue)
+    return fragment("text_duplicates.html", found=found, run=name)
 
 
 def _part(studio: Studio, form: Form) -> Response:

@@ -69,6 +69,8 @@ class Ranking:
         bits_per_byte: of all of it.
         ranked: how many are long enough to be ranked, `LEAST_BYTES` where any is; of equal ones the first.
         worst, best: the first of each end, the most extreme first.
+        nats: the negative log-likelihood of all of it: the share of one in it is what it adds to the score.
+        all: every document or passage, in the order of the text, without its tokens.
     """
 
     by_document: bool
@@ -78,6 +80,8 @@ class Ranking:
     ranked: int
     worst: list[Scored]
     best: list[Scored]
+    nats: float
+    all: list[Scored]
 
 
 FEW_DOCUMENTS, ENDS, LEAST_BYTES = 12, 8, 100
@@ -103,6 +107,8 @@ def rank(passages: Sequence[Scored]) -> Ranking:
         ranked=len(ordered),
         worst=ordered[::-1][:n_ends],
         best=ordered[: min(n_ends, len(ordered) - n_ends)],
+        nats=total.nats if total else 0.0,
+        all=[dataclasses.replace(one, tokens=[]) for one in units],
     )
 
 

@@ -6,19 +6,37 @@ into the next. The array is built by libdivsufsort. Files are plain numbers: `te
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import io
+import json
 import os
 import shutil
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from pentad import Catalogue, EngineError, RunObserver, UsageError
-from pentad.tools import UNFINISHED, Pieces, RunDirectory, Split, cache_directory, locked, open_split
+from pentad.tools import (
+    UNFINISHED,
+    Pieces,
+    RunDirectory,
+    Split,
+    cache_directory,
+    discard,
+    is_stamped,
+    locked,
+    open_plain,
+    open_split,
+    read_json,
+    stamped,
+    write_atomically,
+)
 
 MOST_BYTES = 1 << 30
 """The longest training text that is indexed: its array takes four times its size, on disk and while it is built in memory."""
@@ -95,7 +113,7 @@ def is_built(path: Path) -> bool:
     Raises:
         EngineError: the run is damaged.
     """
-    return _load(folder_of(RunDirectory.open(path), "suffix-arrays")) is not None
+    return read_kept(folder_of(RunDirectory.open(path), "suffix-arrays"), _load) is not None
 
 
 def keep(folder: Path, load: Callable[[Path], Kept | None], build: Callable[[Path], None]) -> Kept:
@@ -103,24 +121,57 @@ def keep(folder: Path, load: Callable[[Path], Kept | None], build: Callable[[Pat
 
     Args:
         folder: of the cache.
-        load: reads it; None where it is not there or does not fit together.
+        load: reads it; None where it does not fit together.
         build: writes it into an empty folder.
 
     Raises:
         EngineError: the cache cannot be written, or what was written cannot be read.
     """
-    found = load(folder)
+    found = read_kept(folder, load)
     if found is not None:
         return found
     folder.parent.mkdir(parents=True, exist_ok=True)
     with locked(folder.with_name(f".{folder.name}.lock")):
-        found = load(folder)  # another process may have been first
+        found = read_kept(folder, load)  # another process may have been first
         if found is None:
             _fill(folder, build)
-            found = load(folder)
+            found = read_kept(folder, load)
     if found is None:
         raise EngineError(f"{folder} cannot be read.", "Remove it, and try again.", code="index-damaged")
     return found
+
+
+def read_kept(folder: Path, load: Callable[[Path], Kept | None]) -> Kept | None:
+    """Return what is in a folder; None where it is not there or is damaged."""
+    with contextlib.suppress(EngineError, OSError, *_BAD):
+        sealed = read_json(folder / _SEAL)
+        small = sum(size for size, _ in _facts(folder, whole=False).values()) <= _MOST_CHECKED
+        found = _facts(folder, whole=small)
+        same = all(sealed[name][: 1 + small] == facts[: 1 + small] for name, facts in found.items())
+        if is_stamped(sealed) and same and len(sealed) == len(found) + 1:
+            return load(folder)
+    return None
+
+
+_SEAL = "digest.json"
+
+_MOST_CHECKED = 256 << 20
+"""Bytes up to which every byte is checked before use; of what is larger the sizes are, as reading it all takes seconds."""
+
+_BAD = (ValueError, TypeError, KeyError, AttributeError, EOFError, SyntaxError, IndexError)
+"""What reading a file raises that is not what it should be."""
+
+
+def _facts(folder: Path, *, whole: bool) -> dict[str, list[Any]]:
+    """Return size and, of the whole files, SHA-256 by name."""
+    facts: dict[str, list[Any]] = {}
+    for path in folder.iterdir():
+        if path.name != _SEAL:
+            with open_plain(path, "rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                digest = hashlib.file_digest(cast(io.BufferedReader, file), "sha256").hexdigest() if whole else ""
+                facts[path.name] = [size, digest]
+    return facts
 
 
 def _fill(folder: Path, build: Callable[[Path], None]) -> None:
@@ -129,6 +180,8 @@ def _fill(folder: Path, build: Callable[[Path], None]) -> None:
     part.mkdir()
     try:
         build(part)
+        write_atomically(part / _SEAL, json.dumps(stamped(_facts(part, whole=True))) + "\n")
+        discard(folder)  # which is damaged
         os.replace(part, folder)
     except OSError as error:
         raise EngineError(

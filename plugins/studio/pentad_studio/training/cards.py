@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import shlex
@@ -9,11 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from pentad import EngineError
 from pentad.tools import Budget, read_json, read_tables
 from pentad_studio.runs.following import Figures
 from pentad_studio.runs.listing import Summary
 from pentad_studio.server.studio import Studio
+
+_RECENT = 20
+"""Logged steps whose speed tells how long the rest takes."""
 
 _NOT_THE_SEED = ("machine", "reporting", "generation", "start")
 """Tables that are left out where runs are looked at that differ in their seed alone."""
@@ -50,14 +56,13 @@ def card_of(studio: Studio, summary: Summary, figures: Figures) -> Card:
     path = studio.runs / summary.name
     facts, tables = _facts(studio, summary.name)
     share = share_of(facts, tables, figures)
-    seconds, speed = figures.last("seconds"), figures.last("tokens_per_second")
-    remaining = seconds * (1 / share - 1) if share and seconds and 0 < share < 1 else None
+    speed = figures.last("tokens_per_second")
     job = studio.jobs.get(summary.name)
     return Card(
         summary=summary,
         figures=_figures(figures, summary, speed),
         share=1.0 if summary.state == "done" else share,
-        remaining=remaining,
+        remaining=remaining_of(tables, share, figures),
         speed=speed,
         recipe=f"engine run --config {shlex.quote(str(path / 'recipe.toml'))} --out {shlex.quote(f'{path}-again')}",
         resume=f"engine resume {shlex.quote(str(path))}",
@@ -93,6 +98,27 @@ def _facts(studio: Studio, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     except OSError:
         mark = 0
     return studio.records.get((name, mark), read)
+
+
+def remaining_of(tables: Mapping[str, Any], share: float | None, figures: Figures) -> float | None:
+    """Return the seconds of training that are left, by the speed of the last steps: the first may have waited for a compiler.
+
+    Args:
+        tables: of recipe.toml.
+        share: how much of the budget is used.
+        figures: what it has logged.
+    """
+    seconds, step = figures.last("seconds"), figures.last("step")
+    if share is None or seconds is None or step is None or not 0 < share < 1:
+        return None
+    budget = tables.get("training", {}).get("budget")
+    with contextlib.suppress(EngineError):
+        if isinstance(budget, str) and Budget.parse(budget).unit == "seconds":
+            return seconds * (1 / share - 1)
+    steps, times = figures.column("step")[-_RECENT:], figures.column("seconds")[-_RECENT:]
+    known = np.isfinite(steps) & np.isfinite(times)
+    passed = np.ptp(steps[known]) if known.any() else 0
+    return float(np.ptp(times[known]) / passed * step * (1 / share - 1)) if passed else None
 
 
 def share_of(facts: Mapping[str, Any], tables: Mapping[str, Any], figures: Figures) -> float | None:

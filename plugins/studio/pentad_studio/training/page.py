@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from pentad import EngineError
 from pentad_cli.charts import looks
-from pentad_studio.server.forms import read_form
+from pentad_studio.server.forms import number_of, read_form
 from pentad_studio.server.pages import fragment, html, page
 from pentad_studio.server.streams import encode
 from pentad_studio.server.studio import Studio, studio_of
@@ -24,6 +24,9 @@ MOST_CHOSEN = 12
 
 ROWS = 60
 """Runs in the list before more are asked for."""
+
+MOST_ROWS = 2000
+"""Runs in the list at most."""
 
 EVERY = 1.0
 """Seconds between two looks at the files."""
@@ -42,9 +45,9 @@ async def training_list(request: Request) -> Response:
     """Show the list, filtered."""
     studio, form = studio_of(request), await read_form(request)
     names = await anyio.to_thread.run_sync(studio.run_names)
-    rows = min(int(form["rows"]), 2000) if form.get("rows", "").isdecimal() else ROWS
+    rows = number_of(form, "rows", ROWS, 1, 1_000_000)
     chosen = form.get("chosen", "").split("/")
-    shown = await anyio.to_thread.run_sync(_list, studio, names, form.get("filter", ""), rows, chosen)
+    shown = await anyio.to_thread.run_sync(_list, studio, names, form.get("filter", ""), min(rows, MOST_ROWS), chosen)
     return fragment("training_list.html", **shown)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import html.parser
 import json
 import math
@@ -10,13 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from pentad.testing import raises_code
+from pentad.tools import is_stamped
 from pentad_cli.tools import visible
 from pentad_compare.records import Comparison, from_dict
-from pentad_compare.report.page import render, write_report
+from pentad_compare.report.page import render
+from pentad_compare.summary import save
 
 TAGS = {
     *(
@@ -256,11 +259,15 @@ def test_the_recipe_is_shown_as_toml(cases: Mapping[str, Comparison]) -> None:
     assert 'rope_base = "none"' in text
 
 
-def test_the_file_is_replaced_whole(cases: Mapping[str, Comparison], tmp_path: Path) -> None:
-    path = tmp_path / "report.html"
-    path.write_text("before")
-    write_report(cases["apart"], path)
-    assert path.read_text(encoding="utf-8") == render(cases["apart"])
-    assert list(tmp_path.iterdir()) == [path]
-    with pytest.raises(OSError, match="report"):
-        write_report(cases["apart"], tmp_path / "missing" / "report.html")
+def test_the_files_are_replaced_whole_and_the_record_knows_its_report(cases: Mapping[str, Comparison], tmp_path: Path) -> None:
+    report, record = tmp_path / "report.html", tmp_path / "comparison.json"
+    report.write_text("before")
+    save(cases["apart"], tmp_path)
+    assert report.read_text(encoding="utf-8") == render(cases["apart"])
+    assert sorted(tmp_path.iterdir()) == [record, report]
+    found = json.loads(record.read_text(encoding="utf-8"))
+    assert is_stamped(found) and found["report"] == hashlib.sha256(report.read_bytes()).hexdigest()
+    assert not is_stamped({**found, "confidence": 0.5})
+    (tmp_path / "file").write_text("")
+    with raises_code("not-writable"):
+        save(cases["apart"], tmp_path / "file" / "below")

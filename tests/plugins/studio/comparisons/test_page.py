@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
 
+from pentad.tools import stamped
 from pentad_studio.comparisons.page import facts_of
 
 RECORD = {
@@ -24,8 +26,10 @@ RECORD = {
 def comparison(studio):
     folder = studio.comparisons / "models"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "comparison.json").write_text(json.dumps(RECORD))
-    (folder / "report.html").write_text("<script>alert(1)</script><p>A report</p>")
+    report = "<script>alert(1)</script><p>A report</p>"
+    record = stamped({**RECORD, "report": hashlib.sha256(report.encode()).hexdigest()})
+    (folder / "comparison.json").write_text(json.dumps(record))
+    (folder / "report.html").write_text(report)
     return "models"
 
 
@@ -46,6 +50,16 @@ def test_a_comparison_is_listed_and_opened(page, comparison):
     text = page.get("comparisons").text
     assert 'href="comparison?name=models"' in text and "&lt;b&gt;gpt" in text
     assert "sandbox" in page.get("comparison?name=models").text
+
+
+@pytest.mark.parametrize(("name", "old", "new"), [("comparison.json", "2.25", "1.25"), ("report.html", "A report", "B report")])
+def test_an_edited_comparison_is_listed_with_a_warning(page, studio, comparison, name, old, new):
+    warning = f"{name} was changed after it was written."
+    assert warning not in page.get("comparisons").text
+    path = studio.comparisons / "models" / name
+    path.write_text(path.read_text().replace(old, new))
+    text = page.get("comparisons").text
+    assert warning in text and 'href="comparison?name=models"' in text
 
 
 def test_a_report_has_no_power_over_the_studio(page, comparison):

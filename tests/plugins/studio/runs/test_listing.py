@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import time
 
 import pytest
 
+from pentad.tools import locked
 from pentad_studio.runs.listing import Listing, last_lines, summary_of
 
 STAGES = {stage: {"name": f"a-{stage}"} for stage in ("model", "tokenizer", "builder")}
@@ -29,17 +31,34 @@ def test_a_run_says_what_it_is(run):
 
 
 def test_its_state_is_that_of_its_files_and_of_the_studios_own_trainings(run):
-    trained: set[str] = set()
-    listing = Listing(trained.__contains__)
+    trained: dict[str, bool] = {}
+    listing = Listing(trained.get)
     assert listing.of([run])[0].state == "training"  # it was just written
     for name in ("engine.json", "metrics.jsonl"):
         os.utime(run / name, (1, 1))
     assert listing.of([run])[0].state == "stopped"
-    trained.add("one")
+    trained["one"] = True
     assert listing.of([run])[0].state == "training"
     trained.clear()
     (run / "result.json").write_text("{}")
     assert listing.of([run])[0].state == "done"
+
+
+def test_a_run_that_was_stopped_can_be_resumed_at_once(run):
+    assert Listing(lambda name: False).of([run])[0].state == "stopped"  # the studio's own training has ended
+
+
+def test_the_lock_of_a_run_tells_whether_it_is_trained(run):
+    listing = Listing(lambda name: None)
+    (run / ".lock").touch()
+    for name in ("engine.json", "metrics.jsonl"):
+        os.utime(run / name, (1, 1))
+    with locked(run / ".lock"):  # a step may take minutes
+        assert listing.of([run])[0].state == "training"
+        assert Listing(lambda name: False).of([run])[0].state == "training"  # resumed in a terminal
+    assert listing.of([run])[0].state == "stopped"
+    os.utime(run / "metrics.jsonl", (time.time() - 20,) * 2)
+    assert listing.of([run])[0].state == "stopped"
 
 
 def test_what_has_not_changed_is_not_read_again(run, monkeypatch):

@@ -8,16 +8,19 @@ import re
 
 import pytest
 
+from pentad_studio.server.studio import Shelf
 from pentad_studio.text.held_out import open_held_out
+from pentad_studio.text.repeats import is_compared, open_duplicates
 from pentad_studio.trace.index import open_index
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory, studio, catalogue):
+def cache(tmp_path_factory, studio, talker, catalogue):
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("PENTAD_CACHE", str(tmp_path_factory.mktemp("cache")))
         for keep in (open_index, open_held_out):  # here, where no process of its own is needed
             keep(studio.runs / "tiny", catalogue)
+            keep(studio.runs / talker, catalogue)
         yield
 
 
@@ -53,14 +56,26 @@ def test_what_cannot_be_is_said(page, fields, code):
     assert page.refusal("text-part", **fields) == code
 
 
-def test_scores_come_with_how_far_they_are(page):
+def test_scores_come_with_how_far_they_are(page, studio, monkeypatch):
+    monkeypatch.setattr(studio, "records", Shelf(10))  # another test of the session may have scored it
     told = [event.split("\n") for event in page.post("text-scores", data={"run": "tiny"}).text.strip().split("\n\n")]
     assert [name for name, _ in told][-1] == "event: done" and len(told) > 3
     shown = html.unescape(json.loads(told[-1][1].removeprefix("data: "))["html"])
-    assert "Worst" in shown and 'class="token p' in shown
+    assert "Worst" in shown and "% of all bits" in shown and 'class="token p' in shown
     again = page.post("text-scores", data={"run": "tiny"}).text
     assert again.startswith("event: done")  # what was scored is kept
     assert '"code": "unknown-run"' in page.post("text-scores", data={"run": "nothing"}).text
+
+
+def test_what_stands_there_twice_is_shown_and_kept(page, studio, catalogue):
+    path = studio.runs / "talker"
+    found = open_duplicates(path, catalogue)
+    assert is_compared(path) and not is_compared(studio.runs / "tiny")
+    assert found == open_duplicates(path, catalogue) and found.by_document
+    assert found.exact == 0 and found.total == 60  # no question is asked twice
+    shown = page.ask("text-duplicates", run="talker")
+    assert "repeated to the letter" in shown and "No document stands there twice." in shown
+    assert page.refusal("text-duplicates", run="nothing") == "unknown-run"
 
 
 def test_the_page_opens_where_trace_leads(page):

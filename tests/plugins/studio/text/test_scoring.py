@@ -74,6 +74,8 @@ def test_many_documents_are_ranked_whole_and_short_ones_left_out():
     assert [one.document for one in found.worst] == list(range(30, 22, -1))
     assert [one.document for one in found.best] == list(range(1, 9))
     assert found.worst[0].n_bytes == 400
+    assert [one.document for one in found.all] == list(range(1, 32))
+    assert sum(one.nats for one in found.all) == pytest.approx(found.nats)
 
 
 def test_equal_ones_are_shown_once():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import numpy as np
@@ -36,15 +37,32 @@ def test_it_is_built_once_and_memory_mapped(run, catalogue, cache):
     assert passage.count == 1
 
 
-def test_one_that_does_not_fit_together_is_built_again(run, catalogue, cache):
+FILES = ("text.bin", "suffixes.npy", "documents.npy", "digest.json")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_one_that_is_damaged_is_built_again(run, catalogue, cache, name):
+    sound = np.array(open_index(run, catalogue).suffixes)
+    (folder,) = (path for path in (cache / "suffix-arrays").iterdir() if path.is_dir())
+    content = (folder / name).read_bytes()
+    flipped = content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
+    for damage in (b"", b"short", content[: len(content) // 2], content + b"x", flipped, b"PK\x03\x04"):
+        (folder / name).write_bytes(damage)
+        assert not is_built(run)
+        assert np.array_equal(open_index(run, catalogue).suffixes, sound)
+        assert is_built(run)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_one_with_a_link_or_a_pipe_is_built_again_and_the_target_stays(run, catalogue, cache, tmp_path, name):
     open_index(run, catalogue)
     (folder,) = (path for path in (cache / "suffix-arrays").iterdir() if path.is_dir())
-    for damage in (b"", b"short", (folder / "text.bin").read_bytes() + b"x"):
-        (folder / "text.bin").write_bytes(damage)
-        assert not is_built(run)
-        shutil.rmtree(folder)
+    for plant in (lambda path: path.symlink_to(tmp_path / "target"), os.mkfifo):
+        (tmp_path / "target").write_text("mine")
+        (folder / name).unlink()
+        plant(folder / name)
         open_index(run, catalogue)
-        assert is_built(run)
+        assert is_built(run) and (tmp_path / "target").read_text() == "mine"
 
 
 def test_an_array_of_objects_is_not_read(run, catalogue, cache):

@@ -8,8 +8,9 @@ import shutil
 import anyio
 import pytest
 
+from pentad_studio.runs.following import Figures
 from pentad_studio.server.studio import Studio
-from pentad_studio.training.cards import groups_of, share_of
+from pentad_studio.training.cards import groups_of, remaining_of, share_of
 from pentad_studio.training.page import _live
 
 
@@ -78,6 +79,20 @@ def test_how_far_a_run_is(studio, training, share):
     followed = studio.followed("tiny")
     followed.refresh()
     assert share_of({}, {"training": training}, followed.figures) == share
+
+
+def test_the_time_left_is_that_of_the_last_steps():
+    figures = Figures()
+    for step in range(1, 31):  # a compiler took 80 s of the first
+        figures.columns["step"].append(step)
+        figures.columns["seconds"].append(80 + step)
+    assert remaining_of({"training": {"steps": 60}}, 0.5, figures) == pytest.approx(30)
+    assert remaining_of({"training": {"budget": "220s"}}, 0.5, figures) == pytest.approx(110)
+    assert remaining_of({}, 1.0, figures) is remaining_of({}, None, figures) is remaining_of({}, 0.5, Figures()) is None
+    one = Figures()
+    one.columns["step"].append(1)
+    one.columns["seconds"].append(80.0)
+    assert remaining_of({"training": {"steps": 60}}, 0.01, one) is None
 
 
 def test_markup_in_a_run_stays_text(copies):

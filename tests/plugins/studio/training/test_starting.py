@@ -85,6 +85,7 @@ def small(text_file):
         "training.context_length": "32",
         "machine.threads": "1",
         "machine.device": "cpu",
+        "machine.compile": "off",
     }
 
 

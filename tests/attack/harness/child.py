@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import importlib
 import io
 import json
 import os
@@ -22,8 +23,8 @@ from pentad import EngineError
 from pentad.runs import initial, saving
 from pentad.system.errors import is_out_of_memory
 
-SECONDS = 60
-"""After which a process counts as hung."""
+SECONDS, IDLE, MOST = 60, 20, 300
+"""A process counts as hung after so many seconds if it computes nothing for so many; after that many in any case."""
 
 CALLS = ("open", "mkdir", "rename", "replace", "fsync", "unlink", "rmdir", "scandir", "listdir", "chmod")
 
@@ -46,6 +47,25 @@ def in_child(work: Callable[[], Any]) -> Ended:
     return next(each_in_child([work]))
 
 
+def prepared(work: Callable[[], Any]) -> None:
+    """Do work that must succeed in a forked process, and import what it imported, which later processes then need not.
+
+    Raises:
+        AssertionError: it ended otherwise.
+    """
+
+    def imported() -> str:
+        before = set(sys.modules)
+        work()
+        return " ".join(set(sys.modules) - before)
+
+    ended = in_child(imported)
+    assert ended.how == "ok", ended
+    for name in ended.detail.split():
+        with contextlib.suppress(ImportError):  # a plugin's file
+            importlib.import_module(name)
+
+
 def each_in_child(works: Sequence[Callable[[], Any]]) -> Iterator[Ended]:
     """Do one piece of work after the other in a forked process, and say of each how it ended.
 
@@ -53,15 +73,12 @@ def each_in_child(works: Sequence[Callable[[], Any]]) -> Iterator[Ended]:
     """
     done = 0
     while done < len(works):
-        child = _Child(works[done:])
-        while done < len(works):
-            ended = child.next()
-            done += 1
-            yield ended or child.end()
-            if ended is None:
-                break
-        else:
-            child.end()
+        with contextlib.closing(_Child(works[done:])) as child:
+            ended: Ended | None = Ended("ok")
+            while ended and done < len(works):
+                ended = child.next()
+                done += 1
+                yield ended or child.end()
 
 
 class _Child:
@@ -77,11 +94,14 @@ class _Child:
 
     def next(self) -> Ended | None:
         """Return how the next one ended, or None where the process ended or hangs instead."""
-        until = time.monotonic() + SECONDS
+        began, wait, computed = time.monotonic(), float(SECONDS), -1.0
         while b"\n" not in self._said:
-            if not select.select([self._pipe], [], [], max(0.0, until - time.monotonic()))[0]:
-                self._hung = True
-                return None
+            if not select.select([self._pipe], [], [], wait)[0]:
+                before, computed, wait = computed, _computed(self._number), float(IDLE)
+                self._hung = computed - before < 0.1 or time.monotonic() - began > MOST
+                if self._hung:
+                    return None
+                continue
             more = os.read(self._pipe, 1 << 16)
             if not more:
                 return None
@@ -91,22 +111,37 @@ class _Child:
 
     def end(self) -> Ended:
         """Wait for the process, or end it where it hangs, and say how it ended."""
-        os.close(self._pipe)
-        if self._hung:
-            os.kill(self._number, signal.SIGKILL)
-        status = os.waitstatus_to_exitcode(os.waitpid(self._number, 0)[1])
+        status = self._wait(kill=self._hung)
         if self._hung:
             return Ended("hung")
         if status == -signal.SIGKILL:
             return Ended("killed", signal.Signals(-status).name)
         return Ended("bug", f"signal {-status}" if status < 0 else f"it left with {status}")
 
+    def close(self) -> None:
+        """End the process, whether or not it is done; nothing of it is left."""
+        if self._number:
+            self._wait(kill=True)
+
+    def _wait(self, *, kill: bool) -> int:
+        os.close(self._pipe)
+        if kill:
+            os.kill(self._number, signal.SIGKILL)
+        number, self._number = self._number, 0
+        return os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
+
+
+def _computed(number: int) -> float:
+    """Return the seconds that a process has computed, with its children that have ended; a busy machine leaves it few."""
+    fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
 
 def _tell_of_each(works: Sequence[Callable[[], Any]], writing: int) -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     for work in works:
         ended = _outcome(work)
-        line = json.dumps([ended.how, ended.detail[-20_000:]]).encode() + b"\n"
+        line = json.dumps([ended.how, ended.detail[-100_000:]]).encode() + b"\n"
         while line:
             line = line[os.write(writing, line) :]
     os._exit(0)

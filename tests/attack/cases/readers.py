@@ -24,10 +24,10 @@ from pentad.runs.records import is_sealed, sealed_step
 from pentad.system.files import SEAL, check_whole, facts_of_file, read_json
 from pentad.system.json_lines import read_lines
 
-from .batch import Batch, seeded
+from ..ground import STEPS, Ground
+from ..harness.batch import Batch, seeded
 from .comparisons import command
 from .files import examples
-from .ground import STEPS, Ground
 from .mutations import BYTES
 
 INPUTS = 25
@@ -36,7 +36,7 @@ INPUTS = 25
 Read = Callable[[Path], Any]
 
 
-def of_runs(ground: Ground, inputs: int, seed: int) -> Iterator[Batch]:
+def of_runs(ground: Ground, inputs: int, size: int, seed: int) -> Iterator[Batch]:
     """Give each reader of a run's files inputs: noise, and what is right but for a few places."""
     for name, (file, read) in _OF_RUNS.items():
 
@@ -44,10 +44,10 @@ def of_runs(ground: Ground, inputs: int, seed: int) -> Iterator[Batch]:
             run = ground.copy(ground.complete)
             return _fed(run / file, (run / file).read_bytes(), read, chance, run.parent)
 
-        yield seeded(f"{INPUTS} inputs for {name}", seed, work, inputs // INPUTS)
+        yield from seeded(f"{INPUTS} inputs for {name}", seed, work, inputs // INPUTS, size)
 
 
-def of_text(ground: Ground, inputs: int, seed: int) -> Iterator[Batch]:
+def of_text(ground: Ground, inputs: int, size: int, seed: int) -> Iterator[Batch]:
     """Give each reader of text damaged files of its format, and archives that are whole with damage within."""
     catalogue = Catalogue()
     for ending, example in examples(catalogue).items():
@@ -58,7 +58,7 @@ def of_text(ground: Ground, inputs: int, seed: int) -> Iterator[Batch]:
             read = lambda path: _read_text(path, catalogue, DataOptions(text_key=key))  # noqa: E731
             return _fed(place / f"text{ending}", example, read, chance, place)
 
-        yield seeded(f"{INPUTS} inputs for {ending}", seed, work, inputs // INPUTS)
+        yield from seeded(f"{INPUTS} inputs for {ending}", seed, work, inputs // INPUTS, size)
 
 
 def _fed(path: Path, original: bytes, read: Read, chance: random.Random, place: Path) -> str:

@@ -12,14 +12,11 @@ from typing import Any
 
 from pentad import resume, run
 
-from .batch import Batch, Case
-from .child import count_calls, die, disturbed, failing, in_child
-from .ground import Ground
+from ..ground import Ground
+from ..harness.batch import Batch, Case, in_slices
+from ..harness.child import die, disturbed, failing, in_child
 
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS)
-
-BATCH = 20
-"""Cases in a batch."""
 
 Start = Callable[[], tuple[Path, Callable[[], Any]]]
 """Returns where a run will be, and what runs it."""
@@ -28,8 +25,8 @@ Attack = Callable[[Start, int], Case]
 """What happens before the N-th call."""
 
 
-def kills(ground: Ground, stride: int) -> Iterator[Batch]:
-    """Kill a new run, and one that goes on, before every `stride`-th call that touches its folder or its cache."""
+def kills(ground: Ground, size: int) -> Iterator[Batch]:
+    """Kill a new run, and one that goes on, before each call that touches its folder or its cache."""
 
     def kill(start: Start, number: int) -> Case:
         path, work = start()
@@ -37,24 +34,24 @@ def kills(ground: Ground, stride: int) -> Iterator[Batch]:
         wrong = "" if ended.how in ("killed", "ok") else f"{ended.how} {ended.detail}"
         return Case(f"call {number}", ended, wrong or ground.finished(path))
 
-    yield from _at_every_call(ground, stride, kill)
+    yield from _at_every_call(ground, size, kill)
 
 
-def failures(ground: Ground, stride: int) -> Iterator[Batch]:
-    """Let every `stride`-th call of a new run, and of one that goes on, fail; the errors take turns."""
+def failures(ground: Ground, size: int) -> Iterator[Batch]:
+    """Let each call of a new run, and of one that goes on, fail; the errors take turns."""
 
     def fail(start: Start, number: int) -> Case:
-        error = ERRORS[number // stride % len(ERRORS)]
+        error = ERRORS[number % len(ERRORS)]
         path, work = start()
         ended = in_child(disturbed(work, path.parent, number, failing(error)))
         wrong = "" if ended.how in ("ok", "refused") else f"{ended.how} {ended.detail}"
         return Case(f"{errno.errorcode[error]} at call {number}", ended, wrong or ground.finished(path))
 
-    yield from _at_every_call(ground, stride, fail)
+    yield from _at_every_call(ground, size, fail)
 
 
-def lost_cache(ground: Ground, stride: int) -> Iterator[Batch]:
-    """Delete the whole cache before every `stride`-th call of a run: it makes anew what it needs."""
+def lost_cache(ground: Ground, size: int) -> Iterator[Batch]:
+    """Delete the whole cache before each call of a run: it makes anew what it needs."""
 
     def lose(start: Start, number: int) -> Case:
         path, work = start()
@@ -64,45 +61,44 @@ def lost_cache(ground: Ground, stride: int) -> Iterator[Batch]:
         return Case(f"no cache at call {number}", ended, wrong or ground.finished(path))
 
     start = _starts(ground)["a new run with an empty cache"]
-    yield from _of_start("a new run that loses its cache", start, stride, lose)
+    yield from _of_start(ground, "a new run that loses its cache", start, size, lose)
 
 
-def small_files(ground: Ground, stride: int) -> Iterator[Batch]:
+def small_files(ground: Ground, size: int) -> Iterator[Batch]:
     """Let no file grow beyond a size, as on a full disk: every write of every library fails in the middle."""
 
-    def limit(start: Start, size: int) -> Case:
+    def limit(start: Start, most: int) -> Case:
         path, work = start()
 
         def limited() -> Any:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
             return work()
 
         ended = in_child(limited)
         wrong = "" if ended.how in ("ok", "refused") else f"{ended.how} {ended.detail}"
-        return Case(f"no file beyond {size} bytes", ended, wrong or ground.finished(path))
+        return Case(f"no file beyond {most} bytes", ended, wrong or ground.finished(path))
 
     largest = max(file.stat().st_size for file in ground.complete.rglob("*") if file.is_file())
-    sizes = range(0, largest + 2, max(1, largest // 200) * stride)
+    sizes = range(0, largest + 2, max(1, largest // 200))
     for name, start in _starts(ground).items():
-        yield from _sliced(name, sizes, lambda size, start=start: limit(start, size))
+        yield from _sliced(name, sizes, size, lambda most, start=start: limit(start, most))
 
 
-def _at_every_call(ground: Ground, stride: int, attack: Attack) -> Iterator[Batch]:
+def _at_every_call(ground: Ground, size: int, attack: Attack) -> Iterator[Batch]:
     for name, start in _starts(ground).items():
-        yield from _of_start(name, start, stride, attack)
+        yield from _of_start(ground, name, start, size, attack)
 
 
-def _of_start(name: str, start: Start, stride: int, attack: Attack) -> Iterator[Batch]:
+def _of_start(ground: Ground, name: str, start: Start, size: int, attack: Attack) -> Iterator[Batch]:
     path, work = start()
-    calls = count_calls(work, path.parent)
+    calls = ground.calls_of(name, work, path.parent)
     shutil.rmtree(path.parent)
-    yield from _sliced(name, range(1, calls + 1, stride), lambda number: attack(start, number))
+    yield from _sliced(name, range(1, calls + 1), size, lambda number: attack(start, number))
 
 
-def _sliced(name: str, numbers: range, attack: Callable[[int], Case]) -> Iterator[Batch]:
-    for first in range(0, len(numbers), BATCH):
-        own = numbers[first : first + BATCH]
-        yield Batch(f"{name}, {own[0]} to {own[-1]}", lambda own=own: map(attack, own))
+def _sliced(name: str, numbers: range, size: int, attack: Callable[[int], Case]) -> Iterator[Batch]:
+    for own in in_slices(numbers, size):
+        yield Batch(f"{name}, {own[0]} to {own[-1]}", lambda own=own: map(attack, own), name)
 
 
 def _starts(ground: Ground) -> dict[str, Start]:

@@ -7,11 +7,13 @@ import json
 import os
 import random
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import tomli_w
+
+from pentad import EngineError
 
 TARGET = "a stranger's target"
 
@@ -135,3 +137,15 @@ def is_touched(case: Path) -> bool:
     """Say whether the file outside was changed."""
     target = case / "target"
     return target.exists() and target.read_text() != TARGET
+
+
+@contextlib.contextmanager
+def named(kind: str) -> Iterator[None]:
+    """Say with an error that has no code what was done to the file."""
+    try:
+        yield
+    except EngineError:
+        raise
+    except Exception as error:
+        error.add_note(kind)
+        raise

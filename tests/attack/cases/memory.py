@@ -8,17 +8,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from .batch import Batch, Case
-from .child import in_child
+from ..ground import Ground
+from ..harness.batch import Batch, Case, in_slices
+from ..harness.child import in_child
 from .comparisons import command, compare
-from .ground import Ground
 
 STEPS = range(0, 512, 4)
 """How many MB a command may take beyond what the process has when it begins."""
 
 
-def limits(ground: Ground, stride: int) -> Iterator[Batch]:
-    """Call each command with every `stride`-th limit."""
+def limits(ground: Ground, size: int) -> Iterator[Batch]:
+    """Call each command with each limit."""
     doors: dict[str, Callable[[Path], Any]] = {
         "generate": lambda run: command("generate", run, "--max-tokens", 12, "--samples", 2),
         "evaluate": lambda run: command("evaluate", run),
@@ -26,7 +26,10 @@ def limits(ground: Ground, stride: int) -> Iterator[Batch]:
         "compare": lambda run: compare(ground, run.parent / "out"),
     }
     for name, work in doors.items():
-        yield Batch(name, lambda work=work: _cases(ground, work, STEPS[::stride]))
+        for sizes in in_slices(STEPS, size):
+            yield Batch(
+                f"{name}, {sizes[0]} to {sizes[-1]} MB", lambda work=work, sizes=sizes: _cases(ground, work, sizes), name
+            )
 
 
 def _cases(ground: Ground, work: Callable[[Path], Any], sizes: range) -> Iterator[Case]:

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 from pentad import EngineError, open_run, run
 
-from .batch import Batch, Case
-from .child import Ended, each_in_child
-from .ground import Ground
+from ..ground import Ground
+from ..harness.batch import Batch, Case
+from ..harness.child import Ended, each_in_child
 
 READINGS = 15
 """Of each of the two readers."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import random
@@ -11,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pentad import Catalogue, EngineError, import_model, open_run, resume, run
+from pentad import Catalogue, import_model, open_run, resume, run
 from pentad.config.recipe import StartOptions
 from pentad.runs.folder import RunDirectory
 from pentad.runs.initial import restore_initial
@@ -19,9 +18,9 @@ from pentad.runs.provenance import folder_fingerprint
 from pentad.system.files import SEAL, facts_of_file
 from pentad.system.opening import list_files
 
-from .batch import Batch, seeded
-from .ground import Ground
-from .mutations import is_touched, mutate
+from ..ground import Ground
+from ..harness.batch import Batch, seeded
+from .mutations import is_touched, mutate, named
 
 CHOICES = ("recipe.toml", "engine.json")
 """Files whose edits may well mean something else."""
@@ -42,12 +41,12 @@ class Door:
     below: str = ""
 
 
-def batches(ground: Ground, per_file: int, seed: int) -> Iterator[Batch]:
+def batches(ground: Ground, per_file: int, size: int, seed: int) -> Iterator[Batch]:
     """Damage each file of each door's folder a number of times."""
     for name, door in _doors(ground).items():
         for file in list_files(door.source):
             if file.startswith(door.below):
-                yield seeded(f"{name} with {file}", seed, _case(ground, door, file), per_file)
+                yield from seeded(f"{name} with {file}", seed, _case(ground, door, file), per_file, size)
 
 
 def _case(ground: Ground, door: Door, file: str) -> Callable[[random.Random], str]:
@@ -56,25 +55,13 @@ def _case(ground: Ground, door: Door, file: str) -> Callable[[random.Random], st
         try:
             kind = mutate(path / file, chance)
             sealed = chance.random() < 0.4 and _seal(path, path / file)
-            with _named(f"{kind}{', sealed' if sealed else ''}"):
+            with named(f"{kind}{', sealed' if sealed else ''}"):
                 wrong = door.work(path, "" if sealed else file)
             return "it was written through a link" if is_touched(path.parent) else wrong and f"{kind}: {wrong}"
         finally:
             shutil.rmtree(path.parent, ignore_errors=True)
 
     return work
-
-
-@contextlib.contextmanager
-def _named(kind: str) -> Iterator[None]:
-    """Say with an error that has no code what was done to the file."""
-    try:
-        yield
-    except EngineError:
-        raise
-    except Exception as error:
-        error.add_note(kind)
-        raise
 
 
 def _seal(run: Path, file: Path) -> bool:
@@ -155,7 +142,7 @@ def _doors(ground: Ground) -> dict[str, Door]:
     }
 
 
-def of_the_cache(ground: Ground, per_file: int, seed: int) -> Iterator[Batch]:
+def of_the_cache(ground: Ground, per_file: int, size: int, seed: int) -> Iterator[Batch]:
     """Damage files of the cache; a run makes anew what it needs."""
     for file in list_files(ground.cache):
 
@@ -165,11 +152,11 @@ def of_the_cache(ground: Ground, per_file: int, seed: int) -> Iterator[Batch]:
             os.environ["PENTAD_CACHE"] = str(cache)
             try:
                 kind = mutate(cache / file, chance)
-                with _named(kind):
+                with named(kind):
                     run(ground.recipe, out=place / "run")
                 wrong = ground.difference(place / "run")
                 return wrong and f"{kind}: {wrong}"
             finally:
                 shutil.rmtree(place, ignore_errors=True)
 
-        yield seeded(f"the cache with {file}", seed, work, per_file)
+        yield from seeded(f"the cache with {file}", seed, work, per_file, size)

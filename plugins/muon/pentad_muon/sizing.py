@@ -1,0 +1,46 @@
+"""A learning rate for the length of the training: few steps want longer ones.
+
+The best rate falls about as the root of the number of steps, as far as it was measured with gpt (benchmarks/LOG.md): near 0.06
+at 300 to 440 steps, 0.03 at 800, and from about 1,500 on 0.02 is as good as 0.03. Fewer steps than `FEWEST` were not measured,
+and keep the default.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from pentad import Advice, Situation
+
+if TYPE_CHECKING:
+    from pentad_muon.options import MuonOptions
+
+FEWEST, MANY = 200.0, 2000.0
+"""Steps from which on a rate is advised, and from which on it is the default."""
+
+MOST = 3.0
+"""Times the default at the most."""
+
+
+def advise(options: MuonOptions, situation: Situation) -> Advice | None:
+    """Return a learning rate for a training from scratch of fewer than 2,000 steps."""
+    if "lr" not in situation.open or situation.starts_from_run or not situation.n_parameters:
+        return None
+    steps = n_steps(situation.n_parameters, situation)
+    if not FEWEST <= steps < MANY:
+        return None
+    lr = float(f"{options.lr * min(MOST, math.sqrt(MANY / steps)):.1g}")
+    return Advice(values={"lr": lr}, reason=f"learning rate {lr:g} for some {float(f'{steps:.1g}'):,.0f} steps")
+
+
+def n_steps(n_parameters: int, situation: Situation) -> float:
+    """Return about how many steps the training will have; 0 where that is not known."""
+    tokens = situation.tokens_for(_flops_per_token(n_parameters, situation))
+    most = math.inf if situation.max_tokens is None else situation.max_tokens
+    return min(tokens, most) / (situation.batch_size * situation.context_length)
+
+
+def _flops_per_token(n_parameters: int, situation: Situation) -> float:
+    """Return about what a token costs, forward and backward, where the parameters are those of three blocks."""
+    width = math.sqrt(n_parameters / 36)
+    return 6 * (n_parameters + width * (situation.vocab_size or 0) + 6 * width * situation.context_length)

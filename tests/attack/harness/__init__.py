@@ -1,0 +1,1 @@
+"""How cases are done, counted and shared out: each in a process that it may spoil."""

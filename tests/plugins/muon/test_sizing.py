@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from pentad import Choice, Recipe, Situation, plan
+from pentad_gpt.options import GPTOptions
+from pentad_gpt.sizing import flops_per_token
+from pentad_muon.options import MuonOptions
+from pentad_muon.sizing import advise, n_steps
+
+PER_STEP = 8 * 128
+
+
+def rate(steps: float, **known: Any) -> float | None:
+    situation = {"train_bytes": 1, "tokens": steps * PER_STEP, "n_parameters": 10**5, "open": frozenset({"lr"}), **known}
+    advice = advise(MuonOptions(), Situation(**situation))
+    return None if advice is None else advice.values["lr"]
+
+
+def test_few_steps_get_longer_ones_and_many_the_default():
+    assert [rate(steps) for steps in (200, 440, 830, 1500, 1999)] == [0.06, 0.04, 0.03, 0.02, 0.02]
+    assert rate(2000) is None and rate(1e6) is None
+    assert rate(199) is None, "not measured"
+
+
+def test_a_given_rate_a_start_from_another_run_and_a_counted_model_keep_theirs():
+    assert rate(300, open=frozenset({"momentum"})) is None
+    assert rate(300, starts_from_run=True) is None
+    assert rate(300, n_parameters=None) is None and rate(300, n_parameters=0) is None
+
+
+@pytest.mark.parametrize(("layers", "width"), [(2, 32), (2, 64), (2, 128), (4, 128), (6, 256)])
+def test_arithmetic_is_turned_into_steps(layers, width):
+    size = GPTOptions(n_layer=layers, n_embd=width, n_head=2)
+    flops_per_step = PER_STEP * flops_per_token(size, Situation(train_bytes=1, vocab_size=1024))
+    known = Situation(train_bytes=1, flops=1000 * flops_per_step, vocab_size=1024)
+    assert n_steps(12 * layers * width**2, known) == pytest.approx(1000, rel=0.3)
+    limited = dataclasses.replace(known, max_tokens=300 * PER_STEP)
+    assert n_steps(12 * layers * width**2, limited) == 300
+
+
+@pytest.mark.parametrize(("steps", "options", "expected"), [(300, {}, 0.05), (300, {"lr": 0.01}, 0.01), (20, {}, 0.02)])
+def test_the_plan_has_the_rate_and_says_why(steps, options, expected, tmp_path, monkeypatch):
+    monkeypatch.setenv("PENTAD_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "text.txt").write_text("".join(f"{number} cats sat on mat {number * 7 % 13}.\n\n" for number in range(60)))
+    recipe = Recipe(
+        tokenizer="byte",
+        model=Choice("gpt", n_layer=1, n_head=2, n_embd=8),
+        optimizer=Choice("muon", **options),
+        data=tmp_path / "text.txt",
+        training={"steps": steps, "batch_size": 1, "context_length": 8},
+        machine={"device": "cpu", "threads": 1, "precision": "fp32"},
+    )
+    found = plan(recipe)
+    assert found.recipe.choice("optimizer").options["lr"] == expected
+    assert ("optimizer" in found.sizing) == (expected == 0.05)
