@@ -84,3 +84,23 @@ def test_plain_text_is_scored_as_it_is_where_asked(base: Path, talker: Path, tmp
     assert (score.primary, score.n_bytes) == ("bits_per_byte", text.stat().st_size)
     before = open_run(base)
     assert before.evaluate([str(text)]).score == before.evaluate([str(text)], plain_text=True).score < score.score
+
+
+def test_a_text_is_read_by_another_builder_where_asked(talker: Path, tmp_path: Path) -> None:
+    pairs = write(tmp_path / "pairs.jsonl", [{"prompt": f"{n}?", "chosen": "yes", "rejected": "no"} for n in range(8)])
+    talks = write(tmp_path / "talks.jsonl", [{"prompt": f"{n}?", "completion": "yes"} for n in range(8)])
+    saved = open_run(talker)
+    with raises_code("record-keys"):
+        saved.evaluate([str(pairs)])
+    score = saved.evaluate([str(pairs)], builder="dpo")
+    assert (score.primary, score.scores["n_pairs"]) == ("preference_accuracy", 8)
+    own = saved.evaluate([str(talks)]).score
+    assert own == saved.evaluate([str(talks)], builder="chat,plain-text=true").score
+    for builder, code in (
+        ("masked", "special-tokens-differ"),
+        ("dpo,template=plain", "special-tokens-differ"),
+        ("chat,plain=true", "unknown-option"),
+        ("talk", "unknown-name"),
+    ):
+        with raises_code(code):
+            saved.evaluate([str(talks)], builder=builder)

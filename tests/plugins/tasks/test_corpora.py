@@ -74,3 +74,8 @@ def test_tasks_teach_conversations():
     builder = make("builder", "chat", context_length=64, vocab_size=257, end_of_text=256)
     (document,) = builder.render(tasks("arithmetic")[0])
     assert [span.text for span in document.spans if span.learn and span.text] == [tasks("arithmetic")[0]["completion"]]
+
+
+def test_repeated_tasks_come_as_often_as_asked():
+    once = tasks("arithmetic", number=30)
+    assert tasks("arithmetic", number=30, repeat=3) == once * 3
