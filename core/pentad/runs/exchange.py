@@ -22,7 +22,8 @@ from pentad.registry.catalogue import Catalogue
 from pentad.registry.resolving import Resolved, resolve
 from pentad.runs.checkpoint import TrainingState, differing, put_tensors
 from pentad.runs.folder import RunDirectory, refuse_used
-from pentad.runs.saved_run import make_model, open_run
+from pentad.runs.initial import make_model
+from pentad.runs.saved_run import open_run
 from pentad.runs.saving import save_checkpoint
 from pentad.system.cache import folder_fingerprint
 from pentad.system.errors import EngineError, UsageError, is_out_of_memory, one_line

@@ -1,4 +1,4 @@
-"""The weights with which a training begins where they come from another run: kept in the run's folder, and adapted."""
+"""The model with which a training begins: new, or with weights of another run, which are kept in the run's folder and adapted."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pentad.contracts.adapter import ModelAdapter
+from pentad.contracts.builder import ExampleBuilder
 from pentad.contracts.model import Model
 from pentad.contracts.vocabulary import Vocabulary
 from pentad.registry.resolving import Resolved
@@ -19,6 +20,38 @@ from pentad.runs.checkpoint import MODEL, differing, put_tensors, unshared
 from pentad.runs.folder import START
 from pentad.system.errors import EngineError, UsageError
 from pentad.system.files import hold_whole, write_whole
+from pentad.system.machine import Machine
+
+
+def make_model(resolved: Resolved, vocabulary: Vocabulary, builder: ExampleBuilder, machine: Machine) -> Model:
+    """Return the recipe's model with the initial parameters of its seed, on the machine's device.
+
+    Raises:
+        UsageError: the builder needs an attention, or heads for further tokens, that the model cannot have.
+    """
+    training = resolved.recipe.training
+    torch.manual_seed(training.seed)
+    length = training.context_length + prepended(resolved, vocabulary)
+    model: Model = resolved.offers["model"].make(
+        resolved.options["model"], vocab_size=vocabulary.size, context_length=length, vocabulary=vocabulary
+    )
+    if builder.attention not in model.attention:
+        raise UsageError(
+            f"The builder {resolved.offers['builder'].name} needs {builder.attention} attention; "
+            f"the model {resolved.offers['model'].name} can do: {', '.join(sorted(model.attention))}.",
+            _advice(builder, started=resolved.recipe.start.run is not None),
+            code="attention-mismatch",
+        )
+    model.causal = builder.attention == "causal"
+    if builder.tokens_ahead:
+        model.predict_ahead(builder.tokens_ahead)
+    return model.to(machine.device)
+
+
+def _advice(builder: ExampleBuilder, *, started: bool) -> str:
+    # A model that the run starts from comes along, and cannot be chosen.
+    fitting = "Choose a --builder that hides tokens" if builder.attention == "causal" else "Choose another --builder"
+    return f"{fitting}." if started else f"{fitting} (engine plugins lists them), or another --model."
 
 
 def save_initial(tensors: Mapping[str, Tensor], folder: Path) -> None:

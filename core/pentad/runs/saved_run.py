@@ -38,42 +38,11 @@ from pentad.registry.maker import Maker
 from pentad.registry.resolving import Resolved
 from pentad.runs.checkpoint import Checkpoint
 from pentad.runs.folder import RunDirectory
-from pentad.runs.initial import adapt, frozen_by, prepended, restore_initial
+from pentad.runs.initial import adapt, frozen_by, make_model, restore_initial
 from pentad.runs.newest import newest_checkpoint
 from pentad.system.cache import cache_directory
 from pentad.system.errors import EngineError, UsageError, to_resume
 from pentad.system.machine import Machine, pick_machine
-
-
-def make_model(resolved: Resolved, vocabulary: Vocabulary, builder: ExampleBuilder, machine: Machine) -> Model:
-    """Return the recipe's model with the initial parameters of its seed, on the machine's device.
-
-    Raises:
-        UsageError: the builder needs an attention, or heads for further tokens, that the model cannot have.
-    """
-    training = resolved.recipe.training
-    torch.manual_seed(training.seed)
-    length = training.context_length + prepended(resolved, vocabulary)
-    model: Model = resolved.offers["model"].make(
-        resolved.options["model"], vocab_size=vocabulary.size, context_length=length, vocabulary=vocabulary
-    )
-    if builder.attention not in model.attention:
-        raise UsageError(
-            f"The builder {resolved.offers['builder'].name} needs {builder.attention} attention; "
-            f"the model {resolved.offers['model'].name} can do: {', '.join(sorted(model.attention))}.",
-            _advice(builder, started=resolved.recipe.start.run is not None),
-            code="attention-mismatch",
-        )
-    model.causal = builder.attention == "causal"
-    if builder.tokens_ahead:
-        model.predict_ahead(builder.tokens_ahead)
-    return model.to(machine.device)
-
-
-def _advice(builder: ExampleBuilder, *, started: bool) -> str:
-    # A model that the run starts from comes along, and cannot be chosen.
-    fitting = "Choose a --builder that hides tokens" if builder.attention == "causal" else "Choose another --builder"
-    return f"{fitting}." if started else f"{fitting} (engine plugins lists them), or another --model."
 
 
 def make_sampler(

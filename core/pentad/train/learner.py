@@ -20,8 +20,7 @@ from pentad.contracts.session import Session
 from pentad.data.preparation import Prepared
 from pentad.inference.net import ModelNet
 from pentad.registry.resolving import Resolved
-from pentad.runs.initial import adapt, frozen_by, frozen_copy, restore_initial
-from pentad.runs.saved_run import make_model
+from pentad.runs.initial import adapt, frozen_by, frozen_copy, make_model, restore_initial
 from pentad.runs.start import Start
 from pentad.system.errors import UsageError
 from pentad.system.machine import Machine
