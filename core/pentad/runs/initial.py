@@ -1,4 +1,4 @@
-"""The model with which a training begins: new, or with weights of another run, which are kept in the run's folder and adapted."""
+"""The model with which a training begins: new, or with weights of another run, kept in the folder of this one and adapted."""
 
 from __future__ import annotations
 
