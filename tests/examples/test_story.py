@@ -37,7 +37,7 @@ def small(page: str) -> str:
         (r"arithmetic,level=1,repeat=\d+", "arithmetic,level=1,number=20,repeat=2"),
         (r"\$ engine run [^$]*\$F [^$]*--out runs/(forgetful|hasty|scorer)\n", ""),
         (r"\$ engine evaluate runs/(scorer|base) .*\n", ""),
-        (r"\$ for run in [\w ]+; do engine evaluate runs/\$run --builder (dpo|chat --data data/facts) .*\n", ""),
+        (r"\$ for run in [\w ]+; do engine evaluate runs/\$run --builder (dpo|chat --data data/facts)\b.*\n", ""),
         (r"\$ engine compare [^`]*", ""),
         (r"for run in base [\w ]+; do", "for run in base; do"),
         (r"for run in chat [\w ]+; do", "for run in grpo; do"),
