@@ -130,6 +130,45 @@ def rendering_of(resolved: Resolved, builder: ExampleBuilder) -> Rendering:
     return Rendering.of(builder, resolved.offers["builder"], resolved.options["builder"])
 
 
+def read_by(
+    name: str, resolved: Resolved, own: ExampleBuilder, tokenizer: Tokenizer, catalogue: Catalogue
+) -> tuple[Resolved, ExampleBuilder]:
+    """Return the recipe of a run with another builder, and that builder.
+
+    Args:
+        name: of the builder, `chat,plain-text=true` with options.
+        resolved: the recipe of the run.
+        own: the run's builder.
+        tokenizer: of the run.
+        catalogue: what is installed.
+
+    Raises:
+        UsageError: there is no such builder or option; its special tokens or its attention are not the run's.
+    """
+    chosen, options = split_options(name)
+    offer = catalogue.find("builder", chosen)
+    resolved = replace(
+        resolved,
+        offers={**resolved.offers, "builder": offer},
+        options={**resolved.options, "builder": parse(offer.options, options, "builder")},
+    )
+    builder = make_builder(resolved, tokenizer, catalogue)
+    if tuple(builder.special_tokens) != tuple(own.special_tokens):
+        wanted, known = (", ".join(token.name for token in one.special_tokens) or "none" for one in (builder, own))
+        raise UsageError(
+            f"The builder {chosen} needs the special tokens of the run. It writes {wanted}; the run knows {known}.",
+            "Use a builder of the same template, or evaluate a run that learned with it.",
+            code="special-tokens-differ",
+        )
+    if builder.attention != own.attention:
+        raise UsageError(
+            f"The builder {chosen} needs {builder.attention} attention; the run was trained with {own.attention} attention.",
+            "Use another builder (engine plugins lists them).",
+            code="attention-mismatch",
+        )
+    return resolved, builder
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Kept:
     """What a run keeps of its preparation, so that it goes on with the same: its tokenizer, and what its text was."""
@@ -253,42 +292,3 @@ def _tokenizer(
         tokenizer=kept.tokenizer, folder=kept.tokenizer_folder, fingerprint=kept.tokenizer_fingerprint, options=options
     )
     return made, split, ""
-
-
-def read_by(
-    name: str, resolved: Resolved, own: ExampleBuilder, tokenizer: Tokenizer, catalogue: Catalogue
-) -> tuple[Resolved, ExampleBuilder]:
-    """Return the recipe of a run with another builder, and that builder.
-
-    Args:
-        name: of the builder, `chat,plain-text=true` with options.
-        resolved: the recipe of the run.
-        own: the run's builder.
-        tokenizer: of the run.
-        catalogue: what is installed.
-
-    Raises:
-        UsageError: there is no such builder or option; its special tokens or its attention are not the run's.
-    """
-    chosen, options = split_options(name)
-    offer = catalogue.find("builder", chosen)
-    resolved = replace(
-        resolved,
-        offers={**resolved.offers, "builder": offer},
-        options={**resolved.options, "builder": parse(offer.options, options, "builder")},
-    )
-    builder = make_builder(resolved, tokenizer, catalogue)
-    if tuple(builder.special_tokens) != tuple(own.special_tokens):
-        wanted, known = (", ".join(token.name for token in one.special_tokens) or "none" for one in (builder, own))
-        raise UsageError(
-            f"The builder {chosen} needs the special tokens of the run. It writes {wanted}; the run knows {known}.",
-            "Use a builder of the same template, or evaluate a run that learned with it.",
-            code="special-tokens-differ",
-        )
-    if builder.attention != own.attention:
-        raise UsageError(
-            f"The builder {chosen} needs {builder.attention} attention; the run was trained with {own.attention} attention.",
-            "Use another builder (engine plugins lists them).",
-            code="attention-mismatch",
-        )
-    return resolved, builder

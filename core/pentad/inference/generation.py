@@ -7,10 +7,16 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from pentad.config.options import parse
+from pentad.config.recipe import Choice
 from pentad.contracts.observer import Sample
 from pentad.contracts.sampler import Sampler
 from pentad.contracts.session import Decoder, Limits, Session, TokenEvent
+from pentad.contracts.tokenizer import Tokenizer
+from pentad.contracts.vocabulary import Vocabulary
 from pentad.inference.filling import mask_of, spelled
+from pentad.registry.catalogue import Catalogue
+from pentad.registry.resolving import Resolved
 
 OnToken = Callable[[int, str], None]
 """Called with the number of the sequence and the text that its newest token completes."""
@@ -120,3 +126,19 @@ def _fill(
         )
         for index, tokens in enumerate(filled)
     ]
+
+
+def make_sampler(
+    resolved: Resolved, catalogue: Catalogue, choice: Choice | None, tokenizer: Tokenizer, vocabulary: Vocabulary
+) -> Sampler | Decoder:
+    """Return the recipe's sampler, or another one; `top-k+temperature` is a chain of samplers.
+
+    Raises:
+        UsageError: a name or an option is unknown, an option belongs to several samplers of a chain, or a decoder stands in it.
+    """
+    offer, options = resolved.offers["sampler"], resolved.options["sampler"]
+    if choice is not None:
+        offer = catalogue.find("sampler", choice.name)
+        options = parse(offer.options, choice.options, "sampler")
+    method: Sampler | Decoder = offer.make(options, tokenizer=tokenizer, vocabulary=vocabulary)
+    return method

@@ -13,15 +13,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pentad.config.options import parse, split_options
+from pentad.config.options import split_options
 from pentad.config.recipe import Choice, Recipe
 from pentad.contracts.adapter import ModelAdapter
 from pentad.contracts.builder import ExampleBuilder
 from pentad.contracts.evaluator import Evaluated, HeldOut
 from pentad.contracts.model import Model
 from pentad.contracts.observer import Evaluation, Preparation, RunObserver, Sample
-from pentad.contracts.sampler import Sampler
-from pentad.contracts.session import Decoder, Limits, Session, TokenEvent
+from pentad.contracts.session import Limits, Session, TokenEvent
 from pentad.contracts.tokenizer import Tokenizer
 from pentad.contracts.vocabulary import Vocabulary
 from pentad.data.corpus import open_corpus
@@ -30,7 +29,7 @@ from pentad.data.rendering import PLAIN
 from pentad.data.shards import tokenize_split
 from pentad.data.split import Part, Split, split_corpus
 from pentad.inference.filling import mask_of, masked_prompt, trimmed
-from pentad.inference.generation import OnToken, generate
+from pentad.inference.generation import OnToken, generate, make_sampler
 from pentad.inference.scoring import Offered, find_evaluator, judge
 from pentad.inference.session import ModelSession
 from pentad.registry.catalogue import Catalogue
@@ -43,22 +42,6 @@ from pentad.runs.newest import newest_checkpoint
 from pentad.system.cache import cache_directory
 from pentad.system.errors import EngineError, UsageError, to_resume
 from pentad.system.machine import Machine, pick_machine
-
-
-def make_sampler(
-    resolved: Resolved, catalogue: Catalogue, choice: Choice | None, tokenizer: Tokenizer, vocabulary: Vocabulary
-) -> Sampler | Decoder:
-    """Return the recipe's sampler, or another one; `top-k+temperature` is a chain of samplers.
-
-    Raises:
-        UsageError: a name or an option is unknown, an option belongs to several samplers of a chain, or a decoder stands in it.
-    """
-    offer, options = resolved.offers["sampler"], resolved.options["sampler"]
-    if choice is not None:
-        offer = catalogue.find("sampler", choice.name)
-        options = parse(offer.options, choice.options, "sampler")
-    method: Sampler | Decoder = offer.make(options, tokenizer=tokenizer, vocabulary=vocabulary)
-    return method
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -227,8 +210,7 @@ class SavedRun:
             evaluator: who judges, `accuracy,best=5` with options; None for the first that fits what the run was taught.
             plain_text: score the text as it is, whatever the run's builder makes of records: what a model that learned
                 conversations still knows of plain text.
-            builder: who reads the text, `chat,plain-text=true` with options, in place of the run's own: a run that learned
-                pairs is asked tasks as `chat` reads them. Its special tokens must be those of the run.
+            builder: who reads the text, with options, in place of the run's own; its special tokens must be those of the run.
             observer: told how far it is.
 
         Raises:

@@ -15,11 +15,11 @@ from pentad.contracts.session import Session
 from pentad.contracts.situation import Situation
 from pentad.data.corpus import keep_pipes
 from pentad.data.preparation import Kept, Prepared, prepare
+from pentad.inference.generation import make_sampler
 from pentad.inference.scoring import find_evaluator
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.resolving import Resolved
 from pentad.runs.checkpoint import TrainingState
-from pentad.runs.saved_run import make_sampler
 from pentad.runs.start import Start
 from pentad.system.errors import UsageError
 from pentad.system.machine import Machine, compiler_for, pick_machine, prepare_process
