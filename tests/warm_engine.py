@@ -37,7 +37,8 @@ def call(path: str, arguments: list[str]) -> int:
     answers = server.makefile("r")
     child = int(answers.readline())
     for number in _PASSED_ON:
-        if signal.getsignal(number) is not signal.SIG_IGN:
+        # A shell that puts the tests into the background has them ignore Ctrl-C; the commands that they call shall not.
+        if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda received, _: os.kill(child, received))
     code = int(answers.readline())
     if code < 0:
@@ -97,6 +98,7 @@ def _handle(caller: socket.socket) -> int:
 
 def _run(streams: list[int], arguments: list[str], folder: str, environment: dict[str, str]) -> int:
     """Become the command."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
