@@ -193,3 +193,8 @@ def strict_option() -> click.Option:
     return click.Option(
         ["--strict"], is_flag=True, help="Fail where the newest checkpoint is damaged, in place of using an older one."
     )
+
+
+def without_adapter_option() -> click.Option:
+    """Declare --without-adapter, for commands that use a run's model."""
+    return click.Option(["--without-adapter"], is_flag=True, help="Use the model as it was before the run's adapter.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pentad.config.options import parse
-from pentad_cli.arguments.command import json_option, offers_of, run_argument, strict_option
+from pentad_cli.arguments.command import json_option, offers_of, run_argument, strict_option, without_adapter_option
 from pentad_cli.arguments.stage_command import Request, StageCommand
 from pentad_cli.terminal.display import lossy_words
 from pentad_cli.terminal.output import paint, say, say_json, table
@@ -28,6 +28,7 @@ def _evaluate(
     plain_text: bool,
     as_json: bool,
     strict: bool,
+    without_adapter: bool,
 ) -> None:
     request: Request = click.get_current_context().obj
     from pentad.config.recipe import MachineOptions
@@ -38,7 +39,7 @@ def _evaluate(
     from pentad.runs.saved_run import open_run
 
     machine = parse(MachineOptions, request.tables.get("machine", {}), "machine")
-    saved = open_run(run, catalogue=request.catalogue, device=machine.device, strict=strict)
+    saved = open_run(run, catalogue=request.catalogue, device=machine.device, strict=strict, adapted=not without_adapter)
     data = keep_pipes(data)
     with ProgressLine(sys.stderr) as progress:
         scores = [
@@ -120,6 +121,7 @@ evaluate = StageCommand(
             help="Score the text as it is, for a run whose builder makes conversations or pairs of records.",
         ),
         strict_option(),
+        without_adapter_option(),
         json_option(),
     ],
 )

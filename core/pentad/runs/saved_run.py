@@ -358,7 +358,14 @@ def restore_model(
         raise EngineError(f"{error.message} {maker}.", f"pip install {maker.install}", code="checkpoint-mismatch") from None
 
 
-def open_run(path: str | Path, *, catalogue: Catalogue | None = None, device: str = "auto", strict: bool = False) -> SavedRun:
+def open_run(
+    path: str | Path,
+    *,
+    catalogue: Catalogue | None = None,
+    device: str = "auto",
+    strict: bool = False,
+    adapted: bool = True,
+) -> SavedRun:
     """Open a run's newest checkpoint; where that is damaged, the one before it, with a warning.
 
     Args:
@@ -366,9 +373,10 @@ def open_run(path: str | Path, *, catalogue: Catalogue | None = None, device: st
         catalogue: what is installed; None to look.
         device: auto, cpu, cuda or mps; it need not be the one that trained it. The precision is the recipe's.
         strict: refuse an older checkpoint in the place of a damaged one.
+        adapted: with the run's adapter, where it has one; False for the model as it was before.
 
     Raises:
-        UsageError: there is no run at the path.
+        UsageError: there is no run at the path, or no adapter to leave out.
         EngineError: the run is damaged, newer than this version, has no checkpoint yet, or needs a plugin that is missing.
     """
     path = Path(path)
@@ -383,8 +391,11 @@ def open_run(path: str | Path, *, catalogue: Catalogue | None = None, device: st
     model = make_model(resolved, vocabulary, builder, machine)
     if "adapter" in resolved.offers:
         restore_initial(path, model)
-    adapter = adapt(model, resolved, vocabulary)
-    restore_model(run, resolved, checkpoint, model, frozen_by(model, adapter))
+    elif not adapted:
+        raise UsageError(f"{path} has no adapter to leave out.", "Use it without --without-adapter.", code="adapter-missing")
+    adapter = adapt(model, resolved, vocabulary) if adapted else None
+    if adapted:
+        restore_model(run, resolved, checkpoint, model, frozen_by(model, adapter))
     return SavedRun(
         path=path,
         recipe=resolved.recipe,

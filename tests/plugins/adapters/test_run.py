@@ -60,6 +60,14 @@ def test_lora_learns_beside_a_frozen_model_and_its_checkpoint_holds_no_more(
     score = found.evaluate().scores["bits_per_byte"]
     last = json.loads((tmp_path / "lora" / "metrics.jsonl").read_text().splitlines()[-2])
     assert score == pytest.approx(last["bits_per_byte"], rel=1e-5)
+    unadapted = open_run(tmp_path / "lora", adapted=False).model.state_dict()
+    assert unadapted.keys() == before.keys()
+    assert all(torch.equal(unadapted[name], before[name]) for name in before)
+
+
+def test_a_run_without_an_adapter_has_none_to_leave_out(base_run: Path) -> None:
+    with raises_code("adapter-missing"):
+        open_run(base_run, adapted=False)
 
 
 def test_lora_is_resumed_without_its_base(
