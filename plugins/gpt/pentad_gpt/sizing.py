@@ -37,7 +37,7 @@ BYTES_PER_PARAMETER = 28
 
 def advise(options: GPTOptions, situation: Situation) -> Advice | None:
     """Choose layers, width, heads, dropout and the table of pairs, as far as they are open."""
-    fields = ("n_layer", "n_embd", "n_head", "bigram_hash")
+    fields = ("n_layer", "n_embd", "n_head", *(() if options.preset else ("bigram_hash",)))
     advice = size_model(options, situation, list(_sizes(options, situation)), cost, fields)
     if advice is None or not advice.values.get("bigram_hash"):
         return advice

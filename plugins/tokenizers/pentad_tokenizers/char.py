@@ -10,16 +10,33 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from pentad import END_OF_TEXT, TokenIds, Tokenizer, utf8
-from pentad_tokenizers.options import CharOptions
+from pentad import END_OF_TEXT, TokenIds, Tokenizer, option, utf8
 from pentad_tokenizers.saving import damaged, read, untrained, write
 
 _NO_ID = -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class CharOptions:
+    """Options of the character tokenizer."""
+
+    unseen: str = option(
+        "bytes",
+        "What becomes of a character without an id: bytes spells it in UTF-8 bytes (lossless); unknown gives all of them one "
+        "id (lossy: what is lost costs 8 bits a byte in scores).",
+        choices=("bytes", "unknown"),
+    )
+    max_characters: int = option(
+        8192, "Most characters that get an id, the most frequent first; the others are unseen.", ge=1, le=1_114_112
+    )
+    min_frequency: int = option(1, "How often a character must stand in the training text to get an id.", ge=1)
+    train_mb: int = option(100, "Maximum megabytes of text to learn from; of more, a sample spread evenly over it.", ge=1)
 
 
 class Char(Tokenizer):

@@ -14,7 +14,7 @@ def engine_tokenizers() -> Sequence[Implementation]:
             name="char",
             summary="Every character of your text an id; others are spelled in bytes.",
             factory="pentad_tokenizers.char:Char",
-            options="pentad_tokenizers.options:CharOptions",
+            options="pentad_tokenizers.char:CharOptions",
         ),
         Implementation(
             name="wordpiece",

@@ -95,8 +95,8 @@ def test_every_command_has_help_with_examples(name: str, cli: Cli) -> None:
 
 
 def test_a_file_plugin_brings_its_options(cli: Cli, tmp_path: Path) -> None:
-    (tmp_path / "my_tokenizer.py").write_text(PLUGIN)
-    arguments = ["run", "--plugin", "my_tokenizer.py", "--tokenizer", "mine", "--tokenizer.words", "a,b"]
+    (tmp_path / "its_words.py").write_text(PLUGIN)
+    arguments = ["run", "--plugin", "its_words.py", "--tokenizer", "mine", "--tokenizer.words", "a,b"]
     shown = cli(*arguments, "--tokenizer.loud", "--tokenizer.at", "none", "--print-config")
     assert shown.code == 0, shown.err
     tokenizer = shown.out.split("[builder]")[0]
@@ -109,8 +109,8 @@ def test_a_file_plugin_brings_its_options(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_a_repeated_list_option_is_a_list(cli: Cli, tmp_path: Path) -> None:
-    (tmp_path / "my_tokenizer2.py").write_text(PLUGIN)
-    arguments = ["run", "--plugin", "my_tokenizer2.py", "--tokenizer", "mine"]
+    (tmp_path / "its_words2.py").write_text(PLUGIN)
+    arguments = ["run", "--plugin", "its_words2.py", "--tokenizer", "mine"]
     shown = cli(*arguments, "--tokenizer.words", "a", "--tokenizer.words", "b,c", "--print-config", "--json")
     assert '"words": [\n      "a",\n      "b,c"\n    ]' in shown.out
 

@@ -133,8 +133,8 @@ def test_a_text_is_written_and_led_another_way(browser, served):
 @pytest.fixture
 def slow_writing(monkeypatch):
     """A tiny model is done with 4,000 tokens before a busy browser has clicked."""
-    extend = ModelSession.extend
-    monkeypatch.setattr(ModelSession, "extend", lambda *arguments: time.sleep(0.02) or extend(*arguments))
+    event = ModelSession._event
+    monkeypatch.setattr(ModelSession, "_event", lambda *arguments: time.sleep(0.02) or event(*arguments))
 
 
 @pytest.mark.usefixtures("slow_writing")

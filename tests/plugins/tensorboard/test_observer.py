@@ -75,7 +75,7 @@ def test_another_folder(folder: Path) -> None:
                  "--tensorboard.folder", "elsewhere"]) == 0  # fmt: skip
     assert list((folder / "elsewhere").iterdir())
     assert not (folder / "run" / "tensorboard").exists()
-    assert observer.record.options().folder is None
+    assert observer.options().folder is None
 
 
 def test_a_failing_writer_does_not_end_the_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from pentad.testing import raises_code
 from pentad.testing.stages.tokenizer import sample_texts
-from pentad_tokenizers.char import Char
-from pentad_tokenizers.options import CharOptions
+from pentad_tokenizers.char import Char, CharOptions
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("abé漢🙂"))
 
