@@ -52,7 +52,7 @@ def _lines(curves: dict[str, list[tuple[float, float]]]) -> list[Line]:
 def sizes_of(lines: list[dict[str, Any]]) -> dict[str, list[tuple[float, float]]]:
     """Return the scores of whole runs over the operations that each was given, for each size."""
     found: dict[str, list[tuple[float, float]]] = {}
-    for line in sorted(lines, key=lambda line: float(line["flops"])):
+    for line in sorted(lines, key=lambda line: (sum(line["parameters"].values()), line["flops"])):
         point = (round(math.log10(line["flops"]), 3), round(line["bits_per_byte"], 3))
         found.setdefault(line["size"].split(",")[0].replace("x", " layers x "), []).append(point)
     return found
