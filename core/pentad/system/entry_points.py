@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from importlib.machinery import PathFinder
 from typing import Any, NamedTuple
 
+from pentad.system.errors import EngineError
+
 
 class EntryPoint(NamedTuple):
     """What a distribution says to load.
@@ -65,8 +67,10 @@ def _from_folders(group: str) -> Iterator[EntryPoint]:
     for path in sys.path:
         try:
             names = os.listdir(path or ".")
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
             continue
+        except OSError as error:
+            raise _unreadable(path, error) from error
         for name in names:
             if not name.endswith((".dist-info", ".egg-info")):
                 continue
@@ -92,20 +96,32 @@ def _of_folder(folder: str, group: str) -> Iterator[EntryPoint]:
 
 
 def _read(path: str) -> str:
-    """Read a small file by three calls of the system, where Python's own files take seven; empty where there is none."""
+    """Read a small file by three calls of the system, where Python's own files take seven; empty where there is none.
+
+    Raises:
+        EngineError: it is there and cannot be read: what it lists would be missing without a word.
+    """
     try:
         file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
-    except OSError:
+        try:
+            parts = [os.read(file, _PART)]
+            while len(parts[-1]) == _PART:
+                parts.append(os.read(file, _PART))
+        finally:
+            os.close(file)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return ""
-    try:
-        parts = [os.read(file, _PART)]
-        while len(parts[-1]) == _PART:
-            parts.append(os.read(file, _PART))
-    except OSError:  # a folder
-        return ""
-    finally:
-        os.close(file)
+    except OSError as error:
+        raise _unreadable(path, error) from error
     return b"".join(parts).decode("utf-8", errors="replace")
+
+
+def _unreadable(path: str, error: OSError) -> EngineError:
+    return EngineError(
+        f"What is installed must be readable; found {path}: {error.strerror}.",
+        "Check the disk and who may read it, or install the package anew.",
+        code="plugins-unreadable",
+    )
 
 
 _PART = 1 << 16

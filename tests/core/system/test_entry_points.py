@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.metadata
+import os
 import shutil
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import zipfile
 import pytest
 
 from pentad.system.entry_points import EntryPoint, entry_points_of
+from pentad.testing import raises_code
 
 GROUP = "test_group"
 
@@ -108,3 +111,18 @@ def test_a_place_is_a_module_or_something_in_it(monkeypatch):
 def test_the_library_is_not_imported():
     code = "import sys; from pentad import Catalogue; Catalogue(); print('importlib.metadata' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_what_cannot_be_read_is_not_passed_over(sites, monkeypatch):
+    """A plugin that went missing without a word would change a run: one without its evaluator trained on and scored nothing."""
+    install(sites[0])
+    real = os.open
+
+    def fail(path, *arguments):
+        if str(path).endswith("entry_points.txt") and "acme" in str(path):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(path, *arguments)
+
+    monkeypatch.setattr(os, "open", fail)
+    with raises_code("plugins-unreadable"):
+        entry_points_of(GROUP)
