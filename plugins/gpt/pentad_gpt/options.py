@@ -62,7 +62,7 @@ class GPTOptions:
     bigram_hash: int = option(
         0,
         "Rows of a table of pairs: a hash of the token and the one before it picks a row, which is added to the embedding "
-        "(modded-nanogpt, 2026); 0 for none. Sized for the text where layers or width are.",
+        "(modded-nanogpt, 2026); 0 for none.",
         ge=0,
     )
     trigram_hash: int = option(

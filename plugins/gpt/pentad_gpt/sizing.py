@@ -6,7 +6,6 @@ The rule that chooses is core's (`pentad.size_model`); its constants were measur
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -21,28 +20,13 @@ LADDER = (
 )  # fmt: skip
 """Layers and width, from small to large; from 12 x 768 on these are about GPT-2's."""
 
-TOKENS_PER_PAIR = 24
-"""Tokens of the text for each row of the table of pairs: with fewer the rows memorise, with more they mean too many things.
-Measured at 0.1 and 0.4 million tokens (benchmarks/LOG.md, "Many passes")."""
-
-PAIRS = (1024, 65_536)
-"""Rows of that table: fewer are not worth having, more were not measured."""
-
-MOST_LAYERS_WITH_PAIRS = 12
-"""Deeper models find out about pairs themselves: modded-nanogpt gained from the table at 12 layers, others nothing at 25."""
-
 BYTES_PER_PARAMETER = 28
 """Weights, gradients, the optimizer's state and the copy on which steps are measured."""
 
 
 def advise(options: GPTOptions, situation: Situation) -> Advice | None:
-    """Choose layers, width, heads, dropout and the table of pairs, as far as they are open."""
-    fields = ("n_layer", "n_embd", "n_head", *(() if options.preset else ("bigram_hash",)))
-    advice = size_model(options, situation, list(_sizes(options, situation)), cost, fields)
-    if advice is None or not advice.values.get("bigram_hash"):
-        return advice
-    words = f", {advice.values['bigram_hash']:,} pairs:"
-    return dataclasses.replace(advice, reason=advice.reason.replace(":", words, 1))
+    """Choose layers, width, heads and dropout, as far as they are open."""
+    return size_model(options, situation, list(_sizes(options, situation.open)), cost)
 
 
 def cost(size: GPTOptions, situation: Situation) -> ModelCost:
@@ -82,23 +66,9 @@ def flops_per_token(options: GPTOptions, situation: Situation) -> float:
     return 6 * (compute_parameters(options, vocab_size) + attention)
 
 
-def _pairs(size: GPTOptions, situation: Situation) -> int:
-    """Return how many rows the table of pairs shall have: a power of two, or none.
-
-    Who gives layers and width, or names an architecture, gives a whole model and gets no more than that.
-    """
-    if "bigram_hash" not in situation.open or size.preset or not situation.open & {"n_layer", "n_embd"}:
-        return size.bigram_hash
-    text = min(situation.n_train_tokens or 0, situation.tokens_for(flops_per_token(size, situation)))
-    least, most = PAIRS
-    if text < TOKENS_PER_PAIR * least or size.n_layer > MOST_LAYERS_WITH_PAIRS:
-        return 0
-    return min(most, 1 << math.floor(math.log2(text / TOKENS_PER_PAIR)))
-
-
-def _sizes(options: GPTOptions, situation: Situation) -> Iterator[GPTOptions]:
+def _sizes(options: GPTOptions, left_open: frozenset[str]) -> Iterator[GPTOptions]:
     """Yield the ladder, with what was given in place of its own; sizes that do not fit together are skipped."""
-    seen, left_open = set(), situation.open
+    seen = set()
     for n_layer, n_embd in LADDER:
         values: dict[str, Any] = {"n_layer": n_layer, "n_embd": n_embd}
         values = {name: value if name in left_open else getattr(options, name) for name, value in values.items()}
@@ -109,7 +79,7 @@ def _sizes(options: GPTOptions, situation: Situation) -> Iterator[GPTOptions]:
                 continue
             if (size.n_layer, size.n_embd) not in seen:
                 seen.add((size.n_layer, size.n_embd))
-                yield dataclasses.replace(size, bigram_hash=_pairs(size, situation))
+                yield size
             break
 
 

@@ -95,38 +95,10 @@ def test_tables_and_gates_are_counted_too(n_layer):
 
 
 def test_a_large_table_of_pairs_takes_room():
-    text = Situation(
-        train_bytes=10**12,
-        n_train_tokens=3 * 10**11,
-        vocab_size=1024,
-        flops=1e20,
-        free_memory=4e9,
-        open=OPEN - {"bigram_hash"},
-    )
+    text = Situation(train_bytes=10**12, n_train_tokens=3 * 10**11, vocab_size=1024, flops=1e20, free_memory=4e9, open=OPEN)
     assert cost(GPTOptions(bigram_hash=10**5), text).memory - cost(GPTOptions(), text).memory == 28 * 10**5 * 128
     widths = [advise(GPTOptions(bigram_hash=rows), text).values["n_embd"] for rows in (0, 10**5)]
     assert widths[1] < widths[0]
-
-
-@pytest.mark.parametrize(("tokens", "rows"), [(20_000, 0), (114_000, 4096), (405_000, 16_384), (10**9, 65_536)])
-def test_a_longer_text_gets_a_larger_table_of_pairs(tokens, rows):
-    text = Situation(train_bytes=3 * tokens, n_train_tokens=tokens, vocab_size=1024, flops=1e15, open=OPEN - {"n_layer"})
-    advice = advise(GPTOptions(), text)
-    assert advice.values["bigram_hash"] == rows
-    assert (f"{rows:,} pairs" in advice.reason) == bool(rows)
-
-
-def test_a_table_of_pairs_is_chosen_with_a_size_only():
-    """What the budget reads of the text counts, a deep model gets none, and who gives a size or a table keeps it."""
-    text = Situation(train_bytes=10**9, n_train_tokens=3 * 10**8, vocab_size=1024, tokens=10**5, open=OPEN)
-    assert advise(GPTOptions(), text).values["bigram_hash"] == 4096
-    deep = advise(GPTOptions(n_layer=24), dataclasses.replace(text, tokens=10**9, open=OPEN - {"n_layer"}))
-    assert deep.values["bigram_hash"] == 0
-    sized = advise(GPTOptions(), dataclasses.replace(text, open=OPEN - {"n_layer", "n_embd"}))
-    assert sized.values["bigram_hash"] == 0
-    assert "bigram_hash" not in advise(GPTOptions(preset="gpt2"), text).values
-    given = advise(GPTOptions(bigram_hash=7), dataclasses.replace(text, open=OPEN - {"bigram_hash"}))
-    assert "bigram_hash" not in given.values
 
 
 def test_operations_are_those_that_are_counted_of_a_step():
