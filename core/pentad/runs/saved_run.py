@@ -392,7 +392,7 @@ def open_run(
     if "adapter" in resolved.offers:
         restore_initial(path, model)
     elif not adapted:
-        raise UsageError(f"{path} has no adapter to leave out.", "Use it without --without-adapter.", code="adapter-missing")
+        raise UsageError(f"{path} has no adapter to leave out.", "Leave out --without-adapter.", code="adapter-missing")
     adapter = adapt(model, resolved, vocabulary) if adapted else None
     if adapted:
         restore_model(run, resolved, checkpoint, model, frozen_by(model, adapter))

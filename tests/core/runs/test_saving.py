@@ -8,6 +8,7 @@ import os
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from pentad import Optimization
 from pentad.runs.checkpoint import TrainingState, checkpoint_path
@@ -65,6 +66,8 @@ def test_a_moment_without_end_and_a_buffer_of_any_kind_are_saved(fakes, tmp_path
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     optimizer.state[model.head.weight]["square"] = torch.full_like(model.head.weight, torch.inf)
     save_checkpoint(tmp_path, at(1), model, Optimization(optimizers=[optimizer]), 1)
+    saved = load_file(next(tmp_path.rglob("model.safetensors")))["mask"]
+    assert saved[0] == -torch.inf and saved[1].isnan()
 
 
 @pytest.mark.parametrize(
