@@ -140,7 +140,7 @@ class RateOptions(ScheduleOptions):
     embedding_lr_ratio: float = option(1.0, "Learning rate of the embedding, as a multiple of lr.", ge=0)
     head_lr_ratio: float = option(1.0, "Learning rate of the head, as a multiple of lr.", ge=0)
     experts_lr_ratio: float = option(1.0, "Learning rate of experts' matrices, as a multiple of lr.", ge=0)
-    vector_lr_ratio: float = option(1.0, "Learning rate of biases and gains, as a multiple of lr.", ge=0)
+    vector_lr_ratio: float = option(1.0, "Learning rate of biases, gains and routers, as a multiple of lr.", ge=0)
     weight_decay: float = option(0.1, "Decay of matrices and the head a step, times the learning rate.", ge=0)
 
     def lr_of(self, role: Role) -> float:

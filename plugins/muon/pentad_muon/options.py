@@ -17,10 +17,10 @@ class MuonOptions(OptimizerOptions):
     lr: float = option(0.02, "Highest learning rate of the matrices (Muon); each other role has its ratio of it.", gt=0)
     embedding_lr_ratio: float = option(0.15, "Learning rate of the embedding (AdamW), as a multiple of lr.", ge=0)
     head_lr_ratio: float = option(0.15, "Learning rate of the head (AdamW), as a multiple of lr.", ge=0)
-    experts_lr_ratio: float = option(
-        0.15, "Learning rate of experts and of matrices with more than two dimensions (AdamW), as a multiple of lr.", ge=0
+    vector_lr_ratio: float = option(0.15, "Learning rate of biases, gains and routers (AdamW), as a multiple of lr.", ge=0)
+    tensor_lr_ratio: float = option(
+        0.15, "Learning rate of what has more than two dimensions (AdamW), as a multiple of what its matrices would have.", ge=0
     )
-    vector_lr_ratio: float = option(0.15, "Learning rate of biases and gains (AdamW), as a multiple of lr.", ge=0)
     momentum: float = option(0.95, "Decay of the running mean of the gradient.", ge=0, lt=1)
     nesterov: bool = option(True, "Look one step of the momentum ahead.")
     newton_schulz: str = option(

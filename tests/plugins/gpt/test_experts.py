@@ -81,6 +81,35 @@ def test_muon_moves_the_experts_and_adamw_the_router() -> None:
     assert not any(id(parameter) in moved for name, parameter in names.items() if "router" in name)
 
 
+OPTIMIZERS = ("muon", "normuon", "adamw", "soap", "lion", "adafactor", "sgd", "schedule-free")
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("ratio", [0.0, 1.0])
+def test_experts_move_by_their_ratio_and_0_holds_them_still(optimizer: str, ratio: float) -> None:
+    from pentad import Choice, make, named_parameters
+
+    torch.manual_seed(0)
+    model = GPT(GPTOptions(**SMALL, n_expert=3, n_expert_shared=1), vocab_size=11, context_length=8)
+    names = {name for name, role in model.roles().items() if role == "experts"}
+    assert names == {
+        f"layers.0.mlp.{expert}.{matrix}.weight"
+        for expert in ("experts.0", "experts.1", "experts.2", "shared")
+        for matrix in ("up", "projection")
+    }
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    chosen = Choice(optimizer, experts_lr_ratio=ratio)
+    optimization = make("optimizer", chosen, parameters=named_parameters(model))
+    for _ in range(3):
+        optimization.set_progress(0.5)
+        for parameter in model.parameters():
+            parameter.grad = torch.randn_like(parameter)
+        for each in optimization.optimizers:
+            each.step()
+    moved = {name for name, parameter in model.named_parameters() if not torch.equal(parameter, before[name])}
+    assert moved == (before.keys() if ratio else before.keys() - names)
+
+
 def test_the_balance_is_1_when_all_are_used_alike_and_more_otherwise() -> None:
     alike = torch.full((8, 4), 0.25)
     chosen = torch.arange(8)[:, None] % 4
