@@ -3,8 +3,8 @@
 Muon: Jordan et al., Muon: An optimizer for hidden layers in neural networks, 2024; scaling by shape (match_rms_adamw): Liu et
 al., Muon is Scalable for LLM Training, 2025; other polynomials: Amsel et al., The Polar Express, 2025. NorMuon: Li et al.,
 NorMuon: Making Muon more efficient and scalable, 2025. AdamW: Loshchilov and Hutter, 2019. Experts with a matrix each are
-matrices like any other. A parameter of more than two dimensions (a convolution, experts that are stacked) goes to AdamW, because
-Muon is for matrices.
+matrices like any other. A parameter of more than two dimensions (a convolution, stacked experts) goes to AdamW, because Muon is
+for matrices.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pentad import SpecialToken, Vocabulary, make
+from pentad import Choice, SpecialToken, Vocabulary, make
 from pentad.testing import raises_code
 from pentad_adapters.lora import LoRA, LowRank
 from pentad_adapters.options import LoRAOptions
@@ -15,7 +15,7 @@ from pentad_adapters.options import LoRAOptions
 def model(**options):
     torch.manual_seed(0)
     shape = {"n_layer": 2, "n_head": 2, "n_embd": 16, **options}
-    return make("model", "gpt", vocab_size=20, context_length=8, **shape).eval()
+    return make("model", Choice("gpt", **shape), vocab_size=20, context_length=8).eval()
 
 
 def adapted(**options):
