@@ -15,7 +15,11 @@ class RecurrentOptions:
     n_embd: int = option(128, "Width of the features that run through the blocks.", ge=1)
     n_hidden: int | None = option(None, "Width inside each MLP; none means 4 n_embd.", ge=1)
     dropout: float = option(
-        0.0, "Share of features dropped in training: embeddings, block outputs.", ge=0, lt=1, inherited=False
+        0.0,
+        "Share of features dropped in training (Srivastava et al., 2014): embeddings, block outputs.",
+        ge=0,
+        lt=1,
+        inherited=False,
     )
     logit_softcap: float = option(15.0, "Bound logits smoothly to this size by tanh; 0 leaves them as they are.", ge=0)
 

@@ -68,7 +68,7 @@ def test_masked_hides_as_much_as_transformers_and_in_the_same_ways(bert, ours) -
 
 
 def test_masked_hides_each_token_by_itself_as_transformers_does(bert, ours) -> None:
-    """The counts of rows are binomial: 60 tokens at 0.15 have the mean 9 and the variance 7.65; an end of text is not hidden."""
+    """The counts of rows are binomial: 60 tokens at 0.15 have a mean of 9 and a variance of 7.65. No end is hidden."""
     for _, targets, ids in (bert, ours):
         counts = (targets >= 0).sum(axis=1)
         assert counts.mean() == pytest.approx(9, abs=4 * math.sqrt(7.65 / ROWS))
