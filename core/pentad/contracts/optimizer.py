@@ -169,8 +169,8 @@ class OptimizerOptions(RateOptions):
     )
     average: float = option(
         0.0,
-        "Share of the training over which weights are averaged (EMA; Polyak and Juditsky, 1992) to be judged and saved; 0 takes "
-        "the last ones.",
+        "Share of the training over which weights are averaged (EMA; Polyak and Juditsky, 1992) to be judged and saved; 0 "
+        "takes the last ones.",
         ge=0,
         le=1,
     )
