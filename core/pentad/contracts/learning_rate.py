@@ -4,7 +4,8 @@
         return size_learning_rate(options, situation)
 
 Small models and short trainings stand a higher rate. Of a training from scratch the rate falls with the cube root of the
-model's parameters times the steps, as was measured with AdamW from 5e6 to 9e8 (benchmarks/LOG.md), until it meets the default.
+model's parameters times the steps, as was measured with AdamW, Lion, SOAP and schedule-free AdamW (benchmarks/LOG.md) from 5e6
+to 8e7, until it meets the default.
 DeepSeek-AI (DeepSeek LLM, 2024) let it fall with the training's arithmetic too, by a smaller power, as their larger trainings
 have more examples in a step.
 
@@ -19,10 +20,10 @@ from typing import Any
 
 from pentad.contracts.situation import Advice, Situation
 
-DEFAULT_HOLDS = 3e9
-"""Parameters times steps from which on a training wants the default rate of AdamW."""
+DEFAULT_HOLDS = 4e9
+"""Parameters times steps from which on the default rate holds."""
 
-MOST = 8.0
+MOST = 9.0
 """Times the default at the most: the smallest model and the shortest training that were measured, 5e6."""
 
 FEWEST = 200.0
@@ -36,7 +37,6 @@ def size_learning_rate(
     options: Any,
     situation: Situation,
     *,
-    default_holds: float = DEFAULT_HOLDS,
     most: float = MOST,
     falls_with_size: bool = True,
 ) -> Advice | None:
@@ -47,7 +47,6 @@ def size_learning_rate(
     Args:
         options: with the default rate `lr`.
         situation: the model and the length of the training.
-        default_holds: parameters times steps from which on the default rate holds.
         most: times the default at the most.
         falls_with_size: whether models of more than a million parameters want less, as with Adam; not where the updates are
             scaled by the parameters themselves.
@@ -56,13 +55,13 @@ def size_learning_rate(
     if not count or "lr" not in situation.open:
         return None
     steps = 0.0 if situation.starts_from_run else situation.n_steps
-    raised = min(most, max(1.0, (default_holds / (count * steps)) ** (1 / 3))) if steps >= FEWEST else 1.0
+    raised = min(most, max(1.0, (DEFAULT_HOLDS / (count * steps)) ** (1 / 3))) if steps >= FEWEST else 1.0
     lowered = kaplan(min(count, LARGE)) / kaplan(SMALL) if falls_with_size and count > SMALL else 1.0
     if raised == lowered == 1.0:
         return None
     lr = float(f"{options.lr * raised * lowered:.1e}")
-    length = f" and some {float(f'{steps:.1g}'):,.0f} steps" if raised > 1 else ""
-    return Advice(values={"lr": lr}, reason=f"learning rate {lr:g} for {_millions(count)}M parameters within{length}")
+    length = f", some {float(f'{steps:.1g}'):,.0f} steps" if raised > 1 else ""
+    return Advice(values={"lr": lr}, reason=f"learning rate {lr:g} for {_millions(count)}M parameters{length}")
 
 
 def kaplan(n_parameters: float) -> float:

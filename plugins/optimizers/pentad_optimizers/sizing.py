@@ -1,7 +1,6 @@
-"""Learning rates for the size of the model and the length of its training: AdamW's rule with other figures.
+"""Learning rates for the size of the model and the length of its training: AdamW's rule, each from its own default.
 
-The default of each is what a large model wants in a long training, as its authors have it beside AdamW's. In the small and
-short trainings that were measured (benchmarks/LOG.md) some want more of it than AdamW does.
+In what was measured (benchmarks/LOG.md) one rule came near to the best rates of all of them, but for SGD.
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ from pentad import Advice, RateOptions, Situation, size_learning_rate
 from pentad_optimizers.options import AdafactorOptions, LionOptions, ScheduleFreeOptions, SGDOptions, SOAPOptions
 
 FIGURES: Mapping[type[RateOptions], Mapping[str, Any]] = {
+    LionOptions: {},
     ScheduleFreeOptions: {},
-    SOAPOptions: {"default_holds": 1e10, "most": 12.0},
-    LionOptions: {"default_holds": 1e10, "most": 12.0},
+    SOAPOptions: {},
     # An update goes by the parameter's own size, which falls as the model grows.
-    AdafactorOptions: {"default_holds": 6e9, "most": 10.0, "falls_with_size": False},
-    # Best at the same rate in all that was measured; an update goes by the gradient, of which Adam's law says nothing.
+    AdafactorOptions: {"falls_with_size": False},
+    # Best at about 1 in all that was measured; and an update goes by the gradient, of which Adam's law of size says nothing.
     SGDOptions: {"most": 3.0, "falls_with_size": False},
 }
 """What `pentad.size_learning_rate` is told of each."""
