@@ -6,8 +6,8 @@
 Small models and short trainings stand a higher rate. Of a training from scratch the rate falls with the cube root of the
 model's parameters times the steps, as was measured with AdamW, Lion, SOAP and schedule-free AdamW (benchmarks/LOG.md) from 5e6
 to 8e7, until it meets the default.
-DeepSeek-AI (DeepSeek LLM, 2024) let it fall with the training's arithmetic too, by a smaller power, as their larger trainings
-have more examples in a step.
+DeepSeek-AI (DeepSeek LLM, 2024) let it fall with the arithmetic of the training too, by a smaller power, while the examples of
+a step grow with it.
 
 Above a million parameters it falls further with their number, as Kaplan et al. (Scaling Laws for Neural Language Models, 2020,
 equation D.1) have it for Adam: 0.003239 - 0.0001395 ln N. That part is not fitted to trainings of this engine.
