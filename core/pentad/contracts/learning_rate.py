@@ -4,8 +4,7 @@
         return size_learning_rate(options, situation)
 
 Small models and short trainings stand a higher rate. Of a training from scratch the rate falls with the cube root of the
-model's parameters times the steps, as was measured with AdamW, Lion, SOAP and schedule-free AdamW (benchmarks/LOG.md) from 5e6
-to 8e7, until it meets the default.
+model's parameters times the steps until it meets the default, as was measured with AdamW from 5e6 to 2e8 (benchmarks/LOG.md).
 DeepSeek-AI (DeepSeek LLM, 2024) let it fall with the arithmetic of the training too, by a smaller power, while the examples of
 a step grow with it.
 
@@ -20,10 +19,10 @@ from typing import Any
 
 from pentad.contracts.situation import Advice, Situation
 
-DEFAULT_HOLDS = 4e9
+DEFAULT_HOLDS = 3e9
 """Parameters times steps from which on the default rate holds."""
 
-MOST = 9.0
+MOST = 8.0
 """Times the default at the most: the smallest model and the shortest training that were measured, 5e6."""
 
 FEWEST = 200.0

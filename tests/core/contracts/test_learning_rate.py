@@ -30,14 +30,14 @@ def test_the_law_of_size_gives_the_rates_of_its_paper() -> None:
     assert kaplan(1.5e9) == pytest.approx(2.9e-4, rel=0.02)
 
 
-@pytest.mark.parametrize(("n_parameters", "steps", "best"), [(24_600, 220, 0.024), (98_300, 300, 0.014), (98_300, 780, 0.0097)])
+@pytest.mark.parametrize(("n_parameters", "steps", "best"), [(24_600, 220, 0.024), (98_300, 300, 0.014), (98_300, 780, 0.0097), (786_000, 232, 0.0064)])
 def test_it_is_near_the_best_rates_that_were_measured_with_adamw(n_parameters: int, steps: int, best: float) -> None:
-    assert rate(n_parameters, steps) == pytest.approx(best, rel=0.2)
+    assert rate(n_parameters, steps) == pytest.approx(best, rel=0.25)
 
 
 def test_few_steps_long_trainings_and_starts_from_another_run_keep_the_default() -> None:
     assert rate(100_000, 199) is None, "not measured"
-    assert rate(100_000, 40_000) is None and rate(1_000_000, 4_000) is None
+    assert rate(100_000, 30_000) is None and rate(1_000_000, 3_000) is None
     assert rate(100_000, 500, starts_from_run=True) is None
 
 
