@@ -46,7 +46,7 @@ def size_learning_rate(
     Args:
         options: with the default rate `lr`.
         situation: the model and the length of the training.
-        most: times the default at the most.
+        most: times the default at the most; 8 unless given.
         falls_with_size: whether models of more than a million parameters want less, as with Adam; not where the updates are
             scaled by the parameters themselves.
     """

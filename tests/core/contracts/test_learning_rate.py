@@ -30,7 +30,10 @@ def test_the_law_of_size_gives_the_rates_of_its_paper() -> None:
     assert kaplan(1.5e9) == pytest.approx(2.9e-4, rel=0.02)
 
 
-@pytest.mark.parametrize(("n_parameters", "steps", "best"), [(24_600, 220, 0.024), (98_300, 300, 0.014), (98_300, 780, 0.0097), (786_000, 232, 0.0064)])
+@pytest.mark.parametrize(
+    ("n_parameters", "steps", "best"),
+    [(24_600, 220, 0.024), (98_300, 300, 0.014), (98_300, 780, 0.0097), (786_000, 232, 0.0064)],
+)
 def test_it_is_near_the_best_rates_that_were_measured_with_adamw(n_parameters: int, steps: int, best: float) -> None:
     assert rate(n_parameters, steps) == pytest.approx(best, rel=0.25)
 
