@@ -30,7 +30,7 @@ _ASKING = {"disable": "torch._compile", "graph_break": "torch.optim.optimizer"}
 
 
 def defer_dynamo() -> None:
-    """Let `torch._dynamo` be imported by whoever first uses more of it than an optimizer; nothing, where it is imported already."""
+    """Let `torch._dynamo` be imported by whoever first uses more of it than an optimizer, unless it is imported already."""
     import torch
 
     if _NAME in sys.modules or "_dynamo" in vars(torch):
@@ -50,9 +50,8 @@ class _StandIn(ModuleType):
     def __init__(self, spec: ModuleSpec) -> None:
         super().__init__(spec.name)
         # What looks through all modules (inspect, say) reads these, which shall not import anything.
-        vars(self).update(
-            __spec__=spec, __loader__=spec.loader, __file__=spec.origin, __path__=spec.submodule_search_locations, __package__=_NAME
-        )
+        vars(self).update(__spec__=spec, __loader__=spec.loader, __file__=spec.origin, __package__=_NAME)
+        vars(self)["__path__"] = spec.submodule_search_locations
         vars(self)["_answered"] = list[weakref.ref[Any]]()
 
     def __getattr__(self, name: str) -> Any:
@@ -113,13 +112,20 @@ class _Submodules(MetaPathFinder):
         if not name.startswith(f"{_NAME}."):
             return None
         _real(self._stand_in)
-        module = sys.modules.get(name)
-        return ModuleSpec(name, _Imported(module)) if module else None
+        return _as_it_is(sys.modules[name]) if name in sys.modules else None
+
+
+def _as_it_is(module: ModuleType) -> ModuleSpec:
+    """Return a spec by which the import system takes a module that was imported while it looked for it.
+
+    It would go by the module's own spec, and load it once more; so that one is put back when this one was taken.
+    """
+    spec = ModuleSpec(module.__name__, _Imported(module))
+    vars(module)["__spec__"] = spec
+    return spec
 
 
 class _Imported(Loader):
-    """Gives the import system a module that was imported meanwhile, as it is."""
-
     def __init__(self, module: ModuleType) -> None:
         self._module, self._spec = module, module.__spec__
 
