@@ -19,8 +19,8 @@ import sys
 import weakref
 from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
-from types import ModuleType
+from importlib.machinery import ModuleSpec, PathFinder
+from types import FunctionType, ModuleType
 from typing import Any
 
 _NAME = "torch._dynamo"
@@ -52,7 +52,7 @@ class _StandIn(ModuleType):
         # What looks through all modules (inspect, say) reads these, which shall not import anything.
         vars(self).update(__spec__=spec, __loader__=spec.loader, __file__=spec.origin, __package__=_NAME)
         vars(self)["__path__"] = spec.submodule_search_locations
-        vars(self)["_answered"] = list[weakref.ref[Any]]()
+        vars(self)["_answered"] = list[weakref.ref[FunctionType]]()
 
     def __getattr__(self, name: str) -> Any:
         if sys.modules.get(_NAME) is self:
@@ -72,15 +72,15 @@ class _StandIn(ModuleType):
         return dir(_real(self))
 
     def _disable(self, function: Callable[..., Any], recursive: bool = True, **rest: Any) -> Callable[..., Any]:
-        """Return the function itself, which torch keeps as an attribute of it; `forget` lets torch ask again."""
-        if rest != {"wrapping": False} or not hasattr(function, "__dict__"):
+        """Return the function itself, which torch keeps as an attribute of it; `_forget` lets torch ask again."""
+        if rest != {"wrapping": False} or not isinstance(function, FunctionType):
             disabled: Callable[..., Any] = _real(self).disable(function, recursive, **rest)
             return disabled
         self._answered.append(weakref.ref(function))
         return function
 
     def _forget(self) -> None:
-        for function in filter(None, [reference() for reference in self._answered]):
+        for function in filter(None, (reference() for reference in self._answered)):
             for name in [name for name, value in vars(function).items() if value is function]:
                 delattr(function, name)
 
@@ -112,7 +112,10 @@ class _Submodules(MetaPathFinder):
         if not name.startswith(f"{_NAME}."):
             return None
         _real(self._stand_in)
-        return _as_it_is(sys.modules[name]) if name in sys.modules else None
+        if name in sys.modules:
+            return _as_it_is(sys.modules[name])
+        # The finder behind this one would be passed over, now that this one is no longer in the list that is gone through.
+        return PathFinder.find_spec(name, path, target)
 
 
 def _as_it_is(module: ModuleType) -> ModuleSpec:
