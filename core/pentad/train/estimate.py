@@ -29,7 +29,7 @@ from pentad.train.memory import refuse_large_batch, state_bytes
 from pentad.train.recomputing import recompute_blocks
 from pentad.train.trainer import Trainer, loss_of, named_parameters, on_device
 
-TRIAL_STEPS = 3
+TRIAL_STEPS = 5
 """Most steps that are timed: a slow one among them does not move their median."""
 
 TRIAL_SECONDS = 1.5
