@@ -21,6 +21,7 @@ from pentad.registry.catalogue import Catalogue
 from pentad.registry.resolving import Resolved
 from pentad.runs.checkpoint import TrainingState
 from pentad.runs.start import Start
+from pentad.system.deferred import defer_dynamo
 from pentad.system.errors import UsageError
 from pentad.system.machine import Machine, compiler_for, pick_machine, prepare_process
 from pentad.system.processes import join_world
@@ -118,6 +119,8 @@ def _place(resolved: Resolved, observer: Observers) -> Place:
         resolved.offers[stage].resolve()
     wanted = resolved.recipe.machine
     machine = pick_machine(wanted.device, wanted.precision, wanted.threads)
+    if wanted.compile != "on":
+        defer_dynamo()
     world = join_world(machine.device)
     return Place(machine=machine, world=world, observer=observer if world.is_first else Observers(()))
 
