@@ -25,6 +25,7 @@ from pentad.system.errors import UsageError
 from pentad.system.machine import Machine, compiler_for, pick_machine, prepare_process
 from pentad.system.processes import join_world
 from pentad.train.estimate import Estimate
+from pentad.train.evaluating import memory_with_evaluation
 from pentad.train.job import Job, session_of
 from pentad.train.kernels import Kernels, every_kernel, same_kernels
 from pentad.train.learner import (
@@ -108,7 +109,10 @@ def assemble(
     else:
         compiled = _compiles(chosen, place.machine, steps, most_steps)
     place = dataclasses.replace(place, machine=chosen.kernels.machine(place.machine))
-    return _join(chosen, prepared, catalogue, place, steps=steps, most_steps=most_steps, compiled=compiled)
+    job = _join(chosen, prepared, catalogue, place, steps=steps, most_steps=most_steps, compiled=compiled)
+    if earlier is None:
+        job.cost = dataclasses.replace(job.cost, memory_bytes=memory_with_evaluation(job))
+    return job
 
 
 def _place(resolved: Resolved, observer: Observers) -> Place:
