@@ -22,7 +22,7 @@ from pentad.registry.resolving import Resolved
 from pentad.runs.checkpoint import TrainingState
 from pentad.runs.start import Start
 from pentad.system.errors import UsageError
-from pentad.system.machine import Machine, compiler_for, pick_machine, prepare_process
+from pentad.system.machine import Machine, asked_threads, compiler_for, pick_machine, prepare_process
 from pentad.system.processes import join_world
 from pentad.train.estimate import Estimate
 from pentad.train.evaluating import memory_with_evaluation
@@ -101,7 +101,9 @@ def assemble(
     else:
         prepared = prepare(resolved, catalogue, place.observer, earlier.kept)
         learner = make_learner(prepared.resolved, prepared, place, resumed=earlier.folder)
-        kernels = same_kernels(earlier.kernels, place.machine, resolved.recipe.machine.precision)
+        wish = resolved.recipe.machine
+        asked = bool(asked_threads(wish.threads))
+        kernels = same_kernels(earlier.kernels, place.machine, wish.precision, threads_asked=asked)
         chosen = _Chosen(resolved=prepared.resolved, sizing={}, learner=learner, cost=earlier.cost, kernels=kernels)
     steps, most_steps = _steps(chosen.resolved, prepared, chosen.cost)
     if earlier:
