@@ -157,12 +157,13 @@ def _text(name: str, folder: Path) -> Path:
 
 def run_here(tables: Mapping[str, Any]) -> dict[str, Any]:
     """Do a run in this process by the clock of its CPU time, and return what was planned and what happened."""
-    from pentad.system.machine import prepare_process
+    from pentad.system.machine import peak_memory, prepare_process
 
     prepare_process()
     import pentad
     from pentad import RunObserver
 
+    paces: list[float] = []
     found: dict[str, Any] = {"stages": {}, "beside": {"evaluations": 0.0, "samples": 0.0, "checkpoints": 0.0}}
 
     class Notes(RunObserver):
@@ -171,7 +172,7 @@ def run_here(tables: Mapping[str, Any]) -> dict[str, Any]:
         last = began = time.process_time()
 
         def _passed(self, stage: str, part: str = "") -> None:
-            found["stages"][stage] = most_held()
+            found["stages"][stage] = peak_memory()
             now = time.process_time()
             if part:
                 found["beside"][part] += now - self.last
@@ -186,6 +187,7 @@ def run_here(tables: Mapping[str, Any]) -> dict[str, Any]:
 
         def on_step(self, step: Any) -> None:
             self._passed("step")
+            paces.append(step.tokens_per_second)
 
         def on_evaluation(self, evaluation: Any) -> None:
             self._passed("final evaluation" if evaluation.final else "evaluation", "" if evaluation.final else "evaluations")
@@ -202,7 +204,8 @@ def run_here(tables: Mapping[str, Any]) -> dict[str, Any]:
         mock.patch("pentad.train.trainer.time", SimpleNamespace(perf_counter=time.process_time)),
     ):
         result = pentad.run(_recipe(tables), out=Path(folder, "run"), observers=[Notes()])
-    return {**found, "peak": most_held(), "steps": result.step, "training": result.seconds}
+    training = {"steps": result.step, "training": result.seconds, "tokens": result.tokens}
+    return {**found, **training, "peak": peak_memory(), "paces": paces}
 
 
 def _recipe(tables: Mapping[str, Any]) -> Any:
@@ -215,17 +218,6 @@ def _recipe(tables: Mapping[str, Any]) -> Any:
         given = dict(given) if isinstance(given, Mapping) else {"name": given}
         choices[stage] = Choice(given.pop("name", usual.name), **given)
     return Recipe(**{**tables, **choices})
-
-
-def most_held() -> int:
-    """Return the most bytes that this process has held; where the system has no /proc, by `ru_maxrss`."""
-    try:
-        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
-    except (OSError, StopIteration):
-        from pentad.system.machine import peak_memory
-
-        return peak_memory()
 
 
 def main() -> None:

@@ -234,6 +234,10 @@ def peak_memory() -> int:
 
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return torch.cuda.max_memory_allocated()
+    with contextlib.suppress(OSError, ValueError), open("/proc/self/status") as file:
+        for line in file:  # before `ru_maxrss`, which a process inherits: a small one that a large one started would seem large
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     try:
         import resource
     except ImportError:

@@ -6,23 +6,22 @@ import contextlib
 import dataclasses
 
 from pentad.inference.scoring import TOKENS_AT_ONCE, judge
-from pentad.system.errors import EngineError
 from pentad.system.machine import peak_memory
 from pentad.train.job import Job
 
 MOST_TOKENS = 100_000
 """Tokens of the held-out text that are scored on the way, at the most; the end scores all of it."""
 
-LEAST_TOKENS = 4_096
+LEAST_TOKENS = 2_048
 """Tokens that are scored on the way however short the training is: fewer would say too little."""
 
 SHARE = 0.025
 """What all evaluations on the way may take of the training's time. Samples come to it, and 0.05 is promised for both."""
 
-COST = 0.5
-"""What scoring a token takes of the time in which one is learnt: a third by the operations, the rest by measuring."""
+COST = 0.6
+"""What scoring a token takes of the time in which one is learnt: a third by the operations, more by measuring."""
 
-TRIAL_SECONDS = 1.0
+TRIAL_SECONDS = 2.0
 """Where the first texts of an evaluation would take longer, they are not tried."""
 
 
@@ -47,9 +46,10 @@ def memory_with_evaluation(job: Job) -> int:
     An evaluation may read more texts at once than a step, and keep other things.
     """
     held_out = job.held_out(MOST_TOKENS)
+    if job.evaluator is None or held_out is None or job.world.size > 1 or job.machine.device.type != "cpu":
+        return job.cost.memory_bytes
     per_token = job.cost.seconds_per_step / (job.training.batch_size * job.training.context_length)
-    short = COST * per_token * TOKENS_AT_ONCE < TRIAL_SECONDS
-    if job.evaluator is None or held_out is None or job.world.size > 1 or job.machine.device.type != "cpu" or not short:
+    if COST * per_token * min(TOKENS_AT_ONCE, len(held_out.tokens)) > TRIAL_SECONDS:
         return job.cost.memory_bytes
 
     def stop(share: float) -> None:
@@ -58,7 +58,7 @@ def memory_with_evaluation(job: Job) -> int:
 
     held_out = dataclasses.replace(held_out, progress=stop)
     was_training = job.model.training
-    with contextlib.suppress(_EnoughError, EngineError):  # what fails here fails in the run, which says why
+    with contextlib.suppress(_EnoughError, Exception):  # what fails here fails in the run, which says why
         judge(job.session(), job.evaluator, held_out)
     job.model.train(was_training)
     return max(job.cost.memory_bytes, peak_memory())
