@@ -40,8 +40,9 @@ COMMANDS = {
         "--tune optimizer.lr=x0.3,x1,x3 --tune-budget 15s"
     ),
     "samplers": (
-        "engine compare --sampler greedy,repetition-penalty+greedy,frequency-penalty+greedy,presence-penalty+greedy,beam,"
-        "contrastive,temperature,top-k,top-p,dry+top-p,min-p,typical,eta,epsilon,top-n-sigma,xtc,mirostat --seeds 3 --budget 1MB"
+        "engine compare --sampler greedy,repetition-penalty+greedy,frequency-penalty+greedy,presence-penalty+greedy,"
+        "beam,contrastive,temperature,top-k,top-p,dry+top-p,min-p,typical,eta,epsilon,top-n-sigma,xtc,mirostat "
+        "--seeds 3 --budget 1MB"
     ),
 }
 """The commands, as the page prints them for the machine on which they were measured."""
