@@ -138,6 +138,8 @@ def _describe(offer: Offer[Any], catalogue: Catalogue) -> None:
     title = paint(offer.name, "bold cyan")
     say(f"{title}  {paint(f'{offer.kind} of {offer.distribution} {offer.version}', 'dim')}")
     say("\n".join(wrap(visible_line(offer.record.summary), terminal_width())))
+    if source := getattr(offer.record, "source", ""):
+        say(paint("\n".join(wrap(f"Source: {visible_line(source)}", terminal_width())), "dim"))
     if not isinstance(offer.record, OptionsRecord):
         return
     specs = describe(offer.options)
@@ -208,6 +210,8 @@ def _facts(offer: Offer[Any]) -> dict[str, Any]:
         "version": offer.version,
         "summary": offer.record.summary,
     }
+    if hasattr(offer.record, "source"):
+        facts["source"] = offer.record.source
     if isinstance(offer.record, OptionsRecord):
         facts["options"] = [
             {
