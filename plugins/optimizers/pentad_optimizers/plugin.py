@@ -16,6 +16,7 @@ def engine_optimizers() -> Sequence[Implementation]:
             source="Shazeer and Stern, Adafactor: Adaptive Learning Rates with Sublinear Memory Cost, 2018",
             factory="pentad_optimizers.adafactor:adafactor",
             options="pentad_optimizers.options:AdafactorOptions",
+            advise="pentad_optimizers.sizing:advise",
         ),
         Implementation(
             name="lion",
@@ -23,6 +24,7 @@ def engine_optimizers() -> Sequence[Implementation]:
             source="Chen et al., Symbolic Discovery of Optimization Algorithms, 2023",
             factory="pentad_optimizers.lion:lion",
             options="pentad_optimizers.options:LionOptions",
+            advise="pentad_optimizers.sizing:advise",
         ),
         Implementation(
             name="schedule-free",
@@ -30,6 +32,7 @@ def engine_optimizers() -> Sequence[Implementation]:
             source="Defazio et al., The Road Less Scheduled, 2024",
             factory="pentad_optimizers.schedule_free:schedule_free",
             options="pentad_optimizers.options:ScheduleFreeOptions",
+            advise="pentad_optimizers.sizing:advise",
         ),
         Implementation(
             name="sgd",
@@ -37,6 +40,7 @@ def engine_optimizers() -> Sequence[Implementation]:
             source="Polyak, 1964; Nesterov, 1983, as in Sutskever et al., 2013",
             factory="pentad_optimizers.sgd:sgd",
             options="pentad_optimizers.options:SGDOptions",
+            advise="pentad_optimizers.sizing:advise",
         ),
         Implementation(
             name="soap",
@@ -44,5 +48,6 @@ def engine_optimizers() -> Sequence[Implementation]:
             source="Vyas et al., SOAP: Improving and Stabilizing Shampoo using Adam, 2024",
             factory="pentad_optimizers.soap:soap",
             options="pentad_optimizers.options:SOAPOptions",
+            advise="pentad_optimizers.sizing:advise",
         ),
     ]
