@@ -40,12 +40,14 @@ COMMANDS = {
         "--tune optimizer.lr=x0.3,x1,x3 --tune-budget 15s"
     ),
     "samplers": (
-        "engine compare --sampler greedy,beam,contrastive,temperature,top-k,top-p,min-p,typical,mirostat --seeds 1 --budget 1MB"
+        "engine compare --sampler greedy,repetition-penalty+greedy,frequency-penalty+greedy,presence-penalty+greedy,"
+        "beam,contrastive,temperature,top-k,top-p,dry+top-p,min-p,typical,eta,epsilon,top-n-sigma,xtc,mirostat "
+        "--seeds 3 --budget 1MB"
     ),
 }
 """The commands, as the page prints them for the machine on which they were measured."""
 
-RUNS = {"tokenizers": (15, 0), "models": (24, 0), "optimizers": (18, 18), "samplers": (1, 0)}
+RUNS = {"tokenizers": (15, 0), "models": (24, 0), "optimizers": (18, 18), "samplers": (3, 0)}
 """How many runs of about 30 seconds each trains, and how many tries of 15."""
 
 

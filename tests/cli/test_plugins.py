@@ -88,6 +88,16 @@ def test_show_lists_the_options(cli: Cli) -> None:
     assert "engine run --model gpt --model.n-layer 3" in words
 
 
+def test_show_says_where_the_method_comes_from(cli: Cli) -> None:
+    assert " Source: Chen et al., Symbolic Discovery of Optimization Algorithms, 2023 " in " ".join(
+        cli("plugins", "show", "lion").out.split()
+    )
+    (facts,) = json.loads(cli("plugins", "show", "lion", "--json").out)
+    assert facts["source"] == "Chen et al., Symbolic Discovery of Optimization Algorithms, 2023"
+    (facts,) = json.loads(cli("plugins", "show", "tensorboard", "--json").out)
+    assert "source" not in facts
+
+
 def test_show_as_json(cli: Cli) -> None:
     (facts,) = json.loads(cli("plugins", "show", "gpt", "--json").out)
     option = next(option for option in facts["options"] if option["name"] == "n_layer")

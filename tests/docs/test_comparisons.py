@@ -34,9 +34,9 @@ def test_each_has_its_arms(name, script):
         request = context.obj
         arms = product(request.tables, request.names, (), request.catalogue)
     assert [arm.label for arm in arms] == ARMS[name]
-    assert len(arms[0].samplers) == (9 if name == "samplers" else 1)
+    assert len(arms[0].samplers) == (17 if name == "samplers" else 1)
     runs, _ = script.RUNS[name]
-    assert runs == (1 if name == "samplers" else 3 * len(arms))
+    assert runs == 3 * len(arms)
 
 
 def test_there_is_one_for_each_table(script):

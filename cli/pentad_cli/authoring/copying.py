@@ -9,22 +9,17 @@ from __future__ import annotations
 import ast
 import dataclasses
 import importlib.metadata
-import importlib.util
 import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
-from pentad.config.options import NoOptions
 from pentad.registry.kinds import KINDS
 from pentad.registry.offers import Offer
 from pentad.registry.records import Reader
 from pentad.system.errors import UsageError
-
-_PLUGIN = "plugin"
-"""The module that holds the hooks, of which a copy has one."""
+from pentad_cli.authoring.reading import PLUGIN, folder_of, package_of, path_of, places_of, reachable
 
 
 class Copied:
@@ -40,16 +35,17 @@ class Copied:
 
     def __init__(self, offer: Offer[Any], module: str) -> None:
         self._offer, self._module = offer, module
-        self._places = {field.name: _place(getattr(offer.record, field.name)) for field in dataclasses.fields(offer.record)}
-        self._package = self._places["factory"].partition(":")[0].partition(".")[0]
-        self._folder = _folder(self._package)
+        self._places = places_of(offer.record)
+        self._package = package_of(self._places["factory"])
+        self._folder = folder_of(self._package)
         if offer.kind == "command" or self._folder is None:
             raise UsageError(
                 f"--like expects what is more than a command and lies in a package; found {offer.full_name}.",
                 f"engine plugins new {module.replace('_', '-')} --kind {offer.kind} writes a small one.",
                 code="like-unfit",
             )
-        self._sources = dict(self._reachable())
+        found = reachable(self._places.values(), {self._package})
+        self._sources = {module: path.read_text(encoding="utf-8") for module, path in found}
 
     @property
     def main(self) -> str:
@@ -60,7 +56,7 @@ class Copied:
         """Return the files of the package, by their places in it, offering the implementation as `name` (a reader's suffix)."""
         written = [module for module, text in self._sources.items() if module != self._plugin and not _says_nothing(text)]
         sources = {self._file(module): self._sources[module] for module in written}
-        sources[f"{_PLUGIN}.py"] = self._plugin_source(name)
+        sources[f"{PLUGIN}.py"] = self._plugin_source(name)
         files: dict[str, str | bytes] = {place: self._renamed(text) for place, text in sources.items()}
         return {**files, **dict(self._data(" ".join(sources.values())))}
 
@@ -71,48 +67,15 @@ class Copied:
 
     @property
     def _plugin(self) -> str:
-        return f"{self._package}.{_PLUGIN}"
+        return f"{self._package}.{PLUGIN}"
 
     def _renamed(self, text: str) -> str:
         return re.sub(rf"\b{self._package}\b", self._module, text)
 
-    def _path(self, module: str) -> Path | None:
-        assert self._folder is not None
-        place = self._folder.joinpath(*module.split(".")[1:])
-        return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None)
-
     def _file(self, module: str) -> str:
-        path = self._path(module)
+        path = path_of(module)
         assert path is not None and self._folder is not None
         return path.relative_to(self._folder).as_posix()
-
-    def _reachable(self) -> Iterator[tuple[str, str]]:
-        """Yield the modules of the package that the record and its code lead to, with their sources."""
-        waiting = [self._package, *(place.partition(":")[0] for place in self._places.values() if self._is_own(place))]
-        seen: set[str] = set()
-        while waiting:
-            module = waiting.pop()
-            path = None if module in seen else self._path(module)
-            seen.add(module)
-            if path is not None:
-                text = path.read_text(encoding="utf-8")
-                yield module, text
-                # A hook names all that the package offers, so of this module only what the others import counts.
-                waiting += [] if module == self._plugin else self._named_in(text)
-                waiting.append(module.rpartition(".")[0] or self._package)
-
-    def _is_own(self, place: str) -> bool:
-        return place.partition(".")[0].partition(":")[0] == self._package and ":" in place
-
-    def _named_in(self, text: str) -> list[str]:
-        """Return the modules of the package that a source imports, or names as `module:attribute`."""
-        found = re.findall(rf"\b({self._package}[\w.]*):\w", text)
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.Import):
-                found += [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        return [module for module in found if module.partition(".")[0] == self._package]
 
     def _data(self, sources: str) -> Iterator[tuple[str, bytes]]:
         """Yield the files beside the code whose names the code says."""
@@ -217,22 +180,6 @@ def _written(imports: Iterable[tuple[str, str]]) -> str:
         ordered = sorted(names[module], key=lambda name: (name[:1].islower(), name))
         groups.setdefault(group, []).append(f"from {module} import {', '.join(ordered)}")
     return "\n\n".join("\n".join(groups[group]) for group in sorted(groups))
-
-
-def _place(value: Any) -> str:
-    """Return `module:attribute` of what a record names or holds; empty for what is neither."""
-    if isinstance(value, str):
-        return value if re.fullmatch(r"[\w.]+:\w+", value) else ""
-    if value is NoOptions or not hasattr(value, "__qualname__"):
-        return ""
-    return f"{value.__module__}:{value.__qualname__}"
-
-
-def _folder(package: str) -> Path | None:
-    """Return the folder of a package; None of a single file."""
-    spec = importlib.util.find_spec(package) if package.isidentifier() else None
-    folders = list(spec.submodule_search_locations or ()) if spec else []
-    return Path(folders[0]) if folders and Path(folders[0]).is_dir() else None
 
 
 def suffix_or_name(offer: Offer[Any], name: str, suffix: str) -> str:

@@ -138,6 +138,8 @@ def _describe(offer: Offer[Any], catalogue: Catalogue) -> None:
     title = paint(offer.name, "bold cyan")
     say(f"{title}  {paint(f'{offer.kind} of {offer.distribution} {offer.version}', 'dim')}")
     say("\n".join(wrap(visible_line(offer.record.summary), terminal_width())))
+    if source := getattr(offer.record, "source", ""):
+        say(paint("\n".join(wrap(f"Source: {visible_line(source)}", terminal_width())), "dim"))
     if not isinstance(offer.record, OptionsRecord):
         return
     specs = describe(offer.options)
@@ -208,6 +210,8 @@ def _facts(offer: Offer[Any]) -> dict[str, Any]:
         "version": offer.version,
         "summary": offer.record.summary,
     }
+    if hasattr(offer.record, "source"):
+        facts["source"] = offer.record.source
     if isinstance(offer.record, OptionsRecord):
         facts["options"] = [
             {
@@ -228,6 +232,7 @@ def _facts(offer: Offer[Any]) -> dict[str, Any]:
 def _new(name: str, stage: str | None, kind: str | None, like: str | None, out: Path | None, as_json: bool) -> None:
     from pathlib import Path
 
+    from pentad_cli.authoring.reading import smallest_first
     from pentad_cli.authoring.scaffold import use_of, with_article, write_distribution
 
     if stage and kind and stage != kind:
@@ -238,8 +243,9 @@ def _new(name: str, stage: str | None, kind: str | None, like: str | None, out: 
     chosen = pattern.kind if pattern else stage or kind or _ask_for_kind()
     folder = out or Path(name)
     files = write_distribution(name, chosen, folder, installed(), pattern)
+    real = [offer.name for offer in smallest_first(installed().offers(chosen))[:3]]
     if as_json:
-        say_json({"name": name, "stage": chosen, "folder": folder, "files": files})
+        say_json({"name": name, "stage": chosen, "folder": folder, "files": files, "like": real})
         return
     say(f"Wrote {visible_line(str(folder))}: {with_article(chosen)} that works, for you to change.")
     place = shlex.quote(str(folder))
@@ -250,6 +256,10 @@ def _new(name: str, stage: str | None, kind: str | None, like: str | None, out: 
         (use_of(name, chosen), "use it"),
     ]
     say(table(steps, styles=["cyan", "dim"]))
+    if real and pattern is None:
+        every = [offer.name for one in KINDS for offer in installed().offers(one)]
+        which = "" if all(every.count(one) == 1 for one in real) else f"--kind {chosen} "
+        say(paint(f"Real ones, the smallest first: engine plugins new {name}-2 {which}--like {' | '.join(real)}", "dim"))
 
 
 def _find_pattern(like: str, kind: str | None) -> Offer[Any]:
@@ -405,7 +415,7 @@ plugins.add_command(
                 ["--like"],
                 metavar="NAME",
                 shell_complete=offers_of(*(kind for kind in KINDS if kind != "command")),
-                help="Start from the code of this one, which is installed: greedy, lion, rnn. docs/api.md lists the shortest.",
+                help="Start from the code of an installed one. Small ones, by stage: byte, next-token, rnn, adamw, greedy.",
             ),
             click.Option(
                 ["--out"],

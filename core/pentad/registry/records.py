@@ -69,10 +69,13 @@ class Implementation(OptionsRecord):
             by name.
         compare_with: names of others of its stage from which a user learns most beside it, the best first: one that works in
             another way, a simpler one. The first that is installed is suggested after a run.
+        source: where the method comes from, for `engine plugins show`: author, title and year of a paper or a library, or
+            `own`. One line; empty where nobody says.
         factory: called as its stage's contract says: `factory(options, …)`.
     """
 
     name: str
+    source: str = ""
     compare_with: tuple[str, ...] = ()
     upgrade: str | Callable[[dict[str, Any], str], dict[str, Any]] = ""
     advise: str | Callable[[Any, Situation], Advice | None] = ""

@@ -14,6 +14,7 @@ def engine_models() -> Sequence[Implementation]:
         Implementation(
             name="minlstm",
             summary="minLSTM: gates that look at the input alone, so that all tokens of a row are learned at once.",
+            source="Feng et al., Were RNNs All We Needed?, 2024",
             factory="pentad_minlstm.model:MinLSTM",
             options="pentad_minlstm.options:MinLSTMOptions",
         )

@@ -13,6 +13,7 @@ def engine_optimizers() -> Sequence[Implementation]:
         Implementation(
             name="adamw",
             summary="AdamW; weight decay on matrices only.",
+            source="Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019",
             factory="pentad_adamw.optimizer:adamw",
             options="pentad_adamw.options:AdamWOptions",
             advise="pentad_adamw.sizing:advise",

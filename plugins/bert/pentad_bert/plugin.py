@@ -13,6 +13,7 @@ def engine_models() -> Sequence[Implementation]:
         Implementation(
             name="bert",
             summary="Transformer in which each token attends to those on both sides: BERT, for builders that hide tokens.",
+            source="Devlin et al., BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding, 2019",
             factory="pentad_bert.model:BERT",
             options="pentad_bert.options:BERTOptions",
             advise="pentad_bert.sizing:advise",

@@ -13,6 +13,7 @@ def engine_tokenizers() -> Sequence[Implementation]:
         Implementation(
             name="bpe",
             summary="Byte-pair encoding trained on your text; encodes fast, through tiktoken.",
+            source="Sennrich et al., Neural Machine Translation of Rare Words, 2016; on bytes: Radford et al., 2019",
             factory="pentad_bpe.tokenizer:BPE",
             options="pentad_bpe.options:BPEOptions",
             advise="pentad_bpe.sizing:advise",
@@ -20,6 +21,7 @@ def engine_tokenizers() -> Sequence[Implementation]:
         Implementation(
             name="tiktoken",
             summary="A published vocabulary from a .tiktoken file: cl100k_base, o200k_base, any other.",
+            source="OpenAI, tiktoken, the library",
             factory="pentad_bpe.published:Tiktoken",
             options="pentad_bpe.options:TiktokenOptions",
             example="pentad_bpe.ranks:example",

@@ -13,6 +13,7 @@ def engine_tokenizers() -> Sequence[Implementation]:
         Implementation(
             name="byte",
             summary="Every byte a token: 256 bytes and the end of text. Nothing to train; the baseline.",
+            source="own",
             factory="pentad_byte.tokenizer:Byte",
         )
     ]

@@ -13,6 +13,7 @@ def engine_example_builders() -> Sequence[Implementation]:
         Implementation(
             name="chat",
             summary="Conversations, packed; only the assistant's turns and their ends are learned.",
+            source="own; turns as in OpenAI's ChatML",
             factory="pentad_chat.builder:Chat",
             options="pentad_chat.options:ChatOptions",
         )

@@ -13,6 +13,7 @@ def engine_tokenizers() -> Sequence[Implementation]:
         Implementation(
             name="gpt2",
             summary="GPT-2's published vocabulary: 50,257 ids, nothing to train, no network needed.",
+            source="Radford et al., Language Models are Unsupervised Multitask Learners, 2019",
             factory="pentad_gpt2.tokenizer:GPT2",
         )
     ]

@@ -13,6 +13,7 @@ def engine_samplers() -> Sequence[Implementation]:
         Implementation(
             name="greedy",
             summary="Always the likeliest token; the same text every time.",
+            source="own",
             factory="pentad_greedy.sampler:Greedy",
         )
     ]

@@ -49,7 +49,7 @@ def read(path_of_user: str) -> bytes:
 
 
 def parse(content: bytes, prefix_space: bool) -> tuple[tokenizers.Tokenizer, dict[str, Any]]:
-    """Return the library's tokenizer with nothing that cuts texts off or fills them up, and its description.
+    """Return the library's tokenizer with nothing that cuts texts off, fills them up or draws lots, and its description.
 
     Args:
         content: of the file.
@@ -65,6 +65,8 @@ def parse(content: bytes, prefix_space: bool) -> tuple[tokenizers.Tokenizer, dic
         if not isinstance(description, dict) or "model" not in description:
             raise NoTokenizer("it is JSON, but describes no model of tokens")
         description.update(truncation=None, padding=None, post_processor=None)
+        if isinstance(description["model"], dict) and "dropout" in description["model"]:
+            description["model"]["dropout"] = None  # a text has the same ids each time
         if not prefix_space:
             _without_prefix(description)
         tokenizer = tokenizers.Tokenizer.from_str(json.dumps(description))

@@ -13,6 +13,7 @@ def engine_tokenizers() -> Sequence[Implementation]:
         Implementation(
             name="huggingface",
             summary="Any tokenizer.json, as the library tokenizers reads it; whether it is lossless is tried out.",
+            source="Hugging Face, tokenizers, the library",
             factory="pentad_huggingface.tokenizer:HuggingFace",
             options="pentad_huggingface.options:HuggingFaceOptions",
             example="pentad_huggingface.example:example",

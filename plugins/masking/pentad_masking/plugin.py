@@ -13,12 +13,14 @@ def engine_example_builders() -> Sequence[Implementation]:
         Implementation(
             name="masked",
             summary="Hidden tokens, learned from both sides: BERT, or whole spans as SpanBERT.",
+            source="Devlin et al., BERT, 2019; whole spans: Joshi et al., SpanBERT, 2020",
             factory="pentad_masking.masked:Masked",
             options="pentad_masking.options:MaskedOptions",
         ),
         Implementation(
             name="fill-in-middle",
             summary="Documents, some of which have a gap that is learned from what stands before and behind it.",
+            source="Bavarian et al., Efficient Training of Language Models to Fill in the Middle, 2022",
             factory="pentad_masking.gaps:FillInMiddle",
             options="pentad_masking.options:GapOptions",
             expected_failures={
@@ -28,6 +30,7 @@ def engine_example_builders() -> Sequence[Implementation]:
         Implementation(
             name="span-corruption",
             summary="Spans taken out of a text and written behind it: T5 and UL2, for a decoder-only model.",
+            source="Raffel et al., T5, 2020; its mixture: Tay et al., UL2, 2022",
             factory="pentad_masking.spans:SpanCorruption",
             options="pentad_masking.options:SpanOptions",
             expected_failures={

@@ -13,6 +13,7 @@ def engine_samplers() -> Sequence[Implementation]:
         Implementation(
             name="min-p",
             summary="Draw among tokens not far less likely than the likeliest.",
+            source="Nguyen et al., Turning Up the Heat: Min-p Sampling, 2024",
             factory="pentad_min_p.sampler:MinP",
             options="pentad_min_p.options:MinPOptions",
         )

@@ -13,6 +13,7 @@ def engine_models() -> Sequence[Implementation]:
         Implementation(
             name="ngram",
             summary="Counts of n-grams, smoothed by Kneser and Ney: no parameters, one pass; the baseline to beat.",
+            source="Chen and Goodman, An Empirical Study of Smoothing Techniques, 1999; Kneser and Ney, 1995",
             compare_with=("gpt", "rnn"),
             factory="pentad_ngram.model:Ngram",
             options="pentad_ngram.options:NgramOptions",

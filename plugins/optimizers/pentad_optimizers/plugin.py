@@ -13,6 +13,7 @@ def engine_optimizers() -> Sequence[Implementation]:
         Implementation(
             name="adafactor",
             summary="Adafactor: one number for each row and column in place of a second moment.",
+            source="Shazeer and Stern, Adafactor: Adaptive Learning Rates with Sublinear Memory Cost, 2018",
             factory="pentad_optimizers.adafactor:adafactor",
             options="pentad_optimizers.options:AdafactorOptions",
             advise="pentad_optimizers.sizing:advise",
@@ -20,6 +21,7 @@ def engine_optimizers() -> Sequence[Implementation]:
         Implementation(
             name="lion",
             summary="Lion: the sign of a running mean of the gradient.",
+            source="Chen et al., Symbolic Discovery of Optimization Algorithms, 2023",
             factory="pentad_optimizers.lion:lion",
             options="pentad_optimizers.options:LionOptions",
             advise="pentad_optimizers.sizing:advise",
@@ -27,6 +29,7 @@ def engine_optimizers() -> Sequence[Implementation]:
         Implementation(
             name="schedule-free",
             summary="AdamW without a schedule: the mean of its weights is judged and saved.",
+            source="Defazio et al., The Road Less Scheduled, 2024",
             factory="pentad_optimizers.schedule_free:schedule_free",
             options="pentad_optimizers.options:ScheduleFreeOptions",
             advise="pentad_optimizers.sizing:advise",
@@ -34,6 +37,7 @@ def engine_optimizers() -> Sequence[Implementation]:
         Implementation(
             name="sgd",
             summary="Stochastic gradient descent with momentum.",
+            source="Polyak, 1964; Nesterov, 1983, as in Sutskever et al., 2013",
             factory="pentad_optimizers.sgd:sgd",
             options="pentad_optimizers.options:SGDOptions",
             advise="pentad_optimizers.sizing:advise",
@@ -41,6 +45,7 @@ def engine_optimizers() -> Sequence[Implementation]:
         Implementation(
             name="soap",
             summary="SOAP: Adam in the eigenbasis of Shampoo's preconditioner.",
+            source="Vyas et al., SOAP: Improving and Stabilizing Shampoo using Adam, 2024",
             factory="pentad_optimizers.soap:soap",
             options="pentad_optimizers.options:SOAPOptions",
             advise="pentad_optimizers.sizing:advise",

@@ -13,12 +13,14 @@ def engine_example_builders() -> Sequence[Implementation]:
         Implementation(
             name="dpo",
             summary="Pairs of answers, of which one is preferred (DPO, IPO, SLiC, SimPO, ORPO).",
+            source="Rafailov et al., Direct Preference Optimization, 2023; IPO: Azar et al., 2023, and others",
             factory="pentad_preferences.builder:Pairs",
             options="pentad_preferences.options:DPOOptions",
         ),
         Implementation(
             name="reward-model",
             summary="Pairs of answers, for a model that scores answers (Bradley-Terry); a reward for grpo.",
+            source="Ouyang et al., InstructGPT, 2022; pairs: Bradley and Terry, 1952",
             factory="pentad_preferences.reward_builder:RewardPairs",
             options="pentad_preferences.options:RewardModelOptions",
             expected_failures={

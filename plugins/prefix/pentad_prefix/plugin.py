@@ -13,6 +13,7 @@ def engine_example_builders() -> Sequence[Implementation]:
         Implementation(
             name="prefix",
             summary="Every prefix of a text and its next token, as textbooks draw it; one target a row.",
+            source="own",
             factory="pentad_prefix.builder:Prefix",
             options="pentad_prefix.options:PrefixOptions",
         )

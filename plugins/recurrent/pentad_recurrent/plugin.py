@@ -13,6 +13,7 @@ def engine_models() -> Sequence[Implementation]:
         Implementation(
             name="gated-deltanet",
             summary="Recurrent: a memory of keys and values that each token corrects, and that fades; O(1) a token.",
+            source="Yang, Kautz and Hatamizadeh, Gated Delta Networks: Improving Mamba2 with Delta Rule, 2024",
             factory="pentad_recurrent.model:GatedDeltaNet",
             options="pentad_recurrent.options:GatedDeltaNetOptions",
             advise="pentad_recurrent.sizing:advise",
@@ -20,6 +21,7 @@ def engine_models() -> Sequence[Implementation]:
         Implementation(
             name="retnet",
             summary="Recurrent: attention without softmax that fades with distance, at a rate of its own in each head.",
+            source="Sun et al., Retentive Network: A Successor to Transformer for Large Language Models, 2023",
             factory="pentad_recurrent.model:RetNet",
             options="pentad_recurrent.options:RetNetOptions",
             advise="pentad_recurrent.sizing:advise",
@@ -27,6 +29,7 @@ def engine_models() -> Sequence[Implementation]:
         Implementation(
             name="linear-attention",
             summary="Recurrent: attention with a feature map in place of the softmax; the simplest of its kind.",
+            source="Katharopoulos et al., Transformers are RNNs, 2020",
             factory="pentad_recurrent.model:LinearAttention",
             options="pentad_recurrent.options:LinearAttentionOptions",
             advise="pentad_recurrent.sizing:advise",

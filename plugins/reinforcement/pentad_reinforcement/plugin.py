@@ -13,6 +13,7 @@ def engine_example_builders() -> Sequence[Implementation]:
         Implementation(
             name="grpo",
             summary="The model's own answers, each by its reward against those of its group (GRPO, Dr. GRPO).",
+            source="Shao et al., DeepSeekMath, 2024; Dr. GRPO: Liu et al., 2025",
             factory="pentad_reinforcement.builder:GRPO",
             options="pentad_reinforcement.options:GRPOOptions",
             expected_failures={"loss_has_a_gradient": "no answer of the kit's model is right, and equal rewards move nothing"},

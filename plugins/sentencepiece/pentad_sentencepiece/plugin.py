@@ -13,6 +13,7 @@ def engine_tokenizers() -> Sequence[Implementation]:
         Implementation(
             name="sentencepiece",
             summary="SentencePiece trained on your text: unigram pieces, or byte-pair encoding.",
+            source="Kudo and Richardson, SentencePiece, 2018; unigram: Kudo, Subword Regularization, 2018",
             factory="pentad_sentencepiece.tokenizer:SentencePiece",
             options="pentad_sentencepiece.options:SentencePieceOptions",
             advise="pentad_sentencepiece.sizing:advise",

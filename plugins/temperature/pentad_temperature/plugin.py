@@ -13,6 +13,7 @@ def engine_samplers() -> Sequence[Implementation]:
         Implementation(
             name="temperature",
             summary="Draw from the whole distribution, sharpened or flattened.",
+            source="Ackley, Hinton and Sejnowski, A Learning Algorithm for Boltzmann Machines, 1985",
             factory="pentad_temperature.sampler:Temperature",
             options="pentad_temperature.options:TemperatureOptions",
         )

@@ -13,6 +13,7 @@ def engine_samplers() -> Sequence[Implementation]:
         Implementation(
             name="top-k",
             summary="Draw among the k likeliest tokens.",
+            source="Fan, Lewis and Dauphin, Hierarchical Neural Story Generation, 2018",
             factory="pentad_top_k.sampler:TopK",
             options="pentad_top_k.options:TopKOptions",
         )

@@ -13,6 +13,7 @@ def engine_samplers() -> Sequence[Implementation]:
         Implementation(
             name="top-p",
             summary="Draw among the likeliest tokens that together have probability p.",
+            source="Holtzman et al., The Curious Case of Neural Text Degeneration, 2020",
             factory="pentad_top_p.sampler:TopP",
             options="pentad_top_p.options:TopPOptions",
         )

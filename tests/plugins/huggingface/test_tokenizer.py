@@ -102,6 +102,21 @@ def test_a_file_of_bpe_is_lossless_and_has_its_ids(bytes_of_bpe, text):
     assert tokenizer.end_of_text == bpe.end_of_text
 
 
+def test_dropout_is_switched_off(bytes_of_bpe, tmp_path):
+    bpe, _ = bytes_of_bpe
+    bpe.save(tmp_path)
+    path = tmp_path / "tokenizer.json"
+    description = json.loads(path.read_text(encoding="utf-8"))
+    description["model"]["dropout"] = 0.5
+    path.write_text(json.dumps(description), encoding="utf-8")
+    text = sample_texts()[0][:200]
+    library = tokenizers.Tokenizer.from_file(str(path))
+    assert len({tuple(library.encode(text).ids) for _ in range(5)}) > 1
+    tokenizer = opened(path)
+    for _ in range(5):
+        assert tokenizer.encode(text).tolist() == bpe.encode(text).tolist()
+
+
 def test_gpt2_has_the_ids_of_tiktoken(tmp_path):
     pairs = [tuple(line.split(" ")) for line in merges().split("\n")[1:-1]]
     alphabet = [*map(chr, range(33, 127)), *map(chr, range(161, 173)), *map(chr, range(174, 256)), *map(chr, range(256, 324))]

@@ -85,16 +85,22 @@ def test_a_stateful_sampler_keeps_its_state(session, decoder):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A run, a smaller one with the same tokens, and one with others."""
+    """A run, a smaller one and a counted one with the same tokens, and one with others."""
     folder = tmp_path_factory.mktemp("runs")
     text = folder / "text.txt"
     text.write_text("".join(f"{number} eels ate {number * 7 % 13}.\n\n" for number in range(60)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PENTAD_CACHE", str(folder / "cache"))
-        for name, tokenizer, width in (("run", "byte", 16), ("draft", "byte", 8), ("other", Choice("bpe", vocab_size=270), 8)):
+        small, large = (Choice("gpt", n_layer=1, n_head=2, n_embd=width) for width in (8, 16))
+        for name, tokenizer, model in (
+            ("run", "byte", large),
+            ("draft", "byte", small),
+            ("counted", "byte", Choice("ngram", order=3)),
+            ("other", Choice("bpe", vocab_size=270), small),
+        ):
             made = Recipe(
                 tokenizer=tokenizer,
-                model=Choice("gpt", n_layer=1, n_head=2, n_embd=width),
+                model=model,
                 optimizer="adamw",
                 data=text,
                 training={"steps": 10, "batch_size": 4, "context_length": 32},
@@ -103,12 +109,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
                 generation={"max_tokens": 4, "samples": 3},
             )
             run(made, out=folder / name, observers=())
-    return {name: folder / name for name in ("run", "draft", "other")}
+    return {name: folder / name for name in ("run", "draft", "counted", "other")}
 
 
-def test_a_run_is_the_draft_of_another(runs):
+@pytest.mark.parametrize("draft", ["draft", "counted"])
+def test_a_run_is_the_draft_of_another(draft, runs):
     saved = open_run(runs["run"], device="cpu")
-    choice = Choice("speculative", draft=str(runs["draft"]), sampler="greedy")
+    choice = Choice("speculative", draft=str(runs[draft]), sampler="greedy")
     (found,) = saved.generate("1 eel", max_tokens=40, sampler=choice)
     assert found.text == saved.generate("1 eel", max_tokens=40, sampler="greedy")[0].text
     with pytest.raises(UsageError) as raised:
