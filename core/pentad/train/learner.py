@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from pentad.config.kernels import Wish
 from pentad.config.options import to_dict
 from pentad.config.recipe import TrainingOptions
 from pentad.contracts.adapter import ModelAdapter
@@ -30,7 +31,7 @@ from pentad.train.job import session_of
 from pentad.train.kernels import Kernels, allowed_seconds, every_kernel, fastest, key_of, note, noted
 from pentad.train.memory import count_inner, free_memory, refuse_large_model, sizes_of
 from pentad.train.recomputing import recompute_blocks, refuse_without_blocks
-from pentad.train.trainer import Trainer
+from pentad.train.trainer import Trainer, named_parameters
 
 PARTS = ("builder", "model", "optimizer", "adapter")
 """The choices on which it hangs what is fastest."""
@@ -205,6 +206,16 @@ def measure(
     )
 
 
+def wish_of(learner: Learner, resolved: Resolved) -> Wish:
+    """Return what the user decides of the kernels that the model and its optimizers have.
+
+    Raises:
+        UsageError: they have no such kernel.
+    """
+    offered = make_optimization(resolved, named_parameters(learner.model)).kernels() if learner.learns else {}
+    return Wish.of(resolved.recipe.machine, learner.model.kernels(), offered)
+
+
 def find_kernels(
     learner: Learner, resolved: Resolved, prepared: Prepared, place: Place, cost: Estimate, seconds: float
 ) -> Kernels:
@@ -214,14 +225,16 @@ def find_kernels(
         learner, resolved, prepared, place: as for `measure`.
         cost: of a step by the usual kernels.
         seconds: of the training.
+
+    Raises:
+        UsageError: the user names a kernel that there is not.
     """
-    machine, training = place.machine, resolved.recipe.training
+    machine, training, wish = place.machine, resolved.recipe.training, wish_of(learner, resolved)
     allowed = 0.0 if resolved.recipe.machine.recompute else allowed_seconds(seconds)  # who recomputes wants memory, not speed
     if not allowed or not learner.learns or place.world.size > 1 or prepared.builder.needs_policy:
-        return Kernels.usual(machine)
+        return Kernels.usual(machine, wish)
     stages = [stage for stage in PARTS if stage in resolved.offers]
     offers = [(resolved.offers[stage].record.name, to_dict(resolved.options[stage])) for stage in stages]
-    wish = resolved.recipe.machine.precision
     key = key_of(machine, wish, offers, prepared.vocab_size, training.batch_size, training.context_length)
     known = noted(key)
     if known is None:
@@ -235,7 +248,7 @@ def find_kernels(
             seconds=allowed,
             seconds_per_step=cost.seconds_per_step,
         )
-        note(key, known)
+        note(key, known, machine)
     return known
 
 
