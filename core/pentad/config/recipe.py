@@ -66,9 +66,7 @@ class MachineOptions:
 
     device: str = option("auto", "Device to compute on.", choices=("auto", "cpu", "cuda", "mps"))
     precision: str = option(
-        "auto",
-        "Number format of products; auto takes the faster, as longer trainings measure.",
-        choices=("auto", "fp32", "bf16"),
+        "auto", "Number format of products; auto: the faster, as measured.", choices=("auto", "fp32", "bf16")
     )
     compile: str = option(
         "auto", "Compile the model; auto does so where the run is long enough to save time.", choices=("auto", "on", "off")

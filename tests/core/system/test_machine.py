@@ -105,9 +105,7 @@ def test_no_compiler_where_there_is_none(monkeypatch):
 
 def test_processors_are_told_apart_by_name_and_numbers():
     """As /proc/cpuinfo has them: a virtual machine that hides the name, an EPYC, an ARM core without a name, and nothing."""
-    hidden = (
-        "vendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 207\nmodel name\t: Intel(R) Xeon(R) Processor\nstepping\t: 2\n"
-    )
+    hidden = "vendor_id : GenuineIntel\ncpu family : 6\nmodel : 207\nmodel name : Intel(R) Xeon(R) Processor\nstepping : 2\n"
     assert module._processor_of(f"{hidden}\nprocessor\t: 1\nmodel\t: 1\n") == "Intel(R) Xeon(R) Processor (6-207-2)"
     assert module._processor_of("model name : AMD EPYC  9B45\ncpu family : 26\nmodel : 17\n") == "AMD EPYC 9B45 (26-17)"
     assert module._processor_of("CPU implementer : 0x41\nCPU part : 0xd0c\n") == "(0x41-0xd0c)"

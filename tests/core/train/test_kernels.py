@@ -66,7 +66,7 @@ def slow(fakes):
 
 def test_the_fastest_is_taken_whose_gradient_agrees(trainer_of, slow, fakes):
     before = {name: tensor.clone() for name, tensor in slow.state_dict().items()}
-    found = fastest(trainer_of(slow), lambda _: fakes.sgd(slow), wish=FP32, seconds=1.0, seconds_per_step=0.02)
+    found = fastest(trainer_of(slow), lambda _: fakes.sgd(slow), wish=FP32, seconds=10.0, seconds_per_step=0.02)
     assert (found.precision, dict(found.model)) == ("fp32", {"sum": "quick"}) and found.speed > 1.5
     assert slow.way == "slow" and all(parameter.grad is None for parameter in slow.parameters())
     assert all(torch.equal(tensor, before[name]) for name, tensor in slow.state_dict().items())
@@ -76,7 +76,7 @@ def test_the_fastest_is_taken_whose_gradient_agrees(trainer_of, slow, fakes):
 def test_what_the_user_decides_is_not_measured(trainer_of, slow, fakes):
     for way in ("slow", "wrong"):
         wish = Wish(precision="fp32", model={"sum": way})
-        found = fastest(trainer_of(slow), lambda _: fakes.sgd(slow), wish=wish, seconds=0.5, seconds_per_step=0.02)
+        found = fastest(trainer_of(slow), lambda _: fakes.sgd(slow), wish=wish, seconds=10.0, seconds_per_step=0.02)
         assert dict(found.model) == {"sum": way}
 
 
@@ -105,7 +105,7 @@ def lazy(fakes):
 
 
 def test_the_fastest_optimizer_is_taken_whose_update_agrees(trainer_of, lazy, fakes):
-    found = fastest(trainer_of(fakes.Tiny()), lazy, wish=FP32, seconds=0.5, seconds_per_step=0.01)
+    found = fastest(trainer_of(fakes.Tiny()), lazy, wish=FP32, seconds=10.0, seconds_per_step=0.01)
     assert dict(found.optimizer) == {"step": "quick"} and found.speed > 1.5
 
 
