@@ -56,7 +56,7 @@ class Wish:
                 raise UsageError(
                     f"--kernels expects {there}; found {entry!r}.",
                     near or f"There are: {known}.",
-                    code="kernel-way" if name in offered else "kernel-unknown",
+                    code="kernel-unknown",
                 )
             chosen |= {name: way} if way != "auto" else {}
         return cls(

@@ -171,8 +171,8 @@ def test_kernels_are_named_by_what_there_is():
     wish = Wish.of(options, *offered)
     assert wish == Wish(precision="bf16", model={"attention": "products"}, optimizer={"newton_schulz": "fp32"})
     assert Wish.of(MachineOptions(kernels=("matmul=medium",)), {}, {}).products == "medium"
-    for entry, code in (("attention=fast", "kernel-way"), ("attentoin=torch", "kernel-unknown"), ("bf16", "kernel-unknown")):
-        with raises_code(code) as caught:
+    for entry in ("attention=fast", "attentoin=torch", "bf16"):
+        with raises_code("kernel-unknown") as caught:
             Wish.of(MachineOptions(kernels=(entry,)), *offered)
         assert any(name in f"{caught.value} {caught.value.hint}" for name in ("attention", "newton_schulz"))
 
