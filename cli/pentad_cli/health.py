@@ -122,7 +122,8 @@ def _kernels() -> Finding:
     if not found:
         what = f"not measured yet on this machine, {machine_name(machine)}; the first training of 10 s or more does so"
         return Finding(topic="kernels", state="ok", what=what + speed)
-    words = ", ".join(filter(None, (found[0].precision, found[0].in_words(), f"{found[0].speed:.1f} times the usual speed")))
+    times = f"{found[0].speed:.1f} times as fast as usual" if found[0].speed > 1 else "as usual"
+    words = ", ".join(filter(None, (found[0].precision, found[0].in_words(), times)))
     what = f"measured for {plural(len(found), 'training')} on this machine, {machine_name(machine)}; the newest: {words}"
     return Finding(topic="kernels", state="ok", what=what + speed)
 
