@@ -21,10 +21,12 @@ from pentad.registry.catalogue import Catalogue
 from pentad.registry.resolving import Resolved
 from pentad.runs.checkpoint import TrainingState
 from pentad.runs.start import Start
+from pentad.system.deferred import defer_dynamo
 from pentad.system.errors import UsageError
-from pentad.system.machine import Machine, compiler_for, machine_name, pick_machine, prepare_process
+from pentad.system.machine import Machine, asked_threads, compiler_for, machine_name, pick_machine, prepare_process
 from pentad.system.processes import join_world
 from pentad.train.estimate import Estimate
+from pentad.train.evaluating import memory_with_evaluation
 from pentad.train.job import Job, session_of
 from pentad.train.kernels import Kernels, every_kernel, same_kernels
 from pentad.train.learner import (
@@ -106,7 +108,10 @@ def assemble(
     steps, most_steps = _steps(chosen.resolved, prepared, chosen.cost)
     compiled = _goes_compiled(chosen, place.machine, steps, most_steps, earlier)
     place = dataclasses.replace(place, machine=chosen.kernels.machine(place.machine))
-    return _join(chosen, prepared, catalogue, place, steps=steps, most_steps=most_steps, compiled=compiled)
+    job = _join(chosen, prepared, catalogue, place, steps=steps, most_steps=most_steps, compiled=compiled)
+    if earlier is None:
+        job.cost = dataclasses.replace(job.cost, memory_bytes=memory_with_evaluation(job))
+    return job
 
 
 def _place(resolved: Resolved, observer: Observers) -> Place:
@@ -116,6 +121,8 @@ def _place(resolved: Resolved, observer: Observers) -> Place:
         resolved.offers[stage].resolve()
     wanted = resolved.recipe.machine
     machine = pick_machine(wanted.device, wanted.precision, wanted.threads)
+    if wanted.compile != "on":
+        defer_dynamo()
     world = join_world(machine.device)
     return Place(machine=machine, world=world, observer=observer if world.is_first else Observers(()))
 
@@ -191,7 +198,8 @@ def _cost(kernels: Kernels, resolved: Resolved, learner: Learner, prepared: Prep
 def _as_before(earlier: Earlier, learner: Learner, prepared: Prepared, place: Place) -> _Chosen:
     """Return the choices of a run that goes on, by its own kernels; on another machine by those that are fast there."""
     resolved = prepared.resolved
-    same = same_kernels(earlier.kernels, place.machine, wish_of(learner, resolved))
+    asked = bool(asked_threads(resolved.recipe.machine.threads))
+    same = same_kernels(earlier.kernels, place.machine, wish_of(learner, resolved), threads_asked=asked)
     if same is not None:
         return _Chosen(resolved=resolved, sizing={}, learner=learner, cost=earlier.cost, kernels=same)
     chosen = _measured(resolved, {}, learner, prepared, place, earlier)

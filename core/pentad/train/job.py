@@ -120,6 +120,12 @@ class Job:
         return budget.amount if budget.unit == "seconds" else float("inf")
 
     @property
+    def planned_steps(self) -> int:
+        """The steps that the plan names: those that the budget pays for, or, where it is a time, an estimate."""
+        steps = self.steps or max(1, round(self.seconds_allowed / max(self.cost.seconds_per_step, 1e-9)))
+        return min(steps, self.most_steps or steps)
+
+    @property
     def pace(self) -> float:
         """Seconds per step so far; the estimate before the first."""
         return self.state.seconds / self.state.step if self.state.step else self.cost.seconds_per_step
@@ -184,8 +190,7 @@ def plan_of(job: Job, folder: Path | None) -> Plan:
     parameters: dict[str, int] = {}
     for named in named_parameters(job.model):
         parameters[named.role] = parameters.get(named.role, 0) + named.parameter.numel()
-    steps = job.steps or max(1, round(job.seconds_allowed / max(job.cost.seconds_per_step, 1e-9)))
-    steps = min(steps, job.most_steps or steps)
+    steps = job.planned_steps
     epochs = steps * training.batch_size / prepared.builder.count(prepared.train.tokens)
     return Plan(
         folder=folder,
