@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from pentad import Choice, Recipe, plan, resume, run
+from pentad.config.kernels import Wish
 from pentad.system.machine import Machine, machine_name
 from pentad.train import learner
 from pentad.train.kernels import Kernels, same_kernels
