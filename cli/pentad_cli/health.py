@@ -14,7 +14,7 @@ from typing import Literal
 from pentad.config.stages import STAGES
 from pentad.system.errors import one_line
 from pentad_cli.group import installed
-from pentad_cli.terminal.text import plural, size
+from pentad_cli.terminal.text import plural, quantity, size
 
 LITTLE_SPACE = 1_000_000_000
 
@@ -40,6 +40,7 @@ def findings() -> Iterator[Finding]:
         "threads": _threads,
         "device": _device,
         "precision": _precision,
+        "kernels": _kernels,
         "compiler": _compiler,
         "memory": _memory,
         "disk": _disk,
@@ -110,6 +111,23 @@ def _precision() -> Finding:
     native, reason = bf16_is_fast(machine.device)
     measured = "; a longer training measures which precision is faster" if native else ""
     return Finding(topic="precision", state="ok", what=f"auto takes {machine.precision}: {reason}{measured}")
+
+
+def _kernels() -> Finding:
+    from pentad.system.machine import machine_name, pick_machine
+    from pentad.train.kernels import remembered
+    from pentad.train.sizing import noted_rate
+
+    machine = pick_machine("auto", "auto", None)
+    found, rate = remembered(machine), noted_rate(machine)
+    speed = f"; a training had {quantity(rate, 'FLOP')} a second" if rate else ""
+    if not found:
+        what = f"not measured yet on this machine, {machine_name(machine)}; the first training of 10 s or more does so"
+        return Finding(topic="kernels", state="ok", what=what + speed)
+    times = f"{found[0].speed:.1f} times as fast as usual" if found[0].speed > 1 else "as usual"
+    words = ", ".join(filter(None, (found[0].precision, found[0].in_words(), times)))
+    what = f"measured for {plural(len(found), 'training')} on this machine, {machine_name(machine)}; the newest: {words}"
+    return Finding(topic="kernels", state="ok", what=what + speed)
 
 
 def _compiler() -> Finding:

@@ -35,7 +35,7 @@ from pentad.system.processes import is_first_process
 from pentad.train.assembly import Earlier, assemble
 from pentad.train.estimate import Estimate
 from pentad.train.finder import RateSweep, sweep
-from pentad.train.job import Job, facts_of, plan_of
+from pentad.train.job import Job, computing_of, facts_of, plan_of
 from pentad.train.learner import make_optimization
 from pentad.train.loop import train
 from pentad.train.trainer import named_parameters
@@ -170,6 +170,9 @@ def resume(
         machine: options of the table `[machine]` that hold from here on (`{"device": "cpu"}`), recorded likewise; on another
             kind of machine or in another precision the run goes on with another rounding.
 
+    The run's ways to compute hold on the machine where they were chosen. On another one they are chosen anew, within what the
+    recipe asks for: the plan's warnings and metrics.jsonl say so, and engine.json says how it computes from there on.
+
     Raises:
         UsageError: there is no run, the optimizer or `[machine]` has no such option, or the run is past the new end.
         RunDone: it is done, and no new end is given.
@@ -202,6 +205,7 @@ def resume(
         if job.run is not None:
             job.run.cut_back(job.state.step, keep_final=scored)  # first, as it gives the records files of their own
             _record_changes(job.run, job, before)
+            _record_machine(job.run, job)
         return train(job, folder)
 
 
@@ -234,6 +238,17 @@ def _record_changes(run: RunDirectory, job: Job, before: Resolved) -> None:
         tables = {table: change for table, change in changes.items() if change}
         run.append(METRICS, {"kind": "change", "step": job.state.step, **tables})
     run.write_recipe(recipe)
+
+
+def _record_machine(run: RunDirectory, job: Job) -> None:
+    """Write into engine.json, and as a line into metrics.jsonl, how the run computes from here on, where that has changed."""
+    found, now = run.facts(), computing_of(job)
+    old = {name: found.get(name) for name in now}
+    if old == now:
+        return
+    changed = {name: {"from": old[name], "to": now[name]} for name in now if old[name] != now[name]}
+    run.append(METRICS, {"kind": "change", "step": job.state.step, "computing": changed})
+    run.write_facts({**found, **now, "estimate": dataclasses.asdict(job.cost)})
 
 
 def _changes(before: Any, after: Any) -> dict[str, dict[str, Any]]:

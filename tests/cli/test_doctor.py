@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
+from pentad.system.machine import machine_name, pick_machine
+from pentad.train.kernels import Kernels, note
 from pentad_cli import health
 
 from .conftest import Result
@@ -16,7 +18,19 @@ def test_every_topic_is_looked_at(cli: Cli) -> None:
     result = cli("doctor")
     assert result.code == 0, result.out
     topics = {line.split()[1] for line in result.out.splitlines() if line.startswith(("  ok", "  warn", "  fail"))}
-    assert {"python", "torch", "threads", "device", "precision", "compiler", "disk", "cache", "stages", "plugins"} <= topics
+    assert {
+        "python",
+        "torch",
+        "threads",
+        "device",
+        "precision",
+        "kernels",
+        "compiler",
+        "disk",
+        "cache",
+        "stages",
+        "plugins",
+    } <= topics
 
 
 def test_json(cli: Cli) -> None:
@@ -48,3 +62,13 @@ def test_spinning_threads_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None
     (threads,) = [finding for finding in health.findings() if finding.topic == "threads"]
     assert threads.state == "warn"
     assert "OMP_WAIT_POLICY" in threads.hint
+
+
+def test_what_is_remembered_of_this_machine_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("PENTAD_CACHE", str(tmp_path))
+    machine = pick_machine("auto", "auto", None)
+    assert "not measured yet" in health._kernels().what
+    note("key", Kernels(precision="fp32", products="medium", model={"attention": "products"}, speed=1.5), machine)
+    found = health._kernels()
+    assert found.state == "ok" and machine_name(machine) in found.what
+    assert all(words in found.what for words in ("fp32", "attention by products", "1.5 times"))

@@ -66,13 +66,12 @@ class MachineOptions:
 
     device: str = option("auto", "Device to compute on.", choices=("auto", "cpu", "cuda", "mps"))
     precision: str = option(
-        "auto",
-        "Number format of matrix multiplications; auto takes the faster one, as measured before a longer training.",
-        choices=("auto", "fp32", "bf16"),
+        "auto", "Number format of products; auto: the faster, as measured.", choices=("auto", "fp32", "bf16")
     )
     compile: str = option(
         "auto", "Compile the model; auto does so where the run is long enough to save time.", choices=("auto", "on", "off")
     )
+    kernels: tuple[str, ...] = option((), "Ways to compute, by name (attention=products); others are measured, or auto.")
     threads: int | None = option(None, "CPU threads; none means one per core, or fewer where that is faster.", ge=1, le=1024)
     recompute: bool = option(False, "Compute blocks again in the backward pass: less memory, more time.", affects_result=False)
 

@@ -180,6 +180,11 @@ class RunDirectory(Provenance):
         with self.writing():
             write_atomically(self.path / "recipe.toml", recipe.to_toml())
 
+    def write_facts(self, facts: Mapping[str, Any]) -> None:
+        """Replace what engine.json says."""
+        with self.writing():
+            write_atomically(self.path / _ENGINE, json.dumps(facts, indent=1) + "\n")
+
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
         """Turn a failure to write into an error that says so."""

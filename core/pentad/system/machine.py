@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 import shutil
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pentad.system.errors import UsageError
@@ -150,8 +152,53 @@ def bf16_is_fast(device: torch.device) -> tuple[bool, str]:
         return native, "the GPU has bf16 units" if native else "the GPU has no bf16 units"
     if device.type == "cpu":
         native = bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+        # oneDNN multiplies in bf16; it may have been told to use fewer instructions than there are (ONEDNN_MAX_CPU_ISA).
+        native = native and torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
         return native, "the CPU has bf16 instructions" if native else "the CPU has no bf16 instructions"
     return False, f"not measured on {device.type}"
+
+
+def machine_name(machine: Machine) -> str:
+    """Return what decides which kernels are fast: the GPU's name, or the CPU's with the instructions that are used."""
+    import torch
+
+    if machine.device.type == "cuda":
+        return torch.cuda.get_device_name(machine.device)
+    native = "bf16" if bf16_is_fast(machine.device)[0] else "no bf16"
+    return f"{machine.device.type} {processor_name()}, {torch.backends.cpu.get_cpu_capability()}, {native}"
+
+
+@functools.cache
+def processor_name() -> str:
+    """Return what the CPU's maker calls it, with family, model and stepping, as a virtual machine may hide the name.
+
+    Where the system does not tell, its architecture; it never fails.
+    """
+    import platform
+    import subprocess
+
+    with contextlib.suppress(Exception):
+        if sys.platform == "linux" and (found := _processor_of(Path("/proc/cpuinfo").read_text(errors="replace"))):
+            return found
+        if sys.platform == "darwin":
+            told = subprocess.run(
+                ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"], capture_output=True, text=True, timeout=5
+            )
+            if told.stdout.strip():
+                return told.stdout.strip()
+    return platform.processor() or platform.machine() or "unknown"
+
+
+def _processor_of(cpuinfo: str) -> str:
+    """Return the first processor's name and numbers: "AMD EPYC 9B45 (26-17-0)"; on ARM the numbers of its parts."""
+    told: dict[str, str] = {}
+    for line in cpuinfo.splitlines():
+        key, _, value = line.partition(":")
+        told.setdefault(key.strip(), value.strip())
+    numbers = [told[key] for key in ("cpu family", "model", "stepping") if key in told]
+    numbers = numbers or [told[key] for key in ("CPU implementer", "CPU part", "CPU variant") if key in told]
+    name = " ".join((told.get("model name") or told.get("Hardware") or told.get("vendor_id") or "").split())
+    return f"{name} ({'-'.join(numbers)})".strip() if numbers else name
 
 
 def available_cores() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from pentad.runs.checkpoint import TrainingState
 from pentad.runs.start import Start
 from pentad.system.deferred import defer_dynamo
 from pentad.system.errors import UsageError
-from pentad.system.machine import Machine, asked_threads, compiler_for, pick_machine, prepare_process
+from pentad.system.machine import Machine, asked_threads, compiler_for, machine_name, pick_machine, prepare_process
 from pentad.system.processes import join_world
 from pentad.train.estimate import Estimate
 from pentad.train.evaluating import memory_with_evaluation
@@ -39,6 +39,7 @@ from pentad.train.learner import (
     measure,
     refuse_large,
     replays,
+    wish_of,
 )
 from pentad.train.sizing import corrected, situation_of, with_examples, with_model
 from pentad.train.trainer import Trainer, named_parameters
@@ -70,6 +71,7 @@ class _Chosen:
     learner: Learner
     cost: Estimate
     kernels: Kernels
+    notes: Sequence[str] = ()
 
 
 def assemble(
@@ -102,15 +104,9 @@ def assemble(
     else:
         prepared = prepare(resolved, catalogue, place.observer, earlier.kept)
         learner = make_learner(prepared.resolved, prepared, place, resumed=earlier.folder)
-        wish = resolved.recipe.machine
-        asked = bool(asked_threads(wish.threads))
-        kernels = same_kernels(earlier.kernels, place.machine, wish.precision, threads_asked=asked)
-        chosen = _Chosen(resolved=prepared.resolved, sizing={}, learner=learner, cost=earlier.cost, kernels=kernels)
+        chosen = _as_before(earlier, learner, prepared, place)
     steps, most_steps = _steps(chosen.resolved, prepared, chosen.cost)
-    if earlier:
-        compiled = _was_compiled(earlier, place.machine, resolved.recipe.machine.compile)
-    else:
-        compiled = _compiles(chosen, place.machine, steps, most_steps)
+    compiled = _goes_compiled(chosen, place.machine, steps, most_steps, earlier)
     place = dataclasses.replace(place, machine=chosen.kernels.machine(place.machine))
     job = _join(chosen, prepared, catalogue, place, steps=steps, most_steps=most_steps, compiled=compiled)
     if earlier is None:
@@ -163,25 +159,58 @@ def _make_and_measure(
     resolved: Resolved, sizing: Mapping[str, str], prepared: Prepared, place: Place, start: Start | None
 ) -> _Chosen:
     refuse_large(resolved, prepared, place.machine)
-    learner = make_learner(resolved, prepared, place, start=start)
-    usual = Kernels.usual(place.machine)
-    usual.machine(place.machine)  # a model of another size may have been measured before
-    cost = measure(learner, resolved, prepared, place)
+    return _measured(resolved, sizing, make_learner(resolved, prepared, place, start=start), prepared, place)
+
+
+def _measured(
+    resolved: Resolved,
+    sizing: Mapping[str, str],
+    learner: Learner,
+    prepared: Prepared,
+    place: Place,
+    earlier: Earlier | None = None,
+) -> _Chosen:
+    """Choose the kernels, and time a step by them."""
+    usual = Kernels.usual(place.machine, wish_of(learner, resolved))
+    cost = _cost(usual, resolved, learner, prepared, place)
     chosen = _Chosen(resolved=resolved, sizing=sizing, learner=learner, cost=cost, kernels=usual)
     steps, most_steps = _steps(resolved, prepared, cost)
-    if _compiles(chosen, place.machine, steps, most_steps):
-        return chosen  # the compiler chooses its own
+    if place.machine.device.type != "cpu" and _goes_compiled(chosen, place.machine, steps, most_steps, earlier):
+        return chosen  # what is slow on a GPU before compiling is launching, which is what compiling does away with
     kernels = find_kernels(learner, resolved, prepared, place, cost, _seconds(chosen, steps, most_steps))
-    if kernels.speed == 1.0:
+    if kernels == usual:
         return chosen
-    quick = dataclasses.replace(place, machine=kernels.machine(place.machine))
-    learner.model.use_kernels(every_kernel(learner.model, kernels.model))
     try:
-        cost = measure(learner.computing(quick.machine), resolved, prepared, quick, kernels.optimizer)
+        cost = _cost(kernels, resolved, learner, prepared, place)
     except UsageError:  # such kernels may keep more, and what is usual fits
         usual.machine(place.machine)
         return chosen
     return dataclasses.replace(chosen, cost=cost, kernels=kernels)
+
+
+def _cost(kernels: Kernels, resolved: Resolved, learner: Learner, prepared: Prepared, place: Place) -> Estimate:
+    """Measure a step by these kernels."""
+    place = dataclasses.replace(place, machine=kernels.machine(place.machine))
+    learner.model.use_kernels(every_kernel(learner.model, kernels.model))
+    return measure(learner.computing(place.machine), resolved, prepared, place, kernels.optimizer)
+
+
+def _as_before(earlier: Earlier, learner: Learner, prepared: Prepared, place: Place) -> _Chosen:
+    """Return the choices of a run that goes on, by its own kernels; on another machine by those that are fast there."""
+    resolved = prepared.resolved
+    asked = bool(asked_threads(resolved.recipe.machine.threads))
+    same = same_kernels(earlier.kernels, place.machine, wish_of(learner, resolved), threads_asked=asked)
+    if same is not None:
+        return _Chosen(resolved=resolved, sizing={}, learner=learner, cost=earlier.cost, kernels=same)
+    chosen = _measured(resolved, {}, learner, prepared, place, earlier)
+    words = ", ".join(filter(None, (chosen.kernels.precision, chosen.kernels.in_words())))
+    note = (
+        f"The run goes on on another machine, {machine_name(place.machine)}, than {earlier.kernels['machine']}, so the ways to "
+        f"compute are chosen anew: {words}. Exact resume holds on one machine: from here on numbers are rounded in another way."
+    )
+    # A budget of arithmetic must buy the same training everywhere.
+    cost = dataclasses.replace(chosen.cost, flops_per_step=earlier.cost.flops_per_step)
+    return dataclasses.replace(chosen, cost=cost, notes=[note])
 
 
 def _steps(resolved: Resolved, prepared: Prepared, cost: Estimate) -> tuple[int | None, int | None]:
@@ -201,9 +230,13 @@ def _steps(resolved: Resolved, prepared: Prepared, cost: Estimate) -> tuple[int 
     return (min(paid, most) if paid and most else paid), most
 
 
-def _was_compiled(earlier: Earlier, machine: Machine, wish: str) -> bool:
-    """Say whether a resumed run goes on compiled: as before, unless this machine cannot or the user changed it."""
-    return earlier.compiled and wish != "off" and compiler_for(machine.device) is not None
+def _goes_compiled(
+    chosen: _Chosen, machine: Machine, steps: int | None, most_steps: int | None, earlier: Earlier | None
+) -> bool:
+    """Say whether the model is compiled: of a resumed run as before, unless this machine cannot or the user changed it."""
+    if earlier is None:
+        return _compiles(chosen, machine, steps, most_steps)
+    return earlier.compiled and chosen.resolved.recipe.machine.compile != "off" and compiler_for(machine.device) is not None
 
 
 def _compiles(chosen: _Chosen, machine: Machine, steps: int | None, most_steps: int | None) -> bool:
@@ -278,4 +311,5 @@ def _join(
         start=learner.start,
         initial=learner.initial,
         left_out=learner.left_out,
+        notes=chosen.notes,
     )

@@ -25,10 +25,10 @@ from pentad.registry.resolving import Resolved
 from pentad.runs.checkpoint import TrainingState
 from pentad.runs.start import Start
 from pentad.system.cache import folder_fingerprint
-from pentad.system.machine import Machine, available_memory
+from pentad.system.machine import Machine, available_memory, machine_name
 from pentad.system.processes import World
 from pentad.train.estimate import Estimate
-from pentad.train.kernels import Kernels, machine_name
+from pentad.train.kernels import Kernels
 from pentad.train.recorder import Recorder
 from pentad.train.trainer import Trainer, named_parameters
 
@@ -42,7 +42,7 @@ class Job:
 
     Where a new run starts from another, `start` is that run, and `initial` are the weights that come from there, before an
     adapter changed the model. `left_out` names what the adapter froze. `steps` are those that the budget pays for, None where
-    it is a time; `most_steps` are those after which a training by time ends at the latest, or None.
+    it is a time; `most_steps` are those after which a training by time ends at the latest, or None. `notes` are for the plan.
     """
 
     resolved: Resolved
@@ -66,6 +66,7 @@ class Job:
     start: Start | None = None
     initial: Mapping[str, Tensor] | None = None
     left_out: Set[str] = frozenset()
+    notes: Sequence[str] = ()
     run: RunDirectory | None = None
     recorder: RunObserver | None = None
 
@@ -165,14 +166,21 @@ def facts_of(job: Job) -> dict[str, Any]:
         **({"start": job.start.recorded()} if job.start else {}),
         "tokenizer": job.prepared.tokenizer_fingerprint,
         "tokenizer_files": folder_fingerprint(job.prepared.tokenizer_folder),
+        "processes": job.world.size,
+        **computing_of(job),
+        "estimate": dataclasses.asdict(job.cost),
+        **({"sizing": dict(job.sizing)} if job.sizing else {}),
+    }
+
+
+def computing_of(job: Job) -> dict[str, Any]:
+    """Return the facts that change where a run goes on on another machine."""
+    return {
         "device": job.machine.device.type,
         "precision": job.machine.precision,
         "threads": job.machine.threads,
-        "processes": job.world.size,
         "compiled": job.compiled,
         "kernels": {"machine": machine_name(job.machine), **job.kernels.as_json()},
-        "estimate": dataclasses.asdict(job.cost),
-        **({"sizing": dict(job.sizing)} if job.sizing else {}),
     }
 
 
@@ -213,7 +221,7 @@ def plan_of(job: Job, folder: Path | None) -> Plan:
 
 
 def _warnings(job: Job, epochs: float) -> list[str]:
-    found = list(job.prepared.notes)
+    found = [*job.prepared.notes, *job.notes]
     held_out = job.prepared.split.held_out.n_bytes
     if held_out == 0:
         found.append("No text is held out, so the run ends without a score.")

@@ -3,7 +3,8 @@
 The right ones differ by machine and shape by factors of 2 to 6: products in fp32 or bf16, by which library, attention by
 torch's kernel or by two products and a softmax. A few examples go through the model in each way; ways that are far behind are
 dropped after each round; one that is not clearly faster than the usual one is not taken. Each must give the gradient that fp32
-gives, to the bounds below. What was found is kept in the cache for this machine, model and batch.
+gives, and each way to update the update of the usual one, to the bounds below. What was found is kept in the cache for this
+machine, model and batch.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pentad.config.kernels import PRODUCTS, Variants, Wish
 from pentad.contracts.model import Model
 from pentad.contracts.objective import CrossEntropy, TensorBatch
 from pentad.inference.net import ModelNet
 from pentad.system.cache import cache_directory
 from pentad.system.errors import EngineError
 from pentad.system.files import read_json, write_atomically
-from pentad.system.machine import Machine, bf16_is_fast
+from pentad.system.machine import Machine, bf16_is_fast, machine_name
 from pentad.train.trainer import Trainer, loss_of, named_parameters, on_device
 
 if TYPE_CHECKING:
@@ -54,6 +56,10 @@ ROUNDS = 4
 BOUNDS = {"fp32": 1e-4, "bf16": 0.05}
 """The norm of a gradient's difference from the usual fp32 one, as a share of that one's norm."""
 
+UPDATE_BOUND = 0.3
+"""The same for the update of each parameter by another way of the optimizers. An orthogonalised gradient is sensitive where its
+singular values are small: in bf16 it differs by 1 to 17% (benchmarks/LOG.md), a wrong one by 100% or more."""
+
 
 Entrant = TypeVar("Entrant", bound="_Timed")
 
@@ -78,9 +84,19 @@ class Kernels:
     threads: int | None = None
 
     @classmethod
-    def usual(cls, machine: Machine) -> Kernels:
+    def usual(cls, machine: Machine, wish: Wish | None = None) -> Kernels:
         """Return those of a run that measures nothing."""
-        return cls(precision=machine.precision, products=machine.products)
+        return cls(precision=machine.precision, products=machine.products).under(wish or Wish())
+
+    def under(self, wish: Wish) -> Kernels:
+        """Return the same, but for what the user decides."""
+        return dataclasses.replace(
+            self,
+            precision=self.precision if wish.precision == "auto" else wish.precision,
+            products=wish.products or self.products,
+            model={**self.model, **wish.model},
+            optimizer={**self.optimizer, **wish.optimizer},
+        )
 
     def machine(self, machine: Machine) -> Machine:
         """Return the machine that computes so, and tell torch."""
@@ -103,7 +119,7 @@ class Kernels:
         """
         variants = {name: {str(key): str(value) for key, value in found[name].items()} for name in ("model", "optimizer")}
         precision, products = str(found["precision"]), str(found["products"])
-        if precision not in BOUNDS or products not in ("highest", "high", "medium"):
+        if precision not in BOUNDS or products not in PRODUCTS:
             raise ValueError(f"expected a precision and a kind of products, found {precision} and {products}")
         threads = found.get("threads")  # runs from before they were measured do not say
         if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
@@ -128,20 +144,20 @@ def fastest(
     trainer: Trainer,
     make_optimization: Callable[[list[NamedParameter]], Optimization],
     *,
-    wish: str,
+    wish: Wish,
     seconds: float,
     seconds_per_step: float,
 ) -> Kernels:
-    """Measure, and return the fastest kernels whose gradients agree with fp32's.
+    """Measure, and return the fastest kernels whose gradients agree with fp32's, and whose updates with the usual ones.
 
     Args:
         trainer: of the run's model, examples and objective; nothing of it changes.
         make_optimization: makes its optimizers.
-        wish: the precision that the user wants, or auto.
+        wish: what the user decides.
         seconds: how long it may take.
         seconds_per_step: what a whole step takes about.
     """
-    machine, usual = trainer.machine, Kernels.usual(trainer.machine)
+    machine, usual = trainer.machine, Kernels.usual(trainer.machine, wish)
     model = copy.deepcopy(trainer.model).to(machine.device)
     ways = list(_ways(machine, wish, model.kernels()))
     size = max(1, trainer.options.batch_size // trainer.options.gradient_accumulation)
@@ -159,25 +175,35 @@ def fastest(
             if best.agrees_with(plain):
                 chosen = dataclasses.replace(best.way, speed=speed)
                 break
-        steps = list(_optimizer_steps(trainer, make_optimization, machine))
-        step, faster = next(_race(steps, began + seconds)) if steps else (None, 1.0)
-        return dataclasses.replace(chosen, optimizer=step.variants, speed=max(chosen.speed, faster)) if step else chosen
+        updating = _Updating(trainer, make_optimization, model, wish)
+        steps = updating.steps()
+        for step, faster in _race(steps, began + seconds) if len(steps) > 1 else ():
+            if step is steps[0] or updating.agree(steps[0].variants, step.variants):
+                return dataclasses.replace(chosen, optimizer=step.variants, speed=max(chosen.speed, faster))
+        return chosen
     finally:
-        usual.machine(machine)
+        Kernels.usual(machine).machine(machine)
 
 
-def _ways(machine: Machine, wish: str, variants: Mapping[str, Sequence[str]]) -> Iterator[Kernels]:
-    """Yield every way to compute, the usual one first."""
-    usual, formats = Kernels.usual(machine), [(machine.precision, machine.products)]
-    if wish == "auto" and bf16_is_fast(machine.device)[0]:
-        formats += [("bf16", machine.products), ("fp32", machine.products)]
-    if machine.device.type == "cpu" and wish != "bf16":
+def _ways(machine: Machine, wish: Wish, variants: Variants) -> Iterator[Kernels]:
+    """Yield every way to compute that the user left open, the usual one first."""
+    usual = Kernels.usual(machine, wish)
+    formats = [(usual.precision, usual.products)]
+    if wish.precision == "auto" and bf16_is_fast(machine.device)[0]:
+        formats += [("bf16", usual.products), ("fp32", usual.products)]
+    if machine.device.type == "cpu" and wish.precision != "bf16" and wish.products is None:
         formats.append(("fp32", "medium"))
     for precision, products in dict.fromkeys(formats):
-        for names in product(*variants.values()):
-            chosen = dict(zip(variants, names, strict=True))
-            other = {name: variant for name, variant in chosen.items() if variant != variants[name][0]}
-            yield dataclasses.replace(usual, precision=precision, products=products, model=other)
+        for chosen in _choices(variants, wish.model):
+            yield dataclasses.replace(usual, precision=precision, products=products, model=chosen)
+
+
+def _choices(variants: Variants, decided: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Yield every choice of variants, the usual one first; each names what is not the default, and what the user decides."""
+    open_names = [name for name in variants if name not in decided]
+    for ways in product(*(variants[name] for name in open_names)):
+        pairs = zip(open_names, ways, strict=True)
+        yield {**{name: way for name, way in pairs if way != variants[name][0]}, **decided}
 
 
 class _Timed:
@@ -253,27 +279,60 @@ class _Step(_Timed):
             optimizer.step()
 
 
-def _optimizer_steps(
-    trainer: Trainer, make_optimization: Callable[[list[NamedParameter]], Optimization], machine: Machine
-) -> Iterator[_Step]:
-    """Yield a step with each variant that the optimizers offer, the default first; nothing where they offer none."""
-    model = copy.deepcopy(trainer.model).to(machine.device)
-    named = named_parameters(model)
-    optimization = make_optimization(named)
-    variants = optimization.kernels()
-    if not variants:
-        return
-    generator = torch.Generator().manual_seed(0)
-    for each in named:
-        each.parameter.grad = torch.randn(each.parameter.shape, generator=generator).to(each.parameter)
-    for names in product(*variants.values()):
-        chosen = dict(zip(variants, names, strict=True))
-        yield _Step(machine, optimization, {name: way for name, way in chosen.items() if way != variants[name][0]})
+class _Updating:
+    """The optimizers on copies of the model, with its gradient: to time their variants, and to compare their updates.
+
+    Args:
+        trainer, make_optimization: as for `fastest`.
+        model: whose gradient was computed.
+        wish: what the user decides.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        make_optimization: Callable[[list[NamedParameter]], Optimization],
+        model: Model,
+        wish: Wish,
+    ) -> None:
+        self.trainer, self.make_optimization, self.wish = trainer, make_optimization, wish
+        self.model = model
+
+    def _fresh(self) -> tuple[list[Tensor], Optimization]:
+        """Return the parameters of a new copy, and its optimizers. What has no gradient, or none that is finite, draws one."""
+        named = named_parameters(copy.deepcopy(self.trainer.model).to(self.trainer.machine.device))
+        generator = torch.Generator().manual_seed(0)
+        for each, found in zip(named, named_parameters(self.model), strict=True):
+            norm = float(found.parameter.grad.norm()) if found.parameter.grad is not None else 0.0
+            drawn = torch.randn(each.parameter.shape, generator=generator).to(each.parameter)
+            each.parameter.grad = found.parameter.grad.clone() if 0 < norm < float("inf") else drawn  # type: ignore[union-attr]
+        return [each.parameter for each in named], self.make_optimization(named)
+
+    def steps(self) -> list[_Step]:
+        """Return a step with each choice of variants, the usual one first."""
+        _, optimization = self._fresh()
+        choices = _choices(optimization.kernels(), self.wish.optimizer)
+        return [_Step(self.trainer.machine, optimization, chosen) for chosen in choices]
+
+    def agree(self, usual: Mapping[str, str], other: Mapping[str, str]) -> bool:
+        """Say whether the first update of each parameter is the usual one to `UPDATE_BOUND`; False where there is none."""
+        try:
+            pairs = zip(self._updates(usual), self._updates(other), strict=True)
+            return all(bool((found - plain).norm() <= UPDATE_BOUND * plain.norm()) for plain, found in pairs)
+        except RuntimeError:
+            return False
+
+    def _updates(self, variants: Mapping[str, str]) -> list[Tensor]:
+        parameters, optimization = self._fresh()
+        before = [parameter.detach().clone() for parameter in parameters]
+        _Step(self.trainer.machine, optimization, variants).do()
+        return [parameter.detach() - value for parameter, value in zip(parameters, before, strict=True)]
 
 
 def every_kernel(offering: Model | Optimization, chosen: Mapping[str, str]) -> dict[str, str]:
-    """Return a way for each name that a model or its optimizers offer: the chosen one, or the default."""
-    return {name: chosen.get(name, ways[0]) for name, ways in offering.kernels().items()}
+    """Return a way for each name that a model or its optimizers offer: the chosen one, or the default where there is none."""
+    offered = offering.kernels().items()
+    return {name: chosen[name] if chosen.get(name) in ways else ways[0] for name, ways in offered}
 
 
 def _race(entrants: Sequence[Entrant], until: float) -> Iterator[tuple[Entrant, float]]:
@@ -301,35 +360,31 @@ def _race(entrants: Sequence[Entrant], until: float) -> Iterator[tuple[Entrant, 
     yield usual, 1.0
 
 
-def machine_name(machine: Machine) -> str:
-    """Return what decides which kernels are fast: the GPU's name, or the instructions that torch uses of the CPU."""
-    if machine.device.type == "cuda":
-        return torch.cuda.get_device_name(machine.device)
-    native = "bf16" if bf16_is_fast(machine.device)[0] else "no bf16"
-    return f"{machine.device.type} {torch.backends.cpu.get_cpu_capability()} {native}"
+def same_kernels(recorded: Mapping[str, Any], machine: Machine, wish: Wish, *, threads_asked: bool = False) -> Kernels | None:
+    """Return the kernels that engine.json records, so that a run goes on bit for bit; None where this is another machine.
 
-
-def same_kernels(recorded: Mapping[str, Any], machine: Machine, wish: str, *, threads_asked: bool = False) -> Kernels:
-    """Return the kernels that engine.json records, so that a run goes on bit for bit; the usual ones on another machine.
+    What the user decides now holds, and where nothing readable is recorded the usual ones do.
 
     Args:
         recorded: the entry `kernels`.
         machine: where the run goes on.
-        wish: the precision that the user wants now, or auto.
+        wish: what the user decides now.
         threads_asked: whether the user says how many threads, which then holds. Nor are more taken than there are.
     """
-    with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
-        if recorded["machine"] == machine_name(machine):
-            found = Kernels.of_json(recorded)
-            if threads_asked or (found.threads or 0) > machine.threads:
-                found = dataclasses.replace(found, threads=None)
-            return found if wish in ("auto", found.precision) else Kernels.usual(machine)
-    return Kernels.usual(machine)
+    try:
+        name, found = recorded["machine"], Kernels.of_json(recorded)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return Kernels.usual(machine, wish)
+    if name != machine_name(machine):
+        return None
+    if threads_asked or (found.threads or 0) > machine.threads:
+        found = dataclasses.replace(found, threads=None)
+    return found.under(wish)
 
 
-def key_of(machine: Machine, wish: str, model: object, *shape: object) -> str:
+def key_of(machine: Machine, wish: Wish, model: object, *shape: object) -> str:
     """Return the name under which the cache keeps what was found for this machine, model and batch."""
-    facts = [torch.__version__, machine_name(machine), machine.threads, wish, model, *shape]
+    facts = [torch.__version__, machine_name(machine), machine.threads, dataclasses.asdict(wish), model, *shape]
     return hashlib.sha256(json.dumps(facts, default=str, sort_keys=True).encode()).hexdigest()[:24]
 
 
@@ -341,9 +396,20 @@ def noted(key: str) -> Kernels | None:
     return None
 
 
-def note(key: str, kernels: Kernels) -> None:
-    """Keep what was found; where the cache cannot be written it is found out again next time."""
+def note(key: str, kernels: Kernels, machine: Machine) -> None:
+    """Keep what was found on this machine; where the cache cannot be written it is found out again next time."""
     with contextlib.suppress(EngineError, OSError):
         place = cache_directory() / "kernels" / f"{key}.json"
         place.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(place, json.dumps(kernels.as_json()) + "\n")
+        write_atomically(place, json.dumps({"machine": machine_name(machine), **kernels.as_json()}) + "\n")
+
+
+def remembered(machine: Machine) -> list[Kernels]:
+    """Return what the cache keeps of this machine, the newest first."""
+    found: list[tuple[float, Kernels]] = []
+    for place in (cache_directory() / "kernels").glob("*.json"):
+        with contextlib.suppress(EngineError, OSError, KeyError, TypeError, ValueError, AttributeError):
+            kept = read_json(place)
+            if kept["machine"] == machine_name(machine):
+                found.append((place.stat().st_mtime, Kernels.of_json(kept)))
+    return [kernels for _, kernels in sorted(found, key=lambda each: -each[0])]

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from pentad.config.kernels import Wish
 from pentad.config.options import to_dict
 from pentad.config.recipe import TrainingOptions
 from pentad.contracts.adapter import ModelAdapter
@@ -209,6 +210,16 @@ def measure(
     )
 
 
+def wish_of(learner: Learner, resolved: Resolved) -> Wish:
+    """Return what the user decides of the kernels that the model and its optimizers have.
+
+    Raises:
+        UsageError: they have no such kernel.
+    """
+    offered = make_optimization(resolved, named_parameters(learner.model)).kernels() if learner.learns else {}
+    return Wish.of(resolved.recipe.machine, learner.model.kernels(), offered)
+
+
 def find_kernels(
     learner: Learner, resolved: Resolved, prepared: Prepared, place: Place, cost: Estimate, seconds: float
 ) -> Kernels:
@@ -218,15 +229,17 @@ def find_kernels(
         learner, resolved, prepared, place: as for `measure`.
         cost: of a step by the usual kernels.
         seconds: of the training.
+
+    Raises:
+        UsageError: the user names a kernel that there is not.
     """
-    machine, training = place.machine, resolved.recipe.training
+    machine, training, wish = place.machine, resolved.recipe.training, wish_of(learner, resolved)
     allowed = 0.0 if resolved.recipe.machine.recompute else allowed_seconds(seconds)  # who recomputes wants memory, not speed
     if not allowed or not learner.learns or place.world.size > 1 or prepared.builder.needs_policy:
-        return Kernels.usual(machine)
+        return Kernels.usual(machine, wish)
     stages = [stage for stage in PARTS if stage in resolved.offers]
     offers = [(resolved.offers[stage].record.name, to_dict(resolved.options[stage])) for stage in stages]
-    wish, tries = resolved.recipe.machine.precision, _tries_threads(resolved, machine)
-    shape = (prepared.vocab_size, training.batch_size, training.context_length)
+    tries, shape = _tries_threads(resolved, machine), (prepared.vocab_size, training.batch_size, training.context_length)
     key = key_of(machine, wish, offers, *shape, "threads" if tries else "")
     known = noted(key)
     if known is None:
@@ -246,7 +259,7 @@ def find_kernels(
         )
         if threads < machine.threads:
             known = dataclasses.replace(known, threads=threads, speed=known.speed * faster)
-        note(key, known)
+        note(key, known, machine)
     return known
 
 

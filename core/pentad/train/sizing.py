@@ -174,6 +174,11 @@ def corrected(situation: Situation, cost: Estimate, machine: Machine, world: Wor
     return None if close else dataclasses.replace(situation, flops=rate * situation.seconds, flops_per_second=rate)
 
 
+def noted_rate(machine: Machine) -> float:
+    """Return the operations per second that an earlier run had on this machine in one process; 0 where none is noted."""
+    return _noted(machine, World())
+
+
 def _noted(machine: Machine, world: World) -> float:
     place = _place(machine, world)
     with contextlib.suppress(EngineError, OSError, KeyError, TypeError, ValueError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -100,6 +101,28 @@ def test_threads_of_one_core_and_a_quota_are_not_more_cores(monkeypatch, tmp_pat
 def test_no_compiler_where_there_is_none(monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert compiler_for(torch.device("cpu")) is None and compiler_for(torch.device("meta")) is None
+
+
+def test_processors_are_told_apart_by_name_and_numbers():
+    """As /proc/cpuinfo has them: a virtual machine that hides the name, an EPYC, an ARM core without a name, and nothing."""
+    hidden = "vendor_id : GenuineIntel\ncpu family : 6\nmodel : 207\nmodel name : Intel(R) Xeon(R) Processor\nstepping : 2\n"
+    assert module._processor_of(f"{hidden}\nprocessor\t: 1\nmodel\t: 1\n") == "Intel(R) Xeon(R) Processor (6-207-2)"
+    assert module._processor_of("model name : AMD EPYC  9B45\ncpu family : 26\nmodel : 17\n") == "AMD EPYC 9B45 (26-17)"
+    assert module._processor_of("CPU implementer : 0x41\nCPU part : 0xd0c\n") == "(0x41-0xd0c)"
+    assert module._processor_of("") == ""
+
+
+@pytest.mark.parametrize("system", ["linux", "darwin", "win32"])
+def test_every_processor_has_a_name(monkeypatch, system):
+    def fail(*_, **__):
+        raise OSError("no")
+
+    monkeypatch.setattr(module.sys, "platform", system)
+    monkeypatch.setattr("subprocess.run", fail)
+    monkeypatch.setattr(Path, "read_text", fail)
+    module.processor_name.cache_clear()
+    assert module.processor_name()
+    module.processor_name.cache_clear()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only there does it make a difference")

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 import time
 
 import numpy as np
 import pytest
 import torch
 
-from pentad import Choice, Recipe, open_run, resume, run
-from pentad.config.recipe import TrainingOptions
+from pentad import Choice, Recipe, open_run, plan, resume, run
+from pentad.config.kernels import Wish
+from pentad.config.recipe import MachineOptions, TrainingOptions
 from pentad.contracts.batch import Tokens
+from pentad.contracts.observer import Observers, RunObserver
 from pentad.inference.net import ModelNet
-from pentad.train import kernels, learner
-from pentad.train.kernels import Kernels, allowed_seconds, fastest, key_of, note, noted, same_kernels
-from pentad.train.trainer import Trainer
+from pentad.registry.catalogue import Catalogue
+from pentad.registry.resolving import resolve
+from pentad.system import machine as system
+from pentad.system.cache import cache_directory
+from pentad.system.machine import machine_name
+from pentad.testing import raises_code
+from pentad.train import assembly, kernels, learner
+from pentad.train.kernels import Kernels, allowed_seconds, fastest, key_of, note, noted, remembered, same_kernels
+from pentad.train.trainer import Trainer, loss_of, on_device
 
+FP32 = Wish(precision="fp32")
 TOKENS = Tokens(ids=np.arange(4, dtype=np.uint16), starts=np.array([0]))
 
 
@@ -53,31 +66,74 @@ def slow(fakes):
 
 def test_the_fastest_is_taken_whose_gradient_agrees(trainer_of, slow, fakes):
     before = {name: tensor.clone() for name, tensor in slow.state_dict().items()}
-    found = fastest(trainer_of(slow), lambda _: fakes.sgd(slow), wish="fp32", seconds=1.0, seconds_per_step=0.02)
+    found = fastest(trainer_of(slow), lambda _: fakes.sgd(slow), wish=FP32, seconds=10.0, seconds_per_step=0.02)
     assert (found.precision, dict(found.model)) == ("fp32", {"sum": "quick"}) and found.speed > 1.5
     assert slow.way == "slow" and all(parameter.grad is None for parameter in slow.parameters())
     assert all(torch.equal(tensor, before[name]) for name, tensor in slow.state_dict().items())
     assert torch.get_float32_matmul_precision() == "highest"
 
 
-def test_an_optimizer_is_measured_too(trainer_of, fakes):
+def test_what_the_user_decides_is_not_measured(trainer_of, slow, fakes):
+    for way in ("slow", "wrong"):
+        wish = Wish(precision="fp32", model={"sum": way})
+        found = fastest(trainer_of(slow), lambda _: fakes.sgd(slow), wish=wish, seconds=10.0, seconds_per_step=0.02)
+        assert dict(found.model) == {"sum": way}
+
+
+@pytest.fixture
+def lazy(fakes):
+    """Makes optimizers that take 10 ms, unless they are told not to; the third way goes up instead of down."""
+
     class Lazy(torch.optim.SGD):
         way = "slow"
 
         def step(self, closure=None):
-            time.sleep({"slow": 0.01, "quick": 0.0}[self.way])
+            time.sleep({"slow": 0.01, "quick": 0.003, "wrong": 0.0}[self.way])
+            for group in self.param_groups:
+                group["maximize"] = self.way == "wrong"
             return super().step(closure)
 
     def make(parameters):
         optimization = fakes.sgd(fakes.Tiny())
         lazy = Lazy([named.parameter for named in parameters], lr=0.1)
         optimization.optimizers = (lazy,)
-        optimization.kernels = lambda: {"step": ("slow", "quick")}
+        optimization.kernels = lambda: {"step": ("slow", "quick", "wrong")}
         optimization.use_kernels = lambda chosen: setattr(lazy, "way", chosen["step"])
         return optimization
 
-    found = fastest(trainer_of(fakes.Tiny()), make, wish="fp32", seconds=0.5, seconds_per_step=0.01)
+    return make
+
+
+def test_the_fastest_optimizer_is_taken_whose_update_agrees(trainer_of, lazy, fakes):
+    found = fastest(trainer_of(fakes.Tiny()), lazy, wish=FP32, seconds=10.0, seconds_per_step=0.01)
     assert dict(found.optimizer) == {"step": "quick"} and found.speed > 1.5
+
+
+def test_an_iteration_in_bf16_is_within_the_bound(cache, text):
+    """The bound must hold for what ships: Muon's update of a model's own gradient, where small singular values count."""
+    seen = []
+
+    class Seeing(kernels._Updating):
+        def _updates(self, variants):
+            seen.append((dict(variants), super()._updates(variants)))
+            return seen[-1][1]
+
+    recipe = Recipe(
+        tokenizer="byte", builder="next-token", model=Choice("gpt", n_layer=2, n_head=2, n_embd=32), optimizer="muon",
+        sampler="greedy", data=text, training={"steps": 6, "batch_size": 4, "context_length": 32},
+        machine={"device": "cpu", "threads": 1, "precision": "fp32"},
+    )  # fmt: skip
+    catalogue = Catalogue()
+    job = assembly.assemble(resolve(recipe, catalogue), catalogue, Observers(()))
+    job.trainer.optimization = None
+    batch = on_device(job.trainer.build(np.arange(4)), job.machine)
+    loss_of(job.trainer.objective, job.trainer.net, batch).total.backward()
+    updating = Seeing(job.trainer, lambda named: learner.make_optimization(job.resolved, named), job.model, FP32)
+    assert updating.agree({}, {"newton_schulz": "bf16"})
+    (_, plain), (chosen, other) = seen
+    assert chosen == {"newton_schulz": "bf16"}
+    worst = max(float((a - b).norm() / a.norm()) for a, b in zip(plain, other, strict=True) if float(a.norm()))
+    assert 1e-3 < worst < kernels.UPDATE_BOUND
 
 
 def test_short_trainings_measure_nothing():
@@ -89,33 +145,65 @@ def test_short_trainings_measure_nothing():
 def test_what_was_found_is_kept_for_the_machine_and_the_model(cpu, tmp_path, monkeypatch):
     monkeypatch.setenv("PENTAD_CACHE", str(tmp_path))
     found = Kernels(precision="bf16", products="highest", model={"attention": "products"}, speed=1.5)
-    key, other = key_of(cpu, "auto", "gpt", 8), key_of(cpu, "auto", "gpt", 9)
-    note(key, found)
-    assert noted(key) == found and noted(other) is None
+    key, other = key_of(cpu, Wish(), "gpt", 8), key_of(cpu, Wish(), "gpt", 9)
+    assert key_of(cpu, Wish(model={"attention": "torch"}), "gpt", 8) != key
+    assert remembered(cpu) == []
+    note(key, found, cpu)
+    assert noted(key) == found and noted(other) is None and remembered(cpu) == [found]
+    monkeypatch.setattr(system, "processor_name", lambda: "Another Processor 9000")
+    assert remembered(cpu) == [] and key_of(cpu, Wish(), "gpt", 8) != key
     (tmp_path / "kernels" / f"{key}.json").write_text('{"precision": "fp8"}')
-    assert noted(key) is None
+    assert noted(key) is None and remembered(cpu) == []
 
 
 def test_a_resumed_run_has_the_kernels_that_it_had(cpu):
-    recorded = {"machine": kernels.machine_name(cpu), **Kernels(precision="fp32", products="medium").as_json()}
-    assert same_kernels(recorded, cpu, "auto").products == "medium"
-    assert same_kernels({**recorded, "machine": "another"}, cpu, "auto") == Kernels.usual(cpu)
-    assert same_kernels(recorded, cpu, "bf16") == Kernels.usual(cpu)
-    assert same_kernels({}, cpu, "auto") == Kernels.usual(cpu)
+    recorded = {"machine": machine_name(cpu), **Kernels(precision="fp32", products="medium").as_json()}
+    assert same_kernels(recorded, cpu, Wish()).products == "medium"
+    assert same_kernels({**recorded, "machine": "another"}, cpu, Wish()) is None
+    decided = same_kernels(recorded, cpu, Wish(precision="bf16", model={"attention": "products"}))
+    assert (decided.precision, decided.products, dict(decided.model)) == ("bf16", "medium", {"attention": "products"})
+    assert same_kernels({}, cpu, Wish()) == Kernels.usual(cpu)
 
 
-def test_a_run_computes_by_them_from_start_to_end(tmp_path, text, monkeypatch, cache):
-    """Without the choice recorded, the second half would be computed in another way, and the weights differ."""
-    chosen = Kernels(
-        precision="fp32", products="highest", model={"attention": "products"}, optimizer={"newton_schulz": "bf16"}, speed=2.0
-    )
-    monkeypatch.setattr(learner, "allowed_seconds", lambda seconds: 1.0)
-    monkeypatch.setattr(learner, "fastest", lambda *_, **__: chosen)
-    recipe = Recipe(
+def test_kernels_are_named_by_what_there_is():
+    offered = {"attention": ("torch", "products")}, {"newton_schulz": ("fp32", "bf16")}
+    options = MachineOptions(precision="bf16", kernels=("attention = products", "newton-schulz=fp32", "matmul=auto"))
+    wish = Wish.of(options, *offered)
+    assert wish == Wish(precision="bf16", model={"attention": "products"}, optimizer={"newton_schulz": "fp32"})
+    assert Wish.of(MachineOptions(kernels=("matmul=medium",)), {}, {}).products == "medium"
+    for entry in ("attention=fast", "attentoin=torch", "bf16"):
+        with raises_code("kernel-unknown") as caught:
+            Wish.of(MachineOptions(kernels=(entry,)), *offered)
+        assert any(name in f"{caught.value} {caught.value.hint}" for name in ("attention", "newton_schulz"))
+
+
+@pytest.fixture
+def recipe(text):
+    return Recipe(
         tokenizer="byte", builder="next-token", model=Choice("gpt", n_layer=1, n_head=2, n_embd=16), optimizer="muon",
         sampler="greedy", data=text, training={"steps": 6, "batch_size": 4, "context_length": 16},
         machine={"device": "cpu", "threads": 1, "precision": "auto"}, reporting={"log_every": 1},
     )  # fmt: skip
+
+
+@pytest.fixture
+def measured(monkeypatch, tmp_path):
+    """Lets short trainings measure, which choose what the test says."""
+    found = []
+    monkeypatch.setenv("PENTAD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(learner, "allowed_seconds", lambda seconds: 1.0)
+    monkeypatch.setattr(learner, "fastest", lambda *_, wish, **__: found[-1].under(wish))
+    return found
+
+
+CHOSEN = Kernels(
+    precision="fp32", products="highest", model={"attention": "products"}, optimizer={"newton_schulz": "bf16"}, speed=2.0
+)
+
+
+def test_a_run_computes_by_them_from_start_to_end(tmp_path, recipe, monkeypatch, measured):
+    """Without the choice recorded, the second half would be computed in another way, and the weights differ."""
+    measured.append(CHOSEN)
     run(recipe, out=tmp_path / "whole")
     monkeypatch.setattr(learner, "fastest", None)  # noted
     run(recipe, out=tmp_path / "again")
@@ -124,4 +212,88 @@ def test_a_run_computes_by_them_from_start_to_end(tmp_path, text, monkeypatch, c
     assert open_run(tmp_path / "whole").session.net.machine.precision == "fp32"
     files = [(tmp_path / name / "checkpoints" / "step-6" / "model.safetensors").read_bytes() for name in ("whole", "again")]
     assert files[0] == files[1]
-    assert resume(tmp_path / "whole", steps=8).step == 8
+    resumed = []
+    assert resume(tmp_path / "whole", steps=8, observers=[Watching(resumed)]).step == 8
+    assert resumed[0].precision == "fp32" and "attention" in resumed[0].kernels
+    assert json.loads((tmp_path / "whole" / "engine.json").read_text()) == facts
+
+
+class Watching(RunObserver):
+    """Keeps the plan."""
+
+    def __init__(self, plans):
+        self.plans = plans
+
+    def on_start(self, event):
+        self.plans.append(event)
+
+
+def test_a_run_that_goes_on_on_another_machine_chooses_anew_and_says_so(tmp_path, recipe, measured):
+    measured.append(CHOSEN)
+    run(recipe, out=tmp_path / "run")
+    file = tmp_path / "run" / "engine.json"
+    before = json.loads(file.read_text())
+    here = before["kernels"]["machine"]
+    before["kernels"]["machine"] = "cpu Another Processor 9000, AVX2, no bf16"
+    file.write_text(json.dumps(before))
+    shutil.rmtree(cache_directory() / "kernels")
+    measured.append(Kernels(precision="fp32", products="medium", speed=1.5))
+    plans = []
+    options = {"kernels": ["newton_schulz=bf16"]}  # what the user decides holds there too
+    resume(tmp_path / "run", steps=8, observers=[Watching(plans)], machine=options)
+    after = json.loads(file.read_text())
+    assert plans[0].precision == "fp32" and any("Another Processor" in warning for warning in plans[0].warnings)
+    assert (after["kernels"]["machine"], after["kernels"]["products"]) == (here, "medium")
+    assert (after["kernels"]["model"], after["kernels"]["optimizer"]) == ({}, {"newton_schulz": "bf16"})
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    (change,) = [line["computing"]["kernels"] for line in lines if line["kind"] == "change" and "computing" in line]
+    assert change["from"]["machine"].startswith("cpu Another") and change["to"] == after["kernels"]
+    measured.clear()
+    plans.clear()
+    resume(tmp_path / "run", steps=9, observers=[Watching(plans)])  # here it is at home now
+    assert not any("Another Processor" in warning for warning in plans[0].warnings)
+    assert json.loads(file.read_text()) == after
+
+
+def test_kernels_are_chosen_before_compiling(recipe, measured, monkeypatch):
+    """A training long enough to be compiled takes the precision and the kernels that were measured, and its plan says so."""
+    measured.append(CHOSEN)
+    monkeypatch.setattr(torch, "compile", lambda model: model)  # nothing is trained here
+    compiled = plan(recipe.replace(machine={"device": "cpu", "threads": 1, "compile": "on"}))
+    assert compiled.compiled and compiled.precision == "fp32"
+    assert all(word in compiled.kernels for word in ("attention", "products", "newton schulz"))
+
+
+def test_without_measuring_the_user_decides_all_the_same(recipe, cache):
+    machine = {"device": "cpu", "precision": "fp32", "kernels": ["attention=products", "matmul=medium"]}
+    assert "attention by products" in plan(recipe.replace(machine=machine)).kernels
+    assert torch.get_float32_matmul_precision() == "medium"
+    with raises_code("kernel-unknown"):
+        plan(recipe.replace(machine={"kernels": ["convolution=winograd"]}))
+
+
+LIMITED = """
+import sys
+from pentad import Recipe, run
+from pentad.train import learner
+learner.allowed_seconds = lambda seconds: 0.5
+run(Recipe.from_dict(__import__("json").loads(sys.argv[1])), out=sys.argv[2], observers=())
+"""
+
+
+def test_a_processor_with_fewer_instructions_trains_as_well(tmp_path, recipe, measured):
+    """The path of an AVX2 processor, whatever is here: its kernels are chosen, in fp32, and the losses are the usual ones."""
+    measured.append(Kernels(precision="fp32", products="highest"))
+    recipe = recipe.replace(training={"steps": 10, "batch_size": 4, "context_length": 16})
+    run(recipe.replace(machine={**recipe.to_dict()["machine"], "precision": "fp32"}), out=tmp_path / "usual", observers=())
+    limits = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "PENTAD_CACHE": str(tmp_path / "limited-cache")}
+    command = [sys.executable, "-c", LIMITED, json.dumps(recipe.to_dict()), str(tmp_path / "limited")]
+    subprocess.run(command, env={**os.environ, **limits}, check=True)
+    facts = json.loads((tmp_path / "limited" / "engine.json").read_text())
+    (kept,) = [json.loads(path.read_text()) for path in (tmp_path / "limited-cache" / "kernels").glob("*.json")]
+    assert facts["precision"] == "fp32" and kept == facts["kernels"] and kept["machine"].endswith("no bf16")
+    losses = {}
+    for name in ("usual", "limited"):
+        lines = map(json.loads, (tmp_path / name / "metrics.jsonl").read_text().splitlines())
+        losses[name] = [line["loss"] for line in lines if line["kind"] == "step"]
+    assert len(losses["limited"]) == 10 and losses["limited"] == pytest.approx(losses["usual"], rel=1e-3)

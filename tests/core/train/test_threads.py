@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from pentad import Choice, Recipe, plan, resume, run
-from pentad.system.machine import Machine
+from pentad.config.kernels import Wish
+from pentad.system.machine import Machine, machine_name
 from pentad.train import learner
-from pentad.train.kernels import Kernels, machine_name, same_kernels
+from pentad.train.kernels import Kernels, same_kernels
 from pentad.train.threads import fastest_threads
 
 
@@ -86,12 +87,12 @@ def test_a_first_step_that_is_slow_does_not_count():
 def test_a_resumed_run_has_the_threads_that_it_had(cpu):
     four = Machine(device=cpu.device, precision="fp32", threads=4)
     recorded = {"machine": machine_name(cpu), **Kernels(precision="fp32", products="highest", threads=2).as_json()}
-    assert same_kernels(recorded, four, "auto").machine(four).threads == torch.get_num_threads() == 2
-    assert same_kernels(recorded, four, "auto", threads_asked=True).machine(four).threads == torch.get_num_threads() == 4
-    assert same_kernels(recorded, cpu, "auto").threads is None  # there is one only
-    assert same_kernels({**recorded, "threads": "all"}, four, "auto") == Kernels.usual(four)
+    assert same_kernels(recorded, four, Wish()).machine(four).threads == torch.get_num_threads() == 2
+    assert same_kernels(recorded, four, Wish(), threads_asked=True).machine(four).threads == torch.get_num_threads() == 4
+    assert same_kernels(recorded, cpu, Wish()).threads is None  # there is one only
+    assert same_kernels({**recorded, "threads": "all"}, four, Wish()) == Kernels.usual(four)
     del recorded["threads"]
-    assert same_kernels(recorded, four, "auto").threads is None
+    assert same_kernels(recorded, four, Wish()).threads is None
 
 
 def recipe_of(text, **machine):
