@@ -37,6 +37,7 @@ def engine_models() -> Sequence[Implementation]:
         Implementation(
             name="mingru",
             summary="Recurrent: a GRU whose gates look at the input alone, so that all tokens of a row are learned at once.",
+            source="Feng et al., Were RNNs All We Needed?, 2024",
             factory="pentad_recurrent.model:MinGRU",
             options="pentad_recurrent.options:MinGRUOptions",
             advise="pentad_recurrent.sizing:advise",
