@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from pentad.config.recipe import TrainingOptions
+from pentad.config.recipe import Recipe, TrainingOptions
 from pentad.contracts.evaluator import HeldOut
 from pentad.contracts.model import Model
 from pentad.contracts.observer import Observers, Plan, RunObserver
@@ -170,14 +170,25 @@ def facts_of(job: Job) -> dict[str, Any]:
     }
 
 
+def planned_steps(recipe: Recipe, cost: Estimate, steps: int | None, most_steps: int | None) -> int:
+    """Return how many steps a training will have, for a budget of time about.
+
+    Args:
+        recipe: whose budget it is.
+        cost: of a step.
+        steps, most_steps: as for `Job`.
+    """
+    planned = steps or max(1, round(recipe.budget().amount / max(cost.seconds_per_step, 1e-9)))
+    return min(planned, most_steps or planned)
+
+
 def plan_of(job: Job, folder: Path | None) -> Plan:
     """Say what a job will do."""
     training, prepared = job.training, job.prepared
     parameters: dict[str, int] = {}
     for named in named_parameters(job.model):
         parameters[named.role] = parameters.get(named.role, 0) + named.parameter.numel()
-    steps = job.steps or max(1, round(job.seconds_allowed / max(job.cost.seconds_per_step, 1e-9)))
-    steps = min(steps, job.most_steps or steps)
+    steps = planned_steps(job.resolved.recipe, job.cost, job.steps, job.most_steps)
     epochs = steps * training.batch_size / prepared.builder.count(prepared.train.tokens)
     return Plan(
         folder=folder,

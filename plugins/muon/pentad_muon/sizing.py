@@ -29,8 +29,8 @@ def advise(options: MuonOptions, situation: Situation) -> Advice | None:
     steps = n_steps(situation.n_parameters, situation)
     if not FEWEST <= steps < MANY:
         return None
-    lr = float(f"{options.lr * min(MOST, math.sqrt(MANY / steps)):.1g}")
-    return Advice(values={"lr": lr}, reason=f"learning rate {lr:g} for some {float(f'{steps:.1g}'):,.0f} steps")
+    lr = float(f"{options.lr * min(MOST, math.sqrt(MANY / steps)):.2g}")
+    return Advice(values={"lr": lr}, reason=f"learning rate {lr:g} for some {float(f'{steps:.2g}'):,.0f} steps")
 
 
 def n_steps(n_parameters: int, situation: Situation) -> float:
