@@ -279,6 +279,23 @@ def test_more_time_gets_no_smaller_model_and_no_less_arithmetic_whatever_ran_bef
             assert one.size <= other.size and one.flops <= other.flops and one.used <= other.used
 
 
+@pytest.mark.parametrize("guess", [1e8, 1e12])
+def test_the_examples_are_those_of_the_speed_that_was_found_and_of_what_is_spent(guess, play, cpu, tmp_path, monkeypatch):
+    """Not those of the first guess, nor of a day where twenty passes over a small text take an hour of it."""
+    faked(monkeypatch, Machinery(slope=0.0, noise=0.0), tmp_path, guess)
+
+    def examples(data, **training: object) -> tuple[int, int]:
+        place = assembly.Place(machine=cpu, world=World(), observer=Observers(()))
+        _, chosen = assembly.choose(resolve(recipe(data, **training), Catalogue()), Catalogue(), place, None)
+        return chosen.resolved.recipe.training.batch_size, chosen.resolved.recipe.training.context_length
+
+    assert examples(play, budget="1h") == (16, 128), "3.6e13 operations"
+    assert examples(play, budget="24h") == (16, 128), "8.6e14, of which twenty passes are some 7e13"
+    assert examples(play, budget="24h", max_epochs=1e9) == (32, 256)
+    assert examples(play, budget="24h", max_epochs=1e9, context_length=64) == (32, 64)
+    assert examples(play, budget="60s") == (8, 128)
+
+
 def test_a_step_that_was_timed_under_load_does_not_stay(play, cpu, tmp_path, monkeypatch):
     machinery = Machinery(slope=0.3, noise=0.0)
     faked(monkeypatch, machinery, tmp_path, 1e10)
