@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pentad import Tokens
+
 
 class Block(nn.Module):
     """A block of GPT-2 without biases; `cache` holds keys and values (2, B, H, most, Dh) in generation."""
@@ -87,7 +89,7 @@ class Recurrent(nn.Module):
         return cast(Tensor, self.head(self.cell(self.embedding(inputs))[0]))
 
 
-def training_step(model: nn.Module, tokens: np.ndarray, batch_size: int, context: int) -> Callable[[], None]:
+def training_step(model: nn.Module, tokens: Tokens, batch_size: int, context: int) -> Callable[[], None]:
     """Return a function that does one step as a short script would: random windows, cross-entropy, clipping, fused AdamW."""
     decayed = [parameter for parameter in model.parameters() if parameter.ndim >= 2]
     others = [parameter for parameter in model.parameters() if parameter.ndim < 2]

@@ -26,10 +26,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+from benchmarks.timing import cpu_clock
 from benchmarks.trick_table import tables
 from benchmarks.variants import BASELINE, VARIANTS, Variant, read_option, read_variant
 from pentad.system.machine import prepare_process
@@ -102,7 +102,7 @@ def baseline_sizes(text: str, seconds: float, common: Variant, validation: float
         return chosen[-1]
 
     usual = learner.find_kernels
-    with mock.patch.object(assembly, "find_kernels", find_kernels):
+    with mock.patch.object(assembly, "find_kernels", find_kernels), cpu_clock():
         tables = pentad.plan(recipe_of(text, seconds, common, validation=validation)).recipe.to_dict()
     sizes = {
         f"{table}.{name}": tables[table][name] for table, names in SIZED.items() for name in names if name in tables[table]
@@ -120,7 +120,7 @@ def train(job: Job) -> dict[str, Any]:
 
     head = {**asdict(job), "torch": torch.__version__}
     wall, cpu = time.perf_counter(), time.process_time()
-    with tempfile.TemporaryDirectory() as folder, _same_kernels(job.kernels), _cpu_clock():
+    with tempfile.TemporaryDirectory() as folder, _same_kernels(job.kernels), cpu_clock():
         options = {**job.sizes, **job.options}
         recipe = recipe_of(job.text, job.seconds, options, job.seed, job.validation)
         try:
@@ -137,14 +137,6 @@ def train(job: Job) -> dict[str, Any]:
         "cpu_seconds": round(time.process_time() - cpu, 1),
         "wall_seconds": round(time.perf_counter() - wall, 1),
     }
-
-
-@contextlib.contextmanager
-def _cpu_clock() -> Iterator[None]:
-    """Let the trainer's clock, by which a budget of time ends, show the CPU time of this process."""
-    clock = SimpleNamespace(perf_counter=time.process_time)
-    with mock.patch("pentad.train.trainer.time", clock):
-        yield
 
 
 @contextlib.contextmanager
