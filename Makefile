@@ -29,7 +29,7 @@ attack: $(VENV)/.ready-dev ## Kill, damage and fuzz runs (ARGS=--quick: under 2 
 lint: $(VENV)/.ready-dev ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(PARTS) benchmarks examples/pentad-mingru/pentad_mingru $(wildcard examples/*.py) $(wildcard examples/contracts/*.py)
+	$(BIN)/mypy $(PARTS) benchmarks examples/pentad-minlstm/pentad_minlstm $(wildcard examples/*.py) $(wildcard examples/contracts/*.py)
 	$(BIN)/python docs/generate.py --check
 
 docs: $(VENV)/.ready-dev ## Write the pages that are made from the code

@@ -20,7 +20,7 @@ from benchmarks.machine import describe
 from benchmarks.rows import Row, Settings, table
 from pentad.system.machine import available_cores, prepare_process
 
-BENCHES = ("startup", "training", "overhead", "tokenizers", "generation", "quality", "studio", "watching", "cuda")
+BENCHES = ("startup", "training", "overhead", "tokenizers", "generation", "quality", "studio", "watching", "plan", "cuda")
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -32,8 +32,8 @@ ALIKE = "--seeds 3 --budget 30s --device cpu --threads 1 --jobs JOBS"
 COMMANDS = {
     "tokenizers": f"engine compare --tokenizer bpe,byte,char,sentencepiece,wordpiece {ALIKE}",
     "models": (
-        "engine compare --model gpt,rnn,linear-attention,ngram --model gpt,preset=gpt2 --model gpt,n-expert=4 "
-        f"--model rnn,cell=gru --model mingru,n-layer=2,n-embd=128 {ALIKE}"
+        "engine compare --model gpt,rnn,mingru,linear-attention,ngram --model gpt,preset=gpt2 --model gpt,n-expert=4 "
+        f"--model rnn,cell=gru {ALIKE}"
     ),
     "optimizers": (
         f"engine compare --optimizer adamw,sgd,lion,muon,soap,schedule-free {ALIKE} "

@@ -1,6 +1,6 @@
 """`engine` for tests without its imports: a process that has imported torch forks a child for each command.
 
-Half of the time of a short command is the import of torch and of its compiler, which every run needs. A test that asks what a
+Half of the time of a short command is the import of torch, which every run needs. A test that asks what a
 command does, and not how it starts, calls it here: `python warm_engine.py SOCKET ARGUMENTS…` hands its arguments, directory,
 environment and streams to the server of that socket, passes signals on, and ends as the command did; where it is killed, so is
 the command. Commands start afresh in all that the engine keeps in a process, since the server itself calls none. What
@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _PRELOADED = (
-    *("torch._dynamo", "pentad.pipeline", "pentad_cli.main", "pentad_cli.commands.run", "pentad_cli.commands.generate"),
+    *("pentad.pipeline", "pentad_cli.main", "pentad_cli.commands.run", "pentad_cli.commands.generate"),
     *("pentad_gpt.model", "pentad_bpe.tokenizer", "pentad_adamw.optimizer", "pentad_muon.optimizer", "pentad_compare.session"),
 )
 

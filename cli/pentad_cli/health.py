@@ -75,6 +75,8 @@ def _threads() -> Finding:
     what = f"{plural(cores, 'core')} for this process, of {plural(os.cpu_count() or cores, 'core')}"
     if wanted:
         what += f"; OMP_NUM_THREADS={wanted}"
+    elif cores > 1:
+        what += "; a longer training measures whether fewer threads are faster"
     if os.environ.get("OMP_WAIT_POLICY", "").upper() == "ACTIVE":
         hint = "Unset OMP_WAIT_POLICY: spinning threads make a step up to 20 times slower while another program runs."
         return Finding(topic="threads", state="warn", what=f"{what}; OMP_WAIT_POLICY=ACTIVE", hint=hint)

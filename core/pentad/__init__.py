@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         run_task_process,
     )
     from pentad.contracts.format import Imported, ModelFormat, Trained
+    from pentad.contracts.learning_rate import size_learning_rate
     from pentad.contracts.model import Inspection, Model, Output, Role, State
     from pentad.contracts.objective import CrossEntropy, Loss, Net, Objective, TensorBatch
     from pentad.contracts.observer import (
@@ -108,6 +109,7 @@ _LAZY = {
     "Inspection": "contracts.model",
     "Model": "contracts.model",
     "ModelCost": "contracts.situation",
+    "size_learning_rate": "contracts.learning_rate",
     "size_model": "contracts.situation",
     "ModelAdapter": "contracts.adapter",
     "Imported": "contracts.format",
@@ -302,6 +304,7 @@ __all__ = [
     "schedule",
     "segments_of",
     "shuffled",
+    "size_learning_rate",
     "size_model",
     "tempered_softmax",
     "text_of",

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-BENCHES = {"startup", "training", "overhead", "tokenizers", "generation", "quality", "studio", "watching", "cuda"}
+BENCHES = {"startup", "training", "overhead", "tokenizers", "generation", "quality", "studio", "watching", "plan", "cuda"}
 
 KEYS = {"bench", "name", "value", "unit", "wall", "cpu", "against", "ratio", "cpu_ratio", "note"}
 

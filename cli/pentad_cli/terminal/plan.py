@@ -109,7 +109,8 @@ def _passes(epochs: float) -> str:
 
 
 def _computing(plan: Plan) -> str:
-    words = [plan.device, plan.precision, plural(plan.threads, "thread"), f"about {size(plan.memory_bytes)} of memory"]
+    whose = "of memory in all" if plan.device == "cpu" else "of the device's memory"
+    words = [plan.device, plan.precision, plural(plan.threads, "thread"), f"{size(plan.memory_bytes)} {whose}"]
     words.append(f"{quantity(plan.flops_per_step, 'FLOP')} a step")
     words += ["compiled"] if plan.compiled else []
     return ", ".join([*words, plan.kernels] if plan.kernels else words)

@@ -73,7 +73,7 @@ class MachineOptions:
     compile: str = option(
         "auto", "Compile the model; auto does so where the run is long enough to save time.", choices=("auto", "on", "off")
     )
-    threads: int | None = option(None, "CPU threads; none means one per core.", ge=1, le=1024)
+    threads: int | None = option(None, "CPU threads; none means one per core, or fewer where that is faster.", ge=1, le=1024)
     recompute: bool = option(False, "Compute blocks again in the backward pass: less memory, more time.", affects_result=False)
 
 

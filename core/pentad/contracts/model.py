@@ -4,7 +4,7 @@ A model's factory is called as `factory(options, vocab_size=…, context_length=
 returns a `Model` with freshly initialised parameters (torch's global generator is seeded before the call).
 
 Of the models to read, `gated-deltanet` has blocks and states of several parts, `gpt` has all that the contract offers, `ngram`
-is counted, and [mingru](../examples/pentad-mingru/pentad_mingru/model.py) is a third party's.
+is counted, and [minlstm](../examples/pentad-minlstm/pentad_minlstm/model.py) is a third party's.
 """
 
 from __future__ import annotations

@@ -79,7 +79,8 @@ class Plan:
         epochs: passes over the training text.
         flops_per_step: floating-point operations of a step, forward and backward: its products of matrices.
         seconds_per_step: measured on a few steps; None when nothing was measured.
-        memory_bytes: estimate of parameters, gradients, optimizer state and activations.
+        memory_bytes: estimate of the most that the process holds at once, from Python and torch to the activations and an
+            evaluation; on a GPU, of its memory.
         device, precision, compiled, threads: how it will be computed.
         kernels: what of it was measured to be faster than the usual ways, in words; empty where that was nothing.
         resumed_step: the step that a resumed run continues from; 0 for a new one.

@@ -137,10 +137,12 @@ class RateOptions(ScheduleOptions):
     """
 
     lr: float = option(3e-3, "Highest learning rate; each role has its ratio of it.", gt=0)
-    embedding_lr_ratio: float = option(1.0, "Learning rate of the embedding, as a multiple of lr.", ge=0)
+    embedding_lr_ratio: float = option(
+        1.0, "Learning rate of the embedding, as a multiple of lr (one of its own: Yang et al., 2022).", ge=0
+    )
     head_lr_ratio: float = option(1.0, "Learning rate of the head, as a multiple of lr.", ge=0)
     experts_lr_ratio: float = option(1.0, "Learning rate of experts' matrices, as a multiple of lr.", ge=0)
-    vector_lr_ratio: float = option(1.0, "Learning rate of biases and gains, as a multiple of lr.", ge=0)
+    vector_lr_ratio: float = option(1.0, "Learning rate of biases, gains and routers, as a multiple of lr.", ge=0)
     weight_decay: float = option(0.1, "Decay of matrices and the head a step, times the learning rate.", ge=0)
 
     def lr_of(self, role: Role) -> float:
@@ -157,7 +159,9 @@ class OptimizerOptions(RateOptions):
     that decays or averages in a way of its own inherits from `RateOptions` alone.
     """
 
-    cautious_weight_decay: bool = option(False, "Decay an entry only where its update moves it towards zero.")
+    cautious_weight_decay: bool = option(
+        False, "Decay an entry only where its update moves it towards zero (Chen et al., 2025)."
+    )
     weight_decay_schedule: str = option(
         "constant",
         "Whether the weight decay stays what it is or falls with the learning rate; a step decays by the product of both.",
@@ -165,7 +169,8 @@ class OptimizerOptions(RateOptions):
     )
     average: float = option(
         0.0,
-        "Share of the training over which weights are averaged (EMA) to be judged and saved; 0 takes the last ones.",
+        "Share of the training over which weights are averaged (EMA; Polyak and Juditsky, 1992) to be judged and saved; 0 "
+        "takes the last ones.",
         ge=0,
         le=1,
     )

@@ -15,6 +15,8 @@ extrapolates, stands in docs/sizing.md.
     def advise(options, situation):
         sizes = [dataclasses.replace(options, n_layer=n_layer, n_embd=n_embd) for n_layer, n_embd in LADDER]
         return size_model(options, situation, sizes, cost, fields=("n_layer", "n_embd"))
+
+Optimizers share a rule for their learning rate, `pentad.size_learning_rate`.
 """
 
 from __future__ import annotations
@@ -111,6 +113,16 @@ class Situation:
         if not self.flops_per_second:
             return 0.0
         return self.tokens_for(flops_per_token) * flops_per_token / self.flops_per_second
+
+    @property
+    def n_steps(self) -> float:
+        """About how many steps the training will have; 0 if unknown. Arithmetic counts as if the model had three blocks."""
+        if not self.n_parameters and self.tokens is None:
+            return 0.0
+        width = math.sqrt((self.n_parameters or 1) / 36)
+        flops_per_token = 6 * width * (36 * width + (self.vocab_size or 0) + 6 * self.context_length)
+        most = math.inf if self.max_tokens is None else self.max_tokens
+        return min(self.tokens_for(flops_per_token), most) / (self.batch_size * self.context_length)
 
     @property
     def subword_vocab_size(self) -> int:

@@ -103,8 +103,7 @@ def pick_machine(device: str, precision: str, threads: int | None) -> Machine:
     prepare_process()
     import torch
 
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    torch.set_num_threads(threads or (int(asked) if asked.isdecimal() else 0) or available_cores())
+    torch.set_num_threads(asked_threads(threads) or available_cores())
     place = _pick_device(device)
     fast, _ = bf16_is_fast(place)
     if precision == "bf16" and place.type == "mps":
@@ -113,6 +112,12 @@ def pick_machine(device: str, precision: str, threads: int | None) -> Machine:
     torch.set_float32_matmul_precision(products)
     chosen = ("bf16" if fast else "fp32") if precision == "auto" else precision
     return Machine(device=place, precision=chosen, threads=torch.get_num_threads(), products=products)
+
+
+def asked_threads(threads: int | None) -> int:
+    """Return the CPU threads that the option or the environment asks for; 0 where both leave them open."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return threads or (int(asked) if asked.isdecimal() else 0)
 
 
 def _pick_device(device: str) -> torch.device:
@@ -229,6 +234,10 @@ def peak_memory() -> int:
 
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return torch.cuda.max_memory_allocated()
+    with contextlib.suppress(OSError, ValueError), open("/proc/self/status") as file:
+        for line in file:  # before `ru_maxrss`, which a process inherits: a small one that a large one started would seem large
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     try:
         import resource
     except ImportError:

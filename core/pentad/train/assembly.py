@@ -22,10 +22,12 @@ from pentad.registry.resolving import Resolved, advised
 from pentad.runs.checkpoint import TrainingState
 from pentad.runs.start import Start
 from pentad.speed.measured import CoreShare
+from pentad.system.deferred import defer_dynamo
 from pentad.system.errors import UsageError
-from pentad.system.machine import Machine, compiler_for, pick_machine, prepare_process
+from pentad.system.machine import Machine, asked_threads, compiler_for, pick_machine, prepare_process
 from pentad.system.processes import join_world
 from pentad.train.estimate import Estimate
+from pentad.train.evaluating import memory_with_evaluation
 from pentad.train.job import Job, planned_steps, session_of
 from pentad.train.kernels import Kernels, every_kernel, same_kernels
 from pentad.train.learner import (
@@ -110,7 +112,9 @@ def assemble(
     else:
         prepared = prepare(resolved, catalogue, place.observer, earlier.kept)
         learner = make_learner(prepared.resolved, prepared, place, resumed=earlier.folder)
-        kernels = same_kernels(earlier.kernels, place.machine, resolved.recipe.machine.precision)
+        wish = resolved.recipe.machine
+        asked = bool(asked_threads(wish.threads))
+        kernels = same_kernels(earlier.kernels, place.machine, wish.precision, threads_asked=asked)
         chosen = _Chosen(resolved=prepared.resolved, sizing={}, learner=learner, cost=earlier.cost, kernels=kernels)
     steps, most_steps = _steps(chosen.resolved, prepared, chosen.cost)
     if earlier:
@@ -118,7 +122,10 @@ def assemble(
     else:
         compiled = _compiles(chosen, place.machine, steps, most_steps)
     place = dataclasses.replace(place, machine=chosen.kernels.machine(place.machine))
-    return _join(chosen, prepared, catalogue, place, steps=steps, most_steps=most_steps, compiled=compiled)
+    job = _join(chosen, prepared, catalogue, place, steps=steps, most_steps=most_steps, compiled=compiled)
+    if earlier is None:
+        job.cost = dataclasses.replace(job.cost, memory_bytes=memory_with_evaluation(job))
+    return job
 
 
 def _place(resolved: Resolved, observer: Observers) -> Place:
@@ -128,6 +135,8 @@ def _place(resolved: Resolved, observer: Observers) -> Place:
         resolved.offers[stage].resolve()
     wanted = resolved.recipe.machine
     machine = pick_machine(wanted.device, wanted.precision, wanted.threads)
+    if wanted.compile != "on":
+        defer_dynamo()
     world = join_world(machine.device)
     return Place(machine=machine, world=world, observer=observer if world.is_first else Observers(()))
 

@@ -30,10 +30,14 @@ from pentad.train.recomputing import recompute_blocks
 from pentad.train.trainer import Trainer, loss_of, named_parameters, on_device
 
 TRIAL_STEPS = 5
-"""Most steps that are timed: a slow one among them does not move their median."""
+"""Steps that are timed: a slow one among them does not move their median."""
 
 TRIAL_SECONDS = 1.5
 """Seconds of timed steps after which no further one is begun."""
+
+MORE_STEPS, MORE_SECONDS = 12, 0.4
+"""Quick steps are timed up to this number, until these seconds are over: the first ones of all are slower than those to come,
+and a fifth of a second may be an unusual one."""
 
 WARM_UP_SHARE = 8
 """Warming up takes this part of a step's examples: memory, kernels and the optimizer's state need no more."""
@@ -100,7 +104,7 @@ def estimate(
     machine.synchronize()
     seconds: list[float] = []
     with contextlib.suppress(EngineError):  # what cannot be timed can still be tried: the run itself will say what is wrong
-        while len(seconds) < TRIAL_STEPS and sum(seconds) < TRIAL_SECONDS:
+        while len(seconds) < MORE_STEPS and sum(seconds) < (TRIAL_SECONDS if len(seconds) < TRIAL_STEPS else MORE_SECONDS):
             seconds.append(trainer.step(len(seconds), START).seconds)
     if machine.device.type == "cuda":
         memory = torch.cuda.max_memory_allocated(machine.device)

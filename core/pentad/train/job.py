@@ -119,6 +119,11 @@ class Job:
         return budget.amount if budget.unit == "seconds" else float("inf")
 
     @property
+    def planned_steps(self) -> int:
+        """The steps that the plan names: those that the budget pays for, or, where it is a time, an estimate."""
+        return planned_steps(self.resolved.recipe, self.cost, self.steps, self.most_steps)
+
+    @property
     def pace(self) -> float:
         """Seconds per step so far; the estimate before the first."""
         return self.state.seconds / self.state.step if self.state.step else self.cost.seconds_per_step
@@ -188,7 +193,7 @@ def plan_of(job: Job, folder: Path | None) -> Plan:
     parameters: dict[str, int] = {}
     for named in named_parameters(job.model):
         parameters[named.role] = parameters.get(named.role, 0) + named.parameter.numel()
-    steps = planned_steps(job.resolved.recipe, job.cost, job.steps, job.most_steps)
+    steps = job.planned_steps
     epochs = steps * training.batch_size / prepared.builder.count(prepared.train.tokens)
     return Plan(
         folder=folder,

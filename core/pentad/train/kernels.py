@@ -67,6 +67,7 @@ class Kernels:
         products: how fp32 matrices are multiplied: torch's float32 matmul precision.
         model, optimizer: the variants that they were told to use, by name; empty for their defaults.
         speed: how many times as fast as the usual ways the passes, or the optimizers, were.
+        threads: CPU threads, where fewer than the machine's were faster; None for those.
     """
 
     precision: str
@@ -74,6 +75,7 @@ class Kernels:
     model: Mapping[str, str] = dataclasses.field(default_factory=dict)
     optimizer: Mapping[str, str] = dataclasses.field(default_factory=dict)
     speed: float = 1.0
+    threads: int | None = None
 
     @classmethod
     def usual(cls, machine: Machine) -> Kernels:
@@ -83,7 +85,10 @@ class Kernels:
     def machine(self, machine: Machine) -> Machine:
         """Return the machine that computes so, and tell torch."""
         torch.set_float32_matmul_precision(self.products)
-        return dataclasses.replace(machine, precision=self.precision, products=self.products)
+        threads = self.threads or machine.threads
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        return dataclasses.replace(machine, precision=self.precision, products=self.products, threads=threads)
 
     def as_json(self) -> dict[str, Any]:
         """Return what engine.json and the cache keep."""
@@ -100,12 +105,16 @@ class Kernels:
         precision, products = str(found["precision"]), str(found["products"])
         if precision not in BOUNDS or products not in ("highest", "high", "medium"):
             raise ValueError(f"expected a precision and a kind of products, found {precision} and {products}")
-        return cls(precision=precision, products=products, speed=float(found["speed"]), **variants)
+        threads = found.get("threads")  # runs from before they were measured do not say
+        if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+            raise ValueError(f"expected a number of threads, found {threads}")
+        return cls(precision=precision, products=products, speed=float(found["speed"]), threads=threads, **variants)
 
     def in_words(self) -> str:
         """Say what is not as usual: "fp32 by oneDNN, attention by products"."""
         words = ["products by oneDNN"] if self.products == "medium" else []
         words += [f"{name.replace('_', ' ')} by {variant}" for name, variant in (*self.model.items(), *self.optimizer.items())]
+        words += ["no more threads as fewer are faster"] if self.threads else []
         return ", ".join(words)
 
 
@@ -300,17 +309,20 @@ def machine_name(machine: Machine) -> str:
     return f"{machine.device.type} {torch.backends.cpu.get_cpu_capability()} {native}"
 
 
-def same_kernels(recorded: Mapping[str, Any], machine: Machine, wish: str) -> Kernels:
+def same_kernels(recorded: Mapping[str, Any], machine: Machine, wish: str, *, threads_asked: bool = False) -> Kernels:
     """Return the kernels that engine.json records, so that a run goes on bit for bit; the usual ones on another machine.
 
     Args:
         recorded: the entry `kernels`.
         machine: where the run goes on.
         wish: the precision that the user wants now, or auto.
+        threads_asked: whether the user says how many threads, which then holds. Nor are more taken than there are.
     """
     with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
         if recorded["machine"] == machine_name(machine):
             found = Kernels.of_json(recorded)
+            if threads_asked or (found.threads or 0) > machine.threads:
+                found = dataclasses.replace(found, threads=None)
             return found if wish in ("auto", found.precision) else Kernels.usual(machine)
     return Kernels.usual(machine)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
+import itertools
+import time
 from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 
@@ -22,15 +25,16 @@ from pentad.inference.net import ModelNet
 from pentad.registry.resolving import Resolved
 from pentad.runs.initial import adapt, frozen_by, frozen_copy, make_model, restore_initial
 from pentad.runs.start import Start
-from pentad.system.errors import UsageError
-from pentad.system.machine import Machine
+from pentad.system.errors import EngineError, UsageError
+from pentad.system.machine import Machine, asked_threads
 from pentad.system.processes import World
-from pentad.train.estimate import Estimate, estimate
+from pentad.train.estimate import START, Estimate, estimate
 from pentad.train.job import session_of
 from pentad.train.kernels import Kernels, allowed_seconds, every_kernel, fastest, key_of, note, noted
 from pentad.train.memory import count_inner, free_memory, refuse_large_model, sizes_of
 from pentad.train.recomputing import recompute_blocks, refuse_without_blocks
-from pentad.train.trainer import Trainer
+from pentad.train.threads import fastest_threads
+from pentad.train.trainer import Trainer, named_parameters
 
 PARTS = ("builder", "model", "optimizer", "adapter")
 """The choices on which it hangs what is fastest."""
@@ -221,22 +225,57 @@ def find_kernels(
         return Kernels.usual(machine)
     stages = [stage for stage in PARTS if stage in resolved.offers]
     offers = [(resolved.offers[stage].record.name, to_dict(resolved.options[stage])) for stage in stages]
-    wish = resolved.recipe.machine.precision
-    key = key_of(machine, wish, offers, prepared.vocab_size, training.batch_size, training.context_length)
+    wish, tries = resolved.recipe.machine.precision, _tries_threads(resolved, machine)
+    shape = (prepared.vocab_size, training.batch_size, training.context_length)
+    key = key_of(machine, wish, offers, *shape, "threads" if tries else "")
     known = noted(key)
     if known is None:
         place.observer.on_preparation(Preparation(what="Choosing the fastest kernels"))
         session = functools.partial(session_of, machine=machine, prepared=prepared)
-        trainer = Trainer(learner.net, None, prepared.builder, prepared.train.tokens, training, place.world, session)
+        began, threads, faster = time.perf_counter(), machine.threads, 1.0
+        if tries:
+            threads, faster = _find_threads(learner, resolved, prepared, allowed / 2, cost.seconds_per_step)
+        on = learner.computing(dataclasses.replace(machine, threads=threads)).net
+        trainer = Trainer(on, None, prepared.builder, prepared.train.tokens, training, place.world, session)
         known = fastest(
             trainer,
             lambda parameters: make_optimization(resolved, parameters),
             wish=wish,
-            seconds=allowed,
-            seconds_per_step=cost.seconds_per_step,
+            seconds=max(0.0, allowed - (time.perf_counter() - began)),
+            seconds_per_step=cost.seconds_per_step / faster,
         )
+        if threads < machine.threads:
+            known = dataclasses.replace(known, threads=threads, speed=known.speed * faster)
         note(key, known)
     return known
+
+
+def _tries_threads(resolved: Resolved, machine: Machine) -> bool:
+    """Say whether fewer threads may be tried: on a CPU, where nobody says how many."""
+    return machine.device.type == "cpu" and machine.threads > 1 and not asked_threads(resolved.recipe.machine.threads)
+
+
+def _find_threads(
+    learner: Learner, resolved: Resolved, prepared: Prepared, seconds: float, seconds_per_step: float
+) -> tuple[int, float]:
+    """Return with how many threads whole steps are fastest, done on a copy of the model, and how many times faster."""
+    net, numbers = learner.net, itertools.count()
+    machine, training = net.machine, resolved.recipe.training
+    copied = ModelNet(copy.deepcopy(net.model), machine, vocabulary=net.vocabulary, reference=net.reference)
+    optimization = make_optimization(resolved, named_parameters(copied.model))
+    session = functools.partial(session_of, machine=machine, prepared=prepared)
+    trainer = Trainer(copied, optimization, prepared.builder, prepared.train.tokens, training, session=session)
+    try:
+        return fastest_threads(
+            machine.threads,
+            lambda: trainer.step(next(numbers), START),
+            torch.set_num_threads,
+            seconds=seconds,
+            seconds_per_step=seconds_per_step,
+        )
+    except EngineError:  # the copy diverged, and the run itself will say what is wrong
+        torch.set_num_threads(machine.threads)
+        return machine.threads, 1.0
 
 
 def _reference(prepared: Prepared, model: Model, machine: Machine, started: bool) -> ModelNet | None:

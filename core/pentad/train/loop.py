@@ -24,11 +24,9 @@ from pentad.inference.scoring import judge
 from pentad.runs.newest import latest_step
 from pentad.runs.saving import save_checkpoint
 from pentad.system.errors import EngineError, Interrupted, to_resume
+from pentad.train.evaluating import tokens_on_the_way
 from pentad.train.job import Job, plan_of
 from pentad.train.trainer import StepResult
-
-EVALUATED_ON_THE_WAY = 100_000
-"""Tokens of the held-out text that are scored on the way; the end scores all of it."""
 
 
 def train(job: Job, folder: Path) -> RunResult:
@@ -171,7 +169,7 @@ def _report(job: Job, result: StepResult) -> None:
 
 def _evaluate(job: Job, *, final: bool) -> Evaluation | None:
     """Judge the model; all processes take part, and the first one tells."""
-    held_out = job.held_out(None if final else EVALUATED_ON_THE_WAY)
+    held_out = job.held_out(None if final else tokens_on_the_way(job))
     if job.evaluator is None or held_out is None:
         return None
     event = judge(job.session(), job.evaluator, held_out, step=job.state.step, final=final)

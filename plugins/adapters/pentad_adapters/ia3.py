@@ -29,7 +29,7 @@ class Rescaled(nn.Module):
 
 
 class IA3(ModelAdapter):
-    """Rescales the outputs of parameters with the role "matrix", and freezes all others."""
+    """Rescales the outputs of the matrices, of experts too, and freezes all other parameters."""
 
     def __init__(self, options: IA3Options, *, vocabulary: Vocabulary | None = None) -> None:
         self.options, self.vocabulary = options, vocabulary

@@ -67,7 +67,7 @@ class SpecialRows(nn.Module):
 
 
 class LoRA(ModelAdapter):
-    """Adapts parameters with the role "matrix", and freezes all others."""
+    """Adapts the matrices, of experts too, and freezes all other parameters."""
 
     def __init__(self, options: LoRAOptions, *, vocabulary: Vocabulary | None = None) -> None:
         self.options, self.vocabulary = options, vocabulary
@@ -106,7 +106,7 @@ def chosen_matrices(model: Model, patterns: tuple[str, ...]) -> list[str]:
     Raises:
         UsageError: no matrix has one of the names.
     """
-    names = [name for name, role in model.roles().items() if role == "matrix" and _adaptable(model, name)]
+    names = [name for name, role in model.roles().items() if role in ("matrix", "experts") and _adaptable(model, name)]
     chosen = [name for name in names if not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)]
     if not chosen:
         raise UsageError(

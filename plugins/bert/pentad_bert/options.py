@@ -39,7 +39,11 @@ class BERTOptions:
     norm_first: bool = option(True, "Normalise what enters each part of a block; BERT normalises what leaves it.")
     qk_norm: bool = option(True, "Normalise queries and keys, which keeps attention logits bounded.")
     dropout: float = option(
-        0.0, "Share of features dropped in training: embeddings, attention, block outputs.", ge=0, lt=1, inherited=False
+        0.0,
+        "Share of features dropped in training (Srivastava et al., 2014): embeddings, attention, block outputs.",
+        ge=0,
+        lt=1,
+        inherited=False,
     )
     init_std: float | None = option(
         None,

@@ -1,4 +1,7 @@
-"""A vocabulary of byte pairs that others trained, in tiktoken's format."""
+"""A vocabulary of byte pairs that others trained, in the format of tiktoken (OpenAI, 2022), which encodes by it.
+
+A token of a line, in base64, and its rank, which is its id: the order in which Sennrich et al., 2016, would have merged it.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,9 @@
 """Byte-pair encoding: trained by `tokenizers`, encoded by `tiktoken`, which is about ten times faster; both give the same ids.
 
+Gage, A New Algorithm for Data Compression, 1994; for words of a language: Sennrich, Haddow and Birch, Neural Machine
+Translation of Rare Words with Subword Units, 2016; over bytes: Radford et al., Language Models are Unsupervised Multitask
+Learners (GPT-2), 2019.
+
 Why they are the same: both cut the text into the same words, and both merge inside a word the adjacent pair of lowest rank,
 leftmost first. tiktoken merges any pair whose bytes are a token, the trainer's encoder only pairs that were learned; but when
 all lower ranks are merged, a stretch of bytes that is a token is always split as it was when the token was learned, so no

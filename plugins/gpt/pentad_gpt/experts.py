@@ -52,9 +52,10 @@ class Experts(nn.Module):
 
 
 def balance_of(likely: Tensor, chosen: Tensor) -> Tensor:
-    """Return E times the sum over experts of the share of tokens times the mean probability: 1 when all are used alike.
+    """Return E times the sum over experts of the share of choices times the mean probability: 1 when all are used alike.
 
-    Fedus et al., Switch Transformers, 2021.
+    Fedus et al., Switch Transformers, 2021, for one expert a token. With K of them the shares are of all K N choices and add up
+    to 1, so that 1 stays what is best; transformers' `load_balancing_loss_func` counts them by token and has K times as much.
 
     Args:
         likely: (N, E) probabilities of the router.

@@ -154,8 +154,14 @@ class GPT(Model):
         return frozenset(name for name, _ in self.named_parameters() if name.endswith(ends))
 
     def roles(self) -> dict[str, Role]:
-        """Return the usual roles; the routers of experts are "vector"."""
-        return {name: "vector" if ".router." in name else role for name, role in super().roles().items()}
+        """Return the usual roles; the routers of experts are "vector", and the experts' matrices "experts"."""
+        return {name: self._role(name, role) for name, role in super().roles().items()}
+
+    @staticmethod
+    def _role(name: str, role: Role) -> Role:
+        if ".router." in name:
+            return "vector"
+        return "experts" if role == "matrix" and (".experts." in name or ".shared." in name) else role
 
     def logits(self, features: Tensor) -> Tensor:
         """Return logits (…, V) of features (…, D)."""

@@ -86,12 +86,19 @@ class GPTOptions:
     )
     embedding_norm: bool = option(True, "Normalise the embeddings before the first block.")
     activation: str = option(
-        "relu2", "Non-linearity of the MLPs.", choices=("relu2", "gelu", "gelu-tanh", "silu", "relu", "swiglu")
+        "relu2",
+        "Non-linearity of the MLPs: squared ReLU (So et al., 2021), GELU (Hendrycks and Gimpel, 2016), SiLU (Elfwing et al., "
+        "2017), ReLU, SwiGLU (Shazeer, 2020).",
+        choices=("relu2", "gelu", "gelu-tanh", "silu", "relu", "swiglu"),
     )
     bias: bool = option(False, "Add biases in the matrices and in layernorm.")
     tie_embeddings: bool = option(False, "Use the token embedding as the output head too.")
     dropout: float = option(
-        0.0, "Share of features dropped in training: embeddings, attention, block outputs.", ge=0, lt=1, inherited=False
+        0.0,
+        "Share of features dropped in training (Srivastava et al., 2014): embeddings, attention, block outputs.",
+        ge=0,
+        lt=1,
+        inherited=False,
     )
     logit_softcap: float = option(15.0, "Bound logits smoothly to this size by tanh; 0 leaves them as they are.", ge=0)
     zero_init_projections: bool = option(

@@ -1,5 +1,7 @@
 """A tokenizer that others trained, from its tokenizer.json, through Hugging Face's library `tokenizers`.
 
+Moi and Patry, HuggingFace's Tokenizers, 2023.
+
 Ids are the library's, with no special token added. What the file calls a special token is none in a text: what spells it is
 encoded as text. Whether everything comes back is tried out with a text of many scripts each time the file is read.
 """

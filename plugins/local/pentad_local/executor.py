@@ -18,8 +18,8 @@ from pentad import NoOptions, Task, TaskExecutor, TaskResult, describe_exit
 from pentad.tools import available_cores, physical_cores, prepare_process
 from pentad_local.process import run_task
 
-_PRELOADED = ("pentad.pipeline", "torch._dynamo")
-"""Imported once, for all tasks; torch imports dynamo with the first optimizer, which takes longer than many a small run."""
+_PRELOADED = ("pentad.pipeline",)
+"""Imported once, for all tasks, and torch with it, which takes longer than many a small run."""
 
 
 class Local(TaskExecutor):

@@ -1,7 +1,7 @@
 """Tokens above a share of the likeliest one's probability: Nguyen et al., Turning Up the Heat: Min-p Sampling, 2024.
 
 The share is of the model's own probabilities; the temperature then acts on what stays. So a high temperature does not let
-the tail in.
+the tail in. transformers divides by the temperature first, as does the chain `temperature+min-p`.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 Muon: Jordan et al., Muon: An optimizer for hidden layers in neural networks, 2024; scaling by shape (match_rms_adamw): Liu et
 al., Muon is Scalable for LLM Training, 2025; other polynomials: Amsel et al., The Polar Express, 2025. NorMuon: Li et al.,
-NorMuon: Making Muon more efficient and scalable, 2025. AdamW: Loshchilov and Hutter, 2019. A parameter of the role "matrix"
-with more than two dimensions (a convolution) goes to AdamW, because Muon is for matrices.
+NorMuon: Making Muon more efficient and scalable, 2025. AdamW: Loshchilov and Hutter, 2019. Experts with a matrix each are
+matrices like any other. A parameter of more than two dimensions (a convolution, stacked experts) goes to AdamW, because Muon is
+for matrices.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pentad import NamedParameter, Optimization, parameter_groups, schedule
 from pentad_muon.batched import BatchedMuon, BatchedNorMuon
 from pentad_muon.options import MuonOptions, NorMuonOptions
 
+_MATRICES = ("matrix", "experts")
 _FUSED_DEVICES = ("cpu", "cuda", "mps", "xpu")
 
 
@@ -50,7 +52,7 @@ def muon(options: MuonOptions, parameters: Sequence[NamedParameter]) -> Optimiza
 
 
 def _is_for_muon(named: NamedParameter) -> bool:
-    return named.role == "matrix" and named.parameter.ndim == 2
+    return named.role in _MATRICES and named.parameter.ndim == 2
 
 
 def _muon(options: MuonOptions, matrices: Sequence[NamedParameter]) -> BatchedMuon:
@@ -70,14 +72,11 @@ def _muon(options: MuonOptions, matrices: Sequence[NamedParameter]) -> BatchedMu
 
 
 def _adamw(options: MuonOptions, others: Sequence[NamedParameter]) -> torch.optim.AdamW:
-    # Matrices that are here have more than two dimensions, as experts do, and learn at their rate.
-    roles = {"matrix": "experts"}
-    members = [
-        NamedParameter(name=named.name, role=roles.get(named.role, named.role), parameter=named.parameter)  # type: ignore[arg-type]
-        for named in others
-    ]
+    tensors = parameter_groups(options, [named for named in others if named.role in _MATRICES])  # of more than two dimensions
+    for group in tensors:
+        group["lr"] *= options.tensor_lr_ratio
     return torch.optim.AdamW(
-        parameter_groups(options, members),
+        [*parameter_groups(options, [named for named in others if named.role not in _MATRICES]), *tensors],
         lr=options.lr,
         betas=(options.beta1, options.beta2),
         eps=options.eps,

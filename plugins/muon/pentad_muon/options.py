@@ -15,12 +15,14 @@ class MuonOptions(OptimizerOptions):
     """
 
     lr: float = option(0.02, "Highest learning rate of the matrices (Muon); each other role has its ratio of it.", gt=0)
-    embedding_lr_ratio: float = option(0.15, "Learning rate of the embedding (AdamW), as a multiple of lr.", ge=0)
-    head_lr_ratio: float = option(0.15, "Learning rate of the head (AdamW), as a multiple of lr.", ge=0)
-    experts_lr_ratio: float = option(
-        0.15, "Learning rate of experts and of matrices with more than two dimensions (AdamW), as a multiple of lr.", ge=0
+    embedding_lr_ratio: float = option(
+        0.15, "Learning rate of the embedding (AdamW; Jordan et al., 2024), as a multiple of lr.", ge=0
     )
-    vector_lr_ratio: float = option(0.15, "Learning rate of biases and gains (AdamW), as a multiple of lr.", ge=0)
+    head_lr_ratio: float = option(0.15, "Learning rate of the head (AdamW), as a multiple of lr.", ge=0)
+    vector_lr_ratio: float = option(0.15, "Learning rate of biases, gains and routers (AdamW), as a multiple of lr.", ge=0)
+    tensor_lr_ratio: float = option(
+        0.15, "Learning rate of what has more than two dimensions (AdamW), as a multiple of what its matrices would have.", ge=0
+    )
     momentum: float = option(0.95, "Decay of the running mean of the gradient.", ge=0, lt=1)
     nesterov: bool = option(True, "Look one step of the momentum ahead.")
     newton_schulz: str = option(
@@ -28,7 +30,7 @@ class MuonOptions(OptimizerOptions):
         "Polynomials that make an update orthogonal: the same in each step, or the best for each (Polar Express).",
         choices=("quintic", "polar-express"),
     )
-    ns_steps: int = option(5, "Newton-Schulz iterations that make an update orthogonal.", ge=1, lt=100)
+    ns_steps: int = option(5, "Newton-Schulz iterations that make an update orthogonal (Jordan et al., 2024).", ge=1, lt=100)
     adjust_lr_fn: str = option(
         "original",
         "How a matrix's shape scales its learning rate: by its aspect, or to the size of AdamW's updates.",

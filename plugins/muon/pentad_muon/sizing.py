@@ -26,21 +26,8 @@ def advise(options: MuonOptions, situation: Situation) -> Advice | None:
     """Return a learning rate for a training from scratch of fewer than 2,000 steps."""
     if "lr" not in situation.open or situation.starts_from_run or not situation.n_parameters:
         return None
-    steps = n_steps(situation.n_parameters, situation)
+    steps = situation.n_steps
     if not FEWEST <= steps < MANY:
         return None
     lr = float(f"{options.lr * min(MOST, math.sqrt(MANY / steps)):.2g}")
     return Advice(values={"lr": lr}, reason=f"learning rate {lr:g} for some {float(f'{steps:.2g}'):,.0f} steps")
-
-
-def n_steps(n_parameters: int, situation: Situation) -> float:
-    """Return about how many steps the training will have; 0 where that is not known."""
-    tokens = situation.tokens_for(_flops_per_token(n_parameters, situation))
-    most = math.inf if situation.max_tokens is None else situation.max_tokens
-    return min(tokens, most) / (situation.batch_size * situation.context_length)
-
-
-def _flops_per_token(n_parameters: int, situation: Situation) -> float:
-    """Return about what a token costs, forward and backward, where the parameters are those of three blocks."""
-    width = math.sqrt(n_parameters / 36)
-    return 6 * (n_parameters + width * (situation.vocab_size or 0) + 6 * width * situation.context_length)

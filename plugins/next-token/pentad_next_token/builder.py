@@ -1,5 +1,9 @@
 """Windows of the text in which every position learns the next token.
 
+Bengio et al., A Neural Probabilistic Language Model, 2003; all positions of a window at once: Radford et al., Improving
+Language Understanding by Generative Pre-Training, 2018. Documents behind each other with an end of text between them: Brown et
+al., GPT-3, 2020; kept apart in attention: Krell et al., Efficient Sequence Packing without Cross-contamination, 2021.
+
 - Documents are packed: a window holds the end of one and the beginning of the next, marked as segments.
 - The end-of-text id after a document is learned from its last token; the first token of a document is predicted from the
   end-of-text before it and from nothing else.

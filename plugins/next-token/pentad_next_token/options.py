@@ -23,8 +23,8 @@ class NextTokenOptions:
     )
     repack: bool = option(
         False,
-        "With best-fit, draw the rows anew in each pass: long documents are cut elsewhere, and other pieces share a row. The "
-        "windows of concatenate move in each pass anyway.",
+        "With best-fit (Ding et al., 2024), draw the rows anew in each pass, which is pentad's own: long documents are cut "
+        "elsewhere, and other pieces share a row. The windows of concatenate move in each pass anyway.",
     )
 
     def __post_init__(self) -> None:

@@ -3,6 +3,8 @@
 A document that is longer than a row is whole rows and a rest. In a pass its first whole row begins after a number of tokens
 that is drawn, from none to the rest's; what stands before it and what is left at the end share the place of the rest, as two
 pieces. Then pieces of one length change places. So every row is as full as it was, and a pass learns every token once.
+
+No paper has it: it gives the rows of Ding et al., 2024, what windows of a stream have where they begin elsewhere in each pass.
 """
 
 from __future__ import annotations

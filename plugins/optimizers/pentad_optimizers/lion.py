@@ -2,6 +2,9 @@
 
 The direction is the sign of beta1 m + (1 - beta1) g, and then m becomes beta2 m + (1 - beta2) g. Every entry moves by the
 learning rate, so that it must be smaller than that of AdamW and weight decay larger: three to ten times, says the paper.
+
+Written out, though pytorch-optimizer has it (a test holds the two equal): that library takes over a second to import beside
+torch (benchmarks/LOG.md), and every start with it would, for a few lines of arithmetic.
 """
 
 from __future__ import annotations

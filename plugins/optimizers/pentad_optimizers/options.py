@@ -1,6 +1,6 @@
 """What can be set of each optimizer; learning rates by role, weight decay and schedule are those of all optimizers.
 
-Each default rate is about a third of what was best in trainings of 300 steps (docs/optimizers.md), as for AdamW and Muon.
+Each default rate is for longer trainings; short ones of small models get more (sizing.py).
 """
 
 from __future__ import annotations

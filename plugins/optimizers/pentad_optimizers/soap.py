@@ -6,6 +6,10 @@ a QR decomposition every few steps. The first step only starts the means, as in 
 
 Vectors have no basis, which makes SOAP plain Adam for them. The rows of embedding and head belong to tokens, so they get a
 basis for the width alone, as does a matrix with a side longer than `max_size`.
+
+Written out, though pytorch-optimizer has it (a test holds the two equal, but for where eps is added): its state has lists of
+tensors, which a checkpoint without pickle cannot hold, and it leaves out a side by its size alone, so that a small vocabulary
+would get a basis over its tokens.
 """
 
 from __future__ import annotations

@@ -1,5 +1,8 @@
 """Every prefix of every document and the token that comes next: `[1212, 318, 502, 3047] -> 257`.
 
+As textbooks draw language modelling (Raschka, Build a Large Language Model (From Scratch), 2024, chapter 2), and as a network
+first learned it: a context and its next word (Bengio et al., A Neural Probabilistic Language Model, 2003).
+
 - One example a row: the prefix from the left, its last position learns the next token, the rest of the row is filled with
   end-of-text and ignored. A causal model never sees the filling. A prefix longer than the row keeps its last tokens.
 - A prefix starts with the end-of-text that opens its document. So the empty prefix can be learned (a text from no prompt),

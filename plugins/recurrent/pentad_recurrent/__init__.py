@@ -1,1 +1,1 @@
-"""Recurrent models for pentad that learn all tokens at once: gated DeltaNet, RetNet, linear attention."""
+"""Recurrent models for pentad that learn all tokens at once: gated DeltaNet, RetNet, linear attention, minGRU."""

@@ -1,4 +1,4 @@
-"""What mixes tokens in a block: three ways to use a matrix as memory."""
+"""What mixes tokens in a block, and three that use a matrix as memory; `mingru` has the one without."""
 
 from __future__ import annotations
 
@@ -10,11 +10,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pentad_recurrent.convolution import ShortConvolution
-from pentad_recurrent.options import GatedDeltaNetOptions, LinearAttentionOptions, RecurrentOptions, RetNetOptions
+from pentad_recurrent.options import (
+    GatedDeltaNetOptions,
+    LinearAttentionOptions,
+    MatrixOptions,
+    RecurrentOptions,
+    RetNetOptions,
+)
 from pentad_recurrent.recurrence import recur
 
 State = tuple[Tensor, ...]
-"""What a block carries on: the memory (B, H, K, V) first."""
+"""What a block carries on: its memory first, (B, H, K, V) where that is a matrix."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,11 +39,28 @@ class Row:
 
 
 class Mixer(nn.Module):
-    """Queries, keys and values, each with a matrix of its own, as Muon orthogonalises each matrix by itself."""
+    """What mixes the tokens of a row, each with those before it in its document."""
 
     def __init__(self, options: RecurrentOptions) -> None:
         super().__init__()
         self.options = options
+
+    def empty(self, batch_size: int) -> State:
+        """Return an empty memory."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, row: Row, state: State) -> tuple[Tensor, State]:
+        """Return x (B, T, D), mixed over tokens, and the state after the last."""
+        raise NotImplementedError
+
+
+class MatrixMixer(Mixer):
+    """Queries, keys and values, each with a matrix of its own, as Muon orthogonalises each matrix by itself."""
+
+    options: MatrixOptions
+
+    def __init__(self, options: MatrixOptions) -> None:
+        super().__init__(options)
         width, values = options.n_embd, options.n_head * options.value_width
         self.query = nn.Linear(width, width, bias=False)
         self.key = nn.Linear(width, width, bias=False)
@@ -50,10 +73,6 @@ class Mixer(nn.Module):
         options = self.options
         return (self.query.weight.new_zeros(batch_size, options.n_head, options.key_width, options.value_width),)
 
-    def forward(self, x: Tensor, row: Row, state: State) -> tuple[Tensor, State]:
-        """Return x (B, T, D), mixed over tokens, and the state after the last."""
-        raise NotImplementedError
-
     def heads(self, x: Tensor) -> Tensor:
         """Return x (B, T, H D) as (B, T, H, D)."""
         heads: Tensor = x.unflatten(-1, (self.options.n_head, -1))
@@ -65,7 +84,7 @@ class Mixer(nn.Module):
         return out
 
 
-class DeltaMixer(Mixer):
+class DeltaMixer(MatrixMixer):
     """Gated DeltaNet: Yang, Kautz and Hatamizadeh, Gated Delta Networks: Improving Mamba2 with Delta Rule, 2024.
 
     What a token writes and how fast the memory decays depends on the token, the decay as in Mamba-2 (Dao and Gu, 2024).
@@ -110,7 +129,7 @@ class DeltaMixer(Mixer):
         return self.gated(x, F.rms_norm(read, (read.shape[-1],), self.gain, 1e-6)), (memory, before)
 
 
-class RetentionMixer(Mixer):
+class RetentionMixer(MatrixMixer):
     """RetNet: Sun et al., Retentive Network: A Successor to Transformer for Large Language Models, 2023.
 
     Head h fades by 1 - 2^(-5 - h) a token. Queries and keys are rotated by their position, what is read is normalised by head.
@@ -138,7 +157,7 @@ class RetentionMixer(Mixer):
         return self.gated(x, F.layer_norm(read, (read.shape[-1],))), (memory,)
 
 
-class LinearMixer(Mixer):
+class LinearMixer(MatrixMixer):
     """Linear attention: Katharopoulos et al., Transformers are RNNs, 2020, with the feature map elu + 1; the gate is RetNet's.
 
     Nothing fades. The weights of what is read add up to 1: their sum is one more value, which is always 1.

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pentad import Model, Output, Role
+from pentad_recurrent.mingru import MinGRUMixer
 from pentad_recurrent.mixers import DeltaMixer, LinearMixer, Mixer, RetentionMixer, Row, State
 from pentad_recurrent.options import RecurrentOptions
 
@@ -137,6 +138,12 @@ class LinearAttention(Recurrent):
     """Linear attention (Katharopoulos et al., 2020)."""
 
     mixer = LinearMixer
+
+
+class MinGRU(Recurrent):
+    """minGRU (Feng et al., 2024)."""
+
+    mixer = MinGRUMixer
 
 
 def normed(x: Tensor) -> Tensor:

@@ -31,4 +31,11 @@ def engine_models() -> Sequence[Implementation]:
             options="pentad_recurrent.options:LinearAttentionOptions",
             advise="pentad_recurrent.sizing:advise",
         ),
+        Implementation(
+            name="mingru",
+            summary="Recurrent: a GRU whose gates look at the input alone, so that all tokens of a row are learned at once.",
+            factory="pentad_recurrent.model:MinGRU",
+            options="pentad_recurrent.options:MinGRUOptions",
+            advise="pentad_recurrent.sizing:advise",
+        ),
     ]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from pentad import Advice, ModelCost, Situation, size_model
-
-if TYPE_CHECKING:
-    from pentad_recurrent.options import RecurrentOptions
+from pentad_recurrent.options import MatrixOptions, MinGRUOptions, RecurrentOptions
 
 LADDER = (
     (2, 32), (2, 64), (2, 96), (2, 128), (3, 128), (4, 128), (4, 192), (4, 256), (6, 256), (6, 384), (8, 512), (10, 640),
@@ -28,16 +26,44 @@ def advise(options: RecurrentOptions, situation: Situation) -> Advice | None:
 def cost(size: RecurrentOptions, situation: Situation) -> ModelCost:
     """Return what a size costs: two operations for each parameter and for what a chunk multiplies, three times."""
     vocab_size = situation.vocab_size or 1024
-    width, values = size.n_embd, size.n_head * size.value_width
-    block = width * (2 * width + 3 * values + 2 * size.hidden)
-    parameters = size.n_layer * block + vocab_size * width
-    memory = 2 * width * size.value_width + size.chunk * (width + 2 * values)  # multiplications for a token
+    width = size.n_embd
+    mixer = _mixer(size)
+    parameters = size.n_layer * (mixer.parameters + 2 * width * size.hidden) + vocab_size * width
     rows = situation.batch_size * situation.context_length
-    kept = size.n_layer * (30 * width + 10 * values + 3 * size.hidden + 4 * size.n_head * size.chunk) + 3 * vocab_size
+    kept = size.n_layer * (mixer.kept + 3 * size.hidden) + 3 * vocab_size
     return ModelCost(
         parameters=parameters,
-        flops_per_token=6 * (parameters + size.n_layer * memory),
+        flops_per_token=6 * (parameters + size.n_layer * mixer.multiplications),
         memory=BYTES_PER_PARAMETER * (parameters + vocab_size * width) + 4 * rows * kept,
+    )
+
+
+class _Mixer(NamedTuple):
+    """What the mixing of a block costs.
+
+    Args:
+        parameters: of its matrices.
+        multiplications: for a token, beside those of the matrices.
+        kept: numbers that a token leaves for the backward pass, in the block but for its MLP.
+    """
+
+    parameters: int
+    multiplications: int
+    kept: int
+
+
+def _mixer(size: RecurrentOptions) -> _Mixer:
+    width = size.n_embd
+    if isinstance(size, MinGRUOptions):
+        state = size.state_width
+        multiplications = width * size.conv_size + 4 * state
+        return _Mixer(parameters=3 * width * state, multiplications=multiplications, kept=12 * width + 12 * state)
+    assert isinstance(size, MatrixOptions)
+    values = size.n_head * size.value_width
+    return _Mixer(
+        parameters=width * (2 * width + 3 * values),
+        multiplications=2 * width * size.value_width + size.chunk * (width + 2 * values),
+        kept=30 * width + 10 * values + 4 * size.n_head * size.chunk,
     )
 
 
@@ -47,7 +73,9 @@ def _sizes(options: RecurrentOptions, left_open: frozenset[str]) -> list[Recurre
     for n_layer, n_embd in LADDER:
         values: dict[str, Any] = {"n_layer": n_layer, "n_embd": n_embd, "n_head": max(1, n_embd // 64)}
         values = {name: value for name, value in values.items() if name in left_open}
-        if "n_head" in values and "n_embd" not in values:
+        if not isinstance(options, MatrixOptions):
+            values.pop("n_head", None)
+        elif "n_head" in values and "n_embd" not in values:
             values["n_head"] = next(heads for heads in range(max(1, options.n_embd // 64), 0, -1) if not options.n_embd % heads)
         try:
             size = dataclasses.replace(options, **values)

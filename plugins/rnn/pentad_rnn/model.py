@@ -1,4 +1,10 @@
-"""A recurrent language model: embedding, recurrent layers, a head."""
+"""A recurrent language model: embedding, recurrent layers, a head; the layers are torch's own.
+
+As a language model: Mikolov et al., Recurrent neural network based language model, 2010; of characters: Sutskever, Martens and
+Hinton, Generating Text with Recurrent Neural Networks, 2011. Plain cell: Elman, Finding Structure in Time, 1990. LSTM:
+Hochreiter and Schmidhuber, Long Short-Term Memory, 1997, with the forget gate of Gers et al., 2000. GRU: Cho et al., Learning
+Phrase Representations using RNN Encoder-Decoder, 2014. Dropout between layers: Zaremba et al., 2014.
+"""
 
 from __future__ import annotations
 

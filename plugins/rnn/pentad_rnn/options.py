@@ -38,7 +38,7 @@ class RNNOptions:
     n_hidden: int | None = option(None, "Width of the state and of the features; none means n_embd.", ge=1)
     dropout: float = option(
         0.0,
-        "Share of features dropped in training: embeddings, between layers, before the head.",
+        "Share of features dropped in training (Zaremba et al., 2014): embeddings, between layers, before the head.",
         ge=0,
         lt=1,
         inherited=False,

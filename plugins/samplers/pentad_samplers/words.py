@@ -1,4 +1,8 @@
-"""A ban on words that looks at the bytes of the text, so that no other cut into tokens gets around it."""
+"""A ban on words that looks at the bytes of the text, so that no other cut into tokens gets around it.
+
+After `bad_words_ids` of transformers (`NoBadWordsLogitsProcessor`), which forbids given sequences of tokens and lets the same
+word pass where it is cut otherwise.
+"""
 
 from __future__ import annotations
 

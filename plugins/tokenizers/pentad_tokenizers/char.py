@@ -3,6 +3,9 @@
 Spelled in bytes: ids 0 to 255 are the bytes, so that an ASCII character and its byte are one id; then come the other
 characters, by code point, and the end of text. With an unknown id: the characters by code point, the unknown id, the end of
 text.
+
+Characters as tokens: Sutskever, Martens and Hinton, Generating Text with Recurrent Neural Networks, 2011; Karpathy, char-rnn,
+2015. Bytes for what was not seen: `byte_fallback` of SentencePiece (Kudo and Richardson, 2018).
 """
 
 from __future__ import annotations

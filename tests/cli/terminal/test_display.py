@@ -96,7 +96,7 @@ def test_the_plan_says_everything_in_eighty_columns() -> None:
         "next-token: 8 × 128 tokens a step",
         "gpt: 5.24M parameters (embedding 1.05M, matrix 3.15M, head 1.05M)",
         "about 1,200 steps, 61 passes over the text, 2 min 30 s",
-        "cpu, fp32, 2 threads, about 921 MB of memory, 103 GFLOP a step",
+        "cpu, fp32, 2 threads, 921 MB of memory in all, 103 GFLOP a step",
         "runs/a\\x1bb",
         "! The text is read 61 times;\\x1b expect the model to memorise it.",
     ):

@@ -3,7 +3,11 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+import pytest
+
 from pentad import Advice, ModelCost, Situation, option, size_model
+from pentad_gpt.options import GPTOptions
+from pentad_gpt.sizing import flops_per_token
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,3 +59,18 @@ def test_only_what_is_open_is_sized() -> None:
 def test_nothing_is_said_without_sizes_or_a_budget() -> None:
     assert chosen([], flops=1e12) is None
     assert chosen() is None
+
+
+@pytest.mark.parametrize(("layers", "width"), [(2, 32), (2, 64), (2, 128), (4, 128), (6, 256)])
+def test_arithmetic_is_turned_into_steps_about_as_gpt_spends_it(layers: int, width: int) -> None:
+    size, per_step = GPTOptions(n_layer=layers, n_embd=width, n_head=2), 8 * 128
+    flops_per_step = per_step * flops_per_token(size, Situation(train_bytes=1, vocab_size=1024))
+    count = 12 * layers * width**2
+    known = Situation(train_bytes=1, flops=1000 * flops_per_step, vocab_size=1024, n_parameters=count)
+    assert known.n_steps == pytest.approx(1000, rel=0.3)
+    assert dataclasses.replace(known, max_tokens=300 * per_step).n_steps == 300
+
+
+def test_steps_are_known_where_tokens_are_and_of_arithmetic_only_with_a_model() -> None:
+    assert Situation(train_bytes=1, tokens=50 * 1024).n_steps == 50
+    assert Situation(train_bytes=1, flops=1e12).n_steps == 0 == Situation(train_bytes=1, n_parameters=10**6).n_steps

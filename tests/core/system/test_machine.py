@@ -100,3 +100,11 @@ def test_threads_of_one_core_and_a_quota_are_not_more_cores(monkeypatch, tmp_pat
 def test_no_compiler_where_there_is_none(monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert compiler_for(torch.device("cpu")) is None and compiler_for(torch.device("meta")) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there does it make a difference")
+def test_the_most_memory_is_that_of_this_process_and_not_of_the_one_that_started_it():
+    child = "from pentad.system.machine import peak_memory; print(peak_memory())"
+    parent = f"import subprocess, sys; held = b'x' * (1 << 29); subprocess.run([sys.executable, '-c', {child!r}], check=True)"
+    found = subprocess.run([sys.executable, "-c", parent], capture_output=True, text=True, check=True)
+    assert 1 << 20 < int(found.stdout) < 1 << 29

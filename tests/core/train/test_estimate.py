@@ -76,7 +76,7 @@ def test_a_counted_model_costs_too(fakes, cpu):
 
 @pytest.mark.parametrize("slow", [(0, 1), (2,), (3, 5)], ids=str)
 def test_slow_steps_among_the_first_do_not_move_an_estimate(fakes, cpu, slow):
-    """The first batch is the one row that is counted, the second warms up, five are timed."""
+    """The first batch is the one row that is counted, the second warms up, five are timed, and more where they are quick."""
     calls = []
 
     class Stumbling(fakes.Given):
@@ -88,7 +88,7 @@ def test_slow_steps_among_the_first_do_not_move_an_estimate(fakes, cpu, slow):
     model = fakes.Tiny()
     found = estimate(ModelNet(model, cpu), lambda _: fakes.sgd(model), Stumbling(rows()), TOKENS, options())
     assert found.seconds_per_step < 0.1
-    assert calls == [1, 1, 8, 8, 8, 8, 8]
+    assert calls[:7] == [1, 1, 8, 8, 8, 8, 8] and set(calls[2:]) == {8} and len(calls) <= 14
 
 
 def test_where_no_step_can_be_timed_the_warm_up_counts(fakes, cpu, monkeypatch):

@@ -21,7 +21,7 @@ def test_the_final_score_is_of_every_held_out_byte(tmp_path, tiny_recipe, monkey
 
     text = tmp_path / "text.txt"
     text.write_text("".join(f"{number} dogs lay on rug {number * 7 % 13}.\n\n" for number in range(200)))
-    monkeypatch.setattr("pentad.train.loop.EVALUATED_ON_THE_WAY", 64)
+    monkeypatch.setattr("pentad.train.loop.tokens_on_the_way", lambda job: 64)
     result = run(tiny_recipe(text), out=tmp_path / "run", observers=[Listens()])
     held_out = len(text.read_bytes()) - int(0.9 * len(text.read_bytes()))
     *on_the_way, final = scores

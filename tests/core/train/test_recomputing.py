@@ -57,6 +57,7 @@ def test_a_copy_recomputes_its_own_blocks():
 @pytest.mark.usefixtures("cache")
 def test_the_plan_foresees_less_memory_and_the_same_arithmetic(text, tiny_recipe, monkeypatch):
     monkeypatch.setattr("pentad.train.estimate.peak_memory", lambda: 0)  # of all tests before this one
+    monkeypatch.setattr("pentad.train.evaluating.peak_memory", lambda: 0)
     training = {"batch_size": 32, "context_length": 32, "gradient_accumulation": 1}
 
     def planned(again):

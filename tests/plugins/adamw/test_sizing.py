@@ -4,32 +4,26 @@ import pytest
 
 from pentad import Choice, Recipe, Situation, plan
 from pentad_adamw.options import AdamWOptions
-from pentad_adamw.sizing import advise, kaplan
-
-OPEN = frozenset({"lr"})
+from pentad_adamw.sizing import advise
 
 
-def rate(n_parameters, **options):
-    advice = advise(AdamWOptions(**options), Situation(train_bytes=1, n_parameters=n_parameters, open=OPEN))
+def rate(n_parameters, steps, **known):
+    situation = {"train_bytes": 1, "tokens": steps * 8 * 128, "n_parameters": n_parameters, "open": frozenset({"lr"}), **known}
+    advice = advise(AdamWOptions(), Situation(**situation))
     return advice and advice.values["lr"]
 
 
-def test_the_law_gives_the_rates_of_its_paper():
-    # Kaplan et al. trained GPT-2's largest size, 1.5e9 parameters, at about 0.0003.
-    assert kaplan(1.5e9) == pytest.approx(2.9e-4, rel=0.02)
+def test_small_models_get_more_the_shorter_the_training_and_large_ones_less():
+    assert [rate(25_000, 220), rate(100_000, 800)] == [0.024, 0.01]
+    assert [rate(100_000, 100_000), rate(12 * 10**7, 10**6)] == [None, 0.0015]
 
 
-def test_small_models_keep_the_default_and_larger_ones_get_less():
-    assert rate(None) is None and rate(10_000) is None and rate(1_000_000) is None
-    rates = [rate(n) for n in (2e6, 1e7, 1.2e8, 1e9, 1e11)]
-    assert rates == [0.0028, 0.0023, 0.0015, 0.0008, 0.0008]
+def test_a_given_rate_and_a_start_from_another_run_hold():
+    assert rate(10**8, 10**6, open=frozenset({"beta1"})) is None
+    assert rate(25_000, 220, starts_from_run=True) is None
 
 
-def test_a_given_rate_holds():
-    assert advise(AdamWOptions(), Situation(train_bytes=1, n_parameters=10**8, open=frozenset({"beta1"}))) is None
-
-
-@pytest.mark.parametrize(("width", "options", "expected"), [(512, {}, 0.0026), (512, {"lr": 0.01}, 0.01)])
+@pytest.mark.parametrize(("width", "options", "expected"), [(512, {}, 0.0026), (512, {"lr": 0.01}, 0.01), (8, {}, 0.003)])
 def test_the_plan_has_the_rate_and_says_why(width, options, expected, tmp_path, monkeypatch):
     monkeypatch.setenv("PENTAD_CACHE", str(tmp_path / "cache"))
     (tmp_path / "text.txt").write_text("".join(f"{number} cats sat on mat {number * 7 % 13}.\n\n" for number in range(60)))

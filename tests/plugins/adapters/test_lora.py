@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pentad import SpecialToken, Vocabulary, make
+from pentad import Choice, SpecialToken, Vocabulary, make
 from pentad.testing import raises_code
 from pentad_adapters.lora import LoRA, LowRank
 from pentad_adapters.options import LoRAOptions
@@ -15,7 +15,7 @@ from pentad_adapters.options import LoRAOptions
 def model(**options):
     torch.manual_seed(0)
     shape = {"n_layer": 2, "n_head": 2, "n_embd": 16, **options}
-    return make("model", "gpt", vocab_size=20, context_length=8, **shape).eval()
+    return make("model", Choice("gpt", **shape), vocab_size=20, context_length=8).eval()
 
 
 def adapted(**options):
@@ -116,3 +116,11 @@ def test_merging_in_training_leaves_no_dropout_in_the_matrices():
     adapter.merge(made.train())
     assert made.training
     assert torch.allclose(made.eval().logits(made(tokens).features), expected, atol=1e-5)
+
+
+def test_matrices_of_experts_are_adapted_and_the_router_is_not():
+    made = model(n_expert=2)
+    LoRA(LoRAOptions()).apply(made)
+    trained = {name for name, parameter in made.named_parameters() if parameter.requires_grad}
+    assert sum(".experts." in name for name in trained) == 2 * 2 * 2 * 2  # layers, experts, matrices, a and b
+    assert not any(".router." in name for name in trained)

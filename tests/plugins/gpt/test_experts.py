@@ -81,6 +81,35 @@ def test_muon_moves_the_experts_and_adamw_the_router() -> None:
     assert not any(id(parameter) in moved for name, parameter in names.items() if "router" in name)
 
 
+OPTIMIZERS = ("muon", "normuon", "adamw", "soap", "lion", "adafactor", "sgd", "schedule-free")
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("ratio", [0.0, 1.0])
+def test_experts_move_by_their_ratio_and_0_holds_them_still(optimizer: str, ratio: float) -> None:
+    from pentad import Choice, make, named_parameters
+
+    torch.manual_seed(0)
+    model = GPT(GPTOptions(**SMALL, n_expert=3, n_expert_shared=1), vocab_size=11, context_length=8)
+    names = {name for name, role in model.roles().items() if role == "experts"}
+    assert names == {
+        f"layers.0.mlp.{expert}.{matrix}.weight"
+        for expert in ("experts.0", "experts.1", "experts.2", "shared")
+        for matrix in ("up", "projection")
+    }
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    chosen = Choice(optimizer, experts_lr_ratio=ratio)
+    optimization = make("optimizer", chosen, parameters=named_parameters(model))
+    for _ in range(3):
+        optimization.set_progress(0.5)
+        for parameter in model.parameters():
+            parameter.grad = torch.randn_like(parameter)
+        for each in optimization.optimizers:
+            each.step()
+    moved = {name for name, parameter in model.named_parameters() if not torch.equal(parameter, before[name])}
+    assert moved == (before.keys() if ratio else before.keys() - names)
+
+
 def test_the_balance_is_1_when_all_are_used_alike_and_more_otherwise() -> None:
     alike = torch.full((8, 4), 0.25)
     chosen = torch.arange(8)[:, None] % 4
@@ -89,6 +118,46 @@ def test_the_balance_is_1_when_all_are_used_alike_and_more_otherwise() -> None:
     one_only = torch.zeros(8, 4)
     one_only[:, 2] = 1
     assert balance_of(one_only, torch.full((8, 1), 2)).item() == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize("active", [1, 2, 3])
+def test_the_balance_is_transformers_over_the_experts_of_a_token(active: int) -> None:
+    mixtral = pytest.importorskip("transformers.models.mixtral.modeling_mixtral")
+    router_logits = torch.randn(40, 4, generator=torch.Generator().manual_seed(0))
+    likely = router_logits.softmax(dim=-1)
+    expected = mixtral.load_balancing_loss_func((router_logits,), 4, active)
+    assert active * balance_of(likely, likely.topk(active).indices).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+@torch.no_grad()
+def test_experts_with_a_shared_one_are_qwens() -> None:
+    """Qwen2-MoE weighs its shared expert by a gate of its own; at 0 this is a half, which goes into our matrix."""
+    qwen = pytest.importorskip("transformers.models.qwen2_moe.modeling_qwen2_moe")
+    found, options = experts(n_expert=4, n_expert_active=2, n_expert_shared=3, n_hidden=12, activation="swiglu")
+    theirs = qwen.Qwen2MoeSparseMoeBlock(
+        qwen.Qwen2MoeConfig(
+            hidden_size=8,
+            num_experts=4,
+            num_experts_per_tok=2,
+            norm_topk_prob=True,
+            moe_intermediate_size=options.hidden,
+            shared_expert_intermediate_size=3 * options.hidden,
+        )
+    )
+    gate, up = found.shared.up.weight.chunk(2)
+    theirs.load_state_dict(
+        {
+            "gate.weight": found.router.weight,
+            "experts.gate_up_proj": torch.stack([expert.up.weight for expert in found.experts]),
+            "experts.down_proj": torch.stack([expert.projection.weight for expert in found.experts]),
+            "shared_expert.gate_proj.weight": gate,
+            "shared_expert.up_proj.weight": up,
+            "shared_expert.down_proj.weight": 2 * found.shared.projection.weight,
+            "shared_expert_gate.weight": torch.zeros(1, 8),
+        }
+    )
+    x = torch.randn(2, 6, 8)
+    torch.testing.assert_close(found(x, []), theirs(x), rtol=1e-4, atol=1e-5)
 
 
 def test_the_loss_of_balanced_experts_is_its_factor() -> None:

@@ -76,6 +76,11 @@ def converted(theirs: dict[str, Tensor], width: int, swapped: bool = False) -> d
         if module == "gate_proj":
             up = theirs[name.replace("gate_proj", "up_proj")]
             ours[f"layers.{layer}.mlp.up.weight"] = torch.cat([tensor, up])
+        if name.endswith(".mlp.gate.weight"):
+            ours[f"layers.{layer}.mlp.router.weight"] = tensor
+        if module == "experts":  # (E, 2 H, D) or (E, D, H)
+            matrix = {"gate_up_proj": "up", "down_proj": "projection"}[name.split(".")[-1]]
+            ours |= {f"layers.{layer}.mlp.experts.{number}.{matrix}.weight": each for number, each in enumerate(tensor)}
     return ours
 
 
@@ -99,6 +104,23 @@ def test_llama_is_transformers_llama(kv_heads: int) -> None:
     config = transformers.LlamaConfig(**THEIRS, num_key_value_heads=kv_heads, intermediate_size=88, rms_norm_eps=1e-5)
     theirs = drawn(transformers.LlamaForCausalLM(config))
     same_logits(theirs, converted(theirs.state_dict(), 8), preset="llama", n_kv_head=kv_heads, n_hidden=88)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("active", [1, 2])
+def test_llama_with_experts_is_transformers_mixtral(active: int) -> None:
+    config = transformers.MixtralConfig(
+        **THEIRS,
+        num_key_value_heads=2,
+        intermediate_size=24,
+        rms_norm_eps=1e-5,
+        num_local_experts=4,
+        num_experts_per_tok=active,
+        rope_parameters={"rope_type": "default", "rope_theta": 10_000.0},
+    )
+    theirs = drawn(transformers.MixtralForCausalLM(config))
+    options = {"n_kv_head": 2, "n_hidden": 24, "n_expert": 4, "n_expert_active": active}
+    same_logits(theirs, converted(theirs.state_dict(), 8), preset="llama", **options)
 
 
 @torch.no_grad()

@@ -125,9 +125,12 @@ def test_matrices_go_to_muon_and_the_rest_to_adamw():
         named("embedding", torch.ones(5, 3)),
         named("head", torch.ones(5, 3)),
         named("vector", torch.ones(3)),
+        named("experts", torch.ones(2, 3)),
         named("matrix", torch.ones(2, 3, 4)),  # a convolution
+        named("experts", torch.ones(2, 3, 4)),  # stacked
     ]
     ratios = {"head_lr_ratio": 2.0, "embedding_lr_ratio": 3.0, "vector_lr_ratio": 4.0, "experts_lr_ratio": 5.0}
+    ratios |= {"tensor_lr_ratio": 0.5}
     optimization = muon(MuonOptions(lr=0.125, weight_decay=0.4, **ratios), parameters)
     assert kinds(optimization) == ["BatchedMuon", "AdamW"]
     where = {
@@ -141,7 +144,9 @@ def test_matrices_go_to_muon_and_the_rest_to_adamw():
         ("AdamW", 0.375, 0.0),
         ("AdamW", 0.25, 0.4),
         ("AdamW", 0.5, 0.0),
-        ("AdamW", 0.625, 0.4),
+        ("BatchedMuon", 0.625, 0.4),
+        ("AdamW", 0.0625, 0.4),
+        ("AdamW", 0.3125, 0.4),
     ]
 
 

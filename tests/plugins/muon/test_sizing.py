@@ -1,16 +1,13 @@
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import pytest
 
 from pentad import Choice, Recipe, Situation, plan
 from pentad.train.estimate import Estimate
-from pentad_gpt.options import GPTOptions
-from pentad_gpt.sizing import flops_per_token
 from pentad_muon.options import MuonOptions
-from pentad_muon.sizing import advise, n_steps
+from pentad_muon.sizing import advise
 
 PER_STEP = 8 * 128
 
@@ -33,16 +30,6 @@ def test_a_given_rate_a_start_from_another_run_and_a_counted_model_keep_theirs()
     assert rate(300, open=frozenset({"momentum"})) is None
     assert rate(300, starts_from_run=True) is None
     assert rate(300, n_parameters=None) is None and rate(300, n_parameters=0) is None
-
-
-@pytest.mark.parametrize(("layers", "width"), [(2, 32), (2, 64), (2, 128), (4, 128), (6, 256)])
-def test_arithmetic_is_turned_into_steps(layers, width):
-    size = GPTOptions(n_layer=layers, n_embd=width, n_head=2)
-    flops_per_step = PER_STEP * flops_per_token(size, Situation(train_bytes=1, vocab_size=1024))
-    known = Situation(train_bytes=1, flops=1000 * flops_per_step, vocab_size=1024)
-    assert n_steps(12 * layers * width**2, known) == pytest.approx(1000, rel=0.3)
-    limited = dataclasses.replace(known, max_tokens=300 * PER_STEP)
-    assert n_steps(12 * layers * width**2, limited) == 300
 
 
 @pytest.mark.parametrize(("steps", "options", "expected"), [(300, {}, 0.052), (300, {"lr": 0.01}, 0.01), (20, {}, 0.02)])

@@ -63,3 +63,24 @@ def test_a_pass_learns_every_token_once_within_its_document(documents, context_l
             read, said = batch.inputs[row, part].tolist(), batch.targets[row, part].tolist()
             assert E not in read[1:] or set(said) == {IGNORED}  # one document, or padding
             assert said == [IGNORED] * len(said) or read[1:] == said[:-1]
+
+
+def free_positions(documents: list[int], room: int) -> list[int]:
+    """Best-fit decreasing by looking at every row for every piece: what stays free in each row."""
+    pieces = [room] * sum(length // room for length in documents) + [length % room for length in documents if length % room]
+    rows: list[int] = []
+    for piece in sorted(pieces, reverse=True):
+        fits = [row for row, free in enumerate(rows) if free >= piece]
+        if fits:
+            rows[min(fits, key=lambda row: rows[row])] -= piece
+        else:
+            rows.append(room - piece)
+    return sorted(rows)
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=80), st.integers(1, 40))
+def test_rows_are_those_of_best_fit_decreasing(lengths, context_length):
+    tokens, made = text(*([1] * (length - 1) for length in lengths)), builder(context_length)  # and an end of text each
+    count = made.count(tokens)
+    batch = made.build(tokens, np.arange(count), None)
+    assert sorted((batch.targets == IGNORED).sum(axis=1).tolist()) == free_positions(lengths, context_length)

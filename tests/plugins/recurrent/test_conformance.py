@@ -20,6 +20,16 @@ class TestRetNet(ModelConformance):
     options = {**SMALL, "value_ratio": 2.0}
 
 
+class TestMinGRU(ModelConformance):
+    name = "mingru"
+    options = {"n_layer": 2, "n_embd": 16}
+
+
+class TestMinGRUWithDropout(ModelConformance):
+    name = "mingru"
+    options = {"n_layer": 1, "n_embd": 16, "expansion": 0.5, "conv_size": 1, "dropout": 0.1, "logit_softcap": 0.0}
+
+
 class TestLinearAttention(ModelConformance):
     name = "linear-attention"
     options = SMALL

@@ -13,6 +13,10 @@ from transformers.generation import logits_process as peers
 NONE = torch.zeros(1, 0, dtype=torch.int64)
 
 PEERS = {
+    "temperature": ("temperature", peers.TemperatureLogitsWarper, (0.2, 0.7, 3.0)),
+    "top-k": ("k", peers.TopKLogitsWarper, (1, 10, 200)),
+    "top-p": ("p", peers.TopPLogitsWarper, (0.05, 0.5, 0.95)),
+    "min-p": ("p", peers.MinPLogitsWarper, (0.01, 0.1, 0.9)),
     "typical": ("mass", peers.TypicalLogitsWarper, (0.2, 0.5, 0.9)),
     "epsilon": ("epsilon", peers.EpsilonLogitsWarper, (0.0003, 0.01, 0.2)),
     "eta": ("epsilon", peers.EtaLogitsWarper, (0.0003, 0.002, 0.1)),
@@ -29,7 +33,23 @@ def test_as_in_transformers(name, value, logits, sampler):
     option, peer, _ = PEERS[name]
     found = sampler(name, **{option: value}).probabilities(logits, NONE)
     assert torch.allclose(found, peer(value)(None, logits).softmax(dim=-1), atol=1e-6)
-    assert 0 < (found > 0).sum() < found.numel()
+    assert (found == 0).any() or name == "temperature"
+
+
+@pytest.mark.parametrize("temperature", [0.6, 1.7])
+@pytest.mark.parametrize("name", ["top-k", "top-p", "min-p", "temperature+min-p"])
+def test_temperature_comes_where_transformers_has_it(name, temperature, logits, sampler):
+    """Before the cut, but for min-p by itself, whose share is of the model's own probabilities; a chain has it as they do."""
+    own = name.rpartition("+")[2]
+    option, peer, (_, value, _) = PEERS[own]
+    warm, cut = peers.TemperatureLogitsWarper(temperature), peer(value)
+    if "+" in name:
+        found = sampler(name, **{f"{own}.{option}": value, "temperature.temperature": temperature})
+    else:
+        found = sampler(name, **{option: value, "temperature": temperature})
+    first, second = (cut, warm) if name == "min-p" else (warm, cut)
+    expected = second(None, first(None, logits)).softmax(dim=-1)
+    assert torch.allclose(found.probabilities(logits, NONE), expected, atol=1e-6)
 
 
 def test_the_typical_token_need_not_be_the_likeliest(probabilities):

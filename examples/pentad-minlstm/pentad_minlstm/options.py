@@ -1,4 +1,4 @@
-"""Options of minGRU; imports no torch, so that listing them is free."""
+"""Options of minLSTM; imports no torch, so that listing them is free."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pentad import option
 
 
 @dataclass(frozen=True, kw_only=True)
-class MinGRUOptions:
+class MinLSTMOptions:
     """The shape of the network."""
 
     n_layer: int = option(4, "Number of blocks: a recurrence and a multilayer perceptron each.", ge=1)

@@ -1,6 +1,7 @@
-"""minGRU: Feng, Tung, Ahmed, Bengio and Hajimirsadeghi, Were RNNs All We Needed?, 2024.
+"""minLSTM: Feng, Tung, Ahmed, Bengio and Hajimirsadeghi, Were RNNs All We Needed?, 2024.
 
-- Gate and candidate look at the input alone: z = sigmoid(W x), h[t] = (1 - z[t]) h[t-1] + z[t] g(V x[t]).
+- Gates and candidate look at the input alone: f = sigmoid(U x), i = sigmoid(W x), as shares of their sum,
+  h[t] = (f[t] h[t-1] + i[t] g(V x[t])) / (f[t] + i[t]).
 - Blocks of norm, recurrence, norm and perceptron, each added to its input, as in a transformer.
 - State: one vector a layer; a token costs the same wherever it stands.
 """
@@ -15,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pentad import Model, Output
-from pentad_mingru.options import MinGRUOptions
-from pentad_mingru.scan import scan
+from pentad_minlstm.options import MinLSTMOptions
+from pentad_minlstm.scan import scan
 
 
 def positive(x: Tensor) -> Tensor:
@@ -25,7 +26,7 @@ def positive(x: Tensor) -> Tensor:
 
 
 class Recurrence(nn.Module):
-    """One layer of minGRU, wider inside than outside.
+    """One layer of minLSTM, wider inside than outside.
 
     Args:
         width: D of inputs and outputs.
@@ -34,7 +35,7 @@ class Recurrence(nn.Module):
 
     def __init__(self, width: int, state_width: int) -> None:
         super().__init__()
-        self.gate_and_candidate = nn.Linear(width, 2 * state_width)
+        self.gates_and_candidate = nn.Linear(width, 3 * state_width)
         self.output = nn.Linear(state_width, width, bias=False)
 
     def forward(self, x: Tensor, before: Tensor, opens: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -45,13 +46,13 @@ class Recurrence(nn.Module):
             before: (B, H), the state before the first token.
             opens: (B, T), where a document starts and the state is forgotten; None for nowhere.
         """
-        gate, candidate = self.gate_and_candidate(x).chunk(2, dim=-1)  # (B, T, H) each
-        kept = torch.sigmoid(-gate).float()  # 1 - z, in fp32: the sums are long
-        added = gate.sigmoid() * positive(candidate)
+        forget, take, candidate = self.gates_and_candidate(x).float().chunk(3, dim=-1)  # (B, T, H) each, in fp32: sums are long
+        odds = F.logsigmoid(forget) - F.logsigmoid(take)
+        kept, added = odds.sigmoid(), torch.sigmoid(-odds) * positive(candidate)  # f / (f + i), and i / (f + i) of it
         if opens is not None:
             kept = kept.masked_fill(opens[..., None], 0.0)
         first = added[:, :1] + kept[:, :1] * before[:, None]
-        states = scan(kept, torch.cat([first, added[:, 1:]], dim=1).float())  # (B, T, H)
+        states = scan(kept, torch.cat([first, added[:, 1:]], dim=1))  # (B, T, H)
         out: Tensor = self.output(states.to(x.dtype))
         return out, states[:, -1]
 
@@ -59,7 +60,7 @@ class Recurrence(nn.Module):
 class Block(nn.Module):
     """A recurrence and a perceptron, each behind a norm and added to its input."""
 
-    def __init__(self, options: MinGRUOptions) -> None:
+    def __init__(self, options: MinLSTMOptions) -> None:
         super().__init__()
         width, hidden = options.n_embd, max(1, round(options.mlp_ratio * options.n_embd))
         self.norms = nn.ModuleList(nn.RMSNorm(width) for _ in range(2))
@@ -74,12 +75,12 @@ class Block(nn.Module):
         return x + self.dropout(self.perceptron(self.norms[1](x))), after
 
 
-def state_width(options: MinGRUOptions) -> int:
+def state_width(options: MinLSTMOptions) -> int:
     """Return the width H of a layer's state."""
     return max(1, round(options.expansion * options.n_embd))
 
 
-class MinGRU(Model):
+class MinLSTM(Model):
     """The network; its state has a fixed size, so rows have no bound.
 
     Args:
@@ -90,7 +91,7 @@ class MinGRU(Model):
 
     context_length = None
 
-    def __init__(self, options: MinGRUOptions, vocab_size: int, context_length: int | None = None) -> None:
+    def __init__(self, options: MinLSTMOptions, vocab_size: int, context_length: int | None = None) -> None:
         super().__init__()
         del context_length
         self.options = options

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pentad_mingru.scan import scan
+from pentad_minlstm.scan import scan
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 7, 8, 33])

@@ -12,9 +12,9 @@ def engine_models() -> Sequence[Implementation]:
     """Offer the model; the factory is imported only when a user chooses it."""
     return [
         Implementation(
-            name="mingru",
-            summary="minGRU: gates that look at the input alone, so that all tokens of a row are learned at once.",
-            factory="pentad_mingru.model:MinGRU",
-            options="pentad_mingru.options:MinGRUOptions",
+            name="minlstm",
+            summary="minLSTM: gates that look at the input alone, so that all tokens of a row are learned at once.",
+            factory="pentad_minlstm.model:MinLSTM",
+            options="pentad_minlstm.options:MinLSTMOptions",
         )
     ]

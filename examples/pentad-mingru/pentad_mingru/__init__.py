@@ -1,1 +1,0 @@
-"""minGRU for pentad: a recurrent network that learns all tokens of a row at once."""

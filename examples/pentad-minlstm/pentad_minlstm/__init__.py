@@ -1,0 +1,1 @@
+"""minLSTM for pentad: a recurrent network that learns all tokens of a row at once."""
