@@ -114,13 +114,13 @@ def _precision() -> Finding:
 
 
 def _kernels() -> Finding:
+    from pentad.speed.noted import highest_rate
     from pentad.system.machine import machine_name, pick_machine
     from pentad.train.kernels import remembered
-    from pentad.train.sizing import noted_rate
 
     machine = pick_machine("auto", "auto", None)
-    found, rate = remembered(machine), noted_rate(machine)
-    speed = f"; a training had {quantity(rate, 'FLOP')} a second" if rate else ""
+    found, rate = remembered(machine), highest_rate(machine_name(machine))
+    speed = f"; the fastest had {quantity(rate, 'FLOP')} a second" if rate else ""
     if not found:
         what = f"not measured yet on this machine, {machine_name(machine)}; the first training of 10 s or more does so"
         return Finding(topic="kernels", state="ok", what=what + speed)

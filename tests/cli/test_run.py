@@ -267,6 +267,18 @@ def test_print_config_is_a_recipe_that_config_takes(cli: Cli, tmp_path: Path) ->
     assert other["model"] == {"name": "gpt"}, "its sizes are left to the run"
 
 
+def test_a_dry_run_prints_the_recipe_with_every_size(cli: Cli, text: Path) -> None:
+    words = ("run", "--data", text, "--budget", "1e9flops", "--tokenizer", "byte", "--precision", "fp32", "--threads", "1")
+    printed = cli(*words, "--max-tokens", "1", "--dry-run", "--print-config")
+    assert "layers x" in printed.err, "the plan is no part of the recipe"
+    sized = tomllib.loads(printed.out)
+    assert {"n_layer", "n_embd", "n_head"} <= sized["model"].keys() and sized["training"]["max_epochs"] != "none"
+    assert json.loads(cli(*words, "--dry-run", "--print-config", "--json").out)["model"]["n_embd"] == sized["model"]["n_embd"]
+    Path("sized.toml").write_text(printed.out)
+    assert cli("run", "--config", "sized.toml", "--out", "small").code == 0
+    assert tomllib.loads(Path("small/recipe.toml").read_text()) == sized
+
+
 def test_sizes_are_chosen_shown_and_kept(cli: Cli, text: Path) -> None:
     words = ("run", "--data", text, "--budget", "1e9flops", "--tokenizer", "byte", "--precision", "fp32", "--threads", "1")
     done = cli(*words, "--max-tokens", "1", "--out", "small")

@@ -14,7 +14,9 @@ from pentad import STAGES
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "core" / "pentad"
 
-FOLDERS = ("system", "config", "contracts", "registry", "data", "inference", "runs", "train", "pipeline", "tools", "testing")
+FOLDERS = (
+    "system", "config", "contracts", "registry", "data", "inference", "runs", "speed", "train", "pipeline", "tools", "testing"
+)  # fmt: skip
 """What may import what: a folder imports those before it, and itself. `pipeline` and `tools` are files."""
 
 PUBLIC_DOORS = ("pentad", "pentad.tools", "pentad_cli.tools", "pentad_cli.charts")

@@ -11,7 +11,7 @@ import click
 from pentad.config.options import parse
 from pentad_cli.arguments.command import json_option, offers_of, run_argument, strict_option, without_adapter_option
 from pentad_cli.arguments.stage_command import Request, StageCommand
-from pentad_cli.terminal.display import lossy_words
+from pentad_cli.terminal.display import error_words, lossy_words
 from pentad_cli.terminal.output import paint, say, say_json, table
 from pentad_cli.terminal.progress import ProgressLine
 from pentad_cli.terminal.text import count, duration, plural, size, visible_line
@@ -62,8 +62,8 @@ def _show(score: Evaluation, text: str) -> None:
         if not score.lossless:
             say(paint(lossy_words(score), "yellow"))
         say(f"loss {score.loss:.3f} nats per token, perplexity {score.perplexity:.1f}")
-        if error := score.scores.get("standard_error"):
-            say(paint(f"± {error:.3f} bits per byte is the standard error from the choice of the held-out text", "dim"))
+        if words := error_words(score):
+            say(paint(words, "dim"))
     else:
         say(f"{paint(f'{visible_line(score.primary)} {score.score:.3f}', 'bold green')} on {text}")
         others = (

@@ -27,27 +27,34 @@ def _run(config: Path | None, out: Path | None, dry_run: bool, find_lr: bool, pr
     request: Request = click.get_current_context().obj
     recipe = Recipe.from_dict(request.tables, f"--config {config}" if config else "The recipe")
     resolved = resolve(recipe, request.catalogue)
-    if print_config:
+    if print_config and not dry_run:
         tables = written_tables(resolved)
         say_json(tables) if as_json else say(to_toml(tables).rstrip())
         return
-    (_plan if dry_run else _find_lr if find_lr else _train)(recipe, request, out, as_json)
+    if dry_run:
+        _plan(recipe, request, out, as_json, print_config)
+    else:
+        (_find_lr if find_lr else _train)(recipe, request, out, as_json)
 
 
-def _plan(recipe: Recipe, request: Request, out: Path | None, as_json: bool) -> None:
+def _plan(recipe: Recipe, request: Request, out: Path | None, as_json: bool, as_recipe: bool) -> None:
     from pentad.system.machine import prepare_process
     from pentad_cli.terminal.display import is_first_process
 
     prepare_process()  # before the pipeline imports torch
-    with display_for(sys.stderr if as_json else sys.stdout) as display:
+    with display_for(sys.stderr if as_json or as_recipe else sys.stdout) as display:
         from pentad import pipeline
 
         plan = pipeline.plan(recipe, catalogue=request.catalogue, out=out, observers=[display])
         display.show_plan(plan)
-    if is_first_process():
-        say_json(plan) if as_json else say(
-            "  Dry run: no model was trained. The tokenizer and the tokens are kept for the run."
-        )
+    if not is_first_process():
+        return
+    if as_recipe:
+        say_json(plan.recipe.to_dict()) if as_json else say(plan.recipe.to_toml().rstrip())
+    elif as_json:
+        say_json(plan)
+    else:
+        say("  Dry run: no model was trained. The tokenizer and the tokens are kept for the run.")
 
 
 def _find_lr(recipe: Recipe, request: Request, out: Path | None, as_json: bool) -> None:
@@ -94,7 +101,8 @@ run = StageCommand(
       engine run --data books/ --model rnn --model.n-layer 2
       engine run --model gpt --help        the options of the model gpt
       engine run --find-lr                 suggest a learning rate
-      engine run --print-config > mine.toml; engine run --config mine.toml""",
+      engine run --print-config > mine.toml; engine run --config mine.toml
+      engine run --dry-run --print-config > sized.toml    with the sizes chosen here""",
     short_help="Train a model on text.",
     params=[
         click.Argument([TEXTS], nargs=-1, metavar="[TEXT]..."),
@@ -120,8 +128,8 @@ run = StageCommand(
         click.Option(
             ["--print-config"],
             is_flag=True,
-            help="Print the recipe as TOML, without the sizes that the run would choose, and stop there; --dry-run --json and "
-            "a run's recipe.toml have them.",
+            help="Print the recipe as TOML and stop there, without the sizes that a run chooses: it sizes itself wherever it "
+            "runs. With --dry-run, every size that was chosen is in it.",
         ),
         *train_options(),
     ],

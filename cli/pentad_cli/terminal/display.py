@@ -18,7 +18,7 @@ from pentad_cli.terminal.next_steps import next_commands, opening
 from pentad_cli.terminal.output import fold, paint, terminal_width, wrap
 from pentad_cli.terminal.plan import plan_lines
 from pentad_cli.terminal.text import count, duration, plural, short, visible, visible_line
-from pentad_cli.terminal.verdict import History, verdict
+from pentad_cli.terminal.verdict import History, overfitted, verdict
 
 
 class Display(RunObserver):
@@ -105,6 +105,7 @@ class PlainDisplay(Display):
         super().__init__(stream)
         self._share, self._time = -1.0, 0.0
         self._told: set[str] = set()
+        self._warned = False
 
     def on_preparation(self, event: Preparation) -> None:
         """Write what is being done, once: what is measured again for another size is no news."""
@@ -127,6 +128,12 @@ class PlainDisplay(Display):
         super().on_evaluation(event)
         loss = "" if math.isnan(event.loss) else f"  loss {event.loss:.3f}"
         self.write(f"      step {count(event.step)}  held-out {score_words(event)}{loss}")
+        if self.plan is None or self._warned or event.final:  # the end has a verdict of its own
+            return
+        if words := overfitted(self.history, self.plan, on_the_way=True):
+            self._warned = True
+            for line in verdict_lines(words, self.stream):
+                self.write(line)
 
 
 def score_words(event: Evaluation, unit: str = "bits per byte") -> str:
@@ -134,6 +141,13 @@ def score_words(event: Evaluation, unit: str = "bits per byte") -> str:
     if event.primary == "bits_per_byte":
         return f"{event.score:.3f} {unit}{'' if event.lossless else ' (lossy)'}"
     return f"{visible_line(event.primary.replace('_', ' '))} {event.score:.3f}"
+
+
+def error_words(event: Evaluation) -> str:
+    """Say how uncertain the score is that the choice of the held-out text gave; empty where that is not known."""
+    error = event.scores.get("standard_error")
+    unit = "bits per byte" if event.primary == "bits_per_byte" else visible_line(event.primary.replace("_", " "))
+    return f"± {error:.3f} {unit} is the standard error from the choice of the held-out text" if error else ""
 
 
 def lossy_words(event: Evaluation) -> str:
@@ -210,6 +224,8 @@ def result_lines(result: RunResult, stream: TextIO) -> list[str]:
         if not math.isnan(result.evaluation.loss):
             detail = f"loss {result.evaluation.loss:.3f} nats per token, perplexity {result.evaluation.perplexity:.1f}"
             lines.append(paint(f"  {detail}", "dim", stream))
+        if words := error_words(result.evaluation):
+            lines.append(paint(f"  {words}", "dim", stream))
     if result.stop_reason:
         lines.append(f"  Stopped before its budget: {visible_line(result.stop_reason)}")
     done = f"{plural(result.step, 'step')}, {short(result.tokens)} tokens, {duration(result.seconds)} of training"

@@ -88,9 +88,12 @@ def _training(plan: Plan) -> str:
     text = f"{about}{plural(plan.steps, 'step')}, {_passes(plan.epochs)} over the text"
     if plan.resumed_step:
         text = f"resumed at step {count(plan.resumed_step)} of {text}"
+    if _ends_early(plan) and by_clock and plan.seconds is not None:
+        used = f"of {duration(plan.recipe.budget().amount)}, about {duration(plan.seconds)} are used"
+        return f"{text}; {used}: after {_passes(plan.epochs)} more would not help"
     if plan.seconds is not None:
-        text += f", {'' if by_clock and not _ends_early(plan) else 'about '}{duration(plan.seconds)}"
-    return text + (f"; more passes than {plan.recipe.training.max_epochs:g} would not help" if _ends_early(plan) else "")
+        text += f", {'' if by_clock else 'about '}{duration(plan.seconds)}"
+    return text + (f"; after {_passes(plan.epochs)} more would not help" if _ends_early(plan) else "")
 
 
 def _ends_early(plan: Plan) -> bool:

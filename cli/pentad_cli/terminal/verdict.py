@@ -77,7 +77,7 @@ def verdict(history: History, result: RunResult, plan: Plan | None, text: str) -
     return (
         _bad_loss(history, result, plan)
         or _rising(history, plan)
-        or _overfitted(history, plan)
+        or overfitted(history, plan)
         or _other_letters(result, plan, text)
     )
 
@@ -136,8 +136,14 @@ def _lower_rate(plan: Plan) -> str:
     return f"the learning rate is too high; try {lower}."
 
 
-def _overfitted(history: History, plan: Plan) -> str:
-    best = overfitting(history) if history.evaluations else None
+def overfitted(history: History, plan: Plan, *, on_the_way: bool = False) -> str:
+    """Say that the held-out score got worse while the training loss fell, and what to do; empty where it did not.
+
+    Args:
+        history, plan: as for `verdict`.
+        on_the_way: whether the training still goes on.
+    """
+    best = overfitting(history) if history.evaluations and not history.watched else None
     if best is None:
         return ""
     dropout = plan.recipe.choice("model").options.get("dropout")
@@ -145,7 +151,8 @@ def _overfitted(history: History, plan: Plan) -> str:
     return (
         f"Overfitting: the held-out score was best at step {count(best.step)} ({best.score:.3f}) and is "
         f"{history.evaluations[-1].score:.3f} now, while the training loss fell. "
-        f"Use more text, --steps {best.step}{or_dropout}."
+        + ("Going on will hardly help: Ctrl-C ends it and keeps what it has. Next time use" if on_the_way else "Use")
+        + f" more text, --steps {best.step}{or_dropout}."
     )
 
 

@@ -62,11 +62,13 @@ class Situation:
         train_bytes: UTF-8 bytes of the training text.
         n_train_tokens: its tokens; None before the tokenizer is trained.
         vocab_size: ids that the model must know; None likewise.
-        tokens: how many tokens the budget trains on; None where the budget is time or arithmetic, or is not known yet.
+        tokens: how many tokens the budget trains on; None where the budget is time or arithmetic, or is not known yet. An
+            optimizer is asked when a step was timed, and always told: those of the steps that the plan says.
         flops: floating-point operations that the budget buys, for time at the rate that was measured; None where it is an
             amount of text.
         seconds: training time, where that is the budget.
-        flops_per_second: of a small training step on this machine; 0 where nothing was measured.
+        flops_per_second: what a training like this one reaches on this machine, as far as it is known; 0 where nothing was
+            measured.
         free_memory: bytes that the training may take; 0 where that is unknown.
         device: type of the device: cpu, cuda, mps.
         context_length: tokens per example.

@@ -18,16 +18,17 @@ from pentad.data.preparation import Kept, Prepared, prepare
 from pentad.inference.generation import make_sampler
 from pentad.inference.scoring import find_evaluator
 from pentad.registry.catalogue import Catalogue
-from pentad.registry.resolving import Resolved
+from pentad.registry.resolving import Resolved, advised
 from pentad.runs.checkpoint import TrainingState
 from pentad.runs.start import Start
+from pentad.speed.measured import CoreShare
 from pentad.system.deferred import defer_dynamo
 from pentad.system.errors import UsageError
 from pentad.system.machine import Machine, asked_threads, compiler_for, machine_name, pick_machine, prepare_process
 from pentad.system.processes import join_world
 from pentad.train.estimate import Estimate
 from pentad.train.evaluating import memory_with_evaluation
-from pentad.train.job import Job, session_of
+from pentad.train.job import Job, planned_steps, session_of
 from pentad.train.kernels import Kernels, every_kernel, same_kernels
 from pentad.train.learner import (
     Learner,
@@ -41,7 +42,16 @@ from pentad.train.learner import (
     replays,
     wish_of,
 )
-from pentad.train.sizing import corrected, situation_of, with_examples, with_model
+from pentad.train.sizing import (
+    ROUNDS,
+    corrected,
+    situation_of,
+    speeds_of,
+    with_batch,
+    with_examples,
+    with_model,
+    with_optimizer,
+)
 from pentad.train.trainer import Trainer, named_parameters
 
 WORTH_COMPILING = {"cpu": 900.0, "cuda": 120.0}
@@ -64,13 +74,17 @@ class Earlier:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class _Chosen:
-    """The choices with every size settled, the reasons of those that were advised, the model, and what a step costs."""
+    """The choices with every size settled, the reasons of those that were advised, the model, and what a step costs.
+
+    `core_share` is what the process had of a core while steps were timed, as `CoreShare` has it.
+    """
 
     resolved: Resolved
     sizing: Mapping[str, str]
     learner: Learner
     cost: Estimate
     kernels: Kernels
+    core_share: float = 1.0
     notes: Sequence[str] = ()
 
 
@@ -96,11 +110,7 @@ def assemble(
     place = _place(resolved, observer)
     resolved = _with_pipes_kept(resolved)
     if earlier is None:
-        situation = situation_of(resolved, place.machine, place.world)
-        from_start = start.tokenizer if start else None
-        sized = with_examples(resolved, situation)
-        prepared = prepare(sized, catalogue, place.observer, None, from_start, situation)
-        chosen = _size_model(prepared, situation, place, start)
+        prepared, chosen = choose(resolved, catalogue, place, start)
     else:
         prepared = prepare(resolved, catalogue, place.observer, earlier.kept)
         learner = make_learner(prepared.resolved, prepared, place, resumed=earlier.folder)
@@ -135,31 +145,89 @@ def _with_pipes_kept(resolved: Resolved) -> Resolved:
     return dataclasses.replace(resolved, recipe=resolved.recipe.replace(data=data))
 
 
-def _size_model(prepared: Prepared, situation: Situation, place: Place, start: Start | None) -> _Chosen:
-    """Let the model size itself, make it and time a step of it; again where the machine's speed asks for another size.
+def choose(resolved: Resolved, catalogue: Catalogue, place: Place, start: Start | None) -> tuple[Prepared, _Chosen]:
+    """Size everything by what the budget buys, make it and time it; again with the speed that was found, until the sizes stay.
 
     A small model on a fast device spends its time elsewhere than in products, so no measurement but its own tells.
     """
-    count = counting(prepared, place.machine)
-    resolved, sizing = with_model(prepared, situation, count)
-    chosen = _make_and_measure(resolved, sizing, prepared, place, start)
-    if start is not None or "model" not in sizing or not chosen.learner.learns:
-        return chosen
-    known = corrected(situation, chosen.cost, place.machine, place.world)
-    if known is None:
-        return chosen
-    resolved, sizing = with_model(prepared, known, count)
-    if resolved.options["model"] == chosen.resolved.options["model"]:
-        return dataclasses.replace(chosen, resolved=resolved, sizing=sizing)
-    del chosen  # the memory of one model is enough
-    return _make_and_measure(resolved, sizing, prepared, place, start)
+    size, speeds = _Sizes(resolved, catalogue, place, start), speeds_of(resolved, place.machine, place.world)
+    situation = situation_of(resolved, speeds, place.machine, place.world)
+    sized = size(situation)
+    for left in reversed(range(ROUNDS)):
+        chosen = _make_and_measure(sized, place, start)
+        learns = chosen.learner.learns and start is None
+        found = corrected(situation, chosen.cost, chosen.core_share, speeds, place.world) if learns else None
+        again = size(found) if found else sized
+        if again.alike == sized.alike:
+            situation, sized = found or situation, again
+            break
+        if left:
+            situation, sized = found or situation, again
+            del chosen  # the memory of one model is enough
+    if found and place.world.is_first:
+        speeds.keep(situation.seconds or 0.0, situation.flops or 0.0, chosen.cost.flops_per_step)
+    steps = planned_steps(sized.resolved.recipe, chosen.cost, *_steps(sized.resolved, sized.prepared, chosen.cost))
+    final, reason = with_optimizer(sized.prepared, sized.resolved, situation, counting(sized.prepared, place.machine), steps)
+    return sized.prepared, dataclasses.replace(chosen, resolved=final, sizing={**sized.reasons, **reason})
 
 
-def _make_and_measure(
-    resolved: Resolved, sizing: Mapping[str, str], prepared: Prepared, place: Place, start: Start | None
-) -> _Chosen:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class _Sized:
+    """The text as tokens, the choices with every size but the optimizer's, and the reasons by stage."""
+
+    prepared: Prepared
+    resolved: Resolved
+    reasons: Mapping[str, str]
+
+    @property
+    def alike(self) -> tuple[object, ...]:
+        """What makes a step the same as another one."""
+        training = self.resolved.recipe.training
+        stages = (self.resolved.options[stage] for stage in ("tokenizer", "model"))
+        return (*stages, training.batch_size, training.context_length)
+
+
+class _Sizes:
+    """Chooses the sizes for a situation. The text is prepared once for each vocabulary and context length."""
+
+    def __init__(self, resolved: Resolved, catalogue: Catalogue, place: Place, start: Start | None) -> None:
+        self._resolved, self._catalogue, self._place, self._start = resolved, catalogue, place, start
+        self._prepared: list[tuple[object, Prepared]] = []
+
+    def __call__(self, situation: Situation) -> _Sized:
+        """Return what a situation asks for.
+
+        Raises:
+            UsageError, EngineError: as for `prepare` and `with_model`.
+        """
+        for examples in with_examples(self._resolved, situation):
+            prepared = self._prepare(examples, situation)
+            resolved, reasons, suited = with_model(prepared, situation, counting(prepared, self._place.machine))
+            if suited:
+                break
+        return _Sized(prepared=prepared, resolved=resolved, reasons=reasons)
+
+    def _prepare(self, examples: Resolved, situation: Situation) -> Prepared:
+        for known, prepared in self._prepared:
+            if known == self._text(examples, situation, prepared):
+                return dataclasses.replace(prepared, resolved=with_batch(prepared.resolved, examples))
+        kept = self._start.tokenizer if self._start else None
+        prepared = prepare(examples, self._catalogue, self._place.observer, None, kept, situation)
+        self._prepared.append((self._text(examples, situation, prepared), prepared))
+        return prepared
+
+    @staticmethod
+    def _text(examples: Resolved, situation: Situation, prepared: Prepared) -> tuple[object, int]:
+        """Return what decides how the text is prepared: the tokenizer's options, and the context length that is wanted."""
+        known = dataclasses.replace(situation, train_bytes=prepared.split.train.n_bytes)
+        tokenizer, _ = advised(examples, "tokenizer", known)
+        return tokenizer.options["tokenizer"], examples.recipe.training.context_length
+
+
+def _make_and_measure(sized: _Sized, place: Place, start: Start | None) -> _Chosen:
+    resolved, prepared = sized.resolved, sized.prepared
     refuse_large(resolved, prepared, place.machine)
-    return _measured(resolved, sizing, make_learner(resolved, prepared, place, start=start), prepared, place)
+    return _measured(resolved, sized.reasons, make_learner(resolved, prepared, place, start=start), prepared, place)
 
 
 def _measured(
@@ -172,8 +240,8 @@ def _measured(
 ) -> _Chosen:
     """Choose the kernels, and time a step by them."""
     usual = Kernels.usual(place.machine, wish_of(learner, resolved))
-    cost = _cost(usual, resolved, learner, prepared, place)
-    chosen = _Chosen(resolved=resolved, sizing=sizing, learner=learner, cost=cost, kernels=usual)
+    cost, share = _cost(usual, resolved, learner, prepared, place)
+    chosen = _Chosen(resolved=resolved, sizing=sizing, learner=learner, cost=cost, kernels=usual, core_share=share)
     steps, most_steps = _steps(resolved, prepared, cost)
     if place.machine.device.type != "cpu" and _goes_compiled(chosen, place.machine, steps, most_steps, earlier):
         return chosen  # what is slow on a GPU before compiling is launching, which is what compiling does away with
@@ -181,18 +249,20 @@ def _measured(
     if kernels == usual:
         return chosen
     try:
-        cost = _cost(kernels, resolved, learner, prepared, place)
+        cost, share = _cost(kernels, resolved, learner, prepared, place)
     except UsageError:  # such kernels may keep more, and what is usual fits
         usual.machine(place.machine)
         return chosen
-    return dataclasses.replace(chosen, cost=cost, kernels=kernels)
+    return dataclasses.replace(chosen, cost=cost, kernels=kernels, core_share=share)
 
 
-def _cost(kernels: Kernels, resolved: Resolved, learner: Learner, prepared: Prepared, place: Place) -> Estimate:
-    """Measure a step by these kernels."""
+def _cost(kernels: Kernels, resolved: Resolved, learner: Learner, prepared: Prepared, place: Place) -> tuple[Estimate, float]:
+    """Measure a step by these kernels; return its cost, and the share of a core that there was for it."""
     place = dataclasses.replace(place, machine=kernels.machine(place.machine))
     learner.model.use_kernels(every_kernel(learner.model, kernels.model))
-    return measure(learner.computing(place.machine), resolved, prepared, place, kernels.optimizer)
+    with CoreShare(place.machine) as core:
+        cost = measure(learner.computing(place.machine), resolved, prepared, place, kernels.optimizer)
+    return cost, core.share
 
 
 def _as_before(earlier: Earlier, learner: Learner, prepared: Prepared, place: Place) -> _Chosen:

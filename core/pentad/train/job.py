@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from pentad.config.recipe import TrainingOptions
+from pentad.config.recipe import Recipe, TrainingOptions
 from pentad.contracts.evaluator import HeldOut
 from pentad.contracts.model import Model
 from pentad.contracts.observer import Observers, Plan, RunObserver
@@ -122,8 +122,7 @@ class Job:
     @property
     def planned_steps(self) -> int:
         """The steps that the plan names: those that the budget pays for, or, where it is a time, an estimate."""
-        steps = self.steps or max(1, round(self.seconds_allowed / max(self.cost.seconds_per_step, 1e-9)))
-        return min(steps, self.most_steps or steps)
+        return planned_steps(self.resolved.recipe, self.cost, self.steps, self.most_steps)
 
     @property
     def pace(self) -> float:
@@ -182,6 +181,18 @@ def computing_of(job: Job) -> dict[str, Any]:
         "compiled": job.compiled,
         "kernels": {"machine": machine_name(job.machine), **job.kernels.as_json()},
     }
+
+
+def planned_steps(recipe: Recipe, cost: Estimate, steps: int | None, most_steps: int | None) -> int:
+    """Return how many steps a training will have, for a budget of time about.
+
+    Args:
+        recipe: whose budget it is.
+        cost: of a step.
+        steps, most_steps: as for `Job`.
+    """
+    planned = steps or max(1, round(recipe.budget().amount / max(cost.seconds_per_step, 1e-9)))
+    return min(planned, most_steps or planned)
 
 
 def plan_of(job: Job, folder: Path | None) -> Plan:

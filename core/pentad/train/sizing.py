@@ -1,41 +1,31 @@
 """Sizes that the user left open, chosen for the text, the budget and the machine, before anything is made.
 
 Core sizes the examples of a step by the arithmetic that the budget buys. Implementations size themselves (`advise`): the
-tokenizer by the text, then the model, then the optimizer. What a second buys is known from the last run on this machine, or
-guessed from a small step of products and a softmax; a timed step of the chosen size corrects it.
+tokenizer by the text, then the model, and the optimizer when a step was timed. What a second buys hangs on the size itself, as
+small products are slow; so it is noted by the operations of a step, guessed from what is noted, and found out by timing what
+was chosen, until that is what its own speed asks for. More time must never buy less, so what was planned is noted as well.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import json
-import statistics
-import time
-from collections.abc import Callable
-from pathlib import Path
-
-import torch
-from torch.nn import functional as F
+from collections.abc import Callable, Iterator
 
 from pentad.config.budget import Budget
 from pentad.config.options import changed
-from pentad.contracts.situation import Situation
+from pentad.contracts.situation import LONGEST, Advice, Situation
 from pentad.data.preparation import Prepared
 from pentad.registry.resolving import SIZED_BY_CORE, Resolved, advised
-from pentad.system.cache import cache_directory
-from pentad.system.errors import EngineError
-from pentad.system.files import read_json, write_atomically
-from pentad.system.machine import Machine
+from pentad.speed.measured import measured_rate
+from pentad.speed.noted import Speeds
+from pentad.system.machine import Machine, machine_name
 from pentad.system.processes import World
 from pentad.train.estimate import Estimate
+from pentad.train.kernels import allowed_seconds
 from pentad.train.memory import free_memory
 
-MEASURING = 0.2
-"""Seconds after which no further step is timed."""
-
-SAME_SPEED = 2.0
-"""A machine is as fast as it was noted to be, unless it is found so many times faster or slower."""
+ROUNDS = 3
+"""Sizes that are made and timed at the most: the first is a guess, the second nearly always right."""
 
 PRODUCTS_SHARE = 0.5
 """What a whole training reaches of the speed of its products alone: the first guess, which a timed step corrects."""
@@ -48,20 +38,38 @@ EXAMPLES = ((3e13, 8, 128), (2e14, 16, 128), (1e15, 32, 256), (float("inf"), 64,
 is what nanoGPT gives to some 5e15 operations, and those between go from one to the other."""
 
 
-def with_examples(resolved: Resolved, situation: Situation) -> Resolved:
-    """Size the examples of a step by the arithmetic that the budget buys, where the user left them open."""
+def with_examples(resolved: Resolved, situation: Situation) -> Iterator[Resolved]:
+    """Yield the choices with the examples of a step by the arithmetic that the budget buys, as far as they are open.
+
+    Then with fewer, where so many do not suit (see `with_model`).
+    """
     left_open = SIZED_BY_CORE & resolved.open.get("training", frozenset())
-    if situation.flops is None or resolved.recipe.start.run is not None:
-        return resolved
-    batch_size, context_length = next(row[1:] for row in EXAMPLES if situation.flops < row[0])
-    values = {"batch_size": batch_size, "context_length": context_length}
-    return _with_training(resolved, {name: value for name, value in values.items() if name in left_open})
+    if situation.flops is None or resolved.recipe.start.run is not None or not left_open & {"batch_size", "context_length"}:
+        yield resolved
+        return
+    for values in _examples(situation.flops):
+        yield _with_training(resolved, {name: value for name, value in values.items() if name in left_open})
+
+
+def _examples(flops: float) -> list[dict[str, int]]:
+    """Return the examples of a step for so many operations, and then fewer and fewer."""
+    row = next(number for number, (limit, *_) in enumerate(EXAMPLES) if flops < limit)
+    return [{"batch_size": batch_size, "context_length": length} for _, batch_size, length in EXAMPLES[row::-1]]
+
+
+def with_batch(resolved: Resolved, examples: Resolved) -> Resolved:
+    """Return the choices with as many examples a step as others have."""
+    wanted = examples.recipe.training.batch_size
+    return resolved if wanted == resolved.recipe.training.batch_size else _with_training(resolved, {"batch_size": wanted})
 
 
 def with_model(
     prepared: Prepared, situation: Situation, count: Callable[[Resolved], int | None]
-) -> tuple[Resolved, dict[str, str]]:
-    """Let the model and the optimizer size themselves, now that the tokens are counted.
+) -> tuple[Resolved, dict[str, str], bool]:
+    """Let the model size itself, now that the tokens are counted.
+
+    A model has the size that it has with the fewest examples: what a large step keeps in memory, and costs for its longer
+    context, must not make a model smaller that has more time.
 
     Args:
         prepared: the text as tokens, and the choices.
@@ -69,27 +77,83 @@ def with_model(
         count: parameters of the model that is chosen, as `Situation.n_parameters` has them.
 
     Returns:
-        The choices with what was advised, and the reasons by stage.
+        The choices with what was advised, the reasons by stage, and whether the examples of a step suit that model: they leave
+        room for it in memory, and are not more than what it spends asks for, where the text ends the training.
 
     Raises:
         EngineError: an implementation's advice fails or is wrong.
     """
     resolved, reasons = prepared.resolved, {"tokenizer": prepared.reason}
     known = _known(prepared, situation)
-    for stage in ("model", "optimizer"):
-        if stage == "optimizer" and resolved.offers[stage].record.advise:
-            limit = resolved.recipe.training.max_epochs
-            known = dataclasses.replace(
-                known,
-                n_parameters=count(resolved),
-                max_tokens=limit * max(prepared.train.n_tokens, 1) if limit else None,
-            )
-        resolved, advice = advised(resolved, stage, known)
-        reasons[stage] = advice.reason
-        if advice.max_tokens is not None and _ends_early(resolved):
-            most = max(1.0, round(advice.max_tokens / max(prepared.train.n_tokens, 1), 1))
-            resolved = _with_training(resolved, {"max_epochs": most})
-    return resolved, {stage: reason for stage, reason in reasons.items() if reason}
+    few = _with_fewest(resolved, known)
+    sized, advice = advised(resolved, "model", few)
+    reasons["model"] = advice.reason
+    suit = few == known or _suit(resolved, known, advice, count(sized) or 0, count)
+    return _limited(sized, advice, prepared), {stage: reason for stage, reason in reasons.items() if reason}, suit
+
+
+def _suit(
+    resolved: Resolved, known: Situation, advice: Advice, n_parameters: int, count: Callable[[Resolved], int | None]
+) -> bool:
+    """Say whether the examples of a step, where core chose them, suit a model of so many parameters."""
+    flops = known.flops or 0.0
+    if advice.max_tokens is not None and _ends_early(resolved):
+        flops = min(flops, 6 * n_parameters * advice.max_tokens)  # of the blocks alone, which are the most
+    most, training = _examples(flops)[0], resolved.recipe.training
+    if any(getattr(training, name) > most[name] for name in most.keys() & resolved.open.get("training", frozenset())):
+        return False
+    roomy, _ = advised(resolved, "model", dataclasses.replace(known, flops=2 * (known.flops or 0.0)))
+    return (count(roomy) or 0) >= n_parameters  # with as much arithmetic as it wants, only memory can make it smaller
+
+
+def with_optimizer(
+    prepared: Prepared, resolved: Resolved, situation: Situation, count: Callable[[Resolved], int | None], steps: int
+) -> tuple[Resolved, dict[str, str]]:
+    """Let the optimizer size itself, now that a step was timed: it is told how many there will be.
+
+    Args:
+        prepared, situation, count: as for `with_model`.
+        resolved: the choices, the model's among them.
+        steps: of the whole training.
+
+    Returns:
+        The choices with what was advised, and the reason.
+
+    Raises:
+        EngineError: the advice fails or is wrong.
+    """
+    if not resolved.offers["optimizer"].record.advise:
+        return resolved, {}
+    training = resolved.recipe.training
+    limit = training.max_epochs
+    known = dataclasses.replace(
+        _known(prepared, situation),
+        n_parameters=count(resolved),
+        tokens=float(steps * training.batch_size * training.context_length),
+        max_tokens=limit * max(prepared.train.n_tokens, 1) if limit else None,
+    )
+    resolved, advice = advised(resolved, "optimizer", known)
+    return _limited(resolved, advice, prepared), {"optimizer": advice.reason} if advice.reason else {}
+
+
+def _limited(resolved: Resolved, advice: Advice, prepared: Prepared) -> Resolved:
+    """End a training where more would not help."""
+    if advice.max_tokens is None or not _ends_early(resolved):
+        return resolved
+    return _with_training(resolved, {"max_epochs": max(1.0, round(advice.max_tokens / max(prepared.train.n_tokens, 1), 1))})
+
+
+def _with_fewest(resolved: Resolved, known: Situation) -> Situation:
+    """Return what is known if a step had the fewest examples that core gives it, where it may choose them."""
+    left_open = resolved.open.get("training", frozenset())
+    if known.flops is None or known.starts_from_run:
+        return known
+    _, batch_size, context_length = EXAMPLES[0]
+    return dataclasses.replace(
+        known,
+        batch_size=min(batch_size, known.batch_size) if "batch_size" in left_open else known.batch_size,
+        context_length=min(context_length, known.context_length) if "context_length" in left_open else known.context_length,
+    )
 
 
 def _known(prepared: Prepared, situation: Situation) -> Situation:
@@ -122,14 +186,26 @@ def _with_training(resolved: Resolved, values: dict[str, object]) -> Resolved:
     return dataclasses.replace(resolved, recipe=resolved.recipe.replace(training=training))
 
 
-def situation_of(resolved: Resolved, machine: Machine, world: World) -> Situation:
-    """Return what is known before the text is read: the budget and the machine."""
+def speeds_of(resolved: Resolved, machine: Machine, world: World) -> Speeds:
+    """Return what is noted of this machine for these choices."""
+    budget = resolved.recipe.budget()
+    brief = budget.unit == "seconds" and not allowed_seconds(budget.amount)
+    return Speeds.of(resolved, machine_name(machine), (machine.precision, machine.threads, world.size), brief=brief)
+
+
+def situation_of(resolved: Resolved, speeds: Speeds, machine: Machine, world: World) -> Situation:
+    """Return what is known before the text is read: the budget, the machine, and what is noted of its speed."""
     budget, training = resolved.recipe.budget(), resolved.recipe.training
     asked = any(getattr(offer.record, "advise", "") and resolved.open[stage] for stage, offer in resolved.offers.items())
     per_step = training.batch_size * training.context_length
-    rate = known_rate(machine, world) if asked and _is_long(budget, per_step) else 0.0
     seconds = budget.amount if budget.unit == "seconds" else None
-    flops = budget.amount if budget.unit == "flops" else seconds * rate if seconds is not None and rate else None
+    rate, flops = 0.0, budget.amount if budget.unit == "flops" else None
+    if asked and _is_long(budget, per_step):
+        noted = _of_first(world, speeds.expected(seconds or LONGEST) if world.is_first else 0.0)
+        rate = noted or PRODUCTS_SHARE * measured_rate(machine, world)
+        if seconds is not None:
+            flops = _of_first(world, speeds.in_order(seconds, rate * seconds))
+            rate = flops / seconds
     return Situation(
         train_bytes=0,
         tokens=budget.amount * per_step if budget.unit == "steps" else None,
@@ -150,75 +226,24 @@ def _is_long(budget: Budget, tokens_per_step: int) -> bool:
     return budget.unit in ("seconds", "epochs") or (budget.unit == "bytes" and budget.amount > FEW_TOKENS)
 
 
-def known_rate(machine: Machine, world: World) -> float:
-    """Return the operations per second that an earlier run had on this machine; a measured guess before the first."""
-    noted = _noted(machine, world)
-    return world.mean(noted) if noted else PRODUCTS_SHARE * measured_rate(machine, world)
+def corrected(situation: Situation, cost: Estimate, share: float, speeds: Speeds, world: World) -> Situation | None:
+    """Note how fast a step of what was chosen is, and return what is known with it; None where its speed does not matter.
 
-
-def corrected(situation: Situation, cost: Estimate, machine: Machine, world: World) -> Situation | None:
-    """Return what is known once a step of the chosen size was timed, or None where the machine is about as fast as was thought.
-
-    What was found is noted. A size must not hang on how busy the machine was for a moment, so a noted speed holds until the
-    machine is found to be `SAME_SPEED` times faster or slower: the same command, and each arm of a comparison, gets the same.
+    Args:
+        situation: by which it was chosen.
+        cost: of a step.
+        share: of a core that the steps had, see `CoreShare`.
+        speeds: what is noted of the machine.
+        world: whose first process notes.
     """
-    if not cost.flops_per_step or situation.seconds is None:
+    if not cost.flops_per_step or situation.seconds is None or situation.flops is None:
         return None
-    rate = cost.flops_per_step / max(cost.seconds_per_step, 1e-9)
-    close = 1 / SAME_SPEED < rate / situation.flops_per_second < SAME_SPEED
-    if not (close and _noted(machine, world)) and world.is_first:
-        with contextlib.suppress(OSError):  # it is found out again next time
-            place = _place(machine, world)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(place, json.dumps({"flops_per_second": rate}) + "\n")
-    return None if close else dataclasses.replace(situation, flops=rate * situation.seconds, flops_per_second=rate)
+    speeds.note(cost.flops_per_step, cost.flops_per_step / max(cost.seconds_per_step * share, 1e-9))
+    rate = speeds.rate(cost.flops_per_step)
+    flops = _of_first(world, speeds.in_order(situation.seconds, rate * situation.seconds))
+    return dataclasses.replace(situation, flops=flops, flops_per_second=flops / situation.seconds)
 
 
-def noted_rate(machine: Machine) -> float:
-    """Return the operations per second that an earlier run had on this machine in one process; 0 where none is noted."""
-    return _noted(machine, World())
-
-
-def _noted(machine: Machine, world: World) -> float:
-    place = _place(machine, world)
-    with contextlib.suppress(EngineError, OSError, KeyError, TypeError, ValueError):
-        return max(0.0, float(read_json(place)["flops_per_second"])) if place.is_file() else 0.0
-    return 0.0
-
-
-def _place(machine: Machine, world: World) -> Path:
-    return cache_directory() / "speed" / f"{machine.device.type}-{machine.precision}-{machine.threads}-{world.size}.json"
-
-
-def measured_rate(machine: Machine, world: World) -> float:
-    """Return the operations per second of a small training step, of all processes together: two MLPs, a head, a softmax."""
-    large = machine.device.type != "cpu"
-    width, rows = (1024, 8192) if large else (128, 1024)
-    generator = torch.Generator().manual_seed(0)
-
-    def matrix(*shape: int) -> torch.Tensor:
-        drawn: torch.Tensor = torch.randn(shape, generator=generator) / width**0.5
-        return drawn.to(machine.device).requires_grad_()
-
-    weights = [matrix(width, 4 * width), matrix(4 * width, width), matrix(width, 4 * width), matrix(4 * width, width)]
-    head, inputs = matrix(width, 8 * width), matrix(rows, width).detach()
-    targets = torch.arange(rows, device=machine.device) % (8 * width)
-
-    def step(n: int) -> float:
-        began = time.perf_counter()
-        x = inputs[:n]
-        with machine.autocast():
-            for up, down in zip(weights[::2], weights[1::2], strict=True):
-                x = F.rms_norm(x, (width,))
-                x = x + F.relu(x @ up).square() @ down
-            logits = F.rms_norm(x, (width,)) @ head
-        F.cross_entropy(logits.float(), targets[:n]).backward()
-        machine.synchronize()
-        return time.perf_counter() - began
-
-    step(rows // 8)
-    seconds: list[float] = []
-    while not seconds or sum(seconds) < MEASURING:
-        seconds.append(step(rows))
-    flops = 6 * rows * sum(weight.numel() for weight in (*weights, head))
-    return world.mean(flops / statistics.median(seconds)) * world.size
+def _of_first(world: World, number: float) -> float:
+    """Return the first process's number in every process: each may have a cache of its own, and all must choose the same."""
+    return world.mean(number if world.is_first else 0.0) * world.size

@@ -29,5 +29,5 @@ def advise(options: MuonOptions, situation: Situation) -> Advice | None:
     steps = situation.n_steps
     if not FEWEST <= steps < MANY:
         return None
-    lr = float(f"{options.lr * min(MOST, math.sqrt(MANY / steps)):.1g}")
-    return Advice(values={"lr": lr}, reason=f"learning rate {lr:g} for some {float(f'{steps:.1g}'):,.0f} steps")
+    lr = float(f"{options.lr * min(MOST, math.sqrt(MANY / steps)):.2g}")
+    return Advice(values={"lr": lr}, reason=f"learning rate {lr:g} for some {float(f'{steps:.2g}'):,.0f} steps")

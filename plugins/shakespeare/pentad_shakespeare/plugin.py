@@ -12,7 +12,8 @@ def engine_corpora() -> Sequence[Corpus]:
     return [
         Corpus(
             name="shakespeare",
-            summary="Scenes from Shakespeare's plays, 1.1 MB, public domain: tinyshakespeare, as char-rnn and nanoGPT use it.",
+            summary="Scenes from Shakespeare's plays, 1.1 MB, public domain: tinyshakespeare, as char-rnn and nanoGPT use it. "
+            "Its last tenth is held out, byte for byte as in nanoGPT.",
             factory="pentad_shakespeare.corpus:documents",
         )
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from pentad.config.recipe import Recipe
 from pentad.contracts.observer import Evaluation, Plan, Preparation, RunResult, Sample, Step
 from pentad.registry.catalogue import Catalogue
 from pentad_cli.arguments.layers import default_tables
-from pentad_cli.terminal.display import PlainDisplay, sample_lines, step_words
+from pentad_cli.terminal.display import PlainDisplay, result_lines, sample_lines, step_words
 from pentad_cli.terminal.live import LiveDisplay
 from pentad_cli.terminal.plan import plan_lines
 from pentad_cli.training import display_for
@@ -207,3 +208,34 @@ def test_the_display_suits_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(display_for(Terminal()), LiveDisplay)
     monkeypatch.setenv("TERM", "dumb")
     assert isinstance(display_for(Terminal()), PlainDisplay)
+
+
+def test_what_is_not_used_of_a_budget_is_said() -> None:
+    tables = default_tables()
+    tables["training"] = {"budget": "4h", "max_epochs": 20.0}
+    words = " ".join("\n".join(plan_lines(plan(recipe=Recipe.from_dict(tables), epochs=20.0), io.StringIO())).split())
+    assert "1,200 steps, 20 passes over the text; of 4 h 00 min, about 2 min 30 s are used" in words
+    assert "after 20 passes more would not help" in words
+    tables["training"] |= {"budget": "2e15flops"}
+    by_arithmetic = " ".join(plan_lines(plan(recipe=Recipe.from_dict(tables), epochs=20.0), io.StringIO()))
+    assert "more would" in by_arithmetic and "are used" not in by_arithmetic
+    tables["training"] |= {"max_epochs": 90.0}
+    assert "more would" not in " ".join(plan_lines(plan(recipe=Recipe.from_dict(tables)), io.StringIO()))
+
+
+def test_lines_say_once_that_the_score_gets_worse() -> None:
+    stream = io.StringIO()
+    display = PlainDisplay(stream)
+    display.show_plan(plan())
+    for number, bits in enumerate((2.5, 2.4, 2.3, 2.2, 2.4, 2.5, 2.6), 1):
+        display.on_step(step(10 * number, 100, 5.0 - number / 2))
+        display.on_evaluation(dataclasses.replace(SCORE, step=10 * number, scores={"bits_per_byte": bits, "loss": 3.0}))
+    text = " ".join(stream.getvalue().split())
+    assert text.count("Overfitting") == 1 and "step 40 (2.200) and is 2.500 now" in text
+    assert "Ctrl-C" in text and "--steps 40" in text
+
+
+def test_the_end_says_how_sure_its_score_is() -> None:
+    assert "±" not in "\n".join(result_lines(RESULT, io.StringIO()))
+    judged = dataclasses.replace(SCORE, scores={**SCORE.scores, "standard_error": 0.0244})
+    assert "± 0.024 bits per byte" in "\n".join(result_lines(dataclasses.replace(RESULT, evaluation=judged), io.StringIO()))

@@ -5,10 +5,13 @@ from typing import Any
 import pytest
 
 from pentad import Choice, Recipe, Situation, plan
+from pentad.train.estimate import Estimate
 from pentad_muon.options import MuonOptions
 from pentad_muon.sizing import advise
 
 PER_STEP = 8 * 128
+
+COST = {"flops_per_step": 1e9, "seconds_per_step": 0.01, "memory_bytes": 0}
 
 
 def rate(steps: float, **known: Any) -> float | None:
@@ -18,7 +21,7 @@ def rate(steps: float, **known: Any) -> float | None:
 
 
 def test_few_steps_get_longer_ones_and_many_the_default():
-    assert [rate(steps) for steps in (200, 440, 830, 1500, 1999)] == [0.06, 0.04, 0.03, 0.02, 0.02]
+    assert [rate(steps) for steps in (200, 440, 903, 1500, 1999)] == [0.06, 0.043, 0.03, 0.023, 0.02]
     assert rate(2000) is None and rate(1e6) is None
     assert rate(199) is None, "not measured"
 
@@ -29,7 +32,7 @@ def test_a_given_rate_a_start_from_another_run_and_a_counted_model_keep_theirs()
     assert rate(300, n_parameters=None) is None and rate(300, n_parameters=0) is None
 
 
-@pytest.mark.parametrize(("steps", "options", "expected"), [(300, {}, 0.05), (300, {"lr": 0.01}, 0.01), (20, {}, 0.02)])
+@pytest.mark.parametrize(("steps", "options", "expected"), [(300, {}, 0.052), (300, {"lr": 0.01}, 0.01), (20, {}, 0.02)])
 def test_the_plan_has_the_rate_and_says_why(steps, options, expected, tmp_path, monkeypatch):
     monkeypatch.setenv("PENTAD_CACHE", str(tmp_path / "cache"))
     (tmp_path / "text.txt").write_text("".join(f"{number} cats sat on mat {number * 7 % 13}.\n\n" for number in range(60)))
@@ -43,4 +46,25 @@ def test_the_plan_has_the_rate_and_says_why(steps, options, expected, tmp_path, 
     )
     found = plan(recipe)
     assert found.recipe.choice("optimizer").options["lr"] == expected
-    assert ("optimizer" in found.sizing) == (expected == 0.05)
+    assert ("optimizer" in found.sizing) == (expected == 0.052)
+
+
+def test_the_rate_goes_by_the_number_of_steps_that_the_plan_says(tmp_path, monkeypatch):
+    """Whatever the machine's speed was thought to be."""
+    monkeypatch.setenv("PENTAD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("pentad.train.sizing.measured_rate", lambda machine, world: 1e9)
+    monkeypatch.setattr("pentad.train.assembly.measure", lambda *_, **__: Estimate(**COST))
+    (tmp_path / "text.txt").write_text("".join(f"{number} cats sat on mat {number * 7 % 13}.\n\n" for number in range(3000)))
+    found = plan(
+        Recipe(
+            tokenizer="byte",
+            model="gpt",
+            optimizer="muon",
+            data=tmp_path / "text.txt",
+            training={"budget": "9s"},
+            machine={"device": "cpu", "threads": 1, "precision": "fp32"},
+        )
+    )
+    assert found.steps == 900
+    assert found.recipe.choice("optimizer").options["lr"] == 0.03
+    assert "900 steps" in found.sizing["optimizer"]

@@ -1,0 +1,1 @@
+"""How fast this machine is: what is measured of it, and what is noted."""
