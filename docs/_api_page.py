@@ -37,7 +37,7 @@ _CHAPTERS: dict[str, tuple[str, ...]] = {
     "Evaluator": ("contracts.evaluator",),
     "Reward": ("contracts.reward",),
     "Adapter": ("contracts.adapter",),
-    "Sizes": ("contracts.situation", "contracts.learning_rate"),
+    "Sizes": ("contracts.situation",),
     "Format": ("contracts.format",),
     "Corpora, readers and commands": (),
     "Running": (

@@ -43,7 +43,6 @@ if TYPE_CHECKING:
         run_task_process,
     )
     from pentad.contracts.format import Imported, ModelFormat, Trained
-    from pentad.contracts.learning_rate import size_learning_rate
     from pentad.contracts.model import Inspection, Model, Output, Role, State
     from pentad.contracts.objective import CrossEntropy, Loss, Net, Objective, TensorBatch
     from pentad.contracts.observer import (
@@ -73,7 +72,7 @@ if TYPE_CHECKING:
     from pentad.contracts.reward import RewardFunction
     from pentad.contracts.sampler import Chain, Sampler, tempered_softmax
     from pentad.contracts.session import Decoder, Limits, Session, TextScore, TokenEvent
-    from pentad.contracts.situation import Advice, ModelCost, Situation, size_model
+    from pentad.contracts.situation import Advice, ModelCost, Situation, size_learning_rate, size_model
     from pentad.contracts.tokenizer import END_OF_TEXT, Segmentation, TokenIds, Tokenizer, utf8
     from pentad.contracts.vocabulary import SpecialToken, Vocabulary
     from pentad.data.examples.packing import PackedRows, pack_documents
@@ -109,7 +108,7 @@ _LAZY = {
     "Inspection": "contracts.model",
     "Model": "contracts.model",
     "ModelCost": "contracts.situation",
-    "size_learning_rate": "contracts.learning_rate",
+    "size_learning_rate": "contracts.situation",
     "size_model": "contracts.situation",
     "ModelAdapter": "contracts.adapter",
     "Imported": "contracts.format",

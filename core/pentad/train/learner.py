@@ -26,6 +26,8 @@ from pentad.inference.net import ModelNet
 from pentad.registry.resolving import Resolved
 from pentad.runs.initial import adapt, frozen_by, frozen_copy, make_model, restore_initial
 from pentad.runs.start import Start
+from pentad.speed.recomputing import recompute_blocks, refuse_without_blocks
+from pentad.speed.threads import fastest_threads
 from pentad.system.errors import EngineError, UsageError
 from pentad.system.machine import Machine, asked_threads
 from pentad.system.processes import World
@@ -33,8 +35,6 @@ from pentad.train.estimate import START, Estimate, estimate
 from pentad.train.job import session_of
 from pentad.train.kernels import Kernels, allowed_seconds, every_kernel, fastest, key_of, note, noted
 from pentad.train.memory import count_inner, free_memory, refuse_large_model, sizes_of
-from pentad.train.recomputing import recompute_blocks, refuse_without_blocks
-from pentad.train.threads import fastest_threads
 from pentad.train.trainer import Trainer, named_parameters
 
 PARTS = ("builder", "model", "optimizer", "adapter")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pentad import Situation, option, size_learning_rate
-from pentad.contracts.learning_rate import DEFAULT_HOLDS, MOST, kaplan
+from pentad.contracts.situation import DEFAULT_HOLDS, MOST, kaplan
 
 PER_STEP = 8 * 128
 

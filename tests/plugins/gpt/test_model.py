@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from pentad.speed.recomputing import recompute_blocks
 from pentad.testing import raises_code
-from pentad.train.recomputing import recompute_blocks
 from pentad_gpt.model import GPT
 from pentad_gpt.options import GPTOptions
 

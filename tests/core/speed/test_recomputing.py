@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file
 
 from pentad import Catalogue, Choice, make, plan, resume, run
+from pentad.speed.recomputing import recompute_blocks
 from pentad.testing import raises_code
-from pentad.train.recomputing import recompute_blocks
 
 MODELS = {
     "gpt": Choice("gpt", n_layer=3, n_head=2, n_embd=16, dropout=0.3, zero_init_projections=False),

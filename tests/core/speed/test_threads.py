@@ -9,10 +9,10 @@ import torch
 
 from pentad import Choice, Recipe, plan, resume, run
 from pentad.config.kernels import Wish
+from pentad.speed.threads import fastest_threads
 from pentad.system.machine import Machine, machine_name
 from pentad.train import learner
 from pentad.train.kernels import Kernels, same_kernels
-from pentad.train.threads import fastest_threads
 
 
 @pytest.fixture(autouse=True)
