@@ -90,8 +90,16 @@ def parse(text: str) -> Axis:
     return Axis(table=table, name=name.replace("-", "_"), values=listed)
 
 
-def candidates_of(arm: Arm, tuning: Tuning, catalogue: Catalogue) -> list[tuple[dict[str, str], Recipe]]:
+def candidates_of(
+    arm: Arm, tuning: Tuning, catalogue: Catalogue, sized: Recipe | None = None
+) -> list[tuple[dict[str, str], Recipe]]:
     """Return what is tried with an arm: the options as texts, and the recipe with them.
+
+    Args:
+        arm: whose recipe it is.
+        tuning: what is tried.
+        catalogue: what is installed.
+        sized: the recipe with the values that the arm's plan chose, which a factor (x3) multiplies; the arm's own otherwise.
 
     Raises:
         UsageError: the arm has no such option, so that it could not get the tuning that the others get; or a value is wrong.
@@ -101,12 +109,12 @@ def candidates_of(arm: Arm, tuning: Tuning, catalogue: Catalogue) -> list[tuple[
         recipe = arm.recipe
         options: dict[str, str] = {}
         for option, value in zip(tuning.options, values, strict=True):
-            recipe, options[option.key] = _with(arm, recipe, option, value, catalogue)
+            recipe, options[option.key] = _with(arm, recipe, option, value, catalogue, sized or arm.recipe)
         candidates.append((options, checked(recipe, catalogue)))
     return candidates
 
 
-def _with(arm: Arm, recipe: Recipe, option: Axis, value: str, catalogue: Catalogue) -> tuple[Recipe, str]:
+def _with(arm: Arm, recipe: Recipe, option: Axis, value: str, catalogue: Catalogue, sized: Recipe) -> tuple[Recipe, str]:
     """Return a recipe with an option set, and its value as a text."""
     specs = _specs(recipe, option.table, catalogue)
     if option.name not in specs:
@@ -116,8 +124,8 @@ def _with(arm: Arm, recipe: Recipe, option: Axis, value: str, catalogue: Catalog
             code="unknown-option",
         )
     spec = specs[option.name]
-    resolved = resolve(recipe, catalogue)
-    tables, now = written_tables(resolved), resolved.recipe.to_dict()[option.table][option.name]
+    tables = written_tables(resolve(recipe, catalogue))
+    now = resolve(sized, catalogue).recipe.to_dict()[option.table][option.name]
     wanted: Any = value
     if value.startswith("x") and spec.type in (int, float) and now is not None:
         wanted = now * _factor(value, option)
@@ -146,7 +154,7 @@ def tune(study: Study, tuning: Tuning, runner: Runner) -> tuple[Study, dict[str,
     Returns:
         The study with the tuned arms, and what was tried by label.
     """
-    tried = {arm.label: candidates_of(arm, tuning, study.catalogue) for arm in study.arms}
+    tried = {arm.label: candidates_of(arm, tuning, study.catalogue, study.sized(arm)) for arm in study.arms}
     trials = {label: [_trial(arm_of_label(study, label), tuning, *one) for one in tries] for label, tries in tried.items()}
     arms = [trial for tries in trials.values() for trial in tries]
     seeds = [study.seeds[0] + FIRST_SEED + number for number in range(tuning.seeds)]
