@@ -102,7 +102,7 @@ run = StageCommand(
       engine run --model gpt --help        the options of the model gpt
       engine run --find-lr                 suggest a learning rate
       engine run --print-config > mine.toml; engine run --config mine.toml
-      engine run --dry-run --print-config > sized.toml    with the sizes chosen here""",
+      engine run --dry-run --print-config > sized.toml    with the chosen sizes""",
     short_help="Train a model on text.",
     params=[
         click.Argument([TEXTS], nargs=-1, metavar="[TEXT]..."),

@@ -131,9 +131,9 @@ def _place(resolved: Resolved, observer: Observers) -> Place:
         resolved.offers[stage].resolve()
     wanted = resolved.recipe.machine
     machine = pick_machine(wanted.device, wanted.precision, wanted.threads)
-    if wanted.compile != "on":
-        defer_dynamo()
     world = join_world(machine.device)
+    if wanted.compile != "on" and world.size == 1:  # DistributedDataParallel imports it in its first step
+        defer_dynamo()
     return Place(machine=machine, world=world, observer=observer if world.is_first else Observers(()))
 
 

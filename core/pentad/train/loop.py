@@ -78,6 +78,7 @@ def _train(job: Job, folder: Path, stop: Sequence[int]) -> None:
     recipe = job.resolved.recipe
     saved = job.state.seconds
     reason = _heed(job)
+    job.world.wait()  # for the first process, which has files to write: in a step this would count as training
     while job.progress() < 1:
         before = job.progress()
         result = job.trainer.step(job.state.step, job.progress(ahead=0.5), bool(stop), bool(reason))
@@ -92,8 +93,8 @@ def _train(job: Job, folder: Path, stop: Sequence[int]) -> None:
         if done or result.stop or due:
             _save(job)
             saved = job.state.seconds
+            job.world.wait()  # likewise; and whoever resumes at once must find what the first process is still writing
         if result.stop:
-            job.world.wait()  # whoever resumes at once must find the checkpoint that the first process is still writing
             raise _stopped(job, folder)
 
 

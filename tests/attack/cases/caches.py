@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from pentad import Catalogue
+from pentad.system.machine import pick_machine
 from pentad.train import kernels
 from pentad_studio.text.held_out import open_held_out
 from pentad_studio.trace.index import open_index
@@ -54,12 +55,12 @@ def _damaged(ground: Ground, folder: str, file: str, read: Read, expected: Any, 
 
 
 def _readers(ground: Ground) -> dict[str, tuple[str, Read]]:
-    catalogue = Catalogue()
+    catalogue, machine = Catalogue(), pick_machine("cpu", "fp32", 1)
 
     def noted() -> Any:
         """Read what is kept of the kernels, which decide speed alone, and make it anew where it is none."""
         if kernels.noted(KEY) is None:
-            kernels.note(KEY, kernels.Kernels(precision="fp32", products="highest"))
+            kernels.note(KEY, kernels.Kernels(precision="fp32", products="highest"), machine)
 
     return {
         "the kernels": ("kernels", noted),
