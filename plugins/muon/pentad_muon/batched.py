@@ -57,16 +57,17 @@ class BatchedMuon(torch.optim.Muon):
         if not lr:  # as a schedule may end; some kernels leave a product times 0 unset, and 0 times that may be no number
             return
         directions = torch._foreach_lerp(gradients, buffers, momentum) if group["nesterov"] else buffers
+        updates = self._updates(torch.stack(tuple(directions)), parameters, group).to(parameters[0].dtype)
+        # The rate goes into none of the products: oneDNN makes and keeps a new one, megabytes large, for each factor it sees.
         scale = -_adjusted(lr, group["adjust_lr_fn"], parameters[0].shape)
-        updates = self._scaled(torch.stack(tuple(directions)), scale, parameters, group)
         if lr * group["weight_decay"]:
             torch._foreach_mul_(parameters, 1 - lr * group["weight_decay"])
-        torch._foreach_add_(parameters, list(updates.to(parameters[0].dtype).unbind()))
+        torch._foreach_add_(parameters, list(updates.unbind()), alpha=scale)
 
-    def _scaled(self, directions: Tensor, scale: float, parameters: list[Tensor], group: dict[str, Any]) -> Tensor:
-        """Return what to add to the matrices (N, R, C), of their directions of descent, which are used up."""
+    def _updates(self, directions: Tensor, parameters: list[Tensor], group: dict[str, Any]) -> Tensor:
+        """Return what moves the matrices (N, R, C) at a rate of -1, of their directions of ascent, which are used up."""
         del parameters
-        return orthogonalised(directions, _polynomials(group), group["eps"], self.iterates_in, scale)
+        return orthogonalised(directions, _polynomials(group), group["eps"], self.iterates_in)
 
     def _buffer(self, parameter: Tensor) -> Tensor:
         state = self.state[parameter]
@@ -92,7 +93,7 @@ class BatchedNorMuon(BatchedMuon):
         for group in self.param_groups:
             group["second_momentum"] = second_momentum
 
-    def _scaled(self, directions: Tensor, scale: float, parameters: list[Tensor], group: dict[str, Any]) -> Tensor:
+    def _updates(self, directions: Tensor, parameters: list[Tensor], group: dict[str, Any]) -> Tensor:
         rows = [self._row_squares(parameter) for parameter in parameters]
         updates = orthogonalised(directions, _polynomials(group), group["eps"], self.iterates_in).float()
         norms: Tensor | float = torch.linalg.matrix_norm(updates, keepdim=True)  # (N, 1, 1)
@@ -100,7 +101,7 @@ class BatchedNorMuon(BatchedMuon):
             norms = math.sqrt(min(parameters[0].shape))  # times _adjusted: 0.2 sqrt(R C)
         torch._foreach_lerp_(rows, list(updates.square().mean(-1, keepdim=True).unbind()), 1 - group["second_momentum"])
         evened: Tensor = updates / (torch.stack(rows).sqrt() + _EPS)
-        scaled: Tensor = evened * (scale * norms / (torch.linalg.matrix_norm(evened, keepdim=True) + _EPS))
+        scaled: Tensor = evened * (norms / (torch.linalg.matrix_norm(evened, keepdim=True) + _EPS))
         return scaled
 
     def _row_squares(self, parameter: Tensor) -> Tensor:
@@ -110,10 +111,8 @@ class BatchedNorMuon(BatchedMuon):
         return state["row_squares"]  # type: ignore[no-any-return]
 
 
-def orthogonalised(
-    matrices: Tensor, polynomials: Sequence[Polynomial], eps: float, dtype: torch.dtype | None = None, scale: float = 1.0
-) -> Tensor:
-    """Bring the singular values of each matrix (N, R, C) near 1, or near `scale`, by a quintic Newton-Schulz iteration.
+def orthogonalised(matrices: Tensor, polynomials: Sequence[Polynomial], eps: float, dtype: torch.dtype | None = None) -> Tensor:
+    """Bring the singular values of each matrix (N, R, C) near 1 by a quintic Newton-Schulz iteration.
 
     In `dtype`, or where it is None in bfloat16 where a CUDA device multiplies it natively, as torch does, and in float32
     elsewhere. The matrices are used up.
@@ -121,14 +120,12 @@ def orthogonalised(
     Args:
         matrices: any; each is divided by its Frobenius norm, or by eps where that is less.
         polynomials: one for each step.
-        eps, dtype, scale: as said.
+        eps, dtype: as said.
     """
     tall = matrices.shape[-2] > matrices.shape[-1]
     x = matrices.to(dtype or _precision(matrices.device))
     x = x.mT if tall else x  # (N, short, long)
     x.div_(torch.linalg.matrix_norm(x, keepdim=True).clamp(min=eps))
-    *before, (a, b, c) = polynomials
-    polynomials = [*before, (a * scale, b * scale, c * scale)]
     if x.shape[-1] < 2 * x.shape[-2] or x.dtype != torch.float32:
         x = _iterate(x, polynomials)
     else:

@@ -8,6 +8,7 @@ from pytorch_optimizer import NorMuon
 from torch import nn
 
 from pentad import NamedParameter
+from pentad.system.machine import resident_bytes
 from pentad_muon.batched import BatchedMuon, BatchedNorMuon, orthogonalised
 from pentad_muon.optimizer import muon
 from pentad_muon.options import MuonOptions, NorMuonOptions
@@ -270,3 +271,20 @@ def test_a_rate_of_zero_moves_nothing(kind, dtype):
         optimizer.step()
     assert all(torch.equal(weight, old) for weight, old in zip(weights, before, strict=True))
     assert all(optimizer.state[weight]["momentum_buffer"].any() for weight in weights)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_rate_that_falls_keeps_no_memory(dtype):
+    """oneDNN keeps a kernel for each factor of a product that it has seen: 4 MB a step, where the rate was one of them."""
+    shapes = [(128, 128)] * 4 + [(352, 128)]
+    parameters = [nn.Parameter(torch.randn(shape) / 8) for shape in shapes]
+    for parameter in parameters:
+        parameter.grad = torch.randn(parameter.shape)
+    optimizer = BatchedMuon(parameters, lr=0.02)
+    optimizer.iterates_in = dtype
+    held = []
+    for number in range(80):
+        optimizer.param_groups[0]["lr"] = 0.02 - number * 1e-4
+        optimizer.step()
+        held.append(resident_bytes())
+    assert held[-1] - held[20] < 50e6
