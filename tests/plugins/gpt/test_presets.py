@@ -141,7 +141,8 @@ def test_qwen3_is_transformers_qwen3(head_width: int, tied: bool) -> None:
 
 
 @torch.no_grad()
-def test_nanochat_is_transformers_nanochat() -> None:
+@pytest.mark.parametrize("preset", ["nanochat", "modern"])
+def test_nanochat_is_transformers_nanochat(preset: str) -> None:
     config = transformers.NanoChatConfig(
         **THEIRS,
         num_key_value_heads=2,
@@ -152,7 +153,7 @@ def test_nanochat_is_transformers_nanochat() -> None:
         rope_parameters={"rope_type": "default", "rope_theta": 10_000.0},
     )
     theirs = drawn(transformers.NanoChatForCausalLM(config))
-    same_logits(theirs, converted(theirs.state_dict(), 8, swapped=True), preset="nanochat", n_kv_head=2)
+    same_logits(theirs, converted(theirs.state_dict(), 8, swapped=True), preset=preset, n_kv_head=2)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -161,10 +162,6 @@ def test_each_preset_is_a_whole_setting(preset: str) -> None:
     shared = {"n_layer", "n_head", "n_kv_head", "n_embd", "n_head_width", "n_hidden", "dropout", "pad_vocab_to", "preset"}
     experts = {"n_expert", "n_expert_active", "n_expert_shared", "expert_balance"}
     assert PRESETS[preset].keys() == set(GPTOptions.__dataclass_fields__) - shared - experts
-
-
-def test_modern_is_what_the_defaults_are() -> None:
-    assert parse(GPTOptions, {"preset": "modern"}, "model") == GPTOptions(preset="modern", norm_eps=1e-6)
 
 
 def test_what_is_given_wins_and_counts_as_given() -> None:
