@@ -5,8 +5,8 @@
     python -m benchmarks.plan --show --time
 
 Each run has a process of its own. Its memory is the most that the process held (`VmHWM`, which starts anew with a process, as
-`ru_maxrss` does not), Python and torch and the mapped text included. Its time is the CPU time of one thread, by which the
-trainer's clock goes here, so that other programs on the machine count as little as they can.
+`ru_maxrss` does not), Python and torch and the mapped text included. Its time is the CPU time of one thread, whatever
+`--threads` says, so that other programs on the machine count as little as they can.
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
-from unittest import mock
 
 from benchmarks.rows import Row, Settings, table
+from benchmarks.timing import cpu_clock
 
 TEXTS = {"1 MB": 1, "50 MB": 48}
 """How often Shakespeare's plays are read one after the other, with their lines in another order each time."""
@@ -66,7 +65,7 @@ RUNS: dict[str, tuple[str, tuple[dict[str, Any], ...]]] = {
     "recompute": ("1 MB", (_gpt(6, 256, 16, 256), _bpe(1024), {"machine": {"recompute": True}})),
     "gpt-2x64 of 50 MB": ("50 MB", (_gpt(2, 64), _bpe(1024))),
     "gpt-4x128 byte of 50 MB": ("50 MB", (_gpt(4, 128), {"tokenizer": "byte"})),
-    "averaging": ("1 MB", (_gpt(6, 256), _bpe(1024), {"optimizer": {"name": "adamw", "ema": 0.9}})),
+    "averaging": ("1 MB", (_gpt(6, 256), _bpe(1024), {"optimizer": {"name": "adamw", "average": 0.5}})),
     "schedule-free": ("1 MB", (_gpt(6, 256), _bpe(1024), {"optimizer": "schedule-free"})),
 }
 """Name to the text and the options beside the defaults: runs of a few steps with an evaluation, a sample and a checkpoint."""
@@ -98,7 +97,7 @@ def rows(settings: Settings) -> Iterator[Row]:
             yield _row(f"memory: {name}", found["planned_memory"] / 1e6, found["peak"] / 1e6, "MB", _stages(found))
         for name, (text, tables) in (QUICK if settings.quick else TIMED).items():
             short = {"training": {"steps": 4, "budget": None}} if settings.quick else {}
-            found = measured(text, (*tables, short), Path(folder), settings.threads)
+            found = measured(text, (*tables, short), Path(folder), 1)
             yield from _time_rows(name, found)
 
 
@@ -199,10 +198,7 @@ def run_here(tables: Mapping[str, Any]) -> dict[str, Any]:
             self._passed("checkpoint", "checkpoints")
             found["whole"] = time.process_time() - self.began
 
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        mock.patch("pentad.train.trainer.time", SimpleNamespace(perf_counter=time.process_time)),
-    ):
+    with tempfile.TemporaryDirectory() as folder, cpu_clock():
         result = pentad.run(_recipe(tables), out=Path(folder, "run"), observers=[Notes()])
     training = {"steps": result.step, "training": result.seconds, "tokens": result.tokens}
     return {**found, **training, "peak": peak_memory(), "paces": paces}

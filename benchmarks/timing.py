@@ -92,7 +92,7 @@ def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> Ratio:
 
 @contextmanager
 def cpu_clock() -> Iterator[None]:
-    """Let every clock in this process show its CPU time, so that what else the machine does costs a budget of time nothing.
+    """Let `time.perf_counter` show the CPU time of this process, so that a budget of time counts nothing that others compute.
 
     Only for one thread: the time of several adds up.
     """

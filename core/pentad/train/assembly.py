@@ -239,13 +239,14 @@ def _measured(
     earlier: Earlier | None = None,
 ) -> _Chosen:
     """Choose the kernels, and time a step by them."""
-    usual = Kernels.usual(place.machine, wish_of(learner, resolved))
+    wish = wish_of(learner, resolved)
+    usual = Kernels.usual(place.machine, wish)
     cost, share = _cost(usual, resolved, learner, prepared, place)
     chosen = _Chosen(resolved=resolved, sizing=sizing, learner=learner, cost=cost, kernels=usual, core_share=share)
     steps, most_steps = _steps(resolved, prepared, cost)
     if place.machine.device.type != "cpu" and _goes_compiled(chosen, place.machine, steps, most_steps, earlier):
         return chosen  # what is slow on a GPU before compiling is launching, which is what compiling does away with
-    kernels = find_kernels(learner, resolved, prepared, place, cost, _seconds(chosen, steps, most_steps))
+    kernels = find_kernels(learner, resolved, prepared, place, cost, _seconds(chosen, steps, most_steps), wish)
     if kernels == usual:
         return chosen
     try:

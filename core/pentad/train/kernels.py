@@ -130,7 +130,7 @@ class Kernels:
         """Say what is not as usual: "fp32 by oneDNN, attention by products"."""
         words = ["products by oneDNN"] if self.products == "medium" else []
         words += [f"{name.replace('_', ' ')} by {variant}" for name, variant in (*self.model.items(), *self.optimizer.items())]
-        words += ["no more threads as fewer are faster"] if self.threads else []
+        words += ["fewer threads than cores, which is faster"] if self.threads else []
         return ", ".join(words)
 
 

@@ -221,7 +221,7 @@ def wish_of(learner: Learner, resolved: Resolved) -> Wish:
 
 
 def find_kernels(
-    learner: Learner, resolved: Resolved, prepared: Prepared, place: Place, cost: Estimate, seconds: float
+    learner: Learner, resolved: Resolved, prepared: Prepared, place: Place, cost: Estimate, seconds: float, wish: Wish
 ) -> Kernels:
     """Return the fastest kernels for a training of so many seconds: noted ones, those that measuring finds, or the usual.
 
@@ -229,11 +229,9 @@ def find_kernels(
         learner, resolved, prepared, place: as for `measure`.
         cost: of a step by the usual kernels.
         seconds: of the training.
-
-    Raises:
-        UsageError: the user names a kernel that there is not.
+        wish: what the user decides of them.
     """
-    machine, training, wish = place.machine, resolved.recipe.training, wish_of(learner, resolved)
+    machine, training = place.machine, resolved.recipe.training
     allowed = 0.0 if resolved.recipe.machine.recompute else allowed_seconds(seconds)  # who recomputes wants memory, not speed
     if not allowed or not learner.learns or place.world.size > 1 or prepared.builder.needs_policy:
         return Kernels.usual(machine, wish)
