@@ -108,9 +108,9 @@ class LiveDisplay(Display):
         if self._marks:
             words.append("   ").append(mark, "bold yellow").append(" held-out loss")
         words.append("   nats per token, log scale", "dim")
-        best = overfitting(self.history) if self.history.evaluations else None
-        if best is not None:
-            words.append(f"   overfitting since step {count(best.step)}", "bold red")
+        found = overfitting(self.history)
+        if found is not None:
+            words.append(f"   overfitting since step {count(found[0].step)}", "bold red")
         words.truncate(width - 2)
         return words
 

@@ -48,9 +48,14 @@ class History:
         return [loss for _, loss in self.curve.points(PARTS)]
 
 
-def overfitting(history: History) -> Evaluation | None:
-    """Return the best evaluation on the way, where the held-out score has become worse since and the training loss has not."""
-    found = [event for event in history.evaluations if event.n_tokens == history.evaluations[-1].n_tokens]
+def overfitting(history: History) -> tuple[Evaluation, Evaluation] | None:
+    """Return the best evaluation and the newest, where the score has become worse since and the training loss has not."""
+    if not history.evaluations:
+        return None
+    # The last one scores all of the text, those on the way perhaps a part of it: only scores of one text compare.
+    on_the_way = [event for event in history.evaluations if not event.final]
+    n_tokens = (on_the_way or history.evaluations)[-1].n_tokens
+    found = [event for event in history.evaluations if event.n_tokens == n_tokens]
     losses = history.losses()
     if len(found) < 3 or len(losses) < 3:
         return None
@@ -58,7 +63,7 @@ def overfitting(history: History) -> Evaluation | None:
     best = min(found, key=lambda event: sign * event.score)
     worse = sign * (found[-1].score - best.score) > 0.02 * abs(best.score)
     at_best = losses[min(len(losses) - 1, len(losses) * best.step // max(history.steps, 1))]
-    return best if worse and best is not found[-1] and losses[-1] < at_best else None
+    return (best, found[-1]) if worse and losses[-1] < at_best else None
 
 
 def verdict(history: History, result: RunResult, plan: Plan | None, text: str) -> str:
@@ -143,14 +148,15 @@ def overfitted(history: History, plan: Plan, *, on_the_way: bool = False) -> str
         history, plan: as for `verdict`.
         on_the_way: whether the training still goes on.
     """
-    best = overfitting(history) if history.evaluations and not history.watched else None
-    if best is None:
+    found = overfitting(history) if not history.watched else None
+    if found is None:
         return ""
+    best, newest = found
     dropout = plan.recipe.choice("model").options.get("dropout")
     or_dropout = f", or --model.dropout {min(0.5, dropout + 0.1):g}" if isinstance(dropout, float) else ""
     return (
         f"Overfitting: the held-out score was best at step {count(best.step)} ({best.score:.3f}) and is "
-        f"{history.evaluations[-1].score:.3f} now, while the training loss fell. "
+        f"{newest.score:.3f} now, while the training loss fell. "
         + ("Going on will hardly help: Ctrl-C ends it and keeps what it has. Next time use" if on_the_way else "Use")
         + f" more text, --steps {best.step}{or_dropout}."
     )

@@ -237,16 +237,23 @@ def find_kernels(
         return Kernels.usual(machine, wish)
     stages = [stage for stage in PARTS if stage in resolved.offers]
     offers = [(resolved.offers[stage].record.name, to_dict(resolved.options[stage])) for stage in stages]
-    tries, shape = _tries_threads(resolved, machine), (prepared.vocab_size, training.batch_size, training.context_length)
+    shape = (prepared.vocab_size, training.batch_size, training.context_length)
+    tries, began = _tries_threads(resolved, machine), time.perf_counter()
     key = key_of(machine, wish, offers, *shape, "threads" if tries else "")
-    known = noted(key)
+    if (known := noted(key)) is not None:
+        return known
+    place.observer.on_preparation(Preparation(what="Choosing the fastest kernels"))
+    threads, faster = machine.threads, 1.0
+    if tries:
+        threads, faster = _find_threads(learner, resolved, prepared, allowed / 2, cost.seconds_per_step)
+    fewer = dataclasses.replace(machine, threads=threads)
+    if threads < machine.threads:
+        # A busy machine has fewer threads seem faster, and only now: kernels are kept for them, that they are faster is not.
+        key = key_of(fewer, wish, offers, *shape, "")
+        known = noted(key)
     if known is None:
-        place.observer.on_preparation(Preparation(what="Choosing the fastest kernels"))
-        session = functools.partial(session_of, machine=machine, prepared=prepared)
-        began, threads, faster = time.perf_counter(), machine.threads, 1.0
-        if tries:
-            threads, faster = _find_threads(learner, resolved, prepared, allowed / 2, cost.seconds_per_step)
-        on = learner.computing(dataclasses.replace(machine, threads=threads)).net
+        session = functools.partial(session_of, machine=fewer, prepared=prepared)
+        on = learner.computing(fewer).net
         trainer = Trainer(on, None, prepared.builder, prepared.train.tokens, training, place.world, session)
         known = fastest(
             trainer,
@@ -255,10 +262,8 @@ def find_kernels(
             seconds=max(0.0, allowed - (time.perf_counter() - began)),
             seconds_per_step=cost.seconds_per_step / faster,
         )
-        if threads < machine.threads:
-            known = dataclasses.replace(known, threads=threads, speed=known.speed * faster)
-        note(key, known, machine)
-    return known
+        note(key, known, fewer)
+    return dataclasses.replace(known, threads=threads, speed=known.speed * faster) if threads < machine.threads else known
 
 
 def _tries_threads(resolved: Resolved, machine: Machine) -> bool:

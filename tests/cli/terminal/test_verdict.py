@@ -72,8 +72,17 @@ def test_overfitting_is_named():
     words = told(falling(), evaluations)
     assert "Overfitting" in words and "step 40 (2.200)" in words and "--steps 40" in words and "--model.dropout 0.2" in words
     history = History()
+    assert overfitting(history) is None
     history.add_evaluation(score(20, 2.4))
     assert overfitting(history) is None
+
+
+def test_overfitting_is_seen_where_the_end_scores_more_text():
+    on_the_way = [score(20, 2.4), score(40, 2.2), score(70, 2.3), score(90, 2.5)]
+    end = dataclasses.replace(score(100, 2.1, final=True), n_tokens=10 * on_the_way[0].n_tokens)
+    words = told(falling(), [*on_the_way, end])
+    assert "step 40 (2.200) and is 2.500 now" in words
+    assert told(falling(), [*on_the_way[:2], dataclasses.replace(end, scores={"bits_per_byte": 2.6, "loss": 2.9})]) == ""
 
 
 def test_letters_that_the_text_does_not_have():

@@ -125,7 +125,7 @@ def test_a_run_keeps_its_threads_from_start_to_end(tmp_path, text, two_cores):
     planned = plan(recipe_of(text))
     assert two_cores == [2] and planned.threads == 1 and planned.kernels
     run(recipe_of(text), out=tmp_path / "run")
-    assert two_cores == [2]  # noted
+    assert two_cores == [2, 2]  # that fewer are faster is found out anew, as it may have been so for a moment alone
     facts = json.loads((tmp_path / "run" / "engine.json").read_text())
     assert facts["threads"] == facts["kernels"]["threads"] == 1
     torch.set_num_threads(2)
@@ -133,6 +133,18 @@ def test_a_run_keeps_its_threads_from_start_to_end(tmp_path, text, two_cores):
     assert torch.get_num_threads() == 1
     assert resume(tmp_path / "run", steps=9, machine={"threads": 2}).step == 9
     assert torch.get_num_threads() == 2
+
+
+def test_kernels_are_kept_for_so_many_threads(text, two_cores, monkeypatch):
+    plan(recipe_of(text))
+    monkeypatch.setattr(learner, "fastest", None)  # calling it would fail
+    assert plan(recipe_of(text)).threads == 1
+
+
+def test_that_all_threads_are_fastest_is_kept(text, two_cores, monkeypatch):
+    monkeypatch.setattr(learner, "fastest_threads", lambda most, *_, **__: two_cores.append(most) or (most, 1.0))
+    assert [plan(recipe_of(text)).threads for _ in range(3)] == [2, 2, 2]
+    assert two_cores == [2]
 
 
 def test_who_says_how_many_threads_is_obeyed(text, two_cores, monkeypatch):
