@@ -120,7 +120,7 @@ def _kernels() -> Finding:
 
     machine = pick_machine("auto", "auto", None)
     found, rate = remembered(machine), highest_rate(machine_name(machine))
-    speed = f"; the fastest had {quantity(rate, 'FLOP')} a second" if rate else ""
+    speed = f"; up to {quantity(rate, 'FLOP')} a second" if rate else ""
     if not found:
         what = f"not measured yet on this machine, {machine_name(machine)}; the first training of 10 s or more does so"
         return Finding(topic="kernels", state="ok", what=what + speed)
