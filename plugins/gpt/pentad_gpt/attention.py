@@ -72,7 +72,7 @@ class Attention(nn.Module):
         self.value_gate = nn.Linear(options.value_gate_channels, options.kv_heads, bias=False) if ids else None
         self.query_gain = nn.Parameter(torch.ones(options.head_width)) if options.qk_norm_gain else None
         self.key_gain = nn.Parameter(torch.ones(options.head_width)) if options.qk_norm_gain else None
-        self.head_width = options.head_width
+        self.head_width, self.heads = options.head_width, (options.n_head, options.kv_heads)
         self.grouped = options.kv_heads != options.n_head
         self.qk_norm, self.eps = options.qk_norm, epsilon(options)
         self.dropout = options.dropout
@@ -146,14 +146,16 @@ class Attention(nn.Module):
             both = rms_norm(both, self.eps) if self.qk_norm else both
             both = both if self.query_gain is None else both * self._gains().to(both.dtype)
             both = both if setting.rotation is None else rotate(both, setting.rotation)
-        queries, keys = both.split((self.query.out_features // self.head_width, self.key.out_features // self.head_width), dim=2)
+        queries, keys = both.split(
+            (self.query.out_features // self.head_width, self.key.out_features // self.head_width), dim=2
+        )
         return queries, keys
 
     def _gains(self) -> Tensor:
         """Return the gain of each head of queries and keys (H + Hkv, Dh)."""
         assert self.query_gain is not None and self.key_gain is not None
-        parts = ((self.query_gain, self.query), (self.key_gain, self.key))
-        return torch.cat([gain.expand(matrix.out_features // self.head_width, -1) for gain, matrix in parts])
+        gains = (self.query_gain, self.key_gain)
+        return torch.cat([gain.expand(heads, -1) for gain, heads in zip(gains, self.heads, strict=True)])
 
     def _heads(self, x: Tensor) -> Tensor:
         return x.view(*x.shape[:-1], -1, self.head_width)

@@ -99,7 +99,7 @@ def rotate(x: Tensor, rotation: Tensor) -> Tensor:
     """
     pairs = x.view(*x.shape[:-1], -1, 2)  # (B, T, H, Dh/2, 2)
     if _on_cpu(x):  # a complex product is one pass, and bf16 has none
-        turned = torch.view_as_complex(pairs.float()) * torch.view_as_complex(rotation)
+        turned = torch.view_as_complex(pairs.to(_wide(x))) * torch.view_as_complex(rotation.to(_wide(x)))
         return torch.view_as_real(turned).flatten(-2).to(x.dtype)
     cosine, sine = rotation.to(x.dtype).unbind(-1)
     first, second = pairs.unbind(-1)
@@ -149,10 +149,10 @@ class _ReLU2(Function):
 class _NormAndRotate(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, eps: float, rotation: Tensor) -> Tensor:
-        norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
+        norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=_wide(x))
         scale: Tensor = norm.square_().div_(x.shape[-1]).add_(eps).rsqrt_()  # (B, T, H, 1)
-        y = x * scale  # (B, T, H, Dh) float32
-        turn = torch.view_as_complex(rotation)
+        y = x * scale  # (B, T, H, Dh), float32 where x is bfloat16
+        turn = torch.view_as_complex(rotation.to(y.dtype))
         ctx.save_for_backward(y, scale, turn)
         ctx.dtype = x.dtype
         return torch.view_as_real(_pairs(y) * turn).flatten(-2).to(x.dtype)
@@ -161,10 +161,15 @@ class _NormAndRotate(Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         y, scale, turn = ctx.saved_tensors
-        back = gradient.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
+        back = gradient.to(y.dtype, memory_format=torch.contiguous_format, copy=True)
         _pairs(back).mul_(turn.conj())
         minus_mean: Tensor = torch.linalg.vecdot(back, y).unsqueeze(-1).div_(-y.shape[-1])
         return back.addcmul_(y, minus_mean).mul_(scale).to(ctx.dtype), None, None
+
+
+def _wide(x: Tensor) -> torch.dtype:
+    """The format to compute in: that of x, but at least float32, as bfloat16 has no complex numbers."""
+    return torch.promote_types(x.dtype, torch.float32)
 
 
 def _pairs(x: Tensor) -> Tensor:
