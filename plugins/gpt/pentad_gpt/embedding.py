@@ -13,6 +13,44 @@ NOTHING = -1
 """In place of an id before the first token."""
 
 
+class PreviousTokens(nn.Module):
+    """Adds to the embedding of each token those of the tokens before it, each feature by a learned factor.
+
+    So the first block already sees which words a token is a part of, without attention. This is the smear of modded-nanogpt
+    (2025), for more than one token and with a factor for each feature instead of a gate: a short convolution, as Canon layers
+    (Allen-Zhu, Physics of Language Models 4.1, 2025) have in each block. The factors start at zero. Nothing comes from another
+    row or document.
+
+    Args:
+        reach: how many tokens before.
+        width: D.
+    """
+
+    def __init__(self, reach: int, width: int) -> None:
+        super().__init__()
+        self.reach = reach
+        self.factors = nn.Parameter(torch.zeros(reach, width))
+
+    def forward(self, embedded: Tensor, before: Tensor | None, segments: Tensor | None) -> Tensor:
+        """Return embeddings (B, T, D).
+
+        Args:
+            embedded: (B, T, D) the embeddings of the tokens.
+            before: (B, N, D) those of the newest tokens before the first ones, at most `reach`; None where there are none.
+            segments: (B, T) document numbers, or None.
+        """
+        known, length = 0 if before is None else before.shape[1], embedded.shape[1]
+        row = embedded if before is None else torch.cat((before, embedded), dim=1)
+        row = F.pad(row, (0, 0, self.reach - known, 0))  # (B, reach + T, D)
+        mixed = embedded
+        for lag, factor in enumerate(self.factors.unbind(), 1):
+            earlier = row[:, self.reach - lag : self.reach - lag + length]
+            if segments is not None:
+                earlier = earlier.masked_fill(document_starts(segments, lag)[..., None], 0.0)
+            mixed = torch.addcmul(mixed, earlier, factor)
+        return mixed
+
+
 class NgramHash(nn.Module):
     """An embedding of each n-gram, a token and those before it, in a table that n-grams of the same hash share.
 

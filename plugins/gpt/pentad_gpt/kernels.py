@@ -2,8 +2,8 @@
 
 A compiler and a GPU fuse the plain formula. On a CPU each operation is a pass over memory, so there training uses the forms
 below with fewer passes. Forward and backward together, one Zen 3 thread, 16 x 256 tokens of width 384, against the plain
-formula: rms_norm 4.9 ms for 9.7, relu2 (width 1536) 12.5 for 23.6, rotate 2.2 for 12.4. In bfloat16, one Sapphire Rapids thread,
-8 x 128 tokens, two heads of 64: norm_and_rotate 2.95 ms for 9.19 of the two apart.
+formula: rms_norm 4.9 ms for 9.7, relu2 (width 1536) 12.5 for 23.6, rotate 2.2 for 12.4. In bfloat16, one Sapphire Rapids
+thread, 8 x 128 tokens, two heads of 64: norm_and_rotate 2.95 ms for 9.19 of the two apart.
 """
 
 from __future__ import annotations

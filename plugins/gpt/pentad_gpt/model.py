@@ -19,7 +19,7 @@ from pentad_gpt.attention import Setting, attention_mask
 from pentad_gpt.block import Block, Residuals
 from pentad_gpt.cache import Cache, LayerCache
 from pentad_gpt.decoding import Decoder
-from pentad_gpt.embedding import NgramHash, positions_of
+from pentad_gpt.embedding import NgramHash, PreviousTokens, positions_of
 from pentad_gpt.kernels import rms_norm, rotary_table, softcap
 from pentad_gpt.layers import Norm, epsilon
 from pentad_gpt.options import GPTOptions
@@ -46,6 +46,7 @@ class GPT(Model):
         padded = math.ceil(vocab_size / options.pad_vocab_to) * options.pad_vocab_to
         self.embedding = nn.Embedding(padded, options.n_embd)
         self.positions = nn.Embedding(context_length, options.n_embd) if options.position == "learned" else None
+        self.previous = PreviousTokens(options.previous_tokens, options.n_embd) if options.previous_tokens else None
         self.bigrams = NgramHash(2, options.bigram_hash, options.n_embd) if options.bigram_hash else None
         self.trigrams = NgramHash(3, options.trigram_hash, options.n_embd) if options.trigram_hash else None
         self.layers = nn.ModuleList(Block(options, layer, padded) for layer in range(options.n_layer))
@@ -63,8 +64,8 @@ class GPT(Model):
 
         Matrices: standard deviation `init_std`, or 1/sqrt(inputs) (LeCun et al., 1998). Output matrices of the blocks: zero
         (Zhang et al., Fixup, 2019), or scaled by 1/sqrt(2 n_layer) so that the sum over blocks keeps its size (GPT-2, 2019).
-        Embeddings and head: 0.02, as GPT-2. Gates and the tables of n-grams: zero, so that gates start half open (those of
-        values at 1) and n-grams as nothing.
+        Embeddings and head: 0.02, as GPT-2. Gates, tables of n-grams, factors of tokens before: zero, so that gates start half open
+        (those of values at 1) and the others as nothing.
         """
         options = self.options
         for name, parameter in self.named_parameters():
@@ -73,7 +74,7 @@ class GPT(Model):
             std = options.init_std or 1 / math.sqrt(parameter.shape[-1])
             if name.startswith(("embedding.", "positions.", "head.")):
                 std = 0.02
-            elif name.startswith(("bigrams.", "trigrams.")) or name.endswith("gate.weight"):
+            elif name.startswith(("previous.", "bigrams.", "trigrams.")) or name.endswith("gate.weight"):
                 std = 0
             elif name.endswith("projection.weight"):
                 std *= 0 if options.zero_init_projections else 1 / math.sqrt(2 * options.n_layer)
@@ -185,7 +186,7 @@ class GPT(Model):
         if max_length > self.context_length:
             raise EngineError(*_too_long(self.context_length, max_length), code="sequence-too-long")
         ids = None
-        if self.bigrams is not None or self.trigrams is not None:
+        if any(part is not None for part in (self.previous, self.bigrams, self.trigrams)):
             ids = self.embedding.weight.new_zeros((batch_size, max_length), dtype=torch.int64)
         return Cache(max_length, [LayerCache(max_length) for _ in self.layers], ids=ids)
 
@@ -196,6 +197,9 @@ class GPT(Model):
 
     def _embed(self, inputs: Tensor, state: Cache | None, segments: Tensor | None) -> Tensor:
         x: Tensor = self.embedding(inputs)  # (B, T, D)
+        if self.previous is not None:
+            newest = None if state is None else state.newest(self.previous.reach)
+            x = self.previous(x, None if newest is None else self.embedding(newest), segments)
         for ngrams in (self.bigrams, self.trigrams):
             if ngrams is not None:
                 x = x + ngrams(inputs, None if state is None else state.newest(ngrams.order - 1), segments)

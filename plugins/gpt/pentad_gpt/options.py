@@ -59,6 +59,12 @@ class GPTOptions:
         "Add an embedding of the token to the values of attention, through a learned gate per head, in every second block and "
         "the last (nanochat, 2026; after ResFormer, 2024).",
     )
+    previous_tokens: int = option(
+        0,
+        "Add to each token's embedding those of so many tokens before it, each feature by a learned factor (the smear of "
+        "modded-nanogpt, 2025).",
+        ge=0,
+    )
     bigram_hash: int = option(
         0,
         "Rows of a table of pairs: a hash of the token and the one before it picks a row, which is added to the embedding "

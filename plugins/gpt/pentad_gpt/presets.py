@@ -21,6 +21,7 @@ _LLAMA: Mapping[str, Any] = {
     "head_gate": False,
     "head_gate_channels": None,
     "value_embeddings": False,
+    "previous_tokens": 0,
     "bigram_hash": 0,
     "trigram_hash": 0,
     "residual_scalars": False,

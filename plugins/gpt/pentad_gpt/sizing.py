@@ -39,14 +39,14 @@ def cost(size: GPTOptions, situation: Situation) -> ModelCost:
 
 
 def compute_parameters(options: GPTOptions, vocab_size: int) -> int:
-    """Return the parameters that each token goes through: attention with its gates, MLPs and head, without vectors."""
+    """Return the parameters that each token goes through: factors of tokens before, attention with its gates, MLPs and head, without vectors."""
     width, head, layers = options.n_embd, options.head_width, options.n_layer
     attention = 2 * width * head * (options.n_head + options.kv_heads)
     experts = min(options.n_expert_active, options.n_expert) + options.n_expert_shared if options.n_expert else 1
     mlp = (3 if options.activation == "swiglu" else 2) * width * options.hidden * experts
     gates = options.n_head * options.gate_channels if options.head_gate else 0
     value_gates = _value_embeddings(options) * options.kv_heads * options.value_gate_channels
-    return layers * (attention + gates + mlp) + value_gates + vocab_size * width
+    return layers * (attention + gates + mlp) + value_gates + (options.previous_tokens + vocab_size) * width
 
 
 def table_parameters(options: GPTOptions, vocab_size: int) -> int:

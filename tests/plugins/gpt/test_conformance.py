@@ -42,6 +42,7 @@ class TestEachTokenKnownByMore(ModelConformance):
         **SMALL,
         "n_layer": 3,
         "n_kv_head": 1,
+        "previous_tokens": 2,
         "bigram_hash": 37,
         "trigram_hash": 41,
         "value_embeddings": True,

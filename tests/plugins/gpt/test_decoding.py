@@ -13,6 +13,7 @@ GPT2 = {"position": "learned", "qk_norm": False, "norm": "layernorm", "norm_gain
 UNTURNED = {"position": "none", "bias": True}
 GATED = {"value_embeddings": True, "head_gate": True, "head_gate_channels": 5, "n_kv_head": 2}
 NGRAMS = {"bigram_hash": 7, "trigram_hash": 13}
+PREVIOUS = {"previous_tokens": 3}
 JOINED = {"residual_scalars": True, "unet": True, "n_layer": 5}
 ODD_AND_BIASED = {"bias": True, "value_embeddings": True, "n_head": 6, "n_kv_head": 3, "n_embd": 48}
 LAYER_NORM = {"norm": "layernorm", "n_kv_head": 1}
@@ -39,7 +40,7 @@ def in_pieces(model: GPT, inputs: Tensor, *lengths: int) -> tuple[Tensor, Cache]
 
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize(
-    "options", [{}, LLAMA, GPT2, UNTURNED, LAYER_NORM, {"qk_norm": False}, GATED, NGRAMS, JOINED, ODD_AND_BIASED]
+    "options", [{}, LLAMA, GPT2, UNTURNED, LAYER_NORM, {"qk_norm": False}, GATED, NGRAMS, PREVIOUS, JOINED, ODD_AND_BIASED]
 )
 def test_one_at_a_time_gives_the_logits_of_all_at_once(options: dict[str, object], batch: int) -> None:
     model, inputs = gpt(**options), ids(batch)
@@ -49,7 +50,7 @@ def test_one_at_a_time_gives_the_logits_of_all_at_once(options: dict[str, object
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("options", [{}, NGRAMS])
+@pytest.mark.parametrize("options", [{}, NGRAMS, PREVIOUS])
 def test_pieces_of_any_length_follow_each_other(options: dict[str, object]) -> None:
     model, inputs = gpt(n_kv_head=2, **options), ids(3)
     found, _ = in_pieces(model, inputs, 5, 1, 1, 6, 1, 2)

@@ -1,4 +1,4 @@
-"""The tables of n-grams, against the formula in Python's integers."""
+"""The tables of n-grams and the tokens before, against formulas in Python's numbers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pentad_gpt.embedding import FACTORS, NgramHash, positions_of
+from pentad_gpt.embedding import FACTORS, NgramHash, PreviousTokens, positions_of
 
 
 def table(order: int, rows: int) -> NgramHash:
@@ -59,6 +59,28 @@ def test_nothing_of_another_document_or_row_is_learned() -> None:
     made(torch.tensor([[5, 6, 5], [7, 8, 9]]), None, torch.tensor([[0, 0, 1], [0, 0, 0]])).sum().backward()
     used = [((36313 * token) ^ (27191 * previous)) % 1000 for previous, token in ((5, 6), (7, 8), (8, 9))]
     assert set(made.table.weight.grad.any(-1).nonzero().flatten().tolist()) == set(used)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    opens=st.lists(st.booleans(), min_size=1, max_size=8),
+    before=st.integers(0, 3),
+    reach=st.integers(1, 3),
+    separated=st.booleans(),
+)
+def test_each_token_has_a_share_of_those_before_it(opens: list[bool], before: int, reach: int, separated: bool) -> None:
+    made, before = PreviousTokens(reach, 2), 0 if separated else min(before, reach)
+    factors, row = torch.randn(reach, 2), torch.randn(before + len(opens), 2)
+    made.factors.data.copy_(factors)
+    documents = [sum(opens[1 : place + 1]) if separated else 0 for place in range(len(opens))]
+    expected = []
+    for place in range(len(opens)):
+        earlier = [lag for lag in range(1, reach + 1) if place + before >= lag]
+        same = [lag for lag in earlier if not separated or documents[place - lag] == documents[place]]
+        expected.append(row[before + place] + sum(factors[lag - 1] * row[before + place - lag] for lag in same))
+    known = row[None, :before] if before else None
+    segments = torch.tensor([documents]) if separated else None
+    torch.testing.assert_close(made(row[None, before:], known, segments)[0], torch.stack(expected))
 
 
 def test_positions_begin_anew_in_each_document() -> None:

@@ -144,6 +144,7 @@ def test_initial_size_of_the_matrices() -> None:
 
 
 MORE = {
+    "previous_tokens": 3,
     "bigram_hash": 64,
     "trigram_hash": 64,
     "value_embeddings": True,
@@ -166,7 +167,7 @@ def test_compiles_as_one_graph_to_the_same_logits(options: dict[str, object], pa
 
 
 def test_gates_scalars_and_pairs_start_as_if_they_were_not_there() -> None:
-    plain, more = gpt(), gpt(bigram_hash=64, trigram_hash=64, residual_scalars=True)
+    plain, more = gpt(), gpt(previous_tokens=2, bigram_hash=64, trigram_hash=64, residual_scalars=True)
     more.load_state_dict(plain.state_dict(), strict=False)
     assert torch.equal(logits(plain, ids()), logits(more, ids()))
     assert not more.bigrams.table.weight.any() and not more.trigrams.table.weight.any()

@@ -81,6 +81,7 @@ def test_tables_and_gates_are_counted_too(n_layer):
         "n_head": 2,
         "n_embd": 64,
         "n_kv_head": 1,
+        "previous_tokens": 2,
         "bigram_hash": 100,
         "trigram_hash": 50,
         "value_embeddings": True,

@@ -112,7 +112,7 @@ def test_what_the_format_cannot_hold_is_refused(catalogue: Catalogue, trained: P
         {"head_gate": True},
         {"n_head_width": 4},
         {"qk_norm": True, "qk_norm_gain": True},
-        {"value_embeddings": True, "bigram_hash": 64, "residual_scalars": True, "unet": True},
+        {"value_embeddings": True, "previous_tokens": 2, "bigram_hash": 64, "residual_scalars": True, "unet": True},
     ],
 )
 def test_parts_that_gpt2_lacks_are_named(odd: dict[str, Any]) -> None:
