@@ -64,8 +64,8 @@ class GPT(Model):
 
         Matrices: standard deviation `init_std`, or 1/sqrt(inputs) (LeCun et al., 1998). Output matrices of the blocks: zero
         (Zhang et al., Fixup, 2019), or scaled by 1/sqrt(2 n_layer) so that the sum over blocks keeps its size (GPT-2, 2019).
-        Embeddings and head: 0.02, as GPT-2. Gates, tables of n-grams, factors of tokens before: zero, so that gates start half open
-        (those of values at 1) and the others as nothing.
+        Embeddings and head: 0.02, as GPT-2. Gates, factors and the tables of n-grams: zero, so that gates start half
+        open (those of values at 1), and tokens before and n-grams as nothing.
         """
         options = self.options
         for name, parameter in self.named_parameters():

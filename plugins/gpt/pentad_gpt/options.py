@@ -60,9 +60,9 @@ class GPTOptions:
         "the last (nanochat, 2026; after ResFormer, 2024).",
     )
     previous_tokens: int = option(
-        0,
+        2,
         "Add to each token's embedding those of so many tokens before it, each feature by a learned factor (the smear of "
-        "modded-nanogpt, 2025).",
+        "modded-nanogpt, 2025); 0 for none.",
         ge=0,
     )
     bigram_hash: int = option(

@@ -5,7 +5,7 @@
   `rope_base=500000` and `n_kv_head=8`.
 - `qwen3`: Qwen Team, Qwen3 Technical Report, 2025; its sizes up to 4B, which tie the embeddings.
 - `nanochat`: Karpathy, nanochat, 2025, as transformers' NanoChatForCausalLM has it.
-- `modern`: what pentad takes by itself, under a name that stays if the defaults move; today they are nanochat's.
+- `modern`: what pentad takes by itself, under a name that stays if the defaults move; today nanochat's, and two tokens before.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _LLAMA: Mapping[str, Any] = {
     "init_std": 0.02,
 }
 
-_MODERN: Mapping[str, Any] = {
+_NANOCHAT: Mapping[str, Any] = {
     **_LLAMA,
     "qk_norm": True,
     "norm_gain": False,
@@ -69,7 +69,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "norm_eps": 1e-6,
         "tie_embeddings": True,
     },
-    "nanochat": _MODERN,
-    "modern": _MODERN,
+    "nanochat": _NANOCHAT,
+    "modern": {**_NANOCHAT, "previous_tokens": 2},
 }
 """Name to option to value."""

@@ -39,7 +39,7 @@ def cost(size: GPTOptions, situation: Situation) -> ModelCost:
 
 
 def compute_parameters(options: GPTOptions, vocab_size: int) -> int:
-    """Return the parameters that each token goes through: factors of tokens before, attention with its gates, MLPs and head, without vectors."""
+    """Return the parameters that each token goes through: in the embeddings, attention, MLPs and head, without vectors."""
     width, head, layers = options.n_embd, options.head_width, options.n_layer
     attention = 2 * width * head * (options.n_head + options.kv_heads)
     experts = min(options.n_expert_active, options.n_expert) + options.n_expert_shared if options.n_expert else 1
