@@ -21,13 +21,14 @@ from pentad.contracts.observer import Observers, RunObserver
 from pentad.inference.net import ModelNet
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.resolving import resolve
+from pentad.speed.batches import on_device
 from pentad.system import machine as system
 from pentad.system.cache import cache_directory
 from pentad.system.machine import machine_name
 from pentad.testing import raises_code
 from pentad.train import assembly, kernels, learner
 from pentad.train.kernels import Kernels, allowed_seconds, fastest, key_of, note, noted, remembered, same_kernels
-from pentad.train.trainer import Trainer, loss_of, on_device
+from pentad.train.trainer import Trainer, loss_of
 
 FP32 = Wish(precision="fp32")
 TOKENS = Tokens(ids=np.arange(4, dtype=np.uint16), starts=np.array([0]))
