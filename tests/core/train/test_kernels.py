@@ -266,11 +266,11 @@ def test_kernels_are_chosen_before_compiling(recipe, measured, monkeypatch):
 
 
 def test_without_measuring_the_user_decides_all_the_same(recipe, cache):
-    machine = {"device": "cpu", "precision": "fp32", "kernels": ["attention=products", "matmul=medium"]}
+    machine = {"device": "cpu", "precision": "fp32", "kernels": ["attention=products", "newton_schulz=bf16", "matmul=medium"]}
     assert "attention by products" in plan(recipe.replace(machine=machine)).kernels
     assert torch.get_float32_matmul_precision() == "medium"
     with raises_code("kernel-unknown"):
-        plan(recipe.replace(machine={"kernels": ["convolution=winograd"]}))
+        plan(recipe.replace(machine={"kernels": ["convolution=winograd"]}, data="no/such/text"))  # before it is looked for
 
 
 LIMITED = """
