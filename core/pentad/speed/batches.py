@@ -1,8 +1,8 @@
 """The batches of a training, one after the other: where there is a core for it, the next is built while this one is learned.
 
-It is built beside the backward pass, which leaves Python's lock to others. An example depends on its index and the seed alone,
-so that a batch is the same whenever it is built; what was built ahead is no part of a run's state, and whoever asks for other
-examples than those gets what was asked for.
+It is built beside the backward pass, in which torch leaves Python's lock to others: beside the forward pass the two would wait
+for each other. An example depends on its index and the seed alone, so that a batch is the same whenever it is built. What was
+built ahead is no part of a run's state; whoever asks for other examples than those gets what was asked for.
 """
 
 from __future__ import annotations
@@ -52,8 +52,7 @@ class Batches:
             yield
             return
         if self._thread is None:
-            here = contextlib.nullcontext if self._device.type != "cuda" else lambda: torch.cuda.set_device(self._device)
-            self._thread = ThreadPoolExecutor(1, thread_name_prefix="batches", initializer=here)
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="batches", initializer=self._use_device)
         building = self._thread.submit(self._build, rows)
         try:
             yield
@@ -63,8 +62,17 @@ class Batches:
 
     @property
     def _pays(self) -> bool:
-        """Whether building takes nothing from the step: a GPU computes it, or some core is not needed for it."""
-        return self._device.type != "cpu" or torch.get_num_threads() < self._cores
+        """Whether building takes nothing from the step: a GPU computes it, or some core is not needed for it.
+
+        On mps it is built in turn: two threads that use it at once end the process (pytorch/pytorch#197805).
+        """
+        free = torch.get_num_threads() < self._cores
+        return self._device.type == "cuda" or (self._device.type == "cpu" and free)
+
+    def _use_device(self) -> None:
+        """Take this process's GPU in the new thread, which otherwise has the first one."""
+        if self._device.type == "cuda":
+            torch.cuda.set_device(self._device)
 
 
 def on_device(batch: Batch, machine: Machine) -> TensorBatch:
