@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import signal
 import threading
 import time
 import traceback
@@ -11,11 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from pentad import EngineError
+from pentad import EngineError, RunObserver, resume, run
 from pentad.config.recipe import TrainingOptions
 from pentad.contracts.batch import Tokens
 from pentad.inference.net import ModelNet
 from pentad.speed import batches as module
+from pentad.system.errors import Interrupted
 from pentad.testing import raises_code
 from pentad.train.trainer import Trainer
 
@@ -128,6 +130,28 @@ def test_what_the_model_writes_is_never_written_ahead(fakes, trainer, built):
     found.session = lambda model: None
     found.step(0, 0)
     assert asked == [(HERE, list(range(8)))]
+
+
+def test_a_run_that_is_stopped_and_resumed_is_the_run_in_turn(tiny_recipe, cache, tmp_path, monkeypatch):
+    """What lay ready when it stopped is forgotten: it goes on with the examples after those that were learned."""
+
+    class Stop(RunObserver):
+        def on_step(self, event):
+            if event.step == 3:
+                signal.raise_signal(signal.SIGTERM)
+
+    text = tmp_path / "text.txt"
+    text.write_text("".join(f"{number} cats sat on mat {number * 7 % 13}.\n\n" for number in range(60)))
+    recipe = tiny_recipe(text, builder="fill-in-middle")
+    monkeypatch.setattr(module, "physical_cores", lambda: 1)
+    turns = run(recipe, out=tmp_path / "turns")
+    monkeypatch.setattr(module, "physical_cores", lambda: 8)
+    with pytest.raises(Interrupted):
+        run(recipe, out=tmp_path / "ahead", observers=[Stop()])
+    ahead = resume(tmp_path / "ahead")
+    assert (ahead.step, ahead.bits_per_byte) == (turns.step, turns.bits_per_byte)
+    one, other = (tmp_path / name / "checkpoints/step-8/model.safetensors" for name in ("turns", "ahead"))
+    assert one.read_bytes() == other.read_bytes()
 
 
 def test_processes_share_the_cores(fakes, trainer, built, monkeypatch):
