@@ -67,14 +67,15 @@ class Adafactor(torch.optim.Optimizer):
 def _expected_square(state: dict[str, Any], gradient: Tensor, newest: float) -> Tensor:
     """Give the newest squared gradient its share of the running means, and return what they expect of each entry's square."""
     if gradient.ndim < 2:
-        variance = state.setdefault("variance", torch.zeros_like(gradient))
+        variance: Tensor = state.setdefault("variance", torch.zeros_like(gradient))
         return variance.lerp_(gradient.square(), newest).clone()
     for name, axis in (("row_var", -1), ("col_var", -2)):
-        mean = gradient.norm(dim=axis, keepdim=True).square_() / gradient.shape[axis]
+        mean = torch.linalg.vector_norm(gradient, dim=axis, keepdim=True).square_() / gradient.shape[axis]
         state.setdefault(name, torch.zeros_like(mean)).lerp_(mean, newest)
-    rows, columns = state["row_var"], state["col_var"]
+    rows: Tensor = state["row_var"]
+    columns: Tensor = state["col_var"]
     return (rows / rows.mean(dim=-2, keepdim=True).clamp(min=torch.finfo(rows.dtype).eps)) @ columns  # (…, R, C)
 
 
 def _root_mean_square(tensor: Tensor) -> Tensor:
-    return tensor.norm() / tensor.numel() ** 0.5
+    return tensor.square().mean().sqrt()
