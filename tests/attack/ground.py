@@ -20,8 +20,9 @@ from .harness.child import count_calls, in_child, prepared
 STEPS, STOPPED = 8, 4
 
 GPT2: dict[str, Any] = {
-    **{"position": "learned", "qk_norm": False, "norm": "layernorm", "norm_gain": True, "embedding_norm": False},
-    **{"activation": "gelu-tanh", "bias": True, "tie_embeddings": True, "logit_softcap": 0, "zero_init_projections": False},
+    **{"position": "learned", "previous_tokens": 0, "qk_norm": False, "norm": "layernorm", "norm_gain": True},
+    **{"embedding_norm": False, "activation": "gelu-tanh", "bias": True, "tie_embeddings": True, "logit_softcap": 0},
+    **{"zero_init_projections": False},
 }
 """The options by which the model gpt is GPT-2, which the example of a format writes."""
 
