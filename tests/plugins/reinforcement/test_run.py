@@ -91,7 +91,7 @@ def test_held_out_tasks_are_answered_better_than_before(
     steps, result = learned
     before = open_run(talker, device="cpu").evaluate([str(tasks)], evaluator="task-accuracy").score
     assert result.evaluation is not None and result.evaluation.primary == "task_accuracy"
-    assert (before, result.evaluation.score) == (0.0, 1.0)
+    assert before < 0.2 and result.evaluation.score == 1.0  # at first it guesses
     assert sum(step.metrics["reward"] for step in steps[-4:]) > sum(step.metrics["reward"] for step in steps[:4])
     assert {step.watched for step in steps} == {"reward"}
 
