@@ -24,7 +24,7 @@ MOST_BYTES = 16
 """Longer words are cut between tokens first: time is quadratic in the length, and in a long one a merge that is left out comes
 up again before any neighbour could take its place, so that hardly a cut would differ."""
 
-_MOST_CUTS = 100_000
+MOST_CUTS = 100_000
 """Cuts of which the next steps are noted: about 40 MB."""
 
 Cut = tuple[int, ...]
@@ -108,7 +108,7 @@ class _Steps(dict[Cut, list[tuple[int, int]]]):
     def __missing__(self, cut: Cut) -> list[tuple[int, int]]:
         merges = self._merges
         possible = sorted((merges[pair], place) for place, pair in enumerate(pairwise(cut)) if pair in merges)
-        if len(self) >= _MOST_CUTS:
+        if len(self) >= MOST_CUTS:
             self.clear()
         self[cut] = possible
         return possible
