@@ -121,7 +121,7 @@ class Tokenizer(ABC):
         return self.special_tokens[END_OF_TEXT]
 
     def encode_randomly(self, text: str, source: np.random.Generator) -> TokenIds:
-        """Return the ids (T,) of a training text, cut in one of several ways, drawn at random; as by `encode` unless overridden.
+        """Return the ids (T,) of a training text, cut in a way that is drawn at random; as by `encode` unless overridden.
 
         They stand for the same bytes as those of `encode`, which cuts whatever is not training text: what is scored, prompts,
         answers. A word may be cut otherwise each time it occurs (subword regularization: Kudo, 2018).

@@ -147,9 +147,7 @@ def encode(pieces: Sequence[Piece], tokenizer: Tokenizer, rendering: Rendering, 
     return _plain(pieces, tokenizer, by) if rendering.render is None else _rendered(pieces, tokenizer, rendering, by)
 
 
-def encode_all(
-    pieces: Iterable[Piece], tokenizer: Tokenizer, rendering: Rendering = PLAIN, seed: int | None = None
-) -> Tokens:
+def encode_all(pieces: Iterable[Piece], tokenizer: Tokenizer, rendering: Rendering = PLAIN, seed: int | None = None) -> Tokens:
     """Return a text that fits into memory as a builder sees it; nothing is kept on disk.
 
     Args:

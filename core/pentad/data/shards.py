@@ -128,9 +128,7 @@ def tokenize_split(
     return from_cache(cache / "shards" / key, write, use)
 
 
-def _write(
-    folder: Path, part: Part, tokenizer: Tokenizer, rendering: Rendering, by: Encode, progress: Progress | None
-) -> None:
+def _write(folder: Path, part: Part, tokenizer: Tokenizer, rendering: Rendering, by: Encode, progress: Progress | None) -> None:
     dtype = np.dtype("<u2" if tokenizer.vocab_size + len(rendering.special) <= 1 << 16 else "<u4")
     n_bytes = read_bytes = lost_bytes = 0
     total = part.n_bytes

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 import regex
 
 from pentad import TokenIds, utf8
@@ -76,8 +75,8 @@ class Dropout:
         """Return so many numbers of merges that are left out in a row."""
         if self._probability == 1:
             return [sys.maxsize] * count
-        numbers: npt.NDArray[np.int64] = source.geometric(1 - self._probability, count) - 1
-        return numbers.tolist()
+        numbers: list[int] = (source.geometric(1 - self._probability, count) - 1).tolist()
+        return numbers
 
     def _short(self, words: Iterable[str]) -> Iterator[bytes]:
         """Yield the bytes of words, long ones in parts.

@@ -102,9 +102,7 @@ class BPE(Tokenizer):
         vocabulary = parse(json)
         ranks = {token: rank for rank, token in enumerate(vocabulary.tokens)}
         self._encoder = Encoder(vocabulary.pattern, ranks, len(vocabulary.tokens))
-        self._dropout = Dropout(
-            self._options.dropout, vocabulary.tokens, vocabulary.merges, vocabulary.pattern, self._encoder
-        )
+        self._dropout = Dropout(self._options.dropout, vocabulary.tokens, vocabulary.merges, vocabulary.pattern, self._encoder)
         self._tokens = [*vocabulary.tokens, b""]
         self._json = json
 

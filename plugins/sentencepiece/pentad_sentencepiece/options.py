@@ -41,7 +41,7 @@ class SentencePieceOptions:
     )
     dropout: float = option(
         0.0,
-        "Chance that a merge of model_type bpe is left out while training text is cut (BPE dropout); other text is cut as ever.",
+        "Chance that a merge of model_type bpe is left out while training text is cut (BPE dropout); other text as ever.",
         ge=0,
         le=1,
     )

@@ -72,8 +72,10 @@ class SentencePiece(Tokenizer):
         return self._encode(text)
 
     def encode_randomly(self, text: str, source: np.random.Generator) -> TokenIds:
-        """Return the ids (T,) of a training text by sentencepiece's own sampling: all ways by their probability (Kudo, 2018), or
-        merges left out (Provilkov et al., 2020), here each for good."""
+        """Return the ids (T,) of a training text by sentencepiece's own sampling.
+
+        Of unigram all ways by their probability (Kudo, 2018); of bpe merges left out (Provilkov et al., 2020), each for good.
+        """
         if self._alpha is None:
             return self._encode(text)
         with _SEEDED:

@@ -216,8 +216,7 @@ class TokenizerConformance(AdviceConformance):
                 )
 
     def check_random_cuts(self) -> None:
-        """`encode_randomly` gives what `encode` gives, or where `random_cuts` is set, the same bytes in ids that follow from the
-        source alone and differ from source to source."""
+        """`encode_randomly` is `encode`, or with `random_cuts` gives its bytes in ids that follow from the source alone."""
         tokenizer = self.trained()
         special, differs = set(tokenizer.special_tokens.values()), False
         for text in [*NASTY, *sample_texts()[:3], *random_texts(50)]:
