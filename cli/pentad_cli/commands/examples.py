@@ -95,7 +95,7 @@ def _tokens(request: Request, tokenizer: Tokenizer, pieces: list[Piece]) -> tupl
     given = request.tables.get("training", {}).get("context_length")
     # How long the documents are shows once the builder has rendered them.
     builder = make(given or max(1, sum(len(piece.text) for piece in pieces)))
-    tokens = encode_all(pieces, tokenizer, Rendering.of(builder))
+    tokens = encode_all(pieces, tokenizer, Rendering.of(builder), seed=0)
     longest = int(np.diff(tokens.starts).max(initial=1))
     return (builder if given else make(builder.positions(longest))), tokens
 

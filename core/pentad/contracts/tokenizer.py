@@ -60,6 +60,9 @@ class Tokenizer(ABC):
     """Maximum bytes of text that `train` is given: of more, a sample spread evenly over it; None for all. A vocabulary of 32k
     changes little beyond the default. Set it in the class, or in `__init__` from an option."""
 
+    random_cuts: bool = False
+    """Whether training text is cut by `encode_randomly` instead of `encode`. Set it in `__init__` from an option."""
+
     @property
     @abstractmethod
     def vocab_size(self) -> int:
@@ -116,6 +119,19 @@ class Tokenizer(ABC):
     def end_of_text(self) -> int:
         """The id that separates documents."""
         return self.special_tokens[END_OF_TEXT]
+
+    def encode_randomly(self, text: str, source: np.random.Generator) -> TokenIds:
+        """Return the ids (T,) of a training text, cut in a way that is drawn at random; as by `encode` unless overridden.
+
+        They stand for the same bytes as those of `encode`, which cuts whatever is not training text: what is scored, prompts,
+        answers. A word may be cut otherwise each time it occurs (subword regularization: Kudo, 2018).
+
+        Args:
+            text: a training text, or a part of one.
+            source: what to draw from, and from nothing else: the same text and the same source give the same ids.
+        """
+        del source
+        return self.encode(text)
 
     def encode_batch(self, texts: Sequence[str]) -> list[TokenIds]:
         """Encode many texts in parallel on the cores of this machine; equal to `encode` on each."""

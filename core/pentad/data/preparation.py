@@ -222,7 +222,8 @@ def prepare(
 
     def examples(resolved: Resolved) -> tuple[ExampleBuilder, TokenShard]:
         builder = make_builder(resolved, fitted.tokenizer, catalogue)
-        return builder, _shard(split.train, "training", fitted, rendering_of(resolved, builder), observer)
+        seed = resolved.recipe.training.seed
+        return builder, _shard(split.train, "training", fitted, rendering_of(resolved, builder), observer, seed)
 
     def has_examples(resolved: Resolved) -> bool:
         builder, train = examples(resolved)
@@ -259,11 +260,13 @@ def prepare(
     )
 
 
-def _shard(part: Part, name: str, fitted: Fitted, rendering: Rendering, observer: RunObserver) -> TokenShard:
+def _shard(
+    part: Part, name: str, fitted: Fitted, rendering: Rendering, observer: RunObserver, seed: int | None = None
+) -> TokenShard:
     def tell(done: int, total: int) -> None:
         observer.on_preparation(Preparation(what=f"Tokenizing the {name} text", done=done / max(total, 1)))
 
-    return tokenize_split(part, fitted.tokenizer, fitted.fingerprint, cache_directory(), tell, rendering)
+    return tokenize_split(part, fitted.tokenizer, fitted.fingerprint, cache_directory(), tell, rendering, seed)
 
 
 def _tokenizer(

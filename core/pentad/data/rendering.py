@@ -3,10 +3,14 @@
 Plain text goes to the tokenizer piece by piece, many at a time. Where a builder overrides `render`, it gets each record whole
 (so a record must fit into memory), and the texts of its spans are encoded one by one: no token reaches from one span into
 the next. Special spans become the ids behind the tokenizer's own, which no text can become.
+
+A tokenizer with `random_cuts` cuts training text at random, each text by a source of its own that follows from a seed and from
+the place of the text: the same however many texts are encoded at once.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +28,9 @@ from pentad.data.pieces import PIECE_CHARACTERS, Piece, cut
 from pentad.registry.failures import wrong_return
 from pentad.registry.offers import Offer
 from pentad.system.errors import EngineError, one_line
+
+Encode = Callable[[Sequence[str]], list[TokenIds]]
+"""Gives the ids of texts, which come in their order but in any number at once."""
 
 _REPORT = "Report it to the builder's author (engine plugins check shows more)."
 
@@ -107,19 +114,47 @@ def whole_or_cut(pieces: Iterable[Piece], rendering: Rendering) -> Iterator[Piec
             text = []
 
 
-def encode(pieces: Sequence[Piece], tokenizer: Tokenizer, rendering: Rendering) -> Encoded:
+def encoder_of(tokenizer: Tokenizer, seed: int | None) -> Encode:
+    """Return what encodes the texts of a part.
+
+    Args:
+        tokenizer: trained.
+        seed: of the random cuts, for training text; None for text that is judged.
+    """
+    if seed is None or not tokenizer.random_cuts:
+        return tokenizer.encode_batch
+    places = itertools.count()
+
+    def encode_randomly(texts: Sequence[str]) -> list[TokenIds]:
+        sources = (np.random.default_rng((seed, place)) for place in places)
+        return [tokenizer.encode_randomly(text, source) for text, source in zip(texts, sources, strict=False)]
+
+    return encode_randomly
+
+
+def encode(pieces: Sequence[Piece], tokenizer: Tokenizer, rendering: Rendering, by: Encode | None = None) -> Encoded:
     """Encode pieces that came through `whole_or_cut`.
+
+    Args:
+        pieces, tokenizer, rendering: what is encoded, and how.
+        by: what `encoder_of` returned for the part that the pieces are of; None for text that is judged.
 
     Raises:
         UsageError: the builder says that it cannot use a record.
         EngineError: the tokenizer gives an id that it does not have, or the builder's `render` fails.
     """
-    return _plain(pieces, tokenizer) if rendering.render is None else _rendered(pieces, tokenizer, rendering)
+    by = by or tokenizer.encode_batch
+    return _plain(pieces, tokenizer, by) if rendering.render is None else _rendered(pieces, tokenizer, rendering, by)
 
 
-def encode_all(pieces: Iterable[Piece], tokenizer: Tokenizer, rendering: Rendering = PLAIN) -> Tokens:
-    """Return a text that fits into memory as a builder sees it; nothing is kept on disk."""
-    part = encode(list(whole_or_cut(pieces, rendering)), tokenizer, rendering)
+def encode_all(pieces: Iterable[Piece], tokenizer: Tokenizer, rendering: Rendering = PLAIN, seed: int | None = None) -> Tokens:
+    """Return a text that fits into memory as a builder sees it; nothing is kept on disk.
+
+    Args:
+        pieces, tokenizer, rendering: what is encoded, and how.
+        seed: as for `encoder_of`.
+    """
+    part = encode(list(whole_or_cut(pieces, rendering)), tokenizer, rendering, encoder_of(tokenizer, seed))
     return Tokens(
         ids=np.concatenate([_end(tokenizer), part.ids]),
         starts=np.concatenate([[0], part.ends + 1]).astype(np.int64),
@@ -132,11 +167,11 @@ def _end(tokenizer: Tokenizer) -> TokenIds:
     return np.array([tokenizer.end_of_text], dtype=np.uint32)
 
 
-def _plain(pieces: Sequence[Piece], tokenizer: Tokenizer) -> Encoded:
+def _plain(pieces: Sequence[Piece], tokenizer: Tokenizer, by: Encode) -> Encoded:
     end = _end(tokenizer)
     ids: list[TokenIds] = [end[:0]]
     ends, sources, place = [], [], 0
-    encoded = _encode(tokenizer, [piece.text for piece in pieces])
+    encoded = _encode(tokenizer, by, [piece.text for piece in pieces])
     for piece, found in zip(pieces, encoded, strict=True):
         ids.append(found)
         place += len(found)
@@ -152,8 +187,8 @@ def _plain(pieces: Sequence[Piece], tokenizer: Tokenizer) -> Encoded:
     return Encoded(joined, _integers(ends), _integers(sources), None, n_bytes, n_bytes, lost)
 
 
-def _encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[TokenIds]:
-    found = tokenizer.encode_batch(texts)
+def _encode(tokenizer: Tokenizer, by: Encode, texts: Sequence[str]) -> list[TokenIds]:
+    found = by(texts)
     for ids in found:
         if not isinstance(ids, np.ndarray) or ids.ndim != 1 or not (np.issubdtype(ids.dtype, np.integer) or not ids.size):
             raise wrong_return(tokenizer, "encode", "a numpy array (T,) of uint32: np.array(ids, dtype=np.uint32)", ids)
@@ -176,10 +211,10 @@ def _check(ids: TokenIds, tokenizer: Tokenizer) -> None:
         )
 
 
-def _rendered(pieces: Sequence[Piece], tokenizer: Tokenizer, rendering: Rendering) -> Encoded:
+def _rendered(pieces: Sequence[Piece], tokenizer: Tokenizer, rendering: Rendering, by: Encode) -> Encoded:
     documents = [(document, piece.source) for piece in pieces for document in _documents(piece, rendering)]
     texts = [part.text for document, _ in documents for span in document.spans for part in cut([span.text])]
-    found = _encode(tokenizer, texts)
+    found = _encode(tokenizer, by, texts)
     if found:
         _check(np.concatenate(found), tokenizer)
     coming = iter(found)

@@ -3,7 +3,8 @@
 A shard is one end-of-text id, then every document followed by one: `ids.bin`, uint16 where the vocabulary allows, else uint32,
 little endian. Beside it stand the place of each end-of-text id (`starts.bin`, int64), which ids are learned (`learn.bin`, one
 byte each, only where something is masked) and the number of each document's source (`sources.bin`, int64, only where there
-are several). It is keyed by the fingerprints of text, tokenizer and rendering, and its digests are checked before each use.
+are several). It is keyed by the fingerprints of text, tokenizer and rendering, and by the seed where training text is cut
+at random; its digests are checked before each use.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from pentad.config.options import to_dict
 from pentad.contracts.batch import Tokens
 from pentad.contracts.tokenizer import Tokenizer
 from pentad.data.pieces import Piece, cut
-from pentad.data.rendering import PLAIN, Encoded, Rendering, encode, utf8_size, whole_or_cut
+from pentad.data.rendering import PLAIN, Encode, Encoded, Rendering, encode, encoder_of, utf8_size, whole_or_cut
 from pentad.data.split import Part, Split
 from pentad.registry.offers import Offer
 from pentad.system.cache import CONTENT, cache_directory, folder_fingerprint, from_cache
@@ -85,6 +86,7 @@ def tokenize_split(
     cache: Path,
     progress: Progress | None = None,
     rendering: Rendering = PLAIN,
+    seed: int | None = None,
 ) -> TokenShard:
     """Encode a part of the text, or take the shard that an earlier run made of it.
 
@@ -95,13 +97,15 @@ def tokenize_split(
         cache: where shards are kept, from `cache_directory`.
         progress: told how far the encoding is.
         rendering: how the builder makes documents of records.
+        seed: of the random cuts of a tokenizer that has such, for training text; None for text that is judged.
 
     Raises:
         UsageError: the builder cannot use a record.
         EngineError: the disk is full, the cache cannot be written, the text changed while it was read, the tokenizer gives
             an id that its vocabulary does not have, or the builder cannot render. Nothing half is left.
     """
-    key = _key("shard", str(FORMAT), part.fingerprint, tokenizer_fingerprint, rendering.fingerprint)
+    cuts = () if seed is None or not tokenizer.random_cuts else (f"random cuts {seed}",)
+    key = _key("shard", str(FORMAT), part.fingerprint, tokenizer_fingerprint, rendering.fingerprint, *cuts)
 
     def use(files: HeldFiles) -> TokenShard:
         facts = files.read_json(f"{CONTENT}/shard.json")
@@ -118,16 +122,19 @@ def tokenize_split(
         )
         return TokenShard(tokens, facts["n_bytes"], facts["n_documents"], key, facts["lost_bytes"])
 
-    return from_cache(cache / "shards" / key, lambda folder: _write(folder, part, tokenizer, rendering, progress), use)
+    def write(folder: Path) -> None:
+        _write(folder, part, tokenizer, rendering, encoder_of(tokenizer, seed), progress)
+
+    return from_cache(cache / "shards" / key, write, use)
 
 
-def _write(folder: Path, part: Part, tokenizer: Tokenizer, rendering: Rendering, progress: Progress | None) -> None:
+def _write(folder: Path, part: Part, tokenizer: Tokenizer, rendering: Rendering, by: Encode, progress: Progress | None) -> None:
     dtype = np.dtype("<u2" if tokenizer.vocab_size + len(rendering.special) <= 1 << 16 else "<u4")
     n_bytes = read_bytes = lost_bytes = 0
     total = part.n_bytes
     with _Files(folder, dtype, tokenizer.end_of_text) as files:
         for batch in _ahead(_batches(whole_or_cut(part.pieces(), rendering))):
-            encoded = encode(batch, tokenizer, rendering)
+            encoded = encode(batch, tokenizer, rendering, by)
             files.append(encoded)
             n_bytes += encoded.n_bytes
             lost_bytes += encoded.lost_bytes

@@ -28,6 +28,12 @@ class BPEOptions:
         ge=0,
         le=0.9,
     )
+    dropout: float = option(
+        0.0,
+        "Chance that a merge is left out while training text is cut, each time anew (BPE dropout); other text is cut as ever.",
+        ge=0,
+        le=1,
+    )
     train_mb: int = option(100, "Maximum megabytes of text to train on; of more, a sample spread evenly over it.", ge=1)
 
 

@@ -15,7 +15,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from pentad import END_OF_TEXT, EngineError, TokenIds, Tokenizer
+from pentad_bpe.dropout import Dropout
 from pentad_bpe.encoder import Encoder
 from pentad_bpe.options import BPEOptions
 from pentad_bpe.vocabulary import parse
@@ -28,10 +31,12 @@ class BPE(Tokenizer):
 
     def __init__(self, options: BPEOptions) -> None:
         self.sample_bytes = options.train_mb * 1_000_000
+        self.random_cuts = options.dropout > 0
         self._options = options
         self._json = ""
         self._tokens: list[bytes] = []
         self._encoder: Encoder | None = None
+        self._dropout: Dropout | None = None
 
     @property
     def vocab_size(self) -> int:
@@ -57,6 +62,12 @@ class BPE(Tokenizer):
     def encode(self, text: str) -> TokenIds:
         """Return the ids (T,), equal to those of the trainer's own encoder. Threads run side by side in here."""
         return self._trained().encode(text)
+
+    def encode_randomly(self, text: str, source: np.random.Generator) -> TokenIds:
+        """Return the ids (T,) of a training text in which merges are left out by the option `dropout`."""
+        self._trained()
+        assert self._dropout is not None
+        return self._dropout.encode(text, source)
 
     def token_bytes(self, token: int) -> bytes:
         """Return the bytes of an id; none for the end of text."""
@@ -91,6 +102,7 @@ class BPE(Tokenizer):
         vocabulary = parse(json)
         ranks = {token: rank for rank, token in enumerate(vocabulary.tokens)}
         self._encoder = Encoder(vocabulary.pattern, ranks, len(vocabulary.tokens))
+        self._dropout = Dropout(self._options.dropout, vocabulary.tokens, vocabulary.merges, vocabulary.pattern, self._encoder)
         self._tokens = [*vocabulary.tokens, b""]
         self._json = json
 

@@ -10,10 +10,11 @@ from pentad_bpe.splitting import SplitPattern, known_pattern, pattern_of
 
 
 class Vocabulary(NamedTuple):
-    """What tiktoken needs: the words' pattern, and the bytes of each id but the last, which is the end of text."""
+    """The words' pattern, the bytes of each id but the last, which is the end of text, and the id of each pair of ids."""
 
     pattern: SplitPattern
     tokens: list[bytes]
+    merges: dict[tuple[int, int], int]
 
 
 def parse(text: str) -> Vocabulary:
@@ -26,13 +27,16 @@ def parse(text: str) -> Vocabulary:
     """
     try:
         content = json.loads(text)
-        spelled = _spelled_tokens(content["model"]["merges"])
-        if content["model"]["vocab"] != {token: rank for rank, token in enumerate(spelled)}:
+        pairs = content["model"]["merges"]
+        spelled = _spelled_tokens(pairs)
+        ids = {token: rank for rank, token in enumerate(spelled)}
+        if content["model"]["vocab"] != ids:
             raise ValueError("its vocabulary and its merges do not fit together")
         special = [(token["id"], token["content"]) for token in content["added_tokens"]]
         if special != [(len(spelled), END_OF_TEXT)]:
             raise ValueError(f"its only special token must be {END_OF_TEXT} with the id {len(spelled)}")
-        return Vocabulary(_known_pattern(content), list(spelled.values()))
+        merges = {(ids[left], ids[right]): ids[left + right] for left, right in pairs}
+        return Vocabulary(_known_pattern(content), list(spelled.values()), merges)
     except (LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"it is not the tokenizer.json of bpe ({type(error).__name__}: {error})") from None
 

@@ -33,9 +33,28 @@ class SentencePieceOptions:
     split_by_number: bool = option(True, "Whether a piece ends between a number and what is not one.")
     split_by_unicode_script: bool = option(True, "Whether a piece ends where the script changes, as between 漢 and a.")
     max_piece_length: int = option(16, "Maximum characters of a piece.", ge=1, le=512)
+    alpha: float | None = option(
+        None,
+        "Cut training text at random, each way by its probability under unigram to this power (subword regularization; 0.1 is "
+        "usual, 0 makes all alike); none takes the likeliest. Other text is cut as ever.",
+        ge=0,
+    )
+    dropout: float = option(
+        0.0,
+        "Chance that a merge of model_type bpe is left out while training text is cut (BPE dropout); other text as ever.",
+        ge=0,
+        le=1,
+    )
     train_mb: int = option(
         10,
         "Maximum megabytes of text to train on; of more, an even sample (unigram takes about 5 seconds for each).",
         ge=1,
         le=2000,
     )
+
+    def __post_init__(self) -> None:
+        """Refuse a way to cut at random that the other type of model has."""
+        if self.model_type == "bpe" and self.alpha is not None:
+            raise ValueError("alpha is for model_type unigram; bpe has dropout")
+        if self.model_type == "unigram" and self.dropout:
+            raise ValueError("dropout is for model_type bpe; unigram has alpha")

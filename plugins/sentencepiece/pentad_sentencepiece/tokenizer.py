@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sentencepiece
@@ -19,6 +21,8 @@ _DESCRIPTION = "sentencepiece.json"
 
 LONGEST_WORD = 256
 """Characters of a text whose best ways are looked for: the lattice of a long one has many that hardly differ."""
+
+_SEEDED = threading.Lock()  # sentencepiece has one seed for all of the process
 
 _UNKNOWN = 0
 _SPACE = "\u2581"  # sentencepiece writes a space so, and would give a space back for this character itself
@@ -35,6 +39,8 @@ class SentencePiece(Tokenizer):
     def __init__(self, options: SentencePieceOptions) -> None:
         self.lossless = options.byte_fallback
         self.sample_bytes = options.train_mb * 1_000_000
+        self._alpha = options.dropout or None if options.model_type == "bpe" else options.alpha
+        self.random_cuts = self._alpha is not None
         self._options = options
         self._model = b""
         self._tokens: list[bytes] = []
@@ -63,6 +69,20 @@ class SentencePiece(Tokenizer):
 
     def encode(self, text: str) -> TokenIds:
         """Return the ids (T,). Threads run side by side in here."""
+        return self._encode(text)
+
+    def encode_randomly(self, text: str, source: np.random.Generator) -> TokenIds:
+        """Return the ids (T,) of a training text by sentencepiece's own sampling.
+
+        Of unigram all ways by their probability (Kudo, 2018); of bpe merges left out (Provilkov et al., 2020), each for good.
+        """
+        if self._alpha is None:
+            return self._encode(text)
+        with _SEEDED:
+            sentencepiece.set_random_generator_seed(int(source.integers((1 << 32) - 1)))
+            return self._encode(text, enable_sampling=True, nbest_size=-1, alpha=self._alpha)
+
+    def _encode(self, text: str, **sampling: Any) -> TokenIds:
         if not text.isascii():
             utf8(text)
         processor, parts = self._trained(), []
@@ -70,7 +90,7 @@ class SentencePiece(Tokenizer):
             if number:
                 parts.append(self._underline)
             # One by one: for a list sentencepiece starts a thread, which costs more than a short text.
-            parts.extend(processor.encode(chunk, return_type="numpy") for chunk in chunks(part))
+            parts.extend(processor.encode(chunk, return_type="numpy", **sampling) for chunk in chunks(part))
         return np.concatenate(parts).astype(np.uint32)
 
     def segmentations(self, text: str, most: int) -> Sequence[Segmentation]:

@@ -126,6 +126,20 @@ def test_a_resumed_run_has_the_same_shards_and_refuses_another_text(catalogue, t
         prepare(resolved, catalogue, kept=dataclasses.replace(kept, data_fingerprint="another"))
 
 
+def test_only_training_text_is_cut_at_random(catalogue, text, tiny_recipe):
+    def prepared(seed, **options):
+        recipe = tiny_recipe(text, tokenizer=Choice("bpe", vocab_size=280, **options), training={"seed": seed})
+        return prepare(resolve(recipe, catalogue), catalogue)
+
+    plain, first, again, other = prepared(0), *(prepared(seed, dropout=0.3) for seed in (5, 5, 6))
+    assert first.train.n_tokens > plain.train.n_tokens and first.train.n_bytes == plain.train.n_bytes
+    assert first.train.tokens.ids.tolist() == again.train.tokens.ids.tolist() != other.train.tokens.ids.tolist()
+    for with_dropout in (first, other):
+        assert with_dropout.held_out.tokens.ids.tolist() == plain.held_out.tokens.ids.tolist()
+        bytes_of = [made.tokenizer.decode_bytes(made.train.tokens.ids) for made in (plain, with_dropout)]
+        assert bytes_of[0] == bytes_of[1]
+
+
 def test_a_builder_alone_finds_what_is_installed(catalogue, records, tiny_recipe):
     resolved = resolve(tiny_recipe(records, builder="answers"), catalogue)
     tokenizer = prepare(resolved, catalogue).tokenizer

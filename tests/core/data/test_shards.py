@@ -153,6 +153,50 @@ def test_another_text_or_tokenizer_gives_another_shard(tmp_path):
     assert len(prints) == 4
 
 
+class Halves(Bytes):
+    """Bytes, in training text each of them as one of two ids."""
+
+    random_cuts = True
+
+    def encode_randomly(self, text, source):
+        ids = self.encode(text)
+        return (ids + 256 * source.integers(2, size=len(ids))).astype(np.uint32)
+
+    def token_bytes(self, token):
+        return super().token_bytes((token - 1) % 256 + 1 if token else 0)
+
+
+def halves(part, cache, seed):
+    return tokenize_split(part, Halves(ByteOptions(), 513), "halves", cache, seed=seed).tokens.ids.tolist()
+
+
+def test_training_text_is_cut_at_random_by_the_seed_and_the_place_of_the_text(tmp_path):
+    part = train_part(["same text", "same text", "another"])
+    ids = halves(part, tmp_path, 3)
+    _, first, second, _, _ = np.split(ids, np.flatnonzero(np.array(ids) == 0))
+    assert first.tolist() != second.tolist()
+    assert Halves(ByteOptions(), 513).decode_bytes(ids) == b"same textsame textanother"
+    assert halves(part, tmp_path / "elsewhere", 3) == ids
+    assert halves(part, tmp_path, 4) != ids
+    assert halves(part, tmp_path, 3) == ids
+    assert max(halves(part, tmp_path, None)) <= 256
+
+
+@pytest.mark.parametrize(("characters", "pieces"), [(1, 1 << 15), (20, 1 << 15), (1 << 20, 3)])
+def test_random_cuts_do_not_depend_on_how_many_texts_are_encoded_at_once(tmp_path, monkeypatch, characters, pieces):
+    part = train_part(["a text of some length", "b", "c d e", "more of it " * 9])
+    expected = halves(part, tmp_path / "at once", 0)
+    monkeypatch.setattr(shards, "BATCH_CHARACTERS", characters)
+    monkeypatch.setattr(shards, "BATCH_PIECES", pieces)
+    assert halves(part, tmp_path / "in parts", 0) == expected
+
+
+def test_without_random_cuts_all_seeds_share_a_shard(tmp_path):
+    part = train_part(["some text"])
+    prints = {tokenize_split(part, Bytes(ByteOptions()), "b", tmp_path, seed=seed).fingerprint for seed in (None, 0, 1)}
+    assert len(prints) == 1
+
+
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, monkeypatch):
     def full(files, encoded):
         raise OSError(errno.ENOSPC, "No space left on device")

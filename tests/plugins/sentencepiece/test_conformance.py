@@ -16,3 +16,13 @@ class TestLossy(TokenizerConformance):
 class TestMerges(TokenizerConformance):
     name = "sentencepiece"
     options = {"vocab_size": 600, "model_type": "bpe"}
+
+
+class TestUnigramAtRandom(TokenizerConformance):
+    name = "sentencepiece"
+    options = {"vocab_size": 500, "alpha": 0.2}
+
+
+class TestMergesAtRandom(TokenizerConformance):
+    name = "sentencepiece"
+    options = {"vocab_size": 500, "model_type": "bpe", "dropout": 0.2}

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import random
 import re
 import time
+from collections import Counter
 
+import numpy as np
 import pytest
 import tokenizers
 from hypothesis import example, given, settings
@@ -13,7 +16,7 @@ from hypothesis import strategies as st
 from tokenizers import models
 
 from pentad import EngineError, Segmentation, Situation
-from pentad.config.options import describe
+from pentad.config.options import describe, parse
 from pentad.testing import raises_code
 from pentad.testing.stages.tokenizer import sample_texts
 from pentad_sentencepiece import cutting, training
@@ -296,3 +299,27 @@ def test_text_without_white_space_is_thinned_out(monkeypatch):
     trained = SentencePiece(SentencePieceOptions(vocab_size=5280))
     trained.train([english, text])
     assert trained.decode(trained.encode(text)) == text
+
+
+def test_unigrams_ways_are_drawn_by_their_probability_to_the_power_of_alpha():
+    tokenizer = trained(sample_texts(), vocab_size=700, alpha=0.5)
+    word, draws, source = " train", 2000, np.random.default_rng(3)
+    ways = tokenizer.segmentations(word, 500)
+    weights = {way.ids: math.exp(0.5 * way.score) for way in ways}
+    drawn = Counter(tuple(tokenizer.encode_randomly(word, source).tolist()) for _ in range(draws))
+    assert len(ways) < 500 and drawn.keys() <= weights.keys()
+    for ids, weight in weights.items():
+        share = weight / sum(weights.values())
+        assert abs(drawn[ids] / draws - share) < 0.01 + 4 * math.sqrt(share / draws)
+
+
+def test_merges_are_left_out():
+    tokenizer = trained(sample_texts(), vocab_size=700, model_type="bpe", dropout=1.0)
+    ids = tokenizer.encode_randomly("the trains", np.random.default_rng(0))
+    assert [tokenizer.token_bytes(int(token)) for token in ids] == [letter.encode() for letter in "the trains"]
+
+
+@pytest.mark.parametrize("options", [{"alpha": 0.1, "model_type": "bpe"}, {"dropout": 0.1, "model_type": "unigram"}])
+def test_each_type_has_its_own_way_to_cut_at_random(options):
+    with raises_code("options-conflict"):
+        parse(SentencePieceOptions, options, "tokenizer")

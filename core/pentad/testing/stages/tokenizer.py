@@ -215,6 +215,40 @@ class TokenizerConformance(AdviceConformance):
                     f"encode_batch and encode give different ids for {text[:80]!a}; no text may depend on the others",
                 )
 
+    def check_random_cuts(self) -> None:
+        """`encode_randomly` is `encode`, or with `random_cuts` gives its bytes in ids that follow from the source alone."""
+        tokenizer = self.trained()
+        special, differs = set(tokenizer.special_tokens.values()), False
+        for text in [*NASTY, *sample_texts()[:3], *random_texts(50)]:
+            own = tokenizer.encode(text)
+            cuts = [tokenizer.encode_randomly(text, np.random.default_rng(seed)) for seed in (0, 0, 1)]
+            if not tokenizer.random_cuts:
+                require(
+                    all(np.array_equal(ids, own) for ids in cuts),
+                    f"encode_randomly({text[:80]!a}) gives other ids than encode; say random_cuts = True, or leave it out",
+                )
+                continue
+            for ids in cuts:
+                require(
+                    isinstance(ids, np.ndarray) and ids.dtype == np.uint32 and ids.ndim == 1,
+                    f"encode_randomly({text[:80]!a}) must return a numpy array (T,) of uint32, it returned {ids!r:.80}",
+                )
+                require(not special & set(ids.tolist()), f"encode_randomly({text[:80]!a}) gives a special token")
+                found = tokenizer.decode_bytes(ids)
+                require(
+                    found == tokenizer.decode_bytes(own),
+                    f"encode_randomly({text[:80]!a}) stands for {found[:80]!r}; every cut must stand for the bytes of encode",
+                )
+            require(
+                np.array_equal(cuts[0], cuts[1]),
+                f"encode_randomly({text[:80]!a}) gives other ids from the same source; draw from nothing but the source",
+            )
+            require(np.array_equal(own, tokenizer.encode(text)), "encode gives other ids after encode_randomly")
+            differs = differs or not np.array_equal(cuts[0], cuts[2])
+        require(
+            differs == tokenizer.random_cuts, "random_cuts is True, and encode_randomly gives the same ids from every source"
+        )
+
     def check_save_and_load(self) -> None:
         """After `save` and `load` into a new object, ids, texts and special tokens are the same."""
         tokenizer = self.trained()

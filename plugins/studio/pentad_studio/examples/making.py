@@ -119,7 +119,7 @@ def make_examples(
     pieces = pieces_of(text)
     # How long the documents are shows once the builder has rendered them.
     builder = made(context_length or max(8, 4 * len(text.encode())))
-    tokens = encode_all(pieces, tokenizer, Rendering.of(builder))
+    tokens = encode_all(pieces, tokenizer, Rendering.of(builder), seed=0)
     if context_length is None:
         builder = made(max(1, int(np.diff(tokens.starts).max(initial=1))))
     return _build(name, builder, tokens, tokenizer, limit)

@@ -123,6 +123,43 @@ class PassesSurrogates(Right):
         return super().encode(text.encode("utf-8", "replace").decode())
 
 
+class RandomCuts(Right):
+    """Two ids for each byte, of which training text has either."""
+
+    random_cuts = True
+    vocab_size = property(lambda self: 257 + 256)
+
+    def encode_randomly(self, text, source):
+        ids = self.encode(text)
+        return np.where(source.random(len(ids)) < 0.5, ids, ids + 257).astype(np.uint32)
+
+    def token_bytes(self, token):
+        return super().token_bytes(token - 257 if token > 256 else token)
+
+    def decode_bytes(self, tokens):
+        return b"".join(self.token_bytes(int(token)) for token in tokens)
+
+
+class CutsAtRandomUnsaid(RandomCuts):
+    random_cuts = False
+
+
+class DrawsFromElsewhere(RandomCuts):
+    def encode_randomly(self, text, source):
+        return super().encode_randomly(text, np.random.default_rng())
+
+
+class LosesBytesAtRandom(RandomCuts):
+    def encode_randomly(self, text, source):
+        ids = super().encode_randomly(text, source)
+        return ids[source.random(len(ids)) < 0.9]
+
+
+class CutsAlikeEachTime(RandomCuts):
+    def encode_randomly(self, text, source):
+        return self.encode(text)
+
+
 class Panic(BaseException):
     pass
 
@@ -142,7 +179,7 @@ def failed(tokenizer: type[Tokenizer]) -> set[str]:
     return {result.check for result in results if result.outcome != "passed"}
 
 
-@pytest.mark.parametrize("tokenizer", [Right, DeclaresThatItStrips])
+@pytest.mark.parametrize("tokenizer", [Right, DeclaresThatItStrips, RandomCuts])
 def test_right_passes(tokenizer):
     assert failed(tokenizer) == set()
 
@@ -164,6 +201,10 @@ def test_right_passes(tokenizer):
         (DecodesStrictly, "decode_never_raises"),
         (PassesSurrogates, "lone_surrogates_are_refused"),
         (PanicsOnLongTexts, "long_runs"),
+        (CutsAtRandomUnsaid, "random_cuts"),
+        (DrawsFromElsewhere, "random_cuts"),
+        (LosesBytesAtRandom, "random_cuts"),
+        (CutsAlikeEachTime, "random_cuts"),
     ],
 )
 def test_wrong_is_caught_by_its_check_alone(tokenizer, check):
