@@ -56,7 +56,7 @@ def round_weights(session: ModelSession, name: str) -> float:
 
 @torch.inference_mode()
 def logit_difference(session: ModelSession) -> float:
-    """Return the largest difference between the logits of one token a row and those of all at once, in texts of the model's own.
+    """Return the largest difference between the logits of one token a row and those of all at once, in texts that it writes.
 
     It is a share of the distance from the lowest to the highest logit at the same place.
     """

@@ -49,8 +49,8 @@ class Product:
 class Int8Product(Product):
     """The same with weights of int8: each row of the matrix by its largest number, and each row of the input likewise.
 
-    FBGEMM rounds inputs to 256 steps over the range of all of them. So that rows stay independent of each other, each is divided
-    by its largest number first, and two more columns, whose weights are 0, hold the range at -1 to 1.
+    FBGEMM rounds inputs to 256 steps over the range of all of them. So that rows stay independent of each other, each is
+    divided by its largest number first, and two more columns, whose weights are 0, hold the range at -1 to 1.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
