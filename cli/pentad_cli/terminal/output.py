@@ -89,10 +89,13 @@ def _columns() -> int:
 
 
 def cells(text: str) -> int:
-    """Return the columns that a text takes: wide characters take two, combining ones none."""
+    """Return the columns that a text takes: wide characters take two, those that are drawn on or between others none."""
     if text.isascii():
         return len(text)
-    return sum(0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+    return sum(
+        0 if unicodedata.category(char) in ("Mn", "Me", "Cf") else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        for char in text
+    )
 
 
 def wrap(text: str, width: int) -> list[str]:

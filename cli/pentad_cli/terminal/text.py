@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 _UNSAFE = (  # a text, which `re` compiles when it is first used
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 and C1 controls but tab and newline: they move the cursor, change colours and titles
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidirectional controls: they show text in another order
     "\u2028\u2029\ud800-\udfff]"
+)
+
+_OTHER_SPACES = "[\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]"  # they look like the usual one
+
+_UNSEEN = (  # drawn only with their neighbours, if at all: joiners, selectors, fillers, the mark of byte order, tags
+    "[\xad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u2064\u3164\ufe00-\ufe0f\ufeff\uffa0"
+    "\U000e0000-\U000e0fff]+"
 )
 
 
@@ -32,17 +40,26 @@ def visible_line(text: str) -> str:
 
 
 def visible_bytes(data: bytes) -> str:
-    r"""Spell a token's bytes on one line; bytes that are no whole character are written `\xe2`.
+    r"""Spell a token's bytes on one line, so that all of them are seen where the token stands by itself.
+
+    Bytes that are no whole character are written `\xe2`. Spaces other than the usual one are spelled, and what draws nothing at
+    either end; a mark that would be drawn on the letter before it stands on a dotted circle, as in tables of Unicode.
 
     >>> visible_bytes(b" caf\xc3")
     ' caf\\xc3'
+    >>> visible_bytes("a\u3000\u200d".encode())
+    'a\\u3000\\u200d'
     """
-    return visible_line(data.decode("utf-8", errors="backslashreplace"))
+    text = visible_line(data.decode("utf-8", errors="backslashreplace"))
+    if text.isascii():
+        return text
+    text = re.sub(f"{_OTHER_SPACES}|^{_UNSEEN}|{_UNSEEN}$", lambda match: "".join(map(_escape, match.group())), text)
+    return f"◌{text}" if unicodedata.category(text[0])[0] == "M" else text
 
 
 def _escape(character: str) -> str:
     code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def count(number: float) -> str:

@@ -31,7 +31,8 @@ class ExampleBuilder(ABC):
 
     Promises, each checked by the conformance kit:
 
-    - `build` is a pure function of (tokens, indices, seed): any order, any grouping, any process.
+    - `build` is a pure function of (tokens, indices, seed): any order, any grouping, any process, any thread. The next batch
+      may be built while the gradient of this one is computed; no two methods of a builder are called at once.
     - Each of the first `count` examples of a seed differs from the others, and together they cover the text.
     - What a causal builder teaches at a position never stands in what the model may attend to from there; what a
       bidirectional one teaches is the token of the text at that position.

@@ -39,6 +39,7 @@ from pentad.train.learner import (
     make_optimization,
     measure,
     refuse_large,
+    refuse_unknown_kernels,
     replays,
     wish_of,
 )
@@ -125,12 +126,13 @@ def assemble(
 
 
 def _place(resolved: Resolved, observer: Observers) -> Place:
-    """Find the device and the processes; a broken implementation is found before, as the text may take long to read."""
+    """Find the device and the processes, and before the text, which may take long to read, what is broken or not there."""
     prepare_process()
     for stage in ("model", "optimizer", "sampler"):
         resolved.offers[stage].resolve()
     wanted = resolved.recipe.machine
     machine = pick_machine(wanted.device, wanted.precision, wanted.threads)
+    refuse_unknown_kernels(resolved)
     world = join_world(machine.device)
     if wanted.compile != "on" and world.size == 1:  # DistributedDataParallel imports it in its first step
         defer_dynamo()
@@ -239,7 +241,7 @@ def _measured(
     earlier: Earlier | None = None,
 ) -> _Chosen:
     """Choose the kernels, and time a step by them."""
-    wish = wish_of(learner, resolved)
+    wish = wish_of(learner.model, resolved)
     usual = Kernels.usual(place.machine, wish)
     cost, share = _cost(usual, resolved, learner, prepared, place)
     chosen = _Chosen(resolved=resolved, sizing=sizing, learner=learner, cost=cost, kernels=usual, core_share=share)
@@ -270,7 +272,7 @@ def _as_before(earlier: Earlier, learner: Learner, prepared: Prepared, place: Pl
     """Return the choices of a run that goes on, by its own kernels; on another machine by those that are fast there."""
     resolved = prepared.resolved
     asked = bool(asked_threads(resolved.recipe.machine.threads))
-    same = same_kernels(earlier.kernels, place.machine, wish_of(learner, resolved), threads_asked=asked)
+    same = same_kernels(earlier.kernels, place.machine, wish_of(learner.model, resolved), threads_asked=asked)
     if same is not None:
         return _Chosen(resolved=resolved, sizing={}, learner=learner, cost=earlier.cost, kernels=same)
     chosen = _measured(resolved, {}, learner, prepared, place, earlier)

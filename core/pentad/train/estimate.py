@@ -23,11 +23,12 @@ from pentad.contracts.model import Model
 from pentad.contracts.optimizer import NamedParameter, Optimization
 from pentad.contracts.session import Session
 from pentad.inference.net import CHUNK_LOGITS, ModelNet
+from pentad.speed.batches import on_device
 from pentad.speed.recomputing import recompute_blocks
 from pentad.system.errors import EngineError
 from pentad.system.machine import peak_memory, resident_bytes
 from pentad.train.memory import refuse_large_batch, state_bytes
-from pentad.train.trainer import Trainer, loss_of, named_parameters, on_device
+from pentad.train.trainer import Trainer, loss_of, named_parameters
 
 TRIAL_STEPS = 5
 """Steps that are timed: a slow one among them does not move their median."""

@@ -27,11 +27,12 @@ from pentad.config.kernels import PRODUCTS, Variants, Wish
 from pentad.contracts.model import Model
 from pentad.contracts.objective import CrossEntropy, TensorBatch
 from pentad.inference.net import ModelNet
+from pentad.speed.batches import on_device
 from pentad.system.cache import cache_directory
 from pentad.system.errors import EngineError
 from pentad.system.files import read_json, write_atomically
 from pentad.system.machine import Machine, bf16_is_fast, machine_name
-from pentad.train.trainer import Trainer, loss_of, named_parameters, on_device
+from pentad.train.trainer import Trainer, loss_of, named_parameters
 
 if TYPE_CHECKING:
     from pentad.contracts.optimizer import NamedParameter, Optimization

@@ -21,6 +21,7 @@ from pentad.contracts.model import Model, Output, State
 from pentad.contracts.observer import Observers, Preparation
 from pentad.contracts.optimizer import NamedParameter, Optimization
 from pentad.contracts.session import Session
+from pentad.contracts.vocabulary import Vocabulary
 from pentad.data.preparation import Prepared
 from pentad.inference.net import ModelNet
 from pentad.registry.resolving import Resolved
@@ -34,7 +35,7 @@ from pentad.system.processes import World
 from pentad.train.estimate import START, Estimate, estimate
 from pentad.train.job import session_of
 from pentad.train.kernels import Kernels, allowed_seconds, every_kernel, fastest, key_of, note, noted
-from pentad.train.memory import count_inner, free_memory, refuse_large_model, sizes_of
+from pentad.train.memory import count_inner, free_memory, refuse_large_model, sizes_of, without_values
 from pentad.train.trainer import Trainer, named_parameters
 
 PARTS = ("builder", "model", "optimizer", "adapter")
@@ -210,14 +211,31 @@ def measure(
     )
 
 
-def wish_of(learner: Learner, resolved: Resolved) -> Wish:
+def refuse_unknown_kernels(resolved: Resolved) -> None:
+    """Make sure, before the text is read, that there are the kernels that the user decides: they do not hang on the vocabulary.
+
+    Raises:
+        UsageError: the model and its optimizers have no such kernel.
+    """
+    if not resolved.recipe.machine.kernels:
+        return
+    sizes = {"vocab_size": 256, "context_length": resolved.recipe.training.context_length}
+    vocabulary = Vocabulary(tokenizer_size=256, end_of_text=0)
+    make = functools.partial(resolved.offers["model"].make, resolved.options["model"], **sizes, vocabulary=vocabulary)
+    model = without_values(make)
+    if model is not None:
+        wish_of(model, resolved)
+
+
+def wish_of(model: Model, resolved: Resolved) -> Wish:
     """Return what the user decides of the kernels that the model and its optimizers have.
 
     Raises:
         UsageError: they have no such kernel.
     """
-    offered = make_optimization(resolved, named_parameters(learner.model)).kernels() if learner.learns else {}
-    return Wish.of(resolved.recipe.machine, learner.model.kernels(), offered)
+    named = named_parameters(model)
+    offered = make_optimization(resolved, named).kernels() if named else {}
+    return Wish.of(resolved.recipe.machine, model.kernels(), offered)
 
 
 def find_kernels(

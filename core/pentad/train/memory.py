@@ -68,7 +68,8 @@ _MAKERS = (torch.empty, torch.zeros, torch.ones, torch.full, torch.randn, torch.
 _FILLS = ("normal_", "uniform_", "trunc_normal_")
 
 
-def _without_values(make: Callable[[], Model]) -> Model | None:
+def without_values(make: Callable[[], Model]) -> Model | None:
+    """Return a model whose tensors hold no values and take no memory; None where it cannot be made so."""
     for how in (_Unfilled(), torch.device("meta")):
         with contextlib.suppress(Exception), how:  # a plugin's own code, which need not know any of this
             return make()
@@ -83,7 +84,7 @@ def sizes_of(make: Callable[[], Model], optimize: Optimize, free: float = 0.0) -
         optimize: makes its optimization.
         free: bytes; where the weights are a small part of them, the state is not looked at, which would take a second.
     """
-    model = _without_values(make)
+    model = without_values(make)
     if model is None:
         return None
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -98,7 +99,7 @@ def sizes_of(make: Callable[[], Model], optimize: Optimize, free: float = 0.0) -
 
 def count_inner(make: Callable[[], Model]) -> int | None:
     """Return the trainable parameters of a model, embedding and head left out; None where it cannot be made without values."""
-    model = _without_values(make)
+    model = without_values(make)
     if model is None:
         return None
     return sum(named.parameter.numel() for named in named_parameters(model) if named.role not in ("embedding", "head"))

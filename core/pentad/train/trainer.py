@@ -30,8 +30,8 @@ from pentad.contracts.optimizer import NamedParameter, Optimization
 from pentad.contracts.session import Session
 from pentad.inference.net import ModelNet
 from pentad.registry.failures import wrong_return
+from pentad.speed.batches import Batches, on_device
 from pentad.system.errors import EngineError
-from pentad.system.machine import Machine
 from pentad.system.processes import World
 
 
@@ -90,6 +90,7 @@ class Trainer:
         self.world = world or World()
         self.session = session
         self.objective = builder.objective() or CrossEntropy()
+        self.batches = Batches(self._fetch, self.machine.device)
         self.parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.scale = 1.0  # a further factor on the learning rate, which an observer asked for
 
@@ -100,7 +101,9 @@ class Trainer:
         objective = _ObjectiveOfModel(self.model, self.net, self.objective, anchored=shared)
         if not shared:
             return objective
-        return DistributedDataParallel(objective, find_unused_parameters=True, broadcast_buffers=False)
+        wrapped = DistributedDataParallel(objective, find_unused_parameters=True)
+        wrapped.broadcast_buffers = False  # each process computes its own; as an argument torch warns of it from 2.13 on
+        return wrapped
 
     def step(self, number: int, progress: float, stop: bool = False, end: bool = False) -> StepResult:
         """Do one optimizer step.
@@ -118,7 +121,7 @@ class Trainer:
         micro_batches = self._micro_batches(number)
         if self.builder.updates == 1:
             return self._update_once(number, micro_batches, progress, stop, end, began)
-        kept = [self.build(rows) if len(rows) else None for rows in micro_batches]
+        kept = [self.batches.take(rows) for rows in micro_batches]
         results = [
             self._update_once(number, micro_batches, progress, stop, end, began, kept) for _ in range(self.builder.updates)
         ]
@@ -132,15 +135,16 @@ class Trainer:
         stop: bool,
         end: bool,
         began: float,
-        kept: Sequence[Batch | None] = (),
+        kept: Sequence[TensorBatch | None] = (),
     ) -> StepResult:
         """Learn once from the micro-batches' examples, which are made now or `kept` from the step's first update."""
         parts: list[_Part] = []
+        coming = [*micro_batches[1:], self._micro_batches(number + 1)[0]]
         for index, rows in enumerate(micro_batches):
             last = index == len(micro_batches) - 1
             with contextlib.nullcontext() if last else self._without_exchange():
-                examples = kept[index] if kept else self.build(rows) if len(rows) else None
-                parts += self._learn(number, rows, examples)
+                batch = kept[index] if kept else self.batches.take(rows)
+                parts += self._learn(number, rows, batch, coming[index])
         gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
         sums, metrics, norm = self._read(parts, gradients)
         loss_sum, n_targets, stopping, ended, metrics = self._sum(sums, stop, end, metrics)
@@ -210,6 +214,13 @@ class Trainer:
         with self._forward.no_sync() if isinstance(self._forward, DistributedDataParallel) else contextlib.nullcontext():
             yield
 
+    def _fetch(self, rows: np.ndarray) -> TensorBatch | None:
+        """Return the examples with these indices (B,) on the device; None where they teach nothing."""
+        examples = self.build(rows) if len(rows) else None
+        if examples is None or (type(self.objective) is CrossEntropy and not bool((examples.targets != IGNORED).any())):
+            return None
+        return on_device(examples, self.machine)
+
     def build(self, rows: np.ndarray) -> Batch:
         """Return the examples with these indices (B,)."""
         if not self.builder.needs_policy:
@@ -221,14 +232,12 @@ class Trainer:
         with torch.no_grad():
             return _batch(self.builder, "roll_out", self.builder.roll_out(self.tokens, rows, self.options.seed, session))
 
-    def _learn(self, number: int, rows: np.ndarray, examples: Batch | None) -> list[_Part]:
-        """Add a micro-batch's gradient, and return what it summed; nothing where it has no target."""
-        plain = type(self.objective) is CrossEntropy
-        if examples is None or (plain and not bool((examples.targets != IGNORED).any())):
+    def _learn(self, number: int, rows: np.ndarray, batch: TensorBatch | None, coming: np.ndarray) -> list[_Part]:
+        """Add a micro-batch's gradient, and return what it summed; nothing where it has no target. `coming` is learned next."""
+        if batch is None:
             if isinstance(self._forward, DistributedDataParallel):
                 self._forward(None)[0].backward()
             return []
-        batch = on_device(examples, self.machine)
         # By the first example and not by the process: the same micro-batches draw the same in any number of processes.
         self.machine.seed(_mix(self.options.seed, number, int(rows[0]) - number * self.options.batch_size))
         if self.model.training != self.objective.dropout:  # going through all modules takes a twentieth of a small step
@@ -237,8 +246,14 @@ class Trainer:
             return self._count(batch)
         total, loss, count, names, values = self._forward(batch)
         if total.requires_grad:
-            total.backward()
+            with self._built_ahead(coming):
+                total.backward()
         return [_Part(names, torch.stack([loss.to(self.machine.wide), count.to(self.machine.wide), *values]))]
+
+    def _built_ahead(self, rows: np.ndarray) -> contextlib.AbstractContextManager[None]:
+        """Build examples beside what is done within, unless they depend on what is learned before, or are not new."""
+        alone = self.builder.needs_policy or self.builder.updates > 1
+        return contextlib.nullcontext() if alone else self.batches.ahead(rows)
 
     def _count(self, batch: TensorBatch) -> list[_Part]:
         with torch.no_grad():
@@ -343,24 +358,6 @@ def _batch(builder: ExampleBuilder, method: str, found: object) -> Batch:
     if not isinstance(found, Batch):
         raise wrong_return(builder, method, "a pentad.Batch", found)
     return found
-
-
-def on_device(batch: Batch, machine: Machine) -> TensorBatch:
-    """Return a batch as tensors on the machine's device, by way of pinned memory where it is a GPU."""
-
-    def move(array: np.ndarray | None) -> Tensor | None:
-        if array is None:
-            return None
-        tensor = torch.from_numpy(array)
-        if machine.device.type == "cuda":
-            return tensor.pin_memory().to(machine.device, non_blocking=True)
-        return tensor.to(machine.device)
-
-    inputs, targets = move(batch.inputs), move(batch.targets)
-    assert inputs is not None
-    assert targets is not None
-    extra = {name: tensor for name, array in batch.extra.items() if (tensor := move(array)) is not None}
-    return TensorBatch(inputs=inputs, targets=targets, segments=move(batch.segments), weights=move(batch.weights), extra=extra)
 
 
 def _mix(*numbers: int) -> int:

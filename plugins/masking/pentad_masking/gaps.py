@@ -19,6 +19,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import numpy.typing as npt
 
 from pentad import SpecialToken, Tokenizer, Tokens, random_words
 from pentad_masking.options import GapOptions
@@ -26,9 +27,6 @@ from pentad_masking.rewriting import Integers, Piece, RewritingBuilder, Sequence
 
 SPARE = 12
 """Positions that a piece may take beyond its ids where tokens are cut; one that would take more is cut between tokens."""
-
-_WORDS = np.arange(4)
-"""A piece takes four random numbers: whether there is a gap, the order of the parts, and the two cuts."""
 
 
 class FillInMiddle(RewritingBuilder):
@@ -62,9 +60,13 @@ class FillInMiddle(RewritingBuilder):
         unused = (self._extra - 4 * self.options.rate) * len(packed.first) / max(len(packed) * packed.room, 1)
         return f"{self.options.rate:.0%} of the documents with a gap, about {packed.padding + unused:.1%} padding"
 
+    def words(self, seed: int, *where: Integers) -> npt.NDArray[np.uint64]:
+        """Draw four for each piece: whether there is a gap, the order of the parts, and the two cuts."""
+        return random_words(seed, *where, np.arange(4))
+
     def rewrite(self, piece: Piece) -> Sequence:
         """Return the piece as it is, or as a prefix, a suffix and what stands between them."""
-        gap, order, *cuts = random_words(*piece.where, _WORDS).tolist()
+        gap, order, *cuts = piece.words.tolist()
         if len(piece.text.ids) < 2 or gap >= self.options.rate * 2**64:
             return piece.plain
         before, between, after = self._cut(piece.text, cuts)

@@ -35,13 +35,13 @@ class Piece(NamedTuple):
             text where the document ends.
         text: the text alone.
         ends: whether the document ends with it.
-        where: seed, pass and place in the text, by which all that is drawn for it is decided.
+        words: (W,) its random numbers, which `RewritingBuilder.words` draws.
     """
 
     plain: Sequence
     text: Sequence
     ends: bool
-    where: tuple[int, int, int]
+    words: npt.NDArray[np.uint64]
 
 
 class RewritingBuilder(ExampleBuilder):
@@ -57,6 +57,15 @@ class RewritingBuilder(ExampleBuilder):
     @abstractmethod
     def cost(self, lengths: Integers) -> Integers:
         """Return the positions that pieces which read so many ids (N,) take at most."""
+
+    @abstractmethod
+    def words(self, seed: int, *where: Integers) -> npt.NDArray[np.uint64]:
+        """Draw the random numbers (P, W) of pieces: all at once, as few calls take less time than many.
+
+        Args:
+            seed: of the run.
+            where: pass (P, 1) and place in the text (P, 1) of each piece, which decide them.
+        """
 
     @abstractmethod
     def rewrite(self, piece: Piece) -> Sequence:
@@ -84,10 +93,13 @@ class RewritingBuilder(ExampleBuilder):
         shape = (len(indices), self.context_length)
         inputs = np.full(shape, self.end_of_text, dtype=np.int64)
         targets, segments = np.full(shape, IGNORED, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-        for at, (number, row) in enumerate(zip(passes.tolist(), rows.tolist(), strict=True)):
+        pieces = [packed.pieces(row) for row in rows.tolist()]
+        where = [(number, first) for number, row in zip(passes.tolist(), pieces, strict=True) for first, _ in row]
+        drawn = iter(self.words(seed or 0, *np.array(where).T[:, :, None]))
+        for at, row in enumerate(pieces):
             place = 0
-            for index, (first, end) in enumerate(packed.pieces(row)):
-                ids, learn = self.rewrite(self._piece(tokens, first, end, (seed or 0, number, first)))
+            for index, (first, end) in enumerate(row):
+                ids, learn = self.rewrite(self._piece(tokens, first, end, next(drawn)))
                 taken = slice(place, place + len(ids) - 1)
                 inputs[at, taken] = ids[:-1]
                 targets[at, taken] = np.where(learn[1:], ids[1:], IGNORED)
@@ -95,12 +107,12 @@ class RewritingBuilder(ExampleBuilder):
                 segments[at, place:] = index + 1  # of what follows, be it padding
         return Batch(inputs=inputs, targets=targets, segments=segments if segments.any() else None)
 
-    def _piece(self, tokens: Tokens, first: int, end: int, where: tuple[int, int, int]) -> Piece:
+    def _piece(self, tokens: Tokens, first: int, end: int, words: npt.NDArray[np.uint64]) -> Piece:
         ids = np.asarray(tokens.ids[first : end + 1]).astype(np.int64)
         learn = np.ones(len(ids), dtype=np.bool_) if tokens.learn is None else np.array(tokens.learn[first : end + 1])
         ends = bool(ids[-1] == self.end_of_text)
         inside = slice(1, len(ids) - ends)
-        return Piece(Sequence(ids, learn), Sequence(ids[inside], learn[inside]), ends, where)
+        return Piece(Sequence(ids, learn), Sequence(ids[inside], learn[inside]), ends, words)
 
     def closing(self, piece: Piece) -> Sequence:
         """Return the end of text that ends what was rewritten: learned, unless it is a document's whose end is not."""

@@ -17,6 +17,7 @@ denoisers of Tay et al., UL2: Unifying Language Learning Paradigms, 2022.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from pentad import SpecialToken, Tokens, random_words
 from pentad_masking.options import SpanOptions
@@ -52,6 +53,7 @@ class SpanCorruption(RewritingBuilder):
         self._most_spans = self._spans_up_to(context_length)
         lengths = np.arange(context_length + 1)
         self.longest = int(np.flatnonzero(self.cost(lengths) <= context_length).max(initial=0))
+        self._sizes = (2, len(lengths), len(lengths))  # random numbers for each of _FIRST, _SPANS and _KEPT
 
     def cost(self, lengths: Integers) -> Integers:
         """Return the positions that pieces take at most: two tokens for each span, the mode, and an end of text."""
@@ -75,35 +77,37 @@ class SpanCorruption(RewritingBuilder):
         taken = "UL2's mixture of spans" if self.options.mixture == "ul2" else plain
         return f"{taken} taken out, {self.packed(tokens).padding:.1%} padding"
 
+    def words(self, seed: int, *where: Integers) -> npt.NDArray[np.uint64]:
+        """Draw those of the denoiser and an end, and one for each place where a cut may be."""
+        kinds, places = np.repeat(np.arange(3), self._sizes), np.concatenate([np.arange(size) for size in self._sizes])
+        return random_words(seed, *where, kinds, places)
+
     def rewrite(self, piece: Piece) -> Sequence:
         """Return the piece with a token in the place of each span, and then the spans."""
         ids, learn = piece.text
         if not len(ids):
             return piece.plain
-        kind, length = random_words(*piece.where, _FIRST, np.arange(2)).tolist()
+        words = np.split(piece.words, np.cumsum(self._sizes[:-1]))
+        kind, length = words[_FIRST].tolist()
         mode, mean, rate = self.denoisers[kind % len(self.denoisers)]
         if mode == S:
             taken = 1 + length % max(1, len(ids) // 2)
-            spans, kept = [taken], [len(ids) - taken, 0]
+            spans, kept = np.array([taken]), np.array([len(ids) - taken, 0])
         else:
             taken, number = self._numbers(len(ids), mean, rate)
-            spans = _cut(taken, number, *piece.where, _SPANS)
-            kept = _cut(len(ids) - taken + 2, number + 1, *piece.where, _KEPT)
-            kept = [kept[0] - 1, *kept[1:-1], kept[-1] - 1]  # a text may begin and end with a span, and no two meet
-        read: list[Sequence | int] = [self.end_of_text, *([self.modes[mode]] if self.modes else [])]
-        written: list[Sequence | int] = []
-        at = 0
-        for number, (shown, hidden) in enumerate(zip(kept, [*spans, 0], strict=True)):
-            read.append(Sequence(ids[at : at + shown], np.zeros(shown, dtype=np.bool_)))
-            at += shown
-            if number == len(spans):
-                break
-            sentinel = self.first + number
-            read.append(sentinel)
-            written.append(Sequence(np.array([sentinel]), np.array([number > 0])))
-            written.append(Sequence(ids[at : at + hidden], learn[at : at + hidden]))
-            at += hidden
-        return join(*read, *written, self.closing(piece))
+            spans = _cut(taken, number, words[_SPANS])
+            kept = _cut(len(ids) - taken + 2, number + 1, words[_KEPT])
+            kept[[0, -1]] -= 1  # a text may begin and end with a span, and no two meet
+        lengths = np.zeros(2 * len(spans) + 1, dtype=np.int64)
+        lengths[::2], lengths[1::2] = kept, spans
+        hidden = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)  # (len(ids),)
+        sentinels, starts = self.first + np.arange(len(spans)), np.cumsum(spans) - spans
+        read = np.insert(ids[~hidden], np.cumsum(kept[:-1]), sentinels)
+        written = np.insert(ids[hidden], starts, sentinels)
+        learned = np.insert(learn[hidden], starts, np.arange(len(spans)) > 0)
+        unlearned = Sequence(read, np.zeros(len(read), dtype=np.bool_))
+        head = (self.end_of_text, *([self.modes[mode]] if self.modes else []))
+        return join(*head, unlearned, Sequence(written, learned), self.closing(piece))
 
     def _numbers(self, length: int, mean: float, rate: float) -> tuple[int, int]:
         """Return how many tokens are taken out of so many, and in how many spans."""
@@ -117,11 +121,9 @@ class SpanCorruption(RewritingBuilder):
         return np.concatenate([[self.end_of_text, *mode], before, [self.first], after, [self.first]]).astype(np.int64)
 
 
-def _cut(total: int, parts: int, *where: int) -> list[int]:
-    """Return so many lengths from 1 on that add up to a total, each way to do so equally likely."""
-    if parts == 1:
-        return [total]
-    order = np.argsort(random_words(*where, np.arange(total - 1)), kind="stable")
-    cuts = np.sort(order[: parts - 1]) + 1
-    lengths: list[int] = np.diff(np.concatenate([[0], cuts, [total]])).tolist()
+def _cut(total: int, parts: int, words: npt.NDArray[np.uint64]) -> Integers:
+    """Return so many lengths from 1 on that add up to a total, by random numbers; each way to do so is equally likely."""
+    order = np.argsort(words[: total - 1], kind="stable")
+    borders = np.concatenate([[0], np.sort(order[: parts - 1]) + 1, [total]])
+    lengths: Integers = borders[1:] - borders[:-1]
     return lengths

@@ -36,7 +36,8 @@ class MuonOptimization(Optimization):
 
     def _iterating_on_cpu(self) -> list[BatchedMuon]:
         found = [optimizer for optimizer in self.optimizers if isinstance(optimizer, BatchedMuon)]
-        return [optimizer for optimizer in found if optimizer.param_groups[0]["params"][0].device.type == "cpu"]
+        devices = ("cpu", "meta")  # of a model without values core asks what there is, before the text is read
+        return [optimizer for optimizer in found if optimizer.param_groups[0]["params"][0].device.type in devices]
 
 
 def muon(options: MuonOptions, parameters: Sequence[NamedParameter]) -> Optimization:

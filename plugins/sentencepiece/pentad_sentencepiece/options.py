@@ -21,7 +21,7 @@ class SentencePieceOptions:
         le=1_000_000,
     )
     character_coverage: float = option(
-        0.9995, "Share of the text's characters that become pieces; the rest is spelled in bytes.", ge=0.9, le=1
+        0.9995, "Share of the text's characters that become pieces; the rest is spelled in bytes.", ge=0.98, le=1
     )
     byte_fallback: bool = option(
         True,

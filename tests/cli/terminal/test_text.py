@@ -28,6 +28,28 @@ def test_half_a_character_is_spelled_as_bytes() -> None:
     assert text.visible_bytes("é\n".encode()) == "é\\n"
 
 
+@pytest.mark.parametrize(
+    ("piece", "shown"),
+    [
+        ("\N{NO-BREAK SPACE}b", "\\xa0b"),
+        ("\N{IDEOGRAPHIC SPACE}", "\\u3000"),
+        ("\N{ZERO WIDTH JOINER}👧", "\\u200d👧"),
+        ("x\N{ZERO WIDTH NO-BREAK SPACE}\N{SOFT HYPHEN}", "x\\ufeff\\xad"),
+        ("\N{TAG LATIN CAPITAL LETTER A}", "\\U000e0041"),
+        ("\N{COMBINING ACUTE ACCENT}", "◌\u0301"),
+        ("\N{DEVANAGARI VOWEL SIGN I}न", "◌िन"),
+        *((whole, whole) for whole in ("👨‍👩‍👧", "e\u0301", "हिन्दी", "مرحبا", "한", " a b")),
+    ],
+)
+def test_a_token_is_seen_by_itself(piece: str, shown: str) -> None:
+    assert text.visible_bytes(piece.encode()) == shown
+
+
+@pytest.mark.parametrize(("shown", "columns"), [("नं", 1), ("e\u0301", 1), ("日本", 4), ("a\u200db", 2), ("\\u200d", 6)])
+def test_columns_are_those_of_a_terminal(shown: str, columns: int) -> None:
+    assert output.cells(shown) == columns
+
+
 @pytest.mark.parametrize("width", [1, 7, 40])
 def test_wrapped_and_folded_lines_fit(width: int) -> None:
     words = "a bb ccc dddd eeeee\N{NO-BREAK SPACE}f"

@@ -34,7 +34,9 @@ SCRIPT = textwrap.dedent("""
     from pentad.config.recipe import Recipe
     from pentad.contracts.batch import Tokens
     from pentad.contracts.evaluator import HeldOut
+    from pentad.speed import batches
 
+    batches.physical_cores = lambda: 8  # so that batches are built ahead, however many there are
     folder, tables = sys.argv[1], json.loads(sys.argv[2])
     rank = int(os.environ["RANK"])
     written = []
@@ -183,6 +185,10 @@ def test_processes_that_find_different_checkpoints_say_so(folder):
 
 def test_all_go_by_the_first_ones_text(folder):
     assert [facts(folder, rank)["first"] for rank in (0, 1)] == ["first läuft"] * 2
+
+
+def test_torch_has_nothing_to_warn_of(folder):
+    assert "FutureWarning" not in "".join(path.read_text() for path in folder.glob("said*"))
 
 
 def test_only_the_first_process_writes_and_all_judge(folder):

@@ -21,13 +21,14 @@ from pentad.contracts.observer import Observers, RunObserver
 from pentad.inference.net import ModelNet
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.resolving import resolve
+from pentad.speed.batches import on_device
 from pentad.system import machine as system
 from pentad.system.cache import cache_directory
 from pentad.system.machine import machine_name
 from pentad.testing import raises_code
 from pentad.train import assembly, kernels, learner
 from pentad.train.kernels import Kernels, allowed_seconds, fastest, key_of, note, noted, remembered, same_kernels
-from pentad.train.trainer import Trainer, loss_of, on_device
+from pentad.train.trainer import Trainer, loss_of
 
 FP32 = Wish(precision="fp32")
 TOKENS = Tokens(ids=np.arange(4, dtype=np.uint16), starts=np.array([0]))
@@ -265,11 +266,11 @@ def test_kernels_are_chosen_before_compiling(recipe, measured, monkeypatch):
 
 
 def test_without_measuring_the_user_decides_all_the_same(recipe, cache):
-    machine = {"device": "cpu", "precision": "fp32", "kernels": ["attention=products", "matmul=medium"]}
+    machine = {"device": "cpu", "precision": "fp32", "kernels": ["attention=products", "newton_schulz=bf16", "matmul=medium"]}
     assert "attention by products" in plan(recipe.replace(machine=machine)).kernels
     assert torch.get_float32_matmul_precision() == "medium"
     with raises_code("kernel-unknown"):
-        plan(recipe.replace(machine={"kernels": ["convolution=winograd"]}))
+        plan(recipe.replace(machine={"kernels": ["convolution=winograd"]}, data="no/such/text"))  # before it is looked for
 
 
 LIMITED = """

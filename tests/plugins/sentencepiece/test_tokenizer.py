@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tokenizers import models
 
 from pentad import EngineError, Segmentation, Situation
+from pentad.config.options import describe
 from pentad.testing import raises_code
 from pentad.testing.stages.tokenizer import sample_texts
 from pentad_sentencepiece import cutting, training
@@ -167,6 +168,21 @@ def test_options():
     assert not [token for token in range(258, 272) if re.search(rb"\d\d", longest.token_bytes(token))]
     short = trained(sample_texts(), vocab_size=450, max_piece_length=2)
     assert max(len(short.token_bytes(token).decode()) for token in range(258, 450)) == 2
+
+
+def test_the_least_coverage_is_one_that_the_trainer_takes():
+    """Less gives more characters to the bytes, so fewer ids suffice."""
+    needs = []
+    for share in (_least("character_coverage"), 1.0):
+        with raises_code("vocabulary-too-small") as caught:
+            trained(sample_texts(), vocab_size=_least("vocab_size"), character_coverage=share)
+        needs.append(caught.value.fitting["vocab_size"])
+    assert needs[0] < needs[1]
+
+
+def _least(name: str) -> float:
+    (spec,) = (spec for spec in describe(SentencePieceOptions) if spec.name == name)
+    return spec.ge
 
 
 def all_pieces(text, **options) -> str:

@@ -18,6 +18,11 @@ _Integers = npt.NDArray[np.int64]
 
 _ROUNDS = 6
 
+# SplitMix64's constants. Making a scalar takes longer than an operation on a few words.
+_STEP = np.uint64(0x9E3779B97F4A7C15)
+_FACTORS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+_SHIFTS = (np.uint64(30), np.uint64(27), np.uint64(31))
+
 
 def shuffled(indices: _Integers, count: int, seed: int | None) -> tuple[_Integers, _Integers]:
     """Return the pass over the text (B,) and the example within it (B,) that each global index means.
@@ -73,10 +78,11 @@ def random_words(seed: int, *where: Any) -> _Words:
 
 
 def _mix(words: _Words) -> _Words:
-    words = words + np.uint64(0x9E3779B97F4A7C15)
-    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return words ^ (words >> np.uint64(31))
+    words = words + _STEP
+    words = (words ^ (words >> _SHIFTS[0])) * _FACTORS[0]
+    words = (words ^ (words >> _SHIFTS[1])) * _FACTORS[1]
+    mixed: _Words = words ^ (words >> _SHIFTS[2])
+    return mixed
 
 
 def _permute(words: _Words, bits: int, keys: _Words) -> _Words:

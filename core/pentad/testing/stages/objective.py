@@ -21,10 +21,10 @@ from pentad.contracts.builder import ExampleBuilder
 from pentad.contracts.objective import Loss, Objective, TensorBatch
 from pentad.inference.net import ModelNet
 from pentad.inference.session import ModelSession
+from pentad.speed.batches import on_device
 from pentad.testing.conformance import Conformance, require
 from pentad.testing.stages.policy import policy_arguments
 from pentad.testing.subjects import Bytes, Table, random_table, session_of, tokens_of
-from pentad.train.trainer import on_device
 
 _INDICES = np.arange(6, dtype=np.int64)
 

@@ -160,7 +160,8 @@ def _write(run: SavedRun, choice: Choice, prompt: str, seed: int, limit: int, ma
         ended = len(sample.tokens) < limit
         if n_bytes is None:
             return sample.text
-        if ended or limit == max_tokens or len(sample.text.encode()) >= n_bytes:
+        settled = sample.text.rstrip("\ufffd")  # of a character that is not whole, which the next token may end
+        if ended or limit == max_tokens or len(settled.encode()) >= n_bytes:
             return cut(sample.text, n_bytes)
         limit = min(max_tokens, 2 * limit)  # the same seed writes the same again, and more
 

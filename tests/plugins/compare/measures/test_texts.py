@@ -288,5 +288,24 @@ def test_texts_of_so_many_bytes(trained, n_bytes, monkeypatch):
     assert [text.text for text in short] == [cut(text.text, n_bytes) for text in long]
     monkeypatch.setattr(module, "_tokens_for", lambda run, prompts, n_bytes: 1)  # a bad guess is made good
     assert write_texts(trained, [hot], PROMPTS, max_tokens=40, seed=0, n_bytes=n_bytes) == [short]
+    (five,) = write_texts(trained, [hot], PROMPTS, max_tokens=5, seed=0)
     (few,) = write_texts(trained, [hot], PROMPTS, max_tokens=5, seed=0, n_bytes=n_bytes)
-    assert [text.text for text in few] == [cut(text.text, min(5, n_bytes)) for text in long]
+    assert [text.text for text in few] == [cut(text.text, n_bytes) for text in five]
+
+
+WRITTEN = st.binary(max_size=12) | st.text("aé€😀", max_size=6).map(str.encode)
+
+
+@given(written=WRITTEN, n_bytes=st.integers(1, 20), guess=st.integers(1, 12))
+def test_what_is_guessed_of_the_length_does_not_change_a_text(written, n_bytes, guess):
+    """A character that is not whole at the end of a first try is one after the next token."""
+
+    def generate(prompt, *, max_tokens, sampler, seed):
+        tokens = written[:max_tokens]
+        return [types.SimpleNamespace(tokens=tokens, text=tokens.decode(errors="replace"))]
+
+    writer = types.SimpleNamespace(generate=generate)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(module, "_tokens_for", lambda run, prompts, n_bytes: guess)
+        ((found,),) = write_texts(writer, [Choice("greedy")], ["a"], max_tokens=12, seed=0, n_bytes=n_bytes)
+    assert found.text == cut(written[:12].decode(errors="replace"), n_bytes)
