@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pentad_cli.arguments.command import EngineCommand, Folder, json_option, offers_of, plugin_option
+    from pentad_cli.arguments.command import EngineCommand, Folder, json_option, offers_of, plugin_option, weights_option
     from pentad_cli.arguments.layers import Tables, default_tables, lay_over
     from pentad_cli.arguments.scanning import look
     from pentad_cli.arguments.stage_command import SpecOption, TwoLooks
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pentad_cli.terminal.writing import TextWriter
 
 PLACES = {
-    "arguments.command": ("EngineCommand", "Folder", "json_option", "offers_of", "plugin_option"),
+    "arguments.command": ("EngineCommand", "Folder", "json_option", "offers_of", "plugin_option", "weights_option"),
     "group": ("installed",),
     "arguments.scanning": ("look",),
     "arguments.stage_command": ("SpecOption", "TwoLooks"),
@@ -60,6 +60,7 @@ __all__ = [
     "terminal_width",
     "visible",
     "visible_line",
+    "weights_option",
 ]
 
 

@@ -198,3 +198,13 @@ def strict_option() -> click.Option:
 def without_adapter_option() -> click.Option:
     """Declare --without-adapter, for commands that use a run's model."""
     return click.Option(["--without-adapter"], is_flag=True, help="Use the model as it was before the run's adapter.")
+
+
+def weights_option() -> click.Option:
+    """Declare --weights, for commands that write with a run's model."""
+    return click.Option(
+        ["--weights"],
+        metavar="NAME",
+        shell_complete=words(("int8",)),
+        help="Write with weights rounded to int8: faster for larger models on a CPU, and other texts.",
+    )

@@ -11,7 +11,7 @@ import click
 from pentad.config.options import parse
 from pentad.registry.catalogue import Catalogue
 from pentad.system.errors import Interrupted, UsageError
-from pentad_cli.arguments.command import json_option, run_argument, strict_option, without_adapter_option
+from pentad_cli.arguments.command import json_option, run_argument, strict_option, weights_option, without_adapter_option
 from pentad_cli.arguments.layers import Tables
 from pentad_cli.arguments.prompts import prompt_options, read_prompts, unescaped
 from pentad_cli.arguments.sampling import sampler_choice, sampling_options
@@ -78,6 +78,7 @@ def _generate(
     as_json: bool,
     strict: bool,
     without_adapter: bool,
+    weights: str | None,
 ) -> None:
     request: Request = click.get_current_context().obj
     from pentad.config.recipe import Choice, GenerationOptions, MachineOptions, TrainingOptions
@@ -108,7 +109,14 @@ def _generate(
         logprobs=show_probabilities or alternatives > 0,
         alternatives=alternatives and alternatives + 1,  # the token that is drawn may be one of them
     )
-    saved = open_run(run, catalogue=request.catalogue, device=machine.device, strict=strict, adapted=not without_adapter)
+    saved = open_run(
+        run,
+        catalogue=request.catalogue,
+        device=machine.device,
+        strict=strict,
+        adapted=not without_adapter,
+        weights=weights,
+    )
     display = Display(saved=saved, limits=limits, probabilities=limits.logprobs, alternatives=alternatives)
     from pentad_cli.commands.filling import parts_of, refuse_limits
 
@@ -236,6 +244,7 @@ generate = GenerateCommand(
         run_argument(),
         strict_option(),
         without_adapter_option(),
+        weights_option(),
         *prompt_options(),
         click.Option(["--interactive"], is_flag=True, help="Continue what is typed, line by line; /help there lists more."),
         click.Option(

@@ -177,6 +177,23 @@ class Model(nn.Module):
     def use_kernels(self, chosen: Mapping[str, str]) -> None:
         """Compute in these ways from now on: one for each name of `kernels()`, and for no other."""
 
+    def generation_weights(self) -> Sequence[str]:
+        """Name the number formats in which generation can read rounded weights where that is faster: `("int8",)`.
+
+        They count for one token a row that goes on from a state, on a CPU in fp32, and change texts. Core checks how far the
+        logits are then from the others, and refuses what is too far. None unless overridden.
+        """
+        return ()
+
+    def use_generation_weights(self, name: str | None) -> None:
+        """Round the weights as they are now to a format of `generation_weights`, for states made from now on; None ends that.
+
+        The parameters stay as they are.
+
+        Raises:
+            UsageError: this machine cannot, or it would not be faster.
+        """
+
     def upgrade_state(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return a checkpoint's tensors under the names and in the shapes of this version; the same unless overridden.
 

@@ -20,7 +20,7 @@ from pentad.contracts.builder import ExampleBuilder
 from pentad.contracts.evaluator import Evaluated, HeldOut
 from pentad.contracts.model import Model
 from pentad.contracts.observer import Evaluation, Preparation, RunObserver, Sample
-from pentad.contracts.session import Limits, Session, TokenEvent
+from pentad.contracts.session import Limits, TokenEvent
 from pentad.contracts.tokenizer import Tokenizer
 from pentad.contracts.vocabulary import Vocabulary
 from pentad.data.corpus import open_corpus
@@ -30,6 +30,7 @@ from pentad.data.shards import tokenize_split
 from pentad.data.split import Part, Split, split_corpus
 from pentad.inference.filling import mask_of, masked_prompt, trimmed
 from pentad.inference.generation import OnToken, generate, make_sampler
+from pentad.inference.rounding import round_weights
 from pentad.inference.scoring import Offered, find_evaluator, judge
 from pentad.inference.session import ModelSession
 from pentad.registry.catalogue import Catalogue
@@ -183,7 +184,7 @@ class SavedRun:
         return self.session.generate(prompt, method, limits)
 
     @functools.cached_property
-    def session(self) -> Session:
+    def session(self) -> ModelSession:
         """The model, open for inference."""
         return ModelSession(self.model, self.machine, self.tokenizer, self.vocabulary)
 
@@ -365,6 +366,7 @@ def open_run(
     device: str = "auto",
     strict: bool = False,
     adapted: bool = True,
+    weights: str | None = None,
 ) -> SavedRun:
     """Open a run's newest checkpoint; where that is damaged, the one before it, with a warning.
 
@@ -374,10 +376,13 @@ def open_run(
         device: auto, cpu, cuda or mps; it need not be the one that trained it. The precision is the recipe's.
         strict: refuse an older checkpoint in the place of a damaged one.
         adapted: with the run's adapter, where it has one; False for the model as it was before.
+        weights: what the weights are rounded to for generation, `int8`, which is faster for larger models on a CPU and changes
+            texts; the rest is then computed in fp32. None for the weights as trained.
 
     Raises:
-        UsageError: there is no run at the path, or no adapter to leave out.
-        EngineError: the run is damaged, newer than this version, has no checkpoint yet, or needs a plugin that is missing.
+        UsageError: there is no run at the path, no adapter to leave out, or the weights cannot be rounded so, or for no gain.
+        EngineError: the run is damaged, newer than this version, has no checkpoint yet, or needs a plugin that is missing; the
+            rounded weights are too far from those as trained.
     """
     path = Path(path)
     catalogue = catalogue or Catalogue()
@@ -386,6 +391,8 @@ def open_run(
     checkpoint = _newest_of(path, strict)
     tokenizer = load_tokenizer(run, resolved)
     machine = _machine_for(run, resolved, device)
+    if weights is not None:
+        machine = dataclasses.replace(machine, precision="fp32")
     builder = make_builder(resolved, tokenizer, catalogue)
     vocabulary = Vocabulary.of(tokenizer, builder.special_tokens)
     model = make_model(resolved, vocabulary, builder, machine)
@@ -396,7 +403,7 @@ def open_run(
     adapter = adapt(model, resolved, vocabulary) if adapted else None
     if adapted:
         restore_model(run, resolved, checkpoint, model, frozen_by(model, adapter))
-    return SavedRun(
+    saved = SavedRun(
         path=path,
         recipe=resolved.recipe,
         step=checkpoint.state.step,
@@ -408,3 +415,6 @@ def open_run(
         catalogue=catalogue,
         adapter=adapter,
     )
+    if weights is not None:
+        round_weights(saved.session, weights)
+    return saved

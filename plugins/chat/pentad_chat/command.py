@@ -9,11 +9,18 @@ import click
 
 from pentad import Catalogue, UsageError
 from pentad.tools import prepare_process
-from pentad_cli.tools import EngineCommand, Folder, installed, offers_of, plugin_option, visible_line
+from pentad_cli.tools import EngineCommand, Folder, installed, offers_of, plugin_option, visible_line, weights_option
 
 
 def _chat(
-    run: Path, system: str, sampler: str | None, max_tokens: int, seed: int, device: str, plugin: tuple[Path, ...]
+    run: Path,
+    system: str,
+    sampler: str | None,
+    max_tokens: int,
+    seed: int,
+    device: str,
+    weights: str | None,
+    plugin: tuple[Path, ...],
 ) -> None:
     prepare_process()
     from pentad import open_run
@@ -21,7 +28,7 @@ def _chat(
     from pentad_chat.console import Console, sampler_of
 
     catalogue = Catalogue(plugin_files=[path.absolute() for path in plugin]) if plugin else installed()
-    saved = open_run(run, catalogue=catalogue, device=device)
+    saved = open_run(run, catalogue=catalogue, device=device, weights=weights)
     if not saved.model.causal:
         raise UsageError(
             f"engine chat expects a model that writes; {visible_line(str(run))} is bidirectional, and fills in masks.",
@@ -72,6 +79,7 @@ chat = EngineCommand(
             show_default=True,
             help="Where to compute.",
         ),
+        weights_option(),
         plugin_option(),
     ],
 )

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from pentad_gpt.cache import LayerCache
 from pentad_gpt.kernels import rms_norm
 from pentad_gpt.layers import MLP, Norm
+from pentad_gpt.products import Int8Product, arranged
 
 if TYPE_CHECKING:
     from pentad_gpt.block import Block, Joints
@@ -33,14 +34,20 @@ class Decoder:
         blocks: in order.
         joints: what happens between them.
         rotation: cosines and sines (L, Dh/2, 2) of each position, or None without rotary positions.
+        int8: with large matrices in int8, which rounds them.
     """
 
-    def __init__(self, blocks: Iterable[Block], joints: Joints, rotation: Tensor | None) -> None:
-        self.blocks = [DecoderBlock(block) for block in blocks]
+    def __init__(self, blocks: Iterable[Block], joints: Joints, rotation: Tensor | None, *, int8: bool = False) -> None:
+        self.blocks = [DecoderBlock(block, int8=int8) for block in blocks]
         self.joints = joints
         if rotation is not None:
             rotation = torch.view_as_complex(rotation * self.blocks[0].rope_scale)  # (L, Dh/2)
         self.rotation = rotation
+
+    @property
+    def rounds(self) -> bool:
+        """Whether any matrix is in int8."""
+        return any(isinstance(product, Int8Product) for block in self.blocks for product in vars(block).values())
 
     def __call__(self, x: Tensor, ids: Tensor, start: int, caches: Sequence[LayerCache]) -> Tensor:
         """Return x (B, D) of ids (B,) after the blocks, overwriting it.
@@ -62,7 +69,7 @@ class Decoder:
 class DecoderBlock:
     """A block with one matrix for queries, keys and values, and with the size of each norm in the matrix behind it."""
 
-    def __init__(self, block: Block) -> None:
+    def __init__(self, block: Block, *, int8: bool) -> None:
         attention, mlp = block.attention, block.mlp
         assert isinstance(mlp, MLP)  # experts take the long way
         self.attention_norm, self.mlp_norm = block.attention_norm, block.mlp_norm
@@ -70,11 +77,11 @@ class DecoderBlock:
         projections = (attention.query, attention.key, attention.value)
         # Rows of an odd length could not be seen as complex numbers, which the rotation does.
         spare = sum(gate.out_features for gate in gates) % 2
-        self.qkv = Product((*projections, *gates), block.attention_norm, spare)
+        self.qkv = arranged((*projections, *gates), block.attention_norm, spare, int8=int8)
         self.value_embedding = attention.value_embedding
-        self.projection = Product((attention.projection,))
-        self.up = Product((mlp.up,), block.mlp_norm)
-        self.down = Product((mlp.projection,))
+        self.projection = arranged((attention.projection,), int8=int8)
+        self.up = arranged((mlp.up,), block.mlp_norm, int8=int8)
+        self.down = arranged((mlp.projection,), int8=int8)
         self.activation = mlp.activation
         self.head_width = attention.head_width
         kv_heads = attention.key.out_features // self.head_width
@@ -144,47 +151,6 @@ class DecoderBlock:
         if self.gain is not None:
             x.mul_(self.gain)
         torch.view_as_complex(x.unflatten(-1, (-1, 2))).mul_(rotation)
-
-
-class Product:
-    """Some linear layers of one input, or of its first features, as one product, behind a norm.
-
-    The longer side of the matrix lies along memory, which reads 1.6 times as fast as the other way round.
-
-    Args:
-        layers: the first has the most inputs.
-        norm: what stands before them.
-        spare: columns of zeros behind theirs.
-    """
-
-    def __init__(self, layers: Sequence[nn.Linear], norm: Norm | None = None, spare: int = 0) -> None:
-        weights: list[Tensor] = [_widened(layer.weight.detach(), layers[0].in_features) for layer in layers]
-        weights += [weights[0].new_zeros(spare, layers[0].in_features)] if spare else []
-        weight = torch.cat(weights) if len(weights) > 1 else weights[0]  # (O, I)
-        if norm is not None and norm.rms:
-            weight = weight * (math.sqrt(weight.shape[1]) * (1.0 if norm.weight is None else norm.weight))
-        rows, columns = weight.shape
-        self.weight = weight.t().contiguous() if rows >= columns else weight.t()  # (I, O)
-        biases: list[Tensor] = [
-            weight.new_zeros(layer.out_features) if layer.bias is None else layer.bias.detach() for layer in layers
-        ]
-        biased = any(layer.bias is not None for layer in layers)
-        self.bias = torch.cat((*biases, weight.new_zeros(spare))) if biased else None
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """Return the product (B, O) of x (B, I)."""
-        return torch.mm(x, self.weight) if self.bias is None else torch.addmm(self.bias, x, self.weight)
-
-    def add_to(self, x: Tensor, inputs: Tensor) -> None:
-        """Add the product of inputs (B, I) to x (B, O)."""
-        x.addmm_(inputs, self.weight)
-        if self.bias is not None:
-            x.add_(self.bias)
-
-
-def _widened(weight: Tensor, width: int) -> Tensor:
-    """Return a matrix (O, I) with zeros for further inputs, (O, width)."""
-    return weight if weight.shape[1] == width else F.pad(weight, (0, width - weight.shape[1]))
 
 
 class L2Norm:

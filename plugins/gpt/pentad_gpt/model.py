@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pentad import EngineError, Inspection, Model, Output, Role
+from pentad import EngineError, Inspection, Model, Output, Role, UsageError
 from pentad_gpt.attention import Setting, attention_mask
 from pentad_gpt.block import Block, Residuals
 from pentad_gpt.cache import Cache, LayerCache
@@ -23,6 +23,7 @@ from pentad_gpt.embedding import NgramHash, PreviousTokens, positions_of
 from pentad_gpt.kernels import rms_norm, rotary_table, softcap
 from pentad_gpt.layers import Norm, epsilon
 from pentad_gpt.options import GPTOptions
+from pentad_gpt.products import INT8_FROM, int8_is_there
 
 
 class GPT(Model):
@@ -37,6 +38,7 @@ class GPT(Model):
     attention = frozenset({"causal", "bidirectional"})
     rotation: Tensor
     attention_kernel = "torch"
+    int8_decoder: Decoder | None = None
 
     def __init__(self, options: GPTOptions, vocab_size: int, context_length: int) -> None:
         super().__init__()
@@ -131,6 +133,35 @@ class GPT(Model):
         """Compute in these ways."""
         self.attention_kernel = chosen.get("attention", "torch")
 
+    def generation_weights(self) -> Sequence[str]:
+        """Return int8, unless experts take the long way or nothing is generated."""
+        return ("int8",) if self.causal and not self.options.n_expert else ()
+
+    @torch.no_grad()
+    def use_generation_weights(self, name: str | None) -> None:
+        """Round the large matrices of the blocks; embeddings, head, norms and gates stay.
+
+        Raises:
+            UsageError: this build of torch cannot multiply so, or no matrix is so large that it would be faster.
+        """
+        self.int8_decoder = None
+        if name is None:
+            return
+        if not int8_is_there():
+            raise UsageError(
+                "int8 weights need a build of torch with FBGEMM, which those for x86 processors have; this one has none.",
+                "Leave out the weights.",
+                code="weights-unsupported",
+            )
+        decoder = self._arranged(int8=True)
+        if not decoder.rounds:
+            raise UsageError(
+                f"int8 weights are faster from matrices of {INT8_FROM:,} numbers on; this model has none so large.",
+                "Leave out the weights: it writes faster as it is.",
+                code="weights-not-faster",
+            )
+        self.int8_decoder = decoder
+
     def inspect(self, inputs: Tensor) -> Inspection:
         """Return the attention of each layer and head, and the features after each layer as the head reads them."""
         self._check_length(inputs[None], 0, None)
@@ -217,10 +248,13 @@ class GPT(Model):
 
     def _decode(self, x: Tensor, inputs: Tensor, state: Cache) -> Tensor:
         if state.decoder is None:
-            blocks = cast(Iterable[Block], self.layers)
-            rotation = self.rotation if self.options.position == "rotary" else None
-            state.decoder = Decoder(blocks, self.residuals.fixed(), rotation)
+            state.decoder = self.int8_decoder or self._arranged()
         return state.decoder(x[:, 0], inputs[:, 0], state.length, state.layers)[:, None]  # (B, 1, D)
+
+    def _arranged(self, *, int8: bool = False) -> Decoder:
+        blocks = cast(Iterable[Block], self.layers)
+        rotation = self.rotation if self.options.position == "rotary" else None
+        return Decoder(blocks, self.residuals.fixed(), rotation, int8=int8)
 
     def _setting(self, inputs: Tensor, start: int, segments: Tensor | None) -> Setting:
         length = inputs.shape[1]
