@@ -240,9 +240,7 @@ def size_model(
     """
     if not sizes or (situation.tokens is None and not situation.flops):
         return None
-    chosen = next(
-        (size for size in reversed(sizes) if _fits(cost(size, situation), situation, tokens_per_parameter)), sizes[0]
-    )
+    chosen = next((size for size in reversed(sizes) if _fits(cost(size, situation), situation, tokens_per_parameter)), sizes[0])
     tokens = situation.tokens_for(cost(chosen, situation).flops_per_token)
     text = situation.n_train_tokens or tokens
     most = MOST_PASSES * text * max(1.0, math.sqrt(SMALL_TEXT / text))

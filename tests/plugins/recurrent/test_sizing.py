@@ -8,7 +8,13 @@ import pytest
 
 from pentad import Situation
 from pentad.config.options import given, parse
-from pentad_recurrent.options import GatedDeltaNetOptions, LinearAttentionOptions, MinGRUOptions, RecurrentOptions, RetNetOptions
+from pentad_recurrent.options import (
+    GatedDeltaNetOptions,
+    LinearAttentionOptions,
+    MinGRUOptions,
+    RecurrentOptions,
+    RetNetOptions,
+)
 from pentad_recurrent.sizing import advise, cost
 
 EACH = pytest.mark.parametrize("kind", [MinGRUOptions, LinearAttentionOptions, RetNetOptions, GatedDeltaNetOptions])
