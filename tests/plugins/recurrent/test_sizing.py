@@ -36,7 +36,7 @@ def parameters(size: RecurrentOptions) -> float:
 @EACH
 def test_more_arithmetic_and_more_text_make_it_larger(kind: type[RecurrentOptions]) -> None:
     by_flops = [parameters(size_of(kind, flops, tokens=10**8)) for flops in (1e10, 1e11, 1e12, 1e13, 1e15)]
-    by_text = [parameters(size_of(kind, 1e15, tokens=tokens)) for tokens in (10**4, 10**5, 10**6, 10**7, 10**8)]
+    by_text = [parameters(size_of(kind, 1e18, tokens=tokens)) for tokens in (10**4, 10**5, 10**6, 10**7, 10**8)]
     assert by_flops == sorted(by_flops) and by_flops[0] < by_flops[2] < by_flops[-1]
     assert by_text == sorted(by_text) and by_text[0] < by_text[2] < by_text[-1]
 
