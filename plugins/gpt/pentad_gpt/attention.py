@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pentad_gpt.cache import LayerCache
-from pentad_gpt.kernels import attend_by_products, rms_norm, rotate
+from pentad_gpt.kernels import attend_by_products, norm_and_rotate, rms_norm, rotate
 from pentad_gpt.layers import epsilon
 from pentad_gpt.options import GPTOptions
 
@@ -72,22 +72,17 @@ class Attention(nn.Module):
         self.value_gate = nn.Linear(options.value_gate_channels, options.kv_heads, bias=False) if ids else None
         self.query_gain = nn.Parameter(torch.ones(options.head_width)) if options.qk_norm_gain else None
         self.key_gain = nn.Parameter(torch.ones(options.head_width)) if options.qk_norm_gain else None
-        self.head_width = options.head_width
+        self.head_width, self.heads = options.head_width, (options.n_head, options.kv_heads)
         self.grouped = options.kv_heads != options.n_head
         self.qk_norm, self.eps = options.qk_norm, epsilon(options)
         self.dropout = options.dropout
 
     def forward(self, x: Tensor, setting: Setting, cache: LayerCache | None) -> Tensor:
         """Return x (B, T, D), mixed over positions."""
-        queries, keys, values = self._project(x)
+        both, values = self._project(x)
         if self.value_embedding is not None:
             values = values + self._values_of_tokens(x, setting).to(values.dtype)
-        if cache is None or self.query_gain is not None:
-            queries = self._place(queries, self.query_gain, setting)
-            keys = self._place(keys, self.key_gain, setting)
-        else:  # few tokens, where one call for both is worth the copy
-            heads = (queries.shape[2], keys.shape[2])
-            queries, keys = self._place(torch.cat((queries, keys), dim=2), None, setting).split(heads, dim=2)
+        queries, keys = self._place(both, setting)
         queries, keys, values = queries.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2)  # (B, H, T, Dh)
         if cache is not None:
             keys, values = cache.extend(setting.start, keys, values)
@@ -121,9 +116,7 @@ class Attention(nn.Module):
 
     def weights(self, x: Tensor, setting: Setting) -> Tensor:
         """Return how much each position looks at each (B, H, T, T): what `forward` mixes by, written out."""
-        queries, keys, _ = self._project(x)
-        queries = self._place(queries, self.query_gain, setting).transpose(1, 2)  # (B, H, T, Dh)
-        keys = self._place(keys, self.key_gain, setting).transpose(1, 2)
+        queries, keys = (part.transpose(1, 2) for part in self._place(self._project(x)[0], setting))  # (B, H, T, Dh)
         keys = keys.repeat_interleave(queries.shape[1] // keys.shape[1], dim=1)
         scores = queries @ keys.transpose(2, 3) / self.head_width**0.5
         if setting.causal:
@@ -134,19 +127,35 @@ class Attention(nn.Module):
         weights: Tensor = scores.softmax(dim=-1)
         return weights
 
-    def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return queries, keys and values (B, T, H, Dh): one product reads x once, and is worth the copy of the matrices."""
+    def _project(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return queries and keys (B, T, H + Hkv, Dh), and values (B, T, Hkv, Dh).
+
+        One product reads x once, and is worth the copy of the matrices.
+        """
         matrices = (self.query, self.key, self.value)
         bias = torch.cat([matrix.bias for matrix in matrices]) if self.query.bias is not None else None
         product = F.linear(x, torch.cat([matrix.weight for matrix in matrices]), bias)  # (B, T, D + 2 Dkv)
-        queries, keys, values = product.split([matrix.out_features for matrix in matrices], dim=-1)
-        return self._heads(queries), self._heads(keys), self._heads(values)
+        both, values = product.split((product.shape[-1] - self.value.out_features, self.value.out_features), dim=-1)
+        return self._heads(both), self._heads(values)
 
-    def _place(self, x: Tensor, gain: Tensor | None, setting: Setting) -> Tensor:
-        """Normalise and turn queries or keys (B, T, H, Dh)."""
-        x = rms_norm(x, self.eps) if self.qk_norm else x
-        x = x if gain is None else x * gain.to(x.dtype)
-        return x if setting.rotation is None else rotate(x, setting.rotation)
+    def _place(self, both: Tensor, setting: Setting) -> tuple[Tensor, Tensor]:
+        """Normalise and turn queries and keys (B, T, H + Hkv, Dh); return each."""
+        if self.qk_norm and setting.rotation is not None and self.query_gain is None:
+            both = norm_and_rotate(both, self.eps, setting.rotation)
+        else:
+            both = rms_norm(both, self.eps) if self.qk_norm else both
+            both = both if self.query_gain is None else both * self._gains().to(both.dtype)
+            both = both if setting.rotation is None else rotate(both, setting.rotation)
+        queries, keys = both.split(
+            (self.query.out_features // self.head_width, self.key.out_features // self.head_width), dim=2
+        )
+        return queries, keys
+
+    def _gains(self) -> Tensor:
+        """Return the gain of each head of queries and keys (H + Hkv, Dh)."""
+        assert self.query_gain is not None and self.key_gain is not None
+        gains = (self.query_gain, self.key_gain)
+        return torch.cat([gain.expand(heads, -1) for gain, heads in zip(gains, self.heads, strict=True)])
 
     def _heads(self, x: Tensor) -> Tensor:
         return x.view(*x.shape[:-1], -1, self.head_width)

@@ -20,7 +20,7 @@ from pentad_gpt.block import Block, Residuals
 from pentad_gpt.cache import Cache, LayerCache
 from pentad_gpt.decoding import Decoder
 from pentad_gpt.embedding import NgramHash, positions_of
-from pentad_gpt.kernels import rms_norm, rotary_table
+from pentad_gpt.kernels import rms_norm, rotary_table, softcap
 from pentad_gpt.layers import Norm, epsilon
 from pentad_gpt.options import GPTOptions
 
@@ -166,9 +166,9 @@ class GPT(Model):
     def logits(self, features: Tensor) -> Tensor:
         """Return logits (…, V) of features (…, D)."""
         weight = self.embedding.weight if self.head is None else self.head.weight
-        logits = F.linear(features, weight)[..., : self.vocab_size]
         cap = self.options.logit_softcap
-        return cap * torch.tanh(logits.float() / cap) if cap else logits
+        logits = F.linear(features / cap if cap else features, weight)[..., : self.vocab_size]
+        return softcap(logits.float(), cap) if cap else logits
 
     def initial_state(self, batch_size: int, max_length: int) -> Cache:
         """Return an empty cache, for the weights as they are now.

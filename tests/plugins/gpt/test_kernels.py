@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pentad_gpt.kernels import attend_by_products, relu2, rms_norm, rotary_table, rotate
+from pentad_gpt.kernels import attend_by_products, norm_and_rotate, relu2, rms_norm, rotary_table, rotate, softcap
 
 
 def test_rms_norm_and_its_gradient_are_torchs() -> None:
@@ -44,7 +44,29 @@ def turned(x: Tensor, position: int, base: float) -> list[float]:
     return out
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])  # two ways to the same
+@pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 1e-6), (torch.float64, 1e-6), (torch.bfloat16, 0.02)])
+def test_norm_and_rotate_and_its_gradient_are_those_of_the_two(dtype: torch.dtype, bound: float) -> None:
+    x = torch.randn(2, 5, 6, 8, dtype=dtype)[:, :, :3].requires_grad_()  # not in one piece, as it comes from a product
+    rotation, weights = rotary_table(9, 8, 100.0)[4:, None], torch.randn(2, 5, 3, 8, dtype=dtype)
+    found = norm_and_rotate(x, 1e-6, rotation)
+    wide = x.detach().double().requires_grad_()
+    expected = rotate(F.rms_norm(wide, (8,), eps=1e-6), rotation)
+    assert found.dtype == dtype
+    torch.testing.assert_close(found.double(), expected, atol=bound, rtol=bound)
+    (gradient,) = torch.autograd.grad((found * weights).sum(), x)
+    (by_hand,) = torch.autograd.grad((expected * weights.double()).sum(), wide)
+    torch.testing.assert_close(gradient.double(), by_hand, atol=4 * bound, rtol=4 * bound)
+
+
+def test_softcap_and_its_gradient() -> None:
+    x, weights = torch.randn(4, 7, requires_grad=True), torch.randn(4, 7)
+    found, expected = softcap(x, 5.0), 5.0 * torch.tanh(x)
+    torch.testing.assert_close(found, expected)
+    (gradient,) = torch.autograd.grad((found * weights).sum(), x)
+    torch.testing.assert_close(gradient, torch.autograd.grad((expected * weights).sum(), x)[0])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_rotate_by_hand(dtype: torch.dtype) -> None:
     x = torch.randn(2, 5, 3, 8, dtype=dtype)
     found = rotate(x, rotary_table(9, 8, 100.0)[4:, None])
