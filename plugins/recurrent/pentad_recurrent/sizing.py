@@ -19,7 +19,7 @@ LADDER = (
 """Layers and width, from small to large."""
 
 MINGRU_TOKENS_PER_PARAMETER = 0.4
-"""Training tokens that a parameter of minGRU wants: a sixth of gpt's. In 15 s 2x96 was best, with 0.7; 2x128 had 0.3, 2x64 1.6."""
+"""Training tokens that a parameter of minGRU wants. In 15 s 2x96 was best, with 0.7; 2x128 had 0.3, 2x64 1.6."""
 
 MATRIX_TOKENS_PER_PARAMETER = 2.5
 """The same for gated DeltaNet, RetNet and linear attention: gpt's, not measured for them."""

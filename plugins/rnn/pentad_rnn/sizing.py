@@ -1,8 +1,8 @@
 """How large a recurrent network a text, a budget and a machine are worth.
 
-The rule is core's (`pentad.size_model`), with a ladder of its own and `TOKENS_PER_PARAMETER`: both were measured with LSTMs of 64
-to 256, trained for 15 and 60 CPU seconds (docs/sizing.md). GRU, plain cell, longer trainings and what is larger go by them too,
-unmeasured; how much the text can feed, and dropout, are as measured with gpt.
+The rule is core's (`pentad.size_model`), with a ladder of its own and `TOKENS_PER_PARAMETER`: both were measured with LSTMs of
+64 to 256, trained for 15 and 60 CPU seconds (docs/sizing.md). GRU, plain cell, longer trainings and what is larger go by them
+too, unmeasured; how much the text can feed, and dropout, are as measured with gpt.
 """
 
 from __future__ import annotations
