@@ -1,10 +1,12 @@
-"""What the best size of a model is for a text and a budget of arithmetic: the measurements behind docs/sizing.md.
+"""What the best size of a model is for a text and a budget: the measurements behind docs/sizing.md.
 
     python -m benchmarks.sizing --data my.txt --flops 2e12 2x128 3x128 3x128,dropout=0.1 4x192,vocab=2048
+    python -m benchmarks.sizing --model rnn --seconds 60 auto 1x128 2x128 2x128,lr=0.03
 
-Each word is layers x width, with options behind it (dropout, vocab, batch, context, heads, lr). One run after another, one
-thread, with the schedule fitted to the budget: the score depends on the arithmetic and not on how busy the machine is. A line
-of JSON a run goes to --out, with the curve, the steps, the passes and the seconds of CPU.
+Each word is layers x width, or `auto` for what the engine chooses, with options behind it (dropout, vocab, batch, context,
+heads, lr). One run after another, one thread, with the schedule fitted to the budget. A budget of arithmetic gives scores that
+do not depend on how busy the machine is; one of time is counted by the CPU, and also has what small products lose. A line of
+JSON a run goes to --out, with the curve, the steps, the passes and the seconds of CPU.
 """
 
 from __future__ import annotations
@@ -16,34 +18,35 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.timing import cpu_clock
 from pentad.system.machine import prepare_process
 
 
-def recipe_of(word: str, data: str, flops: str, seed: int, validation: float) -> Any:
+def recipe_of(word: str, given: argparse.Namespace) -> Any:
     """Return the recipe that a word such as `3x128,dropout=0.1,vocab=2048` means."""
     from pentad import Choice, Recipe
 
     size, *options = word.split(",")
-    layers, _, width = size.partition("x")
-    given = dict(option.split("=") for option in options)
+    named = dict(option.split("=") for option in options)
+    model: dict[str, Any] = {}
+    if size != "auto":
+        model["n_layer"], model["n_embd"] = map(int, size.split("x"))
+    if "heads" in named:
+        model["n_head"] = int(named["heads"])
+    if "dropout" in named:
+        model["dropout"] = float(named["dropout"])
     return Recipe(
-        tokenizer=Choice("bpe", vocab_size=int(given.get("vocab", 1024))),
-        builder="next-token",
-        model=Choice(
-            "gpt",
-            n_layer=int(layers),
-            n_embd=int(width),
-            n_head=int(given.get("heads", max(1, int(width) // 64))),
-            dropout=float(given.get("dropout", 0.0)),
-        ),
-        optimizer=Choice("muon", **{name: float(given[name]) for name in ("lr", "weight_decay") if name in given}),
+        tokenizer=Choice("bpe", vocab_size=int(named.get("vocab", 1024))),
+        builder="masked" if given.model == "bert" else "next-token",
+        model=Choice(given.model, **model),
+        optimizer=Choice("muon", **{name: float(named[name]) for name in ("lr", "weight_decay") if name in named}),
         sampler="top-k",
-        data={"sources": (data,), "validation": validation},
+        data={"sources": (given.data,), "validation": given.validation},
         training={
-            "budget": f"{flops}flops",
-            "seed": seed,
-            "batch_size": int(given.get("batch", 8)),
-            "context_length": int(given.get("context", 128)),
+            "budget": f"{given.seconds}s" if given.seconds else f"{given.flops}flops",
+            "seed": given.seed,
+            "batch_size": int(named.get("batch", 8)),
+            "context_length": int(named.get("context", 128)),
         },
         machine={"threads": 1, "compile": "off"},
         evaluation={"evaluate_every": 0.125},
@@ -51,7 +54,7 @@ def recipe_of(word: str, data: str, flops: str, seed: int, validation: float) ->
     )
 
 
-def measure(word: str, data: str, flops: str, seed: int, validation: float) -> dict[str, Any]:
+def measure(word: str, given: argparse.Namespace) -> dict[str, Any]:
     """Train one recipe and return what was found."""
     import pentad
 
@@ -67,16 +70,19 @@ def measure(word: str, data: str, flops: str, seed: int, validation: float) -> d
             self.curve.append(round(event.bits_per_byte, 4))
 
     watch, began = Watch(), time.process_time()
-    with tempfile.TemporaryDirectory() as folder:
-        recipe = recipe_of(word, data, flops, seed, validation)
-        result = pentad.run(recipe, out=Path(folder) / "run", observers=[watch])
+    with tempfile.TemporaryDirectory() as folder, cpu_clock():
+        result = pentad.run(recipe_of(word, given), out=Path(folder) / "run", observers=[watch])
     plan = watch.plan
+    chosen = plan.recipe.to_dict()
     return {
-        "data": Path(data).name,
+        "model": given.model,
+        "data": Path(given.data).name,
         "train_bytes": plan.train_bytes,
-        "flops": float(flops),
+        "flops": float(given.flops),
+        "seconds": given.seconds,
         "size": word,
-        "seed": seed,
+        "chosen": {**chosen["model"], "lr": chosen["optimizer"]["lr"]},
+        "seed": given.seed,
         "bits_per_byte": result.bits_per_byte,
         "curve": watch.curve,
         "steps": result.step,
@@ -94,8 +100,10 @@ def main() -> None:
     """Measure what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sizes", nargs="+")
+    parser.add_argument("--model", default="gpt", help="gpt unless given; one that has layers and width")
     parser.add_argument("--data", default="shakespeare")
     parser.add_argument("--flops", default="2e12")
+    parser.add_argument("--seconds", type=float, default=0.0, help="CPU seconds of training, in place of --flops")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--validation", type=float, default=0.0)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/sizing.jsonl"))
@@ -103,7 +111,7 @@ def main() -> None:
     prepare_process()
     given.out.parent.mkdir(parents=True, exist_ok=True)
     for word in given.sizes:
-        found = measure(word, given.data, given.flops, given.seed, given.validation)
+        found = measure(word, given)
         print(json.dumps(found), flush=True)
         with given.out.open("a") as file:
             file.write(json.dumps(found) + "\n")

@@ -9,8 +9,8 @@ what the user left open; an option that the user gave always holds.
 
 Models of layers and width share a rule, `size_model`: the largest size of a ladder is taken whose tokens are many enough for
 its parameters, and whose parameters are few enough for the text. Parameters are counted as they compute: those of the blocks
-and of the head; the embedding is a look-up. The constants were measured with the model gpt; where, and where the rule
-extrapolates, stands in docs/sizing.md.
+and of the head; the embedding is a look-up. The constants were measured with the model gpt; a model of another kind gives its
+own `tokens_per_parameter`. Where, and where the rule extrapolates, stands in docs/sizing.md.
 
     def advise(options, situation):
         sizes = [dataclasses.replace(options, n_layer=n_layer, n_embd=n_embd) for n_layer, n_embd in LADDER]
@@ -224,6 +224,8 @@ def size_model(
     sizes: Sequence[Any],
     cost: Callable[[Any, Situation], ModelCost],
     fields: Sequence[str] = ("n_layer", "n_embd", "n_head"),
+    *,
+    tokens_per_parameter: float = TOKENS_PER_PARAMETER,
 ) -> Advice | None:
     """Return the largest size that fits, as far as its fields are open, and dropout by the passes over the text.
 
@@ -233,10 +235,12 @@ def size_model(
         sizes: options of every size, from small to large, with what the user gave in place of the ladder's own.
         cost: what a size costs.
         fields: names of the options that make a size, layers first, then width.
+        tokens_per_parameter: training tokens that a parameter of this kind of model wants where the budget is time or
+            arithmetic; gpt's unless measured.
     """
     if not sizes or (situation.tokens is None and not situation.flops):
         return None
-    chosen = next((size for size in reversed(sizes) if _fits(cost(size, situation), situation)), sizes[0])
+    chosen = next((size for size in reversed(sizes) if _fits(cost(size, situation), situation, tokens_per_parameter)), sizes[0])
     tokens = situation.tokens_for(cost(chosen, situation).flops_per_token)
     text = situation.n_train_tokens or tokens
     most = MOST_PASSES * text * max(1.0, math.sqrt(SMALL_TEXT / text))
@@ -250,10 +254,10 @@ def size_model(
     return Advice(values=values, reason=f"{words}: {situation.in_words}" if words else "", max_tokens=most)
 
 
-def _fits(cost: ModelCost, situation: Situation) -> bool:
+def _fits(cost: ModelCost, situation: Situation, tokens_per_parameter: float) -> bool:
     """Say whether the budget and the text are large enough for a size, and the memory."""
     price, tokens, text = cost.flops_per_token, situation.tokens_for(cost.flops_per_token), situation.n_train_tokens
-    wanted = TOKENS_PER_PARAMETER if situation.tokens is None else TOKENS_WHERE_TIME_IS_FREE
+    wanted = tokens_per_parameter if situation.tokens is None else TOKENS_WHERE_TIME_IS_FREE
     if tokens < wanted * cost.parameters and not (text and tokens >= ENOUGH_PASSES * text):
         return False
     if text and cost.parameters > PARAMETERS_PER_TOKEN * text:

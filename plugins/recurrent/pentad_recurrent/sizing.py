@@ -1,4 +1,8 @@
-"""How large a recurrent model a text, a budget and a machine are worth: gpt's ladder and rule, which were not fitted to it."""
+"""How large a recurrent model a text, a budget and a machine are worth: gpt's ladder and its rule (`pentad.size_model`).
+
+How many tokens a parameter wants was measured for minGRU, with 2 layers of 32 to 128 trained for 15 and 60 CPU seconds
+(docs/sizing.md). For the models whose memory is a matrix it was not; nor, for any of them, how many parameters a text feeds.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +18,20 @@ LADDER = (
 )  # fmt: skip
 """Layers and width, from small to large."""
 
+MINGRU_TOKENS_PER_PARAMETER = 0.4
+"""Training tokens that a parameter of minGRU wants. In 15 s 2x96 was best, with 0.7; 2x128 had 0.3, 2x64 1.6."""
+
+MATRIX_TOKENS_PER_PARAMETER = 2.5
+"""The same for gated DeltaNet, RetNet and linear attention: gpt's, not measured for them."""
+
 BYTES_PER_PARAMETER = 28
 """Weights, gradients, the optimizer's state and the copy on which steps are measured."""
 
 
 def advise(options: RecurrentOptions, situation: Situation) -> Advice | None:
     """Choose layers, width, memories and dropout, as far as they are open."""
-    return size_model(options, situation, _sizes(options, situation.open), cost)
+    wanted = MINGRU_TOKENS_PER_PARAMETER if isinstance(options, MinGRUOptions) else MATRIX_TOKENS_PER_PARAMETER
+    return size_model(options, situation, _sizes(options, situation.open), cost, tokens_per_parameter=wanted)
 
 
 def cost(size: RecurrentOptions, situation: Situation) -> ModelCost:

@@ -21,9 +21,9 @@ def rate(steps: float, **known: Any) -> float | None:
 
 
 def test_few_steps_get_longer_ones_and_many_the_default():
-    assert [rate(steps) for steps in (200, 440, 903, 1500, 1999)] == [0.06, 0.043, 0.03, 0.023, 0.02]
+    assert [rate(steps) for steps in (80, 200, 440, 903, 1500, 1999)] == [0.06, 0.06, 0.043, 0.03, 0.023, 0.02]
     assert rate(2000) is None and rate(1e6) is None
-    assert rate(199) is None, "not measured"
+    assert rate(79) is None, "not measured"
 
 
 def test_a_given_rate_a_start_from_another_run_and_a_counted_model_keep_theirs():

@@ -20,9 +20,26 @@ def size_of(flops: float, **values: object) -> RNNOptions:
     return dataclasses.replace(options, **advice.values)
 
 
-def test_more_arithmetic_makes_a_larger_network() -> None:
-    widths = [size_of(flops).n_embd for flops in (1e10, 1e12, 1e13)]
-    assert widths == sorted(widths) and widths[0] < widths[-1]
+def parameters(size: RNNOptions) -> float:
+    return cost(size, Situation(train_bytes=1, vocab_size=1024)).parameters
+
+
+def test_more_arithmetic_and_more_text_make_a_larger_network() -> None:
+    by_flops = [parameters(size_of(flops)) for flops in (1e10, 1e11, 1e12, 1e13, 1e14)]
+    by_text = []
+    for tokens in (10**4, 10**5, 10**6, 10**8):
+        text = Situation(train_bytes=2 * tokens, n_train_tokens=tokens, vocab_size=1024, flops=1e15, open=OPEN)
+        advice = advise(RNNOptions(), text)
+        assert advice is not None
+        by_text.append(parameters(dataclasses.replace(RNNOptions(), **advice.values)))
+    assert by_flops == sorted(by_flops) and by_flops[0] < by_flops[2] < by_flops[-1]
+    assert by_text == sorted(by_text) and by_text[0] < by_text[2] < by_text[-1]
+
+
+def test_it_chooses_what_was_best_on_a_megabyte_of_shakespeare() -> None:
+    """In 15 and 60 CPU seconds at some 50 GFLOP/s; gpt's rule had 1x96 and 2x128, worse by 0.06 and 0.04 bits per byte."""
+    found = [size_of(flops) for flops in (7e11, 3.5e12)]
+    assert [(size.n_layer, size.n_embd) for size in found] == [(1, 192), (1, 256)]
 
 
 def test_what_was_given_is_kept() -> None:
