@@ -35,7 +35,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-TOKENS_PER_PARAMETER = 2.5
+TOKENS_PER_PARAMETER = 1.6
 """Training tokens, repeated ones counted each time, that a parameter wants: with fewer a smaller model learns more."""
 
 TOKENS_WHERE_TIME_IS_FREE = 0.5

@@ -21,17 +21,16 @@ LADDER = (
 MINGRU_TOKENS_PER_PARAMETER = 0.4
 """Training tokens that a parameter of minGRU wants. In 15 s 2x96 was best, with 0.7; 2x128 had 0.3, 2x64 1.6."""
 
-MATRIX_TOKENS_PER_PARAMETER = 2.5
-"""The same for gated DeltaNet, RetNet and linear attention: gpt's, not measured for them."""
-
 BYTES_PER_PARAMETER = 28
 """Weights, gradients, the optimizer's state and the copy on which steps are measured."""
 
 
 def advise(options: RecurrentOptions, situation: Situation) -> Advice | None:
     """Choose layers, width, memories and dropout, as far as they are open."""
-    wanted = MINGRU_TOKENS_PER_PARAMETER if isinstance(options, MinGRUOptions) else MATRIX_TOKENS_PER_PARAMETER
-    return size_model(options, situation, _sizes(options, situation.open), cost, tokens_per_parameter=wanted)
+    sizes = _sizes(options, situation.open)
+    if isinstance(options, MinGRUOptions):
+        return size_model(options, situation, sizes, cost, tokens_per_parameter=MINGRU_TOKENS_PER_PARAMETER)
+    return size_model(options, situation, sizes, cost)  # gpt's number, which was not measured for them
 
 
 def cost(size: RecurrentOptions, situation: Situation) -> ModelCost:

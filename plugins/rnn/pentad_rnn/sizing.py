@@ -22,7 +22,7 @@ LADDER = (
 """Layers and width, from small to large: a recurrent network wants width before depth. In 60 s 1x256 was better than 2x128."""
 
 TOKENS_PER_PARAMETER = 0.4
-"""Training tokens that a parameter wants: a sixth of gpt's. In 15 s 1x192 was best, with 0.5; 1x256 had 0.2, 1x128 1.5."""
+"""Training tokens that a parameter wants: a quarter of gpt's. In 15 s 1x192 was best, with 0.5; 1x256 had 0.2, 1x128 1.5."""
 
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 

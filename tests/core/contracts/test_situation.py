@@ -32,8 +32,8 @@ def chosen(sizes: list[Shape] = SIZES, **known: object) -> Advice | None:
 
 
 def test_the_largest_that_the_budget_feeds() -> None:
-    assert chosen(flops=6 * 2.5 * 10**8).values["width"] == 10**4  # 2.5 tokens a parameter
-    assert chosen(flops=6 * 2.4 * 10**8).values["width"] == 10**3
+    assert chosen(flops=6 * 1.6 * 10**8).values["width"] == 10**4  # 1.6 tokens a parameter
+    assert chosen(flops=6 * 1.5 * 10**8).values["width"] == 10**3
     assert chosen(flops=1.0).values["width"] == 100  # none fits: the smallest
 
 

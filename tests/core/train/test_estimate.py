@@ -88,7 +88,8 @@ def test_slow_steps_among_the_first_do_not_move_an_estimate(fakes, cpu, slow):
     model = fakes.Tiny()
     found = estimate(ModelNet(model, cpu), lambda _: fakes.sgd(model), Stumbling(rows()), TOKENS, options())
     assert found.seconds_per_step < 0.1
-    assert calls[:7] == [1, 1, 8, 8, 8, 8, 8] and set(calls[2:]) == {8} and len(calls) <= 14
+    whole = [number for number, rows in enumerate(calls) if rows == 8]
+    assert 5 <= len(whole) <= 13 and calls[: whole[0]] in ([1, 1], [1, 1, 1])  # one of the latter was built ahead
 
 
 def test_where_no_step_can_be_timed_the_warm_up_counts(fakes, cpu, monkeypatch):
