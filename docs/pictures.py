@@ -110,7 +110,7 @@ def sentence_recipe(folder: Path) -> Any:
         builder="prefix",
         model=Choice("gpt", n_layer=1, n_embd=64),
         sampler="greedy",
-        training={"steps": 60, "context_length": 18, "batch_size": 18},
+        training={"steps": 80, "context_length": 18, "batch_size": 18},
         generation={"sample_every": 0},
         reporting={"log_every": 1},
     )
