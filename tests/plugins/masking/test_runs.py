@@ -60,7 +60,7 @@ def test_decoders_and_chat_need_a_model_that_writes(opened: SavedRun, masked: Ru
     with raises_code("not-causal"):
         opened.fill(["The ", " cats"], sampler="beam")
     with raises_code("not-causal"):
-        chat.callback(masked.folder, "", None, 8, 0, "cpu", ())
+        chat.callback(masked.folder, "", None, 8, 0, "cpu", None, ())
 
 
 def test_what_cannot_be_filled_in_is_refused(opened: SavedRun) -> None:
