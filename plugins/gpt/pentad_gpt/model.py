@@ -25,6 +25,9 @@ from pentad_gpt.layers import Norm, epsilon
 from pentad_gpt.options import GPTOptions
 from pentad_gpt.products import INT8_FROM, int8_is_there
 
+SHORT = 256
+"""Rows of so many tokens were faster by products in bf16 on every CPU where both were measured (benchmarks/LOG.md)."""
+
 
 class GPT(Model):
     """The transformer.
@@ -37,7 +40,7 @@ class GPT(Model):
 
     attention = frozenset({"causal", "bidirectional"})
     rotation: Tensor
-    attention_kernel = "torch"
+    attention_kernel = ""
     int8_decoder: Decoder | None = None
 
     def __init__(self, options: GPTOptions, vocab_size: int, context_length: int) -> None:
@@ -126,12 +129,12 @@ class GPT(Model):
         return tuple(self.layers)
 
     def kernels(self) -> Mapping[str, Sequence[str]]:
-        """Return the ways to compute attention over a row."""
+        """Return the ways to compute attention over a row; unless chosen, by products in short rows of bf16 on a CPU."""
         return {"attention": ("torch", "products")}
 
     def use_kernels(self, chosen: Mapping[str, str]) -> None:
         """Compute in these ways."""
-        self.attention_kernel = chosen.get("attention", "torch")
+        self.attention_kernel = chosen.get("attention", "")
 
     def generation_weights(self) -> Sequence[str]:
         """Return int8, unless experts take the long way or nothing is generated."""
@@ -260,8 +263,16 @@ class GPT(Model):
         length = inputs.shape[1]
         mask = attention_mask(length, start, self.causal, segments, inputs.device)
         rotation = self.rotation[start : start + length, None] if self.options.position == "rotary" else None
-        causal, products = self.causal and mask is None and length > 1, self.attention_kernel == "products" and not start
-        return Setting(rotation, mask, causal, start, products=products, inputs=inputs)
+        causal = self.causal and mask is None and length > 1
+        products = self.attention_kernel == "products" or (
+            not self.attention_kernel and length <= SHORT and _bf16_on_cpu(inputs)
+        )
+        return Setting(rotation, mask, causal, start, products=products and not start, inputs=inputs)
+
+
+def _bf16_on_cpu(inputs: Tensor) -> bool:
+    autocast = inputs.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+    return autocast and torch.get_autocast_dtype("cpu") == torch.bfloat16
 
 
 def _too_long(most: int, found: int) -> tuple[str, str]:

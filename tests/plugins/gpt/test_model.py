@@ -233,3 +233,19 @@ def test_no_state_when_it_looks_both_ways() -> None:
 def test_no_state_beyond_the_context() -> None:
     with raises_code("sequence-too-long"):
         gpt().initial_state(1, 17)
+
+
+def test_attention_of_short_rows_in_bf16_is_by_products_unless_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[bool] = []
+    monkeypatch.setattr("pentad_gpt.attention.attend_by_products", lambda *args: used.append(True) or args[2])
+    model = gpt()
+
+    def by_products(chosen: dict[str, str], *, bf16: bool) -> bool:
+        used.clear()
+        model.use_kernels(chosen)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            model(ids())
+        return bool(used)
+
+    assert by_products({}, bf16=True) and not by_products({}, bf16=False)
+    assert by_products({"attention": "products"}, bf16=False) and not by_products({"attention": "torch"}, bf16=True)

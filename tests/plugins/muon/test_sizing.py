@@ -21,9 +21,9 @@ def rate(steps: float, **known: Any) -> float | None:
 
 
 def test_few_steps_get_longer_ones_and_many_the_default():
-    assert [rate(steps) for steps in (80, 200, 440, 903, 1500, 1999)] == [0.06, 0.06, 0.043, 0.03, 0.023, 0.02]
+    assert [rate(steps) for steps in (20, 80, 200, 440, 903, 1500, 1999)] == [0.06, 0.06, 0.06, 0.043, 0.03, 0.023, 0.02]
     assert rate(2000) is None and rate(1e6) is None
-    assert rate(79) is None, "not measured"
+    assert rate(19) is None, "not measured"
 
 
 def test_a_given_rate_a_start_from_another_run_and_a_counted_model_keep_theirs():
@@ -32,7 +32,7 @@ def test_a_given_rate_a_start_from_another_run_and_a_counted_model_keep_theirs()
     assert rate(300, n_parameters=None) is None and rate(300, n_parameters=0) is None
 
 
-@pytest.mark.parametrize(("steps", "options", "expected"), [(300, {}, 0.052), (300, {"lr": 0.01}, 0.01), (20, {}, 0.02)])
+@pytest.mark.parametrize(("steps", "options", "expected"), [(300, {}, 0.052), (300, {"lr": 0.01}, 0.01), (12, {}, 0.02)])
 def test_the_plan_has_the_rate_and_says_why(steps, options, expected, tmp_path, monkeypatch):
     monkeypatch.setenv("PENTAD_CACHE", str(tmp_path / "cache"))
     (tmp_path / "text.txt").write_text("".join(f"{number} cats sat on mat {number * 7 % 13}.\n\n" for number in range(60)))
