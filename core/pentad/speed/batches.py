@@ -36,6 +36,7 @@ class Batches:
         self._build, self._device = build, device
         self._cores = physical_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun's processes share them
         self._thread: ThreadPoolExecutor | None = None
+        self._refused = False  # whether the system gave no thread
         self._next: tuple[Rows, Future[TensorBatch | None]] | None = None
 
     def take(self, rows: Rows) -> TensorBatch | None:
@@ -48,17 +49,25 @@ class Batches:
     @contextlib.contextmanager
     def ahead(self, rows: Rows) -> Iterator[None]:
         """Build these beside what is done within, to be taken next; nothing is being built any more when it is left."""
-        if not self._pays:
+        building = self._start(rows) if self._pays else None
+        if building is None:
             yield
             return
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, thread_name_prefix="batches", initializer=self._use_device)
-        building = self._thread.submit(self._build, rows)
         try:
             yield
         finally:
             wait([building])
             self._next = rows, building
+
+    def _start(self, rows: Rows) -> Future[TensorBatch | None] | None:
+        """Begin to build these in the thread; None where none can be had, as memory or a limit on threads has ended."""
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="batches", initializer=self._use_device)
+        try:
+            return self._thread.submit(self._build, rows)
+        except RuntimeError:
+            self._thread, self._refused = None, True
+            return None
 
     @property
     def _pays(self) -> bool:
@@ -66,6 +75,8 @@ class Batches:
 
         On mps it is built in turn: two threads that use it at once end the process (pytorch/pytorch#197805).
         """
+        if self._refused:
+            return False
         free = torch.get_num_threads() < self._cores
         return self._device.type == "cuda" or (self._device.type == "cpu" and free)
 

@@ -161,3 +161,15 @@ def test_processes_share_the_cores(fakes, trainer, built, monkeypatch):
     assert len(asked) == 1
     trainer(fakes.Tiny(), builder, 4).step(0, 0)
     assert len(asked) == 3
+
+
+def test_where_no_thread_can_be_had_batches_are_built_in_turn(fakes, trainer, built, monkeypatch):
+    def refuse(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    builder, asked = built
+    learning = trainer(fakes.Tiny(), builder, 2)
+    for number in range(3):
+        learning.step(number, 0.5)
+    assert [(name, len(rows)) for name, rows in asked] == [(HERE, 8)] * 3
