@@ -22,7 +22,7 @@ from pentad_cli.terminal.output import paint, plain, say, say_json
 from pentad_cli.terminal.probabilities import to_json
 
 if TYPE_CHECKING:
-    from pentad.config.recipe import Choice
+    from pentad.config.recipe import Choice, GenerationOptions
     from pentad.contracts.session import TokenEvent
 
 _OF_RUN = ("generation.prompt", "generation.max_tokens", "generation.samples")
@@ -90,11 +90,7 @@ def _generate(
     base = Choice(request.tables["sampler"]["name"], **request.options("sampler"))
     flags = {"temperature": temperature, "top-k": top_k, "top-p": top_p, "min-p": min_p}
     sampler = sampler_choice(base, "sampler" in request.named, flags, request.catalogue)
-    given = _is_given("generation__prompt")
-    if interactive:
-        others = {"--prompt": given, "--prompt-file": prompt_file, "--prompts": prompts, "--suffix": suffix}
-        _refuse_beside_interactive({**others, "--json": as_json, "--samples": _is_given("generation__samples")})
-    texts = [] if interactive else read_prompts(wanted.prompt, given, prompt_file, prompts)
+    texts = _texts(wanted, interactive, prompt_file, prompts, suffix, as_json)
     prepare_process()
     from pentad.contracts.session import Limits
     from pentad.runs.saved_run import open_run
@@ -130,6 +126,23 @@ def _generate(
         say_json({"run": run, "step": saved.step, "seed": limits.seed, "samples": samples})
     else:
         _show(display, asked, sampler)
+
+
+def _texts(
+    wanted: GenerationOptions,
+    interactive: bool,
+    prompt_file: str | None,
+    prompts: str | None,
+    suffix: str | None,
+    as_json: bool,
+) -> list[str]:
+    """Return the prompts; none where they will be typed, beside which other ways to give them are refused."""
+    given = _is_given("generation__prompt")
+    if interactive:
+        others = {"--prompt": given, "--prompt-file": prompt_file, "--prompts": prompts, "--suffix": suffix}
+        _refuse_beside_interactive({**others, "--json": as_json, "--samples": _is_given("generation__samples")})
+        return []
+    return read_prompts(wanted.prompt, given, prompt_file, prompts)
 
 
 def _go_on_interactively(display: Display, sampler: Choice) -> None:

@@ -129,7 +129,10 @@ class ModelNet(Net):
 
 
 class _SummedNLL(torch.autograd.Function):
-    """Cross-entropy, summed, in fewer passes over the logits (N, V): the gradient takes the place of the log-probabilities."""
+    """Cross-entropy, summed, in fewer passes over the logits (N, V): the gradient takes the place of the log-probabilities.
+
+    For CPUs, where each pass goes through memory.
+    """
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, targets: Tensor) -> Tensor:

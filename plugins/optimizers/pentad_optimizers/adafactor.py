@@ -9,13 +9,14 @@ the schedule that the paper proposes; here a schedule is the user's choice, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from pentad import NamedParameter, Optimization, parameter_groups, schedule
+from pentad_optimizers.groups import ByGroup
 from pentad_optimizers.options import AdafactorOptions
 
 
@@ -25,7 +26,7 @@ def adafactor(options: AdafactorOptions, parameters: Sequence[NamedParameter]) -
     return Optimization(optimizers=[Adafactor(groups, options)] if groups else [], schedule=schedule(options))
 
 
-class Adafactor(torch.optim.Optimizer):
+class Adafactor(ByGroup):
     """Moves each parameter by a share of its own size.
 
     State of a parameter (…, R, C): `step`, and means of the squared gradient, `row_var` (…, R, 1) and `col_var` (…, 1, C). What
@@ -39,20 +40,12 @@ class Adafactor(torch.optim.Optimizer):
     def __init__(self, groups: list[dict[str, Any]], options: AdafactorOptions) -> None:
         super().__init__(groups, {name: getattr(options, name) for name in ("lr", "beta2_decay", "clip", "min_scale")})
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Move every parameter that has a gradient by one step."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._move(parameter, parameter.grad, group)
-        return loss
+    def _move(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        for parameter in parameters:
+            assert parameter.grad is not None
+            self._move_one(parameter, parameter.grad, group)
 
-    def _move(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+    def _move_one(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[parameter]
         state["step"] = state.get("step", 0) + 1
         expected = _expected_square(state, gradient, float(state["step"]) ** group["beta2_decay"])

@@ -9,13 +9,14 @@ torch (benchmarks/LOG.md), and every start with it would, for a few lines of ari
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from pentad import NamedParameter, Optimization, parameter_groups, schedule
+from pentad_optimizers.groups import ByGroup
 from pentad_optimizers.options import LionOptions
 
 
@@ -25,7 +26,7 @@ def lion(options: LionOptions, parameters: Sequence[NamedParameter]) -> Optimiza
     return Optimization(optimizers=[Lion(groups, options)] if groups else [], schedule=schedule(options))
 
 
-class Lion(torch.optim.Optimizer):
+class Lion(ByGroup):
     """Moves each entry by the learning rate, in the direction that a running mean of the gradient says.
 
     Args:
@@ -35,19 +36,6 @@ class Lion(torch.optim.Optimizer):
 
     def __init__(self, groups: list[dict[str, Any]], options: LionOptions) -> None:
         super().__init__(groups, {"lr": options.lr, "beta1": options.beta1, "beta2": options.beta2})
-
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Move every parameter that has a gradient by one step."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            moving = [parameter for parameter in group["params"] if parameter.grad is not None]
-            if moving:
-                self._move(moving, group)
-        return loss
 
     def _move(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]

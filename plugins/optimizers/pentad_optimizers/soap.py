@@ -14,13 +14,14 @@ would get a basis over its tokens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from pentad import NamedParameter, Optimization, parameter_groups, schedule
+from pentad_optimizers.groups import ByGroup
 from pentad_optimizers.options import SOAPOptions
 
 _TINY = 1e-30
@@ -36,7 +37,7 @@ def soap(options: SOAPOptions, parameters: Sequence[NamedParameter]) -> Optimiza
     return Optimization(optimizers=[SOAP(groups, options)] if groups else [], schedule=schedule(options))
 
 
-class SOAP(torch.optim.Optimizer):
+class SOAP(ByGroup):
     """Adam in a slowly turning basis.
 
     State of a parameter with the sizes (S0, S1, …): `mean` and `square`, of its shape, the latter in the basis; `steps`; and
@@ -51,20 +52,12 @@ class SOAP(torch.optim.Optimizer):
         names = ("lr", "beta1", "beta2", "gram_beta", "eps", "every", "max_size")
         super().__init__(groups, {name: getattr(options, name) for name in names})
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Move every parameter that has a gradient by one step."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._move(parameter, parameter.grad, group)
-        return loss
+    def _move(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        for parameter in parameters:
+            assert parameter.grad is not None
+            self._move_one(parameter, parameter.grad, group)
 
-    def _move(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+    def _move_one(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[parameter]
         if not state:
             self._start(parameter, gradient, group)
