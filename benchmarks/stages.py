@@ -22,6 +22,7 @@ VOCABULARY = 65
 GPT2: dict[str, Any] = {
     "position": "learned",
     "previous_tokens": 0,
+    "ngram_order": 0,
     "qk_norm": False,
     "norm": "layernorm",
     "norm_gain": True,

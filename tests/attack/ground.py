@@ -20,7 +20,7 @@ from .harness.child import count_calls, in_child, prepared
 STEPS, STOPPED = 8, 4
 
 GPT2: dict[str, Any] = {
-    **{"position": "learned", "previous_tokens": 0, "qk_norm": False, "norm": "layernorm", "norm_gain": True},
+    **{"position": "learned", "previous_tokens": 0, "ngram_order": 0, "qk_norm": False, "norm": "layernorm", "norm_gain": True},
     **{"embedding_norm": False, "activation": "gelu-tanh", "bias": True, "tie_embeddings": True, "logit_softcap": 0},
     **{"zero_init_projections": False},
 }

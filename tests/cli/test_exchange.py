@@ -12,8 +12,9 @@ from tests.cli.conftest import TEXT, TINY, Result
 Cli = Callable[..., Result]
 FORMAT = ("--format", "gpt2-files")
 GPT2 = {
-    "position": "learned", "previous-tokens": "0", "qk-norm": "false", "norm": "layernorm", "norm-gain": "true",
-    "embedding-norm": "false", "activation": "gelu-tanh", "bias": "true", "tie-embeddings": "true", "logit-softcap": "0",
+    "position": "learned", "previous-tokens": "0", "ngram-order": "0", "qk-norm": "false", "norm": "layernorm",
+    "norm-gain": "true", "embedding-norm": "false", "activation": "gelu-tanh", "bias": "true", "tie-embeddings": "true",
+    "logit-softcap": "0",
 }  # fmt: skip
 
 

@@ -435,7 +435,7 @@ def test_resume_says_when_a_run_is_done(cli: Cli, trained: Path) -> None:
 
 def test_find_lr_suggests_a_rate_and_trains_nothing(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
-    arguments = ("run", "text.txt", "--steps", "10", *TINY, "--find-lr")
+    arguments = ("run", "text.txt", "--steps", "10", *TINY, "--model.ngram-order", "0", "--find-lr")
     result = cli(*arguments, "--optimizer", "adamw")
     assert result.code == 0, result.err
     assert "--optimizer.lr 0." in result.out

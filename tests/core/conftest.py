@@ -215,7 +215,7 @@ def tiny_recipe():
             "reporting": {"log_every": 3, "keep_checkpoints": 3},
         }
         tables = {name: {**table, **changes.pop(name, {})} for name, table in tables.items()}
-        model = Choice("gpt", n_layer=1, n_head=2, n_embd=8, dropout=0.2)
+        model = Choice("gpt", n_layer=1, n_head=2, n_embd=8, dropout=0.2, ngram_order=0)
         stages = {"tokenizer": "byte", "builder": "next-token", "model": model, "optimizer": "adamw", "sampler": "temperature"}
         return Recipe(**{**stages, **changes}, data=text, training=training, **tables)
 

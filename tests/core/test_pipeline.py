@@ -34,7 +34,7 @@ from pentad.system.errors import Interrupted
 from pentad.system.machine import compiler_for
 from pentad.testing import raises_code
 
-GPT = Choice("gpt", n_layer=1, n_head=2, n_embd=8, dropout=0.2)
+GPT = Choice("gpt", n_layer=1, n_head=2, n_embd=8, dropout=0.2, ngram_order=0)
 RNN = Choice("rnn", n_layer=2, n_embd=8, cell="gru", dropout=0.2)
 
 

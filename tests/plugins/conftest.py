@@ -24,7 +24,7 @@ def small_recipe() -> Callable[..., Recipe]:
     """Return a function that makes the recipe of a small run: `small_recipe(data, steps, **changes)`."""
 
     def make(data: Path, steps: int, **changes: Any) -> Recipe:
-        model = Choice("gpt", n_layer=1, n_head=2, n_embd=16)
+        model = Choice("gpt", n_layer=1, n_head=2, n_embd=16, ngram_order=0)
         stages = {"tokenizer": "byte", "builder": "next-token", "model": model, "optimizer": "adamw", "sampler": "temperature"}
         return Recipe(
             **{**stages, **changes},
@@ -43,7 +43,9 @@ def base_run(tmp_path_factory: pytest.TempPathFactory, one_cache: None, small_re
     """Return the folder of a run of 20 steps on a text of 60 short documents."""
     folder = tmp_path_factory.mktemp("base")
     (folder / "text.txt").write_text("".join(f"{number} cats sat on mat {number * 7 % 13}.\n\n" for number in range(60)))
-    recipe = small_recipe(folder / "text.txt", 20, model=Choice("gpt", n_layer=1, n_head=2, n_embd=16, dropout=0.3))
+    recipe = small_recipe(
+        folder / "text.txt", 20, model=Choice("gpt", n_layer=1, n_head=2, n_embd=16, dropout=0.3, ngram_order=0)
+    )
     return run(recipe, out=folder / "run").folder
 
 

@@ -415,7 +415,7 @@ plugins.add_command(
                 ["--like"],
                 metavar="NAME",
                 shell_complete=offers_of(*(kind for kind in KINDS if kind != "command")),
-                help="Start from the code of an installed one. Small ones, by stage: byte, next-token, rnn, adamw, greedy.",
+                help="Start from the code of an installed one. Small ones, by stage: byte, next-token, bert, adamw, greedy.",
             ),
             click.Option(
                 ["--out"],

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pentad.contracts.batch import Attention
+from pentad.contracts.batch import Attention, Tokens
 from pentad.system.errors import UsageError
 
 Role = Literal["matrix", "embedding", "head", "experts", "vector"]
@@ -158,6 +158,16 @@ class Model(nn.Module):
     @abstractmethod
     def initial_state(self, batch_size: int, max_length: int) -> Any:
         """Return an empty state for `batch_size` rows of up to `max_length` tokens, on the device of the parameters."""
+
+    def study(self, tokens: Tokens) -> None:
+        """Look at the text before the first step on it; nothing unless overridden.
+
+        Core calls it where a causal model learns each next token of plain text, and again where a run of that kind is resumed.
+        As for `learn_by_counting`, what is found must live in buffers, which may change their shapes.
+
+        Args:
+            tokens: the training text, often memory-mapped: it may be larger than memory.
+        """
 
     def learn_by_counting(self, inputs: Tensor, targets: Tensor, segments: Tensor | None) -> None:
         """Learn from a batch without gradients. Called in place of an optimizer step when the model has no parameters.

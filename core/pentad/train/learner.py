@@ -137,6 +137,9 @@ def make_learner(
     started = restore_initial(resumed, model) if resumed else start is not None
     if start is not None:
         start.put_into(model, prepared.vocabulary, resolved.recipe.training.seed)
+    if _reads_on(prepared):
+        place.observer.on_preparation(Preparation(what="Looking through the text"))
+        model.study(prepared.train.tokens)
     initial = None if start is None else dict(model.state_dict())
     if place.world.size > 1 and not any(parameter.requires_grad for parameter in model.parameters()):
         raise UsageError(
@@ -148,6 +151,13 @@ def make_learner(
     adapter = _adapt(model, resolved, prepared, started)
     net = ModelNet(model, place.machine, vocabulary=prepared.vocabulary, reference=reference)
     return Learner(model=model, net=net, initial=initial, left_out=frozen_by(model, adapter), start=start)
+
+
+def _reads_on(prepared: Prepared) -> bool:
+    """Say whether the builder has a causal model learn each next token of plain text, be it with those behind it."""
+    builder, tokens = prepared.builder, prepared.train.tokens
+    plain = tokens.learn is None and (builder.objective() is None or builder.tokens_ahead > 0)
+    return plain and builder.attention == "causal" and builder.writes_on
 
 
 def refuse_large(resolved: Resolved, prepared: Prepared, machine: Machine) -> None:

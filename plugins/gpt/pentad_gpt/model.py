@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pentad import EngineError, Inspection, Model, Output, Role, UsageError
+from pentad import EngineError, Inspection, Model, Output, Role, UsageError, Vocabulary
 from pentad_gpt.attention import Setting, attention_mask
 from pentad_gpt.block import Block, Residuals
 from pentad_gpt.cache import Cache, LayerCache
@@ -24,6 +24,7 @@ from pentad_gpt.kernels import rms_norm, rotary_table, softcap
 from pentad_gpt.layers import Norm, epsilon
 from pentad_gpt.options import GPTOptions
 from pentad_gpt.products import INT8_FROM, int8_is_there
+from pentad_ngram.counted import beside_counts
 
 SHORT = 256
 """Rows of so many tokens were faster by products in bf16 on every CPU where both were measured (benchmarks/LOG.md)."""
@@ -268,6 +269,12 @@ class GPT(Model):
             not self.attention_kernel and length <= SHORT and _bf16_on_cpu(inputs)
         )
         return Setting(rotation, mask, causal, start, products=products and not start, inputs=inputs)
+
+
+def make(options: GPTOptions, vocab_size: int, context_length: int, vocabulary: Vocabulary | None = None) -> Model:
+    """Return the transformer, beside counts of n-grams where the options have them."""
+    gpt = GPT(options, vocab_size, context_length)
+    return beside_counts(gpt, options.ngram_order, options.ngram_weight, vocabulary)
 
 
 def _bf16_on_cpu(inputs: Tensor) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pentad import option, presets
 from pentad_gpt.presets import PRESETS
+from pentad_ngram.beside import order_option, weight_option
 
 
 @presets(PRESETS)
@@ -74,6 +75,8 @@ class GPTOptions:
     trigram_hash: int = option(
         0, "The same by a hash of the token and the two before it (as in Engram; Cheng et al., 2026); 0 for none.", ge=0
     )
+    ngram_order: int = order_option()
+    ngram_weight: float = weight_option()
     residual_scalars: bool = option(
         False,
         "Learn two factors per block: of the features that enter it, and of the first embedding, which is added to them "

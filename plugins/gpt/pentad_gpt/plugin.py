@@ -15,7 +15,7 @@ def engine_models() -> Sequence[Implementation]:
             summary="Transformer: each token attends to those before it. GPT-2 is one setting, the defaults are a modern one.",
             source="Vaswani et al., Attention Is All You Need, 2017; presets: Radford et al., GPT-2, 2019, and others",
             compare_with=("rnn", "ngram"),
-            factory="pentad_gpt.model:GPT",
+            factory="pentad_gpt.model:make",
             options="pentad_gpt.options:GPTOptions",
             advise="pentad_gpt.sizing:advise",
         )

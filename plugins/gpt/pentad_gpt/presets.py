@@ -25,6 +25,8 @@ _LLAMA: Mapping[str, Any] = {
     "bigram_hash": 0,
     "trigram_hash": 0,
     "residual_scalars": False,
+    "ngram_order": 0,
+    "ngram_weight": 0.5,
     "residual_x0": 0.0,
     "unet": False,
     "norm": "rmsnorm",

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pentad import Advice, ModelCost, Situation, size_model
+from pentad_ngram.beside import with_counts
 
 if TYPE_CHECKING:
     from pentad_gpt.options import GPTOptions
@@ -26,7 +27,8 @@ BYTES_PER_PARAMETER = 28
 
 def advise(options: GPTOptions, situation: Situation) -> Advice | None:
     """Choose layers, width, heads and dropout, as far as they are open."""
-    return size_model(options, situation, list(_sizes(options, situation.open)), cost)
+    advice = size_model(options, situation, list(_sizes(options, situation.open)), cost)
+    return advice if options.preset else with_counts(advice, situation)
 
 
 def cost(size: GPTOptions, situation: Situation) -> ModelCost:

@@ -30,6 +30,7 @@ _GPT2: dict[str, object] = {
     "bigram_hash": 0,
     "trigram_hash": 0,
     "residual_scalars": False,
+    "ngram_order": 0,
     "residual_x0": 0.0,
     "unet": False,
     "n_head_width": None,

@@ -11,6 +11,8 @@ import math
 import torch
 from torch import Tensor
 
+from pentad import EngineError
+
 UNKNOWN = -1
 """Stands for what the model was not shown: the context ends there."""
 
@@ -57,6 +59,30 @@ def summed(rows: Tensor, counts: Tensor, base: int) -> tuple[Tensor, Tensor]:
     distinct = rows.new_empty(number, rows.shape[1])
     distinct[which] = rows  # equal ones over each other
     return distinct, counts.new_zeros(number).index_add_(0, which, counts)
+
+
+def refuse_damaged(rows: Tensor, counts: Tensor, order: int, n_ids: int) -> None:
+    """Make sure that loaded counts could have been made by counting.
+
+    Args:
+        rows: n-grams, which should be (K, order).
+        counts: which should be (K,), 1 or more.
+        order: tokens of an n-gram.
+        n_ids: ids that are counted; as an id of a context it is the boundary of a document.
+
+    Raises:
+        EngineError: they could not.
+    """
+    fit = rows.ndim == 2 and rows.shape[1] == order and counts.shape == rows.shape[:1]
+    if fit and len(rows):
+        fit = int(rows.min()) >= UNKNOWN and int(rows.max()) <= n_ids and int(counts.min()) > 0
+        fit = fit and int(rows[:, -1].min()) >= 0 and int(rows[:, -1].max()) < n_ids
+    if not fit:
+        raise EngineError(
+            f"Counts must be n-grams of {order} ids below {n_ids:,} and how often each was seen; found others in the file.",
+            "Use a copy of the run.",
+            code="file-damaged",
+        )
 
 
 def _keys(rows: Tensor, base: int) -> Tensor:

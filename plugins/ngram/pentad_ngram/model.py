@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from pentad import IGNORED, Model, Output, UsageError, Vocabulary
-from pentad_ngram.counting import contexts, summed
+from pentad_ngram.counting import contexts, refuse_damaged, summed
 from pentad_ngram.options import NgramOptions
 from pentad_ngram.state import History
 from pentad_ngram.tables import Tables
@@ -55,6 +55,7 @@ class Ngram(Model):
         self._n_new = 0
         self._tables: tuple[Tensor, int, Tables] | None = None  # the n-grams that the tables are made of, and their version
         self.register_state_dict_pre_hook(_before_saving)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_post_hook(_after_loading)  # type: ignore[no-untyped-call]
 
     @property
     def width(self) -> int:
@@ -124,3 +125,7 @@ class Ngram(Model):
 
 def _before_saving(model: Any, *_: Any) -> None:
     model.count()
+
+
+def _after_loading(model: Ngram, _: object) -> None:
+    refuse_damaged(model.ngrams, model.counts, model.options.order, model.vocab_size)

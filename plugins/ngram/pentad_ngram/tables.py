@@ -10,6 +10,10 @@ more.
 
 Contexts are nodes of a tree, a level for each length, in which a child is longer by the token that stands before. A node is
 found by its parent and that token in a sorted array, whatever the order and the vocabulary.
+
+What the text itself holds at a place can be left out of the counts by which that place is judged (leaving one out; Ney, Essen
+and Kneser, On the Estimation of "Small" Probabilities by Leaving-One-Out, 1995). Then an n-gram was seen once less, and where
+that was the only time, so was the shorter one.
 """
 
 from __future__ import annotations
@@ -26,6 +30,9 @@ FALLBACK = (0.5, 1.0, 1.5)
 ENTRIES_AT_ONCE = 1 << 23
 """Followers that are added to probabilities at once, which bounds the memory that it takes."""
 
+ROWS_WRITTEN_OUT = 1 << 22
+"""Numbers, 16 MB of them, up to which what follows each single token is written out: then whole rows are copied."""
+
 
 @dataclass(frozen=True, eq=False)
 class Level:
@@ -34,18 +41,41 @@ class Level:
     Args:
         nodes: (N,) int64, sorted: number of the parent times (V + 1), plus the token before; at length 0 the root alone.
         starts: (N + 1,) int64, where the followers of each node begin.
+        pairs: (E,) int64, sorted: number of the node times V, plus what followed.
         tokens: (E,) int64, what followed.
+        counts: (E,) int64, a.
+        totals: (N,) float32, a(h .).
         shares: (E,) float32, the part of its probability that this length gives.
         rest: (N,) float32, g: the part that is left to the shorter context.
-        discounts: for counts of 1, 2, and 3 or more.
+        discounts: (4,) float32, D for counts of 0, 1, 2, and 3 or more.
     """
 
     nodes: Tensor
     starts: Tensor
+    pairs: Tensor
     tokens: Tensor
+    counts: Tensor
+    totals: Tensor
     shares: Tensor
     rest: Tensor
-    discounts: tuple[float, float, float]
+    discounts: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """What one length gives to the probabilities of N contexts.
+
+    Args:
+        level: the contexts of that length.
+        nodes: (N,) theirs.
+        weight: (N,) times the shares of the node; 0 where the context was never seen.
+        correction: (N,) to add for what is left out; None where nothing is.
+    """
+
+    level: Level
+    nodes: Tensor
+    weight: Tensor
+    correction: Tensor | None
 
 
 class Tables:
@@ -61,54 +91,120 @@ class Tables:
     def __init__(self, rows: Tensor, counts: Tensor, vocab_size: int, discount: float | None) -> None:
         self.vocab_size = vocab_size
         self.levels = _levels(rows.long(), counts, vocab_size, discount) if len(rows) else []
-        self.unigram = torch.full((vocab_size,), 1 / vocab_size, device=rows.device)
-        if self.levels:
-            root = self.levels[0]
-            self.unigram = (root.rest / vocab_size).expand(vocab_size).index_add(0, root.tokens, root.shares)
+        self.alone = torch.zeros(vocab_size, device=rows.device)  # (V,) the shares without any context
+        self.after_one: Tensor | None = None  # (nodes, V) those after single tokens, where that is not too much
+        for level in self.levels[:1]:
+            self.alone.index_add_(0, level.tokens, level.shares)
+        for level in self.levels[1:2]:
+            if len(level.nodes) * vocab_size <= ROWS_WRITTEN_OUT:
+                flat = torch.zeros(len(level.nodes) * vocab_size, device=rows.device)
+                self.after_one = flat.index_add_(0, level.pairs, level.shares).view(-1, vocab_size)
 
-    def probabilities(self, contexts: Tensor) -> Tensor:
-        """Return probabilities (N, V) float32 of what follows contexts (N, W), nearest token first; each row sums to 1."""
+    def __deepcopy__(self, memo: object) -> Tables:
+        """Return itself: nothing in it changes, and copies of a model share it."""
+        return self
+
+    def probabilities(self, contexts: Tensor, left_out: Tensor | None = None) -> Tensor:
+        """Return probabilities (N, V) float32 of what follows contexts (N, W), nearest token first; each row sums to 1.
+
+        Args:
+            contexts: ids, -1 where nothing is known.
+            left_out: (N,) the token that the text has behind each context, which is not to count there; -1 where all counts.
+        """
+        parts, rest = self._parts(contexts, left_out)  # the longest contexts first
+        probabilities = self._shortest(parts, rest)
+        for part in parts[: -2 if self.after_one is not None else -1]:
+            _add(probabilities, part)
+        for part in parts:
+            if part.correction is not None and left_out is not None:
+                probabilities.scatter_add_(1, left_out.clamp_min(0)[:, None], part.correction[:, None])
+        return probabilities
+
+    def _shortest(self, parts: Sequence[_Part], rest: Tensor) -> Tensor:
+        """Return what contexts of one token and of none give (N, V), and what is the same for each token, `rest` (N,)."""
+        if not parts:
+            return (rest / self.vocab_size)[:, None].repeat(1, self.vocab_size)
+        root = parts[-1].weight[:, None]  # (N, 1)
+        if self.after_one is None or len(parts) < 2:
+            probabilities = root * self.alone
+        else:
+            probabilities = self.after_one[parts[-2].nodes].mul_(parts[-2].weight[:, None])
+            torch.addcmul(probabilities, root, self.alone, out=probabilities)
+        return probabilities.add_((rest / self.vocab_size)[:, None])
+
+    def _parts(self, contexts: Tensor, left_out: Tensor | None) -> tuple[list[_Part], Tensor]:
+        """Return what each length gives, the longest first, and what (N,) is left to all tokens alike."""
         node = torch.zeros(len(contexts), dtype=torch.int64, device=contexts.device)
         found = torch.ones_like(node, dtype=torch.bool)
-        steps: list[tuple[Level, Tensor, Tensor]] = []
+        steps = [(level, node, found) for level in self.levels[:1]]
         for level, token in zip(self.levels[1:], contexts.unbind(1), strict=False):
+            if not len(level.nodes):
+                break
             node, found = _child(level, node, token, found & (token >= 0), self.vocab_size)
             steps.append((level, node, found))
         weight = torch.ones(len(contexts), device=contexts.device)  # what longer contexts have left
-        shares: list[tuple[Level, Tensor, Tensor, Tensor]] = []
+        out = None if left_out is None else left_out >= 0
+        parts: list[_Part] = []
         for level, node, found in reversed(steps):
-            rows = found.nonzero()[:, 0]
-            shares.append((level, rows, node[rows], weight[rows]))
-            weight[rows] *= level.rest[node[rows]]
-        probabilities = weight[:, None] * self.unigram  # (N, V)
-        for share in shares:
-            _add(probabilities, *share)
-        return probabilities
+            if out is None or left_out is None:
+                parts.append(_Part(level, node, weight.where(found, 0.0), None))
+                weight = weight * level.rest[node].where(found, 1.0)
+            else:
+                part, weight, out = _without(level, node, found, weight, left_out, out, self.vocab_size)
+                parts.append(part)
+        return parts, weight
+
+
+def _without(
+    level: Level, node: Tensor, found: Tensor, weight: Tensor, token: Tensor, out: Tensor, vocab_size: int
+) -> tuple[_Part, Tensor, Tensor]:
+    """Return what a length gives to N contexts when a token is left out, what is left to shorter ones, and where they lose it.
+
+    Args:
+        level, node, found: the length, the contexts there (N,), and whether they were seen (N,).
+        weight: (N,) what longer contexts have left.
+        token: (N,) what is left out.
+        out: (N,) where it was counted at this length.
+        vocab_size: V.
+    """
+    keys = node * vocab_size + token.clamp_min(0)
+    at = torch.searchsorted(level.pairs, keys).clamp_max(len(level.pairs) - 1)
+    seen = level.counts[at].where(found & (level.pairs[at] == keys), 0)  # (N,)
+    less = out & (seen > 0)
+    total = level.totals[node]
+    fewer = total - less.float()
+    known = found & (fewer > 0)
+    scale = weight.where(known, 0.0) / fewer.clamp_min(1.0)
+    before, after = level.discounts[seen.clamp_max(3)], level.discounts[(seen - 1).clamp(0, 3)]
+    correction = (scale * (before - after - 1.0)).where(less, 0.0)
+    rest = level.rest[node] * total - (before - after).where(less, 0.0)
+    part = _Part(level, node, scale * total, correction)
+    return part, (scale * rest).where(known, weight), out & ((seen == 1) | ~found)
 
 
 def _child(level: Level, parent: Tensor, token: Tensor, possible: Tensor, vocab_size: int) -> tuple[Tensor, Tensor]:
     """Return each context's node (N,) one token further back, and whether (N,) it was ever seen."""
     key = parent * (vocab_size + 1) + token
-    node = torch.searchsorted(level.nodes, key).clamp_max(max(0, len(level.nodes) - 1))
-    if not len(level.nodes):
-        return node, torch.zeros_like(possible)
+    node = torch.searchsorted(level.nodes, key).clamp_max(len(level.nodes) - 1)
     return node, possible & (level.nodes[node] == key)
 
 
-def _add(probabilities: Tensor, level: Level, rows: Tensor, nodes: Tensor, weight: Tensor) -> None:
-    """Add to probabilities (N, V) what a level gives to the followers of nodes (R,), times a weight (R,)."""
+def _add(probabilities: Tensor, part: _Part) -> None:
+    """Add to probabilities (N, V) what a length gives to the followers of its nodes."""
+    level, rows = part.level, part.weight.nonzero()[:, 0]
+    nodes, weight = part.nodes[rows], part.weight[rows]
     lengths = level.starts[nodes + 1] - level.starts[nodes]
     ends = lengths.cumsum(0)
     first = 0
     while first < len(rows):
         before = int(ends[first - 1]) if first else 0
         last = max(first + 1, int(torch.searchsorted(ends, before + ENTRIES_AT_ONCE, right=True)))
-        part = slice(first, last)
-        owner = torch.repeat_interleave(torch.arange(last - first, device=rows.device), lengths[part])
-        offset = torch.arange(len(owner), device=rows.device) - (ends[part] - lengths[part] - before)[owner]
-        entry = level.starts[nodes[part]][owner] + offset
-        at = rows[part][owner] * probabilities.shape[1] + level.tokens[entry]
-        probabilities.view(-1).index_add_(0, at, weight[part][owner] * level.shares[entry])
+        some = slice(first, last)
+        owner = torch.repeat_interleave(torch.arange(last - first, device=rows.device), lengths[some])
+        offset = torch.arange(len(owner), device=rows.device) - (ends[some] - lengths[some] - before)[owner]
+        entry = level.starts[nodes[some]][owner] + offset
+        at = rows[some][owner] * probabilities.shape[1] + level.tokens[entry]
+        probabilities.view(-1).index_add_(0, at, weight[some][owner] * level.shares[entry])
         first = last
 
 
@@ -141,18 +237,22 @@ def _levels(rows: Tensor, counts: Tensor, vocab_size: int, discount: float | Non
 def _level(nodes: Tensor, pairs: Tensor, values: Tensor, vocab_size: int, discount: float | None) -> Level:
     """Return the level of contexts whose followers are `pairs` (E,), node times V plus token, with these counts (E,)."""
     node = pairs // vocab_size
-    discounts = (discount,) * 3 if discount is not None else estimate(values)
-    taken = torch.tensor([0.0, *discounts], dtype=torch.float64, device=values.device)[values.clamp_max(3)]
+    three = (discount,) * 3 if discount is not None else estimate(values)
+    discounts = torch.tensor([0.0, *three], dtype=torch.float64, device=values.device)
+    taken = discounts[values.clamp_max(3)]
     total = torch.zeros(len(nodes), dtype=torch.float64, device=values.device).index_add_(0, node, values.double())
     rest = torch.zeros_like(total).index_add_(0, node, taken) / total
     borders = torch.arange(len(nodes) + 1, device=pairs.device) * vocab_size
     return Level(
         nodes=nodes,
         starts=torch.searchsorted(pairs, borders),
+        pairs=pairs,
         tokens=pairs % vocab_size,
+        counts=values,
+        totals=total.float(),
         shares=((values - taken) / total[node]).float(),
         rest=rest.float(),
-        discounts=discounts,
+        discounts=discounts.float(),
     )
 
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pentad import Model, Output, Role
+from pentad import Model, Output, Role, Vocabulary
+from pentad_ngram.counted import beside_counts
 from pentad_recurrent.mingru import MinGRUMixer
 from pentad_recurrent.mixers import DeltaMixer, LinearMixer, Mixer, RetentionMixer, Row, State
 from pentad_recurrent.options import RecurrentOptions
@@ -149,3 +151,21 @@ class MinGRU(Recurrent):
 def normed(x: Tensor) -> Tensor:
     """Scale the last dimension to a root mean square of 1 (Zhang and Sennrich, 2019)."""
     return F.rms_norm(x, (x.shape[-1],), eps=1e-6)
+
+
+def make(
+    kind: type[Recurrent],
+    options: RecurrentOptions,
+    vocab_size: int,
+    context_length: int | None = None,
+    vocabulary: Vocabulary | None = None,
+) -> Model:
+    """Return a model of a kind, beside counts of n-grams where the options have them."""
+    model = kind(options, vocab_size, context_length)
+    return beside_counts(model, options.ngram_order, options.ngram_weight, vocabulary)
+
+
+gated_deltanet = partial(make, GatedDeltaNet)
+retnet = partial(make, RetNet)
+linear_attention = partial(make, LinearAttention)
+mingru = partial(make, MinGRU)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pentad import option
+from pentad_ngram.beside import order_option, weight_option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,8 @@ class RecurrentOptions:
         inherited=False,
     )
     logit_softcap: float = option(15.0, "Bound logits smoothly to this size by tanh; 0 leaves them as they are.", ge=0)
+    ngram_order: int = order_option()
+    ngram_weight: float = weight_option()
 
     @property
     def hidden(self) -> int:

@@ -10,6 +10,7 @@ import dataclasses
 from typing import Any, NamedTuple
 
 from pentad import Advice, ModelCost, Situation, size_model
+from pentad_ngram.beside import with_counts
 from pentad_recurrent.options import MatrixOptions, MinGRUOptions, RecurrentOptions
 
 LADDER = (
@@ -29,8 +30,10 @@ def advise(options: RecurrentOptions, situation: Situation) -> Advice | None:
     """Choose layers, width, memories and dropout, as far as they are open."""
     sizes = _sizes(options, situation.open)
     if isinstance(options, MinGRUOptions):
-        return size_model(options, situation, sizes, cost, tokens_per_parameter=MINGRU_TOKENS_PER_PARAMETER)
-    return size_model(options, situation, sizes, cost)  # gpt's number, which was not measured for them
+        advice = size_model(options, situation, sizes, cost, tokens_per_parameter=MINGRU_TOKENS_PER_PARAMETER)
+    else:
+        advice = size_model(options, situation, sizes, cost)  # gpt's number, which was not measured for them
+    return with_counts(advice, situation)
 
 
 def cost(size: RecurrentOptions, situation: Situation) -> ModelCost:

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pentad import Inspection, Model, Output
+from pentad import Inspection, Model, Output, Vocabulary
+from pentad_ngram.counted import beside_counts
 from pentad_rnn.options import RNNOptions
 from pentad_rnn.recurrence import look_into, run_with_resets
 
@@ -98,3 +99,11 @@ class RNN(Model):
         del max_length
         zeros = self.embedding.weight.new_zeros(self.options.n_layer, batch_size, self.options.hidden)
         return RNNState((zeros, zeros.clone()) if self.options.cell == "lstm" else (zeros,))
+
+
+def make(
+    options: RNNOptions, vocab_size: int, context_length: int | None = None, vocabulary: Vocabulary | None = None
+) -> Model:
+    """Return the network, beside counts of n-grams where the options have them."""
+    rnn = RNN(options, vocab_size, context_length)
+    return beside_counts(rnn, options.ngram_order, options.ngram_weight, vocabulary)

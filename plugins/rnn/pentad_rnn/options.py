@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pentad import option, presets
+from pentad_ngram.beside import order_option, weight_option
 
 PRESETS = {
-    "char-rnn": {"cell": "lstm", "n_layer": 2, "n_embd": 128, "dropout": 0.0, "tie_embeddings": False},
-    "char-rnn-large": {"cell": "lstm", "n_layer": 2, "n_embd": 512, "dropout": 0.5, "tie_embeddings": False},
+    "char-rnn": {"cell": "lstm", "n_layer": 2, "n_embd": 128, "dropout": 0.0, "tie_embeddings": False, "ngram_order": 0},
+    "char-rnn-large": {"cell": "lstm", "n_layer": 2, "n_embd": 512, "dropout": 0.5, "tie_embeddings": False, "ngram_order": 0},
 }
 """Karpathy, The Unreasonable Effectiveness of Recurrent Neural Networks, 2015: the defaults of char-rnn, and the network that
 wrote like Paul Graham. It read characters as one-hot vectors, whose product with a matrix is an embedding."""
@@ -44,6 +45,8 @@ class RNNOptions:
         inherited=False,
     )
     tie_embeddings: bool = option(False, "Use the token embedding as the output head too.")
+    ngram_order: int = order_option()
+    ngram_weight: float = weight_option()
 
     def __post_init__(self) -> None:
         """Refuse what does not fit together."""

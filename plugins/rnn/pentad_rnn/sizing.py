@@ -11,6 +11,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from pentad import Advice, ModelCost, Situation, size_model
+from pentad_ngram.beside import with_counts
 
 if TYPE_CHECKING:
     from pentad_rnn.options import RNNOptions
@@ -33,10 +34,11 @@ BYTES_PER_PARAMETER = 28
 def advise(options: RNNOptions, situation: Situation) -> Advice | None:
     """Choose layers, width and dropout, as far as they are open; a preset has its own."""
     if options.preset is not None:
-        sized = frozenset({"n_layer", "n_embd", "dropout"})
+        sized = frozenset({"n_layer", "n_embd", "dropout", "ngram_order"})
         situation = dataclasses.replace(situation, open=situation.open - sized)
     sizes, fields = _sizes(options, situation.open), ("n_layer", "n_embd")
-    return size_model(options, situation, sizes, cost, fields, tokens_per_parameter=TOKENS_PER_PARAMETER)
+    advice = size_model(options, situation, sizes, cost, fields, tokens_per_parameter=TOKENS_PER_PARAMETER)
+    return with_counts(advice, situation)
 
 
 def cost(size: RNNOptions, situation: Situation) -> ModelCost:

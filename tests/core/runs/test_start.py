@@ -28,7 +28,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def recipe_of(data: Path, steps: int = 6, **changes: Any) -> Recipe:
     """Return the recipe of a run of milliseconds, on one thread in fp32."""
-    model = Choice("gpt", n_layer=1, n_head=2, n_embd=16, dropout=0.2)
+    model = Choice("gpt", n_layer=1, n_head=2, n_embd=16, dropout=0.2, ngram_order=0)
     stages = {"tokenizer": "byte", "builder": "next-token", "model": model, "optimizer": "adamw", "sampler": "temperature"}
     return Recipe(
         **{**stages, **changes},

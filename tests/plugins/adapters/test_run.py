@@ -107,7 +107,7 @@ def test_a_run_may_start_from_an_adapted_one_which_is_merged(
 
 def test_an_adapter_needs_a_run_to_start_from(adapted: Adapted, other_text: Path, tmp_path: Path) -> None:
     with raises_code("adapter-without-start"):
-        adapted(other_text, tmp_path / "lora", start=None, model=Choice("gpt", n_layer=1, n_head=2, n_embd=16))
+        adapted(other_text, tmp_path / "lora", start=None, model=Choice("gpt", n_layer=1, n_head=2, n_embd=16, ngram_order=0))
 
 
 def test_a_soft_prompt_is_all_that_its_run_keeps_and_it_generates_with_it(

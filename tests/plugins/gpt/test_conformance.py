@@ -57,3 +57,13 @@ class TestEachTokenKnownByMore(ModelConformance):
 class TestExperts(ModelConformance):
     name = "gpt"
     options = {**SMALL, "n_expert": 4, "n_expert_active": 2, "expert_balance": 0.1, "value_embeddings": True, "unet": True}
+
+
+class TestBesideCounts(ModelConformance):
+    name = "gpt"
+    options = {**SMALL, "ngram_order": 3}
+
+
+class TestBesideCountsOfSingleTokens(ModelConformance):
+    name = "gpt"
+    options = {**SMALL, "ngram_order": 1, "ngram_weight": 1.0}

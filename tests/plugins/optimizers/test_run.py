@@ -39,7 +39,7 @@ def recipe_of(text: Path, optimizer: Choice) -> Recipe:
     return Recipe(
         tokenizer="byte",
         builder="next-token",
-        model=Choice("gpt", n_layer=1, n_head=2, n_embd=8),
+        model=Choice("gpt", n_layer=1, n_head=2, n_embd=8, ngram_order=0),
         optimizer=optimizer,
         sampler="greedy",
         data=text,

@@ -18,6 +18,11 @@ class TestGRU(ModelConformance):
     options = {"cell": "gru", "n_layer": 2, "n_embd": 16}
 
 
+class TestBesideCounts(ModelConformance):
+    name = "rnn"
+    options = {"cell": "gru", "n_layer": 1, "n_embd": 16, "ngram_order": 2}
+
+
 class TestPlainCell(ModelConformance):
     name = "rnn"
     options = {"cell": "rnn", "n_layer": 1, "n_embd": 16}

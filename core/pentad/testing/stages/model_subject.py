@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from pentad.contracts.batch import Tokens
 from pentad.contracts.model import Model
 from pentad.contracts.optimizer import Optimization
 from pentad.contracts.situation import Situation
@@ -57,8 +58,9 @@ class ModelSubject(AdviceConformance):
         return 4.0 * sizes.weights if sizes else 0.0
 
     def perturbed(self) -> Model:
-        """Return a model in which every parameter matters."""
+        """Return a model in which every parameter matters, and that has studied a random text."""
         model = self.fresh()
+        model.study(Tokens.of(self.tokens(20, batch=1, length=20 * self.context_length)[0].numpy(), end_of_text=0))
         if not list(model.parameters()):
             for seed in range(3):
                 model.learn_by_counting(self.tokens(seed), self.tokens(seed + 10), None)

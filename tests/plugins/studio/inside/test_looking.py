@@ -40,7 +40,7 @@ def test_attention_looks_back_and_sums_to_one(run):
 
 def test_neighbours_are_the_nearest_and_never_the_token_itself(run):
     look = look_into(run, "aab")
-    table = torch.nn.functional.normalize(run.model.embedding.weight.detach(), dim=-1)
+    table = torch.nn.functional.normalize(run.model.get_parameter("model.embedding.weight").detach(), dim=-1)
     cosines = table[ord("a")] @ table.T
     cosines[ord("a")] = -2
     (found,) = [one for one in look.neighbours if one.id == ord("a")]
