@@ -1,7 +1,7 @@
 """A decoder-only transformer: embeddings, blocks of attention and MLP, a head.
 
-The defaults are a modern small model: rotary positions, RMSNorm before each part and on queries and keys, squared ReLU,
-untied head, output matrices that start at zero, bounded logits. GPT-2 is one setting of the options.
+The defaults are a modern small model: rotary positions, RMSNorm before each part and on queries and keys, SwiGLU, untied
+head, output matrices that start at zero, bounded logits. GPT-2 is one setting of the options.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ class GPTOptions:
     )
     embedding_norm: bool = option(True, "Normalise the embeddings before the first block.")
     activation: str = option(
-        "relu2",
+        "swiglu",
         "Non-linearity of the MLPs: squared ReLU (So et al., 2021), GELU (Hendrycks and Gimpel, 2016), SiLU (Elfwing et al., "
         "2017), ReLU, SwiGLU (Shazeer, 2020).",
         choices=("relu2", "gelu", "gelu-tanh", "silu", "relu", "swiglu"),

@@ -5,7 +5,8 @@
   `rope_base=500000` and `n_kv_head=8`.
 - `qwen3`: Qwen Team, Qwen3 Technical Report, 2025; its sizes up to 4B, which tie the embeddings.
 - `nanochat`: Karpathy, nanochat, 2025, as transformers' NanoChatForCausalLM has it.
-- `modern`: what pentad takes by itself, under a name that stays if the defaults move; today nanochat's, and two tokens before.
+- `modern`: what pentad takes by itself, under a name that stays if the defaults move: nanochat's, but SwiGLU and two
+  tokens before.
 """
 
 from __future__ import annotations
@@ -72,6 +73,6 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "tie_embeddings": True,
     },
     "nanochat": _NANOCHAT,
-    "modern": {**_NANOCHAT, "previous_tokens": 2},
+    "modern": {**_NANOCHAT, "previous_tokens": 2, "activation": "swiglu"},
 }
 """Name to option to value."""

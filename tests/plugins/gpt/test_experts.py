@@ -61,7 +61,7 @@ def test_equal_experts_are_the_dense_mlp() -> None:
 
 
 def test_all_tokens_go_through_the_shared_experts_too() -> None:
-    found, options = experts(n_expert=4, n_expert_active=2, n_expert_shared=2)
+    found, options = experts(n_expert=4, n_expert_active=2, n_expert_shared=2, activation="relu2")
     x = torch.randn(2, 6, 8)
     shared, found.shared = found.shared, None
     assert shared.up.weight.shape == (2 * options.hidden, 8)

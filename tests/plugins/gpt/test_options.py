@@ -35,6 +35,6 @@ def test_every_second_block_and_the_last_have_value_embeddings(n_layer: int, hav
 
 
 def test_hidden_width() -> None:
-    assert GPTOptions(n_embd=256).hidden == 1024
-    assert GPTOptions(n_embd=256, activation="swiglu").hidden == 680  # 8/3 of 256 is 682.7
+    assert GPTOptions(n_embd=256, activation="relu2").hidden == 1024
+    assert GPTOptions(n_embd=256).hidden == 680  # 8/3 of 256 is 682.7
     assert GPTOptions(n_embd=256, n_hidden=300).hidden == 300
