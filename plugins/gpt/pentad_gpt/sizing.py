@@ -28,7 +28,10 @@ BYTES_PER_PARAMETER = 28
 def advise(options: GPTOptions, situation: Situation) -> Advice | None:
     """Choose layers, width, heads and dropout, as far as they are open."""
     advice = size_model(options, situation, list(_sizes(options, situation.open)), cost)
-    return advice if options.preset else with_counts(advice, situation)
+    if options.preset:
+        return advice
+    size = dataclasses.replace(options, **advice.values) if advice else options
+    return with_counts(advice, situation, situation.tokens_for(flops_per_token(size, situation)))
 
 
 def cost(size: GPTOptions, situation: Situation) -> ModelCost:

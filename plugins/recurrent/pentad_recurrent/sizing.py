@@ -33,7 +33,8 @@ def advise(options: RecurrentOptions, situation: Situation) -> Advice | None:
         advice = size_model(options, situation, sizes, cost, tokens_per_parameter=MINGRU_TOKENS_PER_PARAMETER)
     else:
         advice = size_model(options, situation, sizes, cost)  # gpt's number, which was not measured for them
-    return with_counts(advice, situation)
+    size = dataclasses.replace(options, **advice.values) if advice else options
+    return with_counts(advice, situation, situation.tokens_for(cost(size, situation).flops_per_token))
 
 
 def cost(size: RecurrentOptions, situation: Situation) -> ModelCost:

@@ -34,11 +34,12 @@ BYTES_PER_PARAMETER = 28
 def advise(options: RNNOptions, situation: Situation) -> Advice | None:
     """Choose layers, width and dropout, as far as they are open; a preset has its own."""
     if options.preset is not None:
-        sized = frozenset({"n_layer", "n_embd", "dropout", "ngram_order"})
+        sized = frozenset({"n_layer", "n_embd", "dropout", "ngram_order", "ngram_weight"})
         situation = dataclasses.replace(situation, open=situation.open - sized)
     sizes, fields = _sizes(options, situation.open), ("n_layer", "n_embd")
     advice = size_model(options, situation, sizes, cost, fields, tokens_per_parameter=TOKENS_PER_PARAMETER)
-    return with_counts(advice, situation)
+    size = dataclasses.replace(options, **advice.values) if advice else options
+    return with_counts(advice, situation, situation.tokens_for(cost(size, situation).flops_per_token))
 
 
 def cost(size: RNNOptions, situation: Situation) -> ModelCost:
