@@ -47,8 +47,11 @@ ENOUGH_PASSES = 8.0
 PARAMETERS_PER_TOKEN = 7.0
 """Parameters that a token of the text can feed, however long the training: larger models memorise sooner than they learn."""
 
-DROPOUT = ((6.0, 0.0), (15.0, 0.1), (float("inf"), 0.2))
+DROPOUT = ((5.0, 0.0), (8.0, 0.1), (12.0, 0.2), (float("inf"), 0.3))
 """Passes over the text up to which features are dropped at this rate."""
+
+MOST_DROPPED_OF_SMALL_TEXT = 0.2
+"""The highest rate for a text of fewer than `SMALL_TEXT` tokens, for which no higher one was measured."""
 
 MOST_PASSES = 20.0
 """Passes after which a model of the largest size that the text feeds learns nothing that the held-out text has."""
@@ -249,6 +252,7 @@ def size_model(
     words = f"{getattr(chosen, fields[0])} layers x {getattr(chosen, fields[1])}" if values else ""
     if "dropout" in situation.open and "dropout" in {field.name for field in dataclasses.fields(options)}:
         dropout = next(rate for limit, rate in DROPOUT if passes <= limit)
+        dropout = dropout if text >= SMALL_TEXT else min(dropout, MOST_DROPPED_OF_SMALL_TEXT)
         values["dropout"] = dropout
         words = ", ".join(filter(None, [words, f"dropout {dropout:g} for {passes:.1f} passes" if dropout else ""]))
     return Advice(values=values, reason=f"{words}: {situation.in_words}" if words else "", max_tokens=most)

@@ -21,7 +21,7 @@ WEIGHT = 0.5
 OF_ONE_PASS, LESS_FOR_FOUR_TIMES = 0.75, 0.25
 """The weight for one pass over the text, and what it loses when that is read four times as often (benchmarks/LOG.md)."""
 
-LEAST, MOST = 0.2, 1.0
+LEAST, MOST = 0.5, 1.0
 
 
 def order_option() -> Any:

@@ -45,9 +45,14 @@ def test_no_larger_than_the_text_and_the_memory_allow() -> None:
 
 def test_dropout_and_the_end_go_by_passes() -> None:
     few, many = chosen(flops=6 * 10**4 * 4e5), chosen([SIZES[0]], flops=6 * 100 * 4e5 * 18)
-    assert (few.values["dropout"], many.values["dropout"]) == (0.0, 0.2)
+    assert (few.values["dropout"], many.values["dropout"]) == (0.0, 0.3)
     assert few.max_tokens == many.max_tokens == 20 * 400_000
-    assert "dropout 0.2 for 18.0 passes" in many.reason
+    assert "dropout 0.3 for 18.0 passes" in many.reason
+
+
+def test_a_small_text_has_less_dropout() -> None:
+    small = chosen([SIZES[0]], flops=6 * 100 * 4e4 * 18, n_train_tokens=40_000)
+    assert small.values["dropout"] == 0.2
 
 
 def test_only_what_is_open_is_sized() -> None:

@@ -30,10 +30,10 @@ def test_where_tokens_are_bytes_they_are_longer() -> None:
 
 
 def test_the_more_often_a_text_is_read_the_less_counts_weigh() -> None:
-    weights = [weight_for(passes) for passes in (0.01, 0.25, 1, 2, 4, 16, 100)]
-    assert weights == sorted(weights, reverse=True) and weights[0] == weights[1] == 1.0 and weights[4] == 0.5
+    weights = [weight_for(passes) for passes in (0.01, 0.25, 1, 2, 4, 16)]
+    assert weights == sorted(weights, reverse=True) and weights[0] == weights[1] == 1.0 and weights[4] == weights[5] == 0.5
     advice = with_counts(SIZE, TEXT, 1e12)  # the text ends it after 20 passes
-    assert advice is not None and advice.values["ngram_weight"] == weight_for(20) > 0
+    assert advice is not None and advice.values["ngram_weight"] == weight_for(20)
 
 
 def test_what_was_given_is_left_alone() -> None:
