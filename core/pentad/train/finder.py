@@ -33,6 +33,9 @@ SMOOTHED_OVER = 0.04
 LOST, RISEN = 0.5, 0.1
 """The loss has diverged when it is above its lowest by so much of what it had fallen, and by so much of the first loss."""
 
+BEGUN = 0.25
+"""Share of its whole fall by which the loss has fallen for good where the fall has begun."""
+
 FLAT = 0.02
 """A loss that falls by less than this share of the first one says nothing."""
 
@@ -189,14 +192,16 @@ def _has_diverged(losses: Sequence[float], steps: int) -> bool:
 def suggestion(rates: Sequence[float], curve: Sequence[float]) -> tuple[float | None, str]:
     """Return a rate of two digits and why, or None and why not.
 
-    It is the rate at which the loss falls fastest with the logarithm of the rate. Below it steps are shorter than they could
-    be; where the loss is lowest, they are too long already: the loss has had all lower rates to get there.
+    It is the rate at which the loss falls fastest with the logarithm of the rate, once it has begun to: before, it only goes
+    up and down with the examples. Below it steps are shorter than they could be; where the loss is lowest, they are too long
+    already: the loss has had all lower rates to get there.
     """
     if len(curve) < 3:
         return None, "the training diverged at once"
     lowest = min(range(len(curve)), key=curve.__getitem__)
     if curve[0] - curve[lowest] < FLAT * abs(curve[0]):
         return None, "the loss did not fall at any rate"
-    slopes = [curve[at + 1] - curve[at - 1] for at in range(1, max(2, lowest))]
-    steepest = 1 + min(range(len(slopes)), key=slopes.__getitem__)
+    high = curve[0] - BEGUN * (curve[0] - curve[lowest])
+    begins = max((at for at in range(1, lowest) if curve[at] >= high), default=1)
+    steepest = min(range(begins, max(begins + 1, lowest)), key=lambda at: curve[at + 1] - curve[at - 1])
     return float(f"{rates[steepest]:.1e}"), f"there the loss falls fastest; it is lowest at {rates[lowest]:.2g}"

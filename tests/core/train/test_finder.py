@@ -140,6 +140,12 @@ def test_suggests_where_a_curve_is_steepest(middle):
     assert rate == pytest.approx(middle, rel=0.15)
 
 
+def test_what_goes_up_and_down_before_the_fall_is_no_fall():
+    waves = [0.2 * math.cos(at) if at < 20 else 0.0 for at in range(len(RATES))]
+    rate, _ = suggestion(RATES, [loss + wave for loss, wave in zip(bowl(1e-1, bottom=5.0), waves, strict=True)])
+    assert rate == pytest.approx(1e-1, rel=0.15)
+
+
 @pytest.mark.parametrize("curve", [[6.0] * 60, [6.0, 7.0], [6 + 0.01 * step for step in range(60)]])
 def test_suggests_nothing_where_nothing_is_learned(curve):
     rate, reason = suggestion(RATES, curve)
