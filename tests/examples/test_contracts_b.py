@@ -49,7 +49,7 @@ def recipe(data: Path, steps: int = 8, **changes: Any) -> Recipe:
     stages = {
         "tokenizer": "byte",
         "builder": "next-token",
-        "model": Choice("gpt", n_layer=1, n_head=2, n_embd=8),
+        "model": Choice("gpt", n_layer=1, n_head=2, n_embd=8, ngram_order=0),
         "optimizer": Choice("adamw", weight_decay=0.0),
         "sampler": "temperature",
     }

@@ -26,7 +26,7 @@ def names(installation: Any) -> set[str]:
 def test_a_third_partys_model_comes_and_goes(installation: Any) -> None:
     (installation.folder / "text.txt").write_text("".join(f"Line {n} of {n * n}.\n" for n in range(400)))
     installation.pip("install", *NEEDED, "pentad-minlstm")
-    assert names(installation) == {"byte", "next-token", "multi-token", "adamw", "greedy", "rnn", "minlstm"}
+    assert names(installation) == {"byte", "next-token", "multi-token", "adamw", "greedy", "rnn", "ngram", "minlstm"}
     installed = installation.site / "pentad_minlstm" / "model.py"
     assert installed.is_file()
 
@@ -38,7 +38,7 @@ def test_a_third_partys_model_comes_and_goes(installation: Any) -> None:
     assert done.returncode == 0, done.stdout
 
     installation.pip("uninstall", "pentad-minlstm")
-    assert names(installation) == {"byte", "next-token", "multi-token", "adamw", "greedy", "rnn"}
+    assert names(installation) == {"byte", "next-token", "multi-token", "adamw", "greedy", "rnn", "ngram"}
     refused = installation.engine("generate", "run")
     assert refused.returncode == 1
     error, hint = refused.stderr.splitlines()
@@ -47,7 +47,7 @@ def test_a_third_partys_model_comes_and_goes(installation: Any) -> None:
 
     # What ships with the engine goes the same way.
     installation.pip("uninstall", "pentad-rnn")
-    assert names(installation) == {"byte", "next-token", "multi-token", "adamw", "greedy"}
+    assert names(installation) == {"byte", "next-token", "multi-token", "adamw", "greedy", "ngram"}
     refused = installation.engine("run", *RUN, "--model", "rnn")
     assert refused.returncode == 2
     assert "No model named 'rnn' is installed." in refused.stderr

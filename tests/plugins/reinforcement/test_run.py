@@ -24,7 +24,7 @@ def recipe_of(data: Path, steps: int, **changes: Any) -> Recipe:
     stages = {
         "tokenizer": "byte",
         "builder": "chat",
-        "model": Choice("gpt", n_layer=1, n_head=2, n_embd=16),
+        "model": Choice("gpt", n_layer=1, n_head=2, n_embd=16, activation="relu2"),
         "optimizer": Choice("adamw", lr=0.02, weight_decay=0.0),
         "sampler": "greedy",
     }

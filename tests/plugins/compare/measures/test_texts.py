@@ -237,7 +237,7 @@ def trained(tmp_path_factory):
         patched.setenv("PENTAD_CACHE", str(folder / "cache"))
         recipe = Recipe(
             tokenizer="byte",
-            model=Choice("gpt", n_layer=1, n_head=2, n_embd=16),
+            model=Choice("gpt", n_layer=1, n_head=2, n_embd=16, ngram_order=0),
             optimizer=Choice("adamw", lr=0.01),
             builder="next-token",
             sampler="greedy",
