@@ -37,8 +37,9 @@ LEAST_PROBABILITY = 1e-9
 
 INNER = "model."
 
-_counted: weakref.WeakKeyDictionary[Tokens, dict[tuple[int, int], tuple[Tensor, Tensor]]] = weakref.WeakKeyDictionary()
-"""What was counted of texts that are still in use: a plan may make several models for one text."""
+_counted: weakref.WeakKeyDictionary[Tokens, dict[tuple[int, int], tuple[Tensor, Tensor, Tables]]] = weakref.WeakKeyDictionary()
+"""What was counted of texts that are still in use: a plan may make several models for one text, and times steps of them, of
+which making tables is no part."""
 
 
 @dataclass(eq=False)
@@ -104,9 +105,11 @@ class Counted(Model):
             ids = torch.from_numpy(tokens.ids[:MOST_TOKENS].astype("int64"))
             rows = torch.cat([self._contexts(ids[None, :-1], None)[0], ids[1:, None]], dim=1)  # (N, order)
             rows, counts = summed(rows, torch.ones_like(rows[:, 0]), self.n_ids + 2)
-            of_text[self.order, self.n_ids] = rows.int(), counts.int()
-        rows, counts = of_text[self.order, self.n_ids]
-        self.ngrams, self.counts = rows.to(self.ngrams.device), counts.to(self.counts.device)
+            of_text[self.order, self.n_ids] = rows.int(), counts.int(), Tables(rows, counts, self.n_ids, None)
+        rows, counts, tables = of_text[self.order, self.n_ids]
+        device = self.ngrams.device
+        self.ngrams, self.counts = rows.to(device), counts.to(device)
+        self._tables = (self.ngrams, tables) if device.type == "cpu" else None
         self._leaves_out = True
 
     def forward(self, inputs: Tensor, state: Any = None, segments: Tensor | None = None) -> Output:

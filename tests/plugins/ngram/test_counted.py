@@ -82,6 +82,14 @@ def test_a_copy_computes_the_same_and_shares_the_tables() -> None:
     assert torch.equal(logits(copied, rows()), expected) and copied.tables() is model.tables()
 
 
+def test_models_of_one_text_share_the_tables_from_the_start() -> None:
+    first, second = beside(), beside()
+    first.study(TEXT)
+    second.study(TEXT)
+    assert first.tables() is second.tables()
+    assert torch.equal(logits(first, rows()), logits(second, rows()))
+
+
 def test_special_tokens_are_as_likely_to_counts_as_a_token_of_none() -> None:
     model, alone = beside(special=2), gpt(V + 2)
     model.study(TEXT)
