@@ -137,7 +137,7 @@ def make_learner(
     started = restore_initial(resumed, model) if resumed else start is not None
     if start is not None:
         start.put_into(model, prepared.vocabulary, resolved.recipe.training.seed)
-    if _reads_on(prepared):
+    if type(model).study is not Model.study and _reads_on(prepared):
         place.observer.on_preparation(Preparation(what="Looking through the text"))
         model.study(prepared.train.tokens)
     initial = None if start is None else dict(model.state_dict())

@@ -14,7 +14,6 @@ ORDER, ORDER_OF_BYTES = 4, 8
 BYTES = 1.5
 """Bytes of a token from which on the first holds."""
 
-
 WEIGHT = 0.5
 """Of the log-probabilities that counts give, where nothing is known of the training."""
 
@@ -29,7 +28,7 @@ def order_option() -> Any:
     return option(
         0,
         "Add to the logits what counts of n-grams of so many tokens say, made of the training text, so that the model learns "
-        "the rest (Li et al., 2022); 0 for none. Left open, a new model on a CPU has 4, or 8 with tokens of bytes.",
+        "the rest (Li et al., 2022); 0 for none. Left open, a new model without a preset has 4 on a CPU, or 8 where tokens are bytes.",
         ge=0,
         le=16,
     )
