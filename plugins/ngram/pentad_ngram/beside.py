@@ -28,7 +28,8 @@ def order_option() -> Any:
     return option(
         0,
         "Add to the logits what counts of n-grams of so many tokens say, made of the training text, so that the model learns "
-        "the rest (Li et al., 2022); 0 for none. Left open, a new model without a preset has 4 on a CPU, or 8 where tokens are bytes.",
+        "the rest (Li et al., 2022); 0 for none. Left open, a new model without a preset has 4 on a CPU, or 8 where tokens are "
+        "bytes.",
         ge=0,
         le=16,
     )

@@ -30,8 +30,8 @@ from pentad_ngram.state import History
 from pentad_ngram.tables import Tables
 
 MOST_TOKENS = 1_000_000
-"""Tokens of a text that are counted, the first ones: more would make every checkpoint large. What stands behind them is left out
-too when it is judged, though it was never counted: there counts are believed a little less than they deserve."""
+"""Tokens of a text that are counted, the first ones: more would make every checkpoint large. What stands behind them is left
+out too when it is judged, though it was never counted: there counts are believed a little less than they deserve."""
 
 LEAST_PROBABILITY = 1e-9
 """What rounding could make less than nothing is this much."""
