@@ -61,8 +61,8 @@ def until_stopped(argument, folder):
         raise Interrupted("Stopped.", "")
 
     signal.signal(signal.SIGTERM, save)
-    Path(argument["mine"]).touch()
     try:
+        Path(argument["mine"]).touch()  # in the try: who sees the file may send the signal before touch returns
         time.sleep(120)
     finally:
         (folder / "saved").touch()
