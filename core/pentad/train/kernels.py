@@ -15,19 +15,21 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from itertools import product
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pentad.config.kernels import PRODUCTS, Variants, Wish
+from pentad.config.recipe import TrainingOptions
 from pentad.contracts.model import Model
 from pentad.contracts.objective import CrossEntropy, TensorBatch
 from pentad.inference.net import ModelNet
 from pentad.speed.batches import on_device
+from pentad.speed.racing import ROUNDS, Timed, race
 from pentad.system.cache import cache_directory
 from pentad.system.errors import EngineError
 from pentad.system.files import read_json, write_atomically
@@ -46,13 +48,12 @@ SHARE = 0.03
 LEAST_SECONDS = 0.3
 """Where less than this is allowed, the training is too short to win anything."""
 
-BEHIND = 1.3
-"""A way that takes so many times as long as the fastest is dropped after a round."""
+OF_PASSES = 0.7
+"""Share of the time that is for passes through the model; the rest is the optimizers'."""
 
-CLEARLY = 0.93
-"""A way must take at most this part of the usual one's time: a smaller difference is one of the moment."""
-
-ROUNDS = 4
+FEW = 3
+"""Ways are timed with this part of a step's examples or more: with fewer, what is the same for any number decides, such as
+making weights smaller, and bf16 seemed slower than fp32 where it was 1.7 times as fast. Where time is short fewer ways are."""
 
 BOUNDS = {"fp32": 1e-4, "bf16": 0.05}
 """The norm of a gradient's difference from the usual fp32 one, as a share of that one's norm."""
@@ -60,9 +61,6 @@ BOUNDS = {"fp32": 1e-4, "bf16": 0.05}
 UPDATE_BOUND = 0.3
 """The same for the update of each parameter by another way of the optimizers. An orthogonalised gradient is sensitive where its
 singular values are small: in bf16 it differs by 1 to 17% (benchmarks/LOG.md), a wrong one by 100% or more."""
-
-
-Entrant = TypeVar("Entrant", bound="_Timed")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -161,14 +159,12 @@ def fastest(
     machine, usual = trainer.machine, Kernels.usual(trainer.machine, wish)
     model = copy.deepcopy(trainer.model).to(machine.device)
     ways = list(_ways(machine, wish, model.kernels()))
-    size = max(1, trainer.options.batch_size // trainer.options.gradient_accumulation)
-    share = seconds / ((1 + ROUNDS) * len(ways)) / max(seconds_per_step, 1e-9)
-    rows = int(min(size, max(1, share * trainer.options.batch_size)))
+    ways, rows = _affordable(ways, trainer.options, OF_PASSES * seconds / max(seconds_per_step, 1e-9))
     batch = on_device(trainer.build(np.arange(rows, dtype=np.int64)), machine)
     began = time.perf_counter()
     try:
         plain: list[Tensor] = []
-        for best, speed in _race([_Pass(trainer, model, way, batch) for way in ways], began + 0.7 * seconds):
+        for best, speed in race([_Pass(trainer, model, way, batch) for way in ways], began + OF_PASSES * seconds):
             if best.way == usual:
                 chosen = usual
                 break
@@ -178,12 +174,21 @@ def fastest(
                 break
         updating = _Updating(trainer, make_optimization, model, wish)
         steps = updating.steps()
-        for step, faster in _race(steps, began + seconds) if len(steps) > 1 else ():
+        for step, faster in race(steps, began + seconds) if len(steps) > 1 else ():
             if step is steps[0] or updating.agree(steps[0].variants, step.variants):
                 return dataclasses.replace(chosen, optimizer=step.variants, speed=max(chosen.speed, faster))
         return chosen
     finally:
         Kernels.usual(machine).machine(machine)
+
+
+def _affordable(ways: list[Kernels], options: TrainingOptions, steps: float) -> tuple[list[Kernels], int]:
+    """Return the first ways, and how many examples to time each with, so that all rounds take as long as so many steps."""
+    size = max(1, options.batch_size // options.gradient_accumulation)
+    few = min(size, -(-options.batch_size // FEW))
+    examples = steps / (1 + ROUNDS) * options.batch_size  # of all ways together, in a round
+    fit = min(len(ways), max(2, int(examples / few)))
+    return ways[:fit], int(min(size, max(few, examples / fit)))
 
 
 def _ways(machine: Machine, wish: Wish, variants: Variants) -> Iterator[Kernels]:
@@ -207,28 +212,12 @@ def _choices(variants: Variants, decided: Mapping[str, str]) -> Iterator[dict[st
         yield {**{name: way for name, way in pairs if way != variants[name][0]}, **decided}
 
 
-class _Timed:
-    """Something that is done again and again, and the least seconds that it took."""
-
-    def __init__(self, machine: Machine) -> None:
-        self.on, self.seconds = machine, float("inf")
-
-    def do(self) -> None:
-        raise NotImplementedError
-
-    def time(self) -> None:
-        """Do it once more."""
-        began = time.perf_counter()
-        self.do()
-        self.on.synchronize()
-        self.seconds = min(self.seconds, time.perf_counter() - began)
-
-
-class _Pass(_Timed):
+class _Pass(Timed):
     """A batch that goes through the model forward and backward in one of the ways."""
 
     def __init__(self, trainer: Trainer, model: Model, way: Kernels, batch: TensorBatch) -> None:
-        super().__init__(way.machine(trainer.machine))
+        super().__init__()
+        self.on = way.machine(trainer.machine)
         self.trainer, self.model, self.way, self.batch = trainer, model, way, batch
         self.net = ModelNet(model, self.on, vocabulary=trainer.net.vocabulary, reference=trainer.net.reference)
         self.objective = trainer.builder.objective() or CrossEntropy()
@@ -243,6 +232,7 @@ class _Pass(_Timed):
         self.net.pop_auxiliary()
         if loss.requires_grad:
             loss.backward()
+        self.on.synchronize()
 
     def gradient(self) -> list[Tensor]:
         """Return the gradient without dropout, whose random numbers another kernel would take in another order."""
@@ -267,17 +257,18 @@ def _plain(trainer: Trainer, model: Model, batch: TensorBatch) -> list[Tensor]:
     return [gradient.clone() for gradient in _Pass(trainer, model, way, batch).gradient()]
 
 
-class _Step(_Timed):
+class _Step(Timed):
     """A step of the optimizers with one of their variants."""
 
     def __init__(self, machine: Machine, optimization: Optimization, variants: Mapping[str, str]) -> None:
-        super().__init__(machine)
-        self.optimization, self.variants = optimization, variants
+        super().__init__()
+        self.on, self.optimization, self.variants = machine, optimization, variants
 
     def do(self) -> None:
         self.optimization.use_kernels(every_kernel(self.optimization, self.variants))
         for optimizer in self.optimization.optimizers:
             optimizer.step()
+        self.on.synchronize()
 
 
 class _Updating:
@@ -336,31 +327,6 @@ def every_kernel(offering: Model | Optimization, chosen: Mapping[str, str]) -> d
     return {name: chosen[name] if chosen.get(name) in ways else ways[0] for name, ways in offered}
 
 
-def _race(entrants: Sequence[Entrant], until: float) -> Iterator[tuple[Entrant, float]]:
-    """Time all in turns, and yield those that are clearly faster than the first, the fastest first, and the first at the end.
-
-    Each with how many times as fast as the first it was. The first round also warms up; where it is all that the time allows,
-    what takes so long needs no warming up.
-    """
-    usual, left = entrants[0], list(entrants)
-    for number in range(1 + ROUNDS):
-        for each in left:
-            if each.seconds == float("inf") or time.perf_counter() < until:
-                each.time()
-            if time.perf_counter() > until and each is not usual:
-                break
-        left = [each for each in left if each.seconds < float("inf")]
-        if number:  # the first call of a way makes its kernels, which says nothing of how fast they are
-            least = min(each.seconds for each in left)
-            left = [each for each in left if each is usual or each.seconds <= BEHIND * least]
-        if len(left) == 1 or time.perf_counter() > until:
-            break
-    for each in sorted(entrants, key=lambda each: each.seconds):  # one that was dropped may be next, where the first is wrong
-        if each.seconds <= CLEARLY * usual.seconds:
-            yield each, usual.seconds / each.seconds
-    yield usual, 1.0
-
-
 def same_kernels(recorded: Mapping[str, Any], machine: Machine, wish: Wish, *, threads_asked: bool = False) -> Kernels | None:
     """Return the kernels that engine.json records, so that a run goes on bit for bit; None where this is another machine.
 
@@ -389,20 +355,24 @@ def key_of(machine: Machine, wish: Wish, model: object, *shape: object) -> str:
     return hashlib.sha256(json.dumps(facts, default=str, sort_keys=True).encode()).hexdigest()[:24]
 
 
-def noted(key: str) -> Kernels | None:
-    """Return what the cache keeps, or None; what is damaged is measured again."""
+def noted(key: str, seconds: float) -> Kernels | None:
+    """Return what the cache keeps, or None where it has nothing, or what was found in less than half of these seconds.
+
+    What is damaged is measured again.
+    """
     with contextlib.suppress(EngineError, OSError, KeyError, TypeError, ValueError, AttributeError):
         place = cache_directory() / "kernels" / f"{key}.json"
-        return Kernels.of_json(read_json(place)) if place.is_file() else None
+        kept = read_json(place) if place.is_file() else None
+        return Kernels.of_json(kept) if kept and 2 * float(kept["seconds"]) >= seconds else None
     return None
 
 
-def note(key: str, kernels: Kernels, machine: Machine) -> None:
-    """Keep what was found on this machine; where the cache cannot be written it is found out again next time."""
+def note(key: str, kernels: Kernels, machine: Machine, seconds: float) -> None:
+    """Keep what was found on this machine in so long; where the cache cannot be written it is found out again next time."""
     with contextlib.suppress(EngineError, OSError):
         place = cache_directory() / "kernels" / f"{key}.json"
         place.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(place, json.dumps({"machine": machine_name(machine), **kernels.as_json()}) + "\n")
+        write_atomically(place, json.dumps({"machine": machine_name(machine), "seconds": seconds, **kernels.as_json()}) + "\n")
 
 
 def remembered(machine: Machine) -> list[Kernels]:

@@ -268,7 +268,7 @@ def find_kernels(
     shape = (prepared.vocab_size, training.batch_size, training.context_length)
     tries, began = _tries_threads(resolved, machine), time.perf_counter()
     key = key_of(machine, wish, offers, *shape, "threads" if tries else "")
-    if (known := noted(key)) is not None:
+    if (known := noted(key, allowed)) is not None:
         return known
     place.observer.on_preparation(Preparation(what="Choosing the fastest kernels"))
     threads, faster = machine.threads, 1.0
@@ -278,7 +278,7 @@ def find_kernels(
     if threads < machine.threads:
         # A busy machine has fewer threads seem faster, and only now: kernels are kept for them, that they are faster is not.
         key = key_of(fewer, wish, offers, *shape, "")
-        known = noted(key)
+        known = noted(key, allowed)
     if known is None:
         session = functools.partial(session_of, machine=fewer, prepared=prepared)
         on = learner.computing(fewer).net
@@ -290,7 +290,7 @@ def find_kernels(
             seconds=max(0.0, allowed - (time.perf_counter() - began)),
             seconds_per_step=cost.seconds_per_step / faster,
         )
-        note(key, known, fewer)
+        note(key, known, fewer, allowed)
     return dataclasses.replace(known, threads=threads, speed=known.speed * faster) if threads < machine.threads else known
 
 

@@ -81,6 +81,14 @@ def test_what_the_user_decides_is_not_measured(trainer_of, slow, fakes):
         assert dict(found.model) == {"sum": way}
 
 
+@pytest.mark.parametrize(("steps", "fit", "rows"), [(400, 6, 12), (10, 6, 4), (4, 2, 4), (0.1, 2, 4)])
+def test_where_time_is_short_fewer_ways_are_timed_with_enough_examples(cpu, steps, fit, rows):
+    ways = [Kernels(precision="bf16", products="highest", model={"sum": str(way)}) for way in range(6)]
+    assert kernels._affordable(ways, TrainingOptions(batch_size=12), steps) == (ways[:fit], rows)
+    in_parts = TrainingOptions(batch_size=12, gradient_accumulation=6)
+    assert kernels._affordable(ways, in_parts, steps)[1] == 2  # what a part has
+
+
 @pytest.fixture
 def lazy(fakes):
     """Makes optimizers that take 10 ms, unless they are told not to; the third way goes up instead of down."""
@@ -149,12 +157,13 @@ def test_what_was_found_is_kept_for_the_machine_and_the_model(cpu, tmp_path, mon
     key, other = key_of(cpu, Wish(), "gpt", 8), key_of(cpu, Wish(), "gpt", 9)
     assert key_of(cpu, Wish(model={"attention": "torch"}), "gpt", 8) != key
     assert remembered(cpu) == []
-    note(key, found, cpu)
-    assert noted(key) == found and noted(other) is None and remembered(cpu) == [found]
+    note(key, found, cpu, 0.3)
+    assert noted(key, 0.3) == found and noted(other, 0.3) is None and remembered(cpu) == [found]
+    assert noted(key, 0.5) == found and noted(key, 3.0) is None  # a longer training can afford to look again
     monkeypatch.setattr(system, "processor_name", lambda: "Another Processor 9000")
     assert remembered(cpu) == [] and key_of(cpu, Wish(), "gpt", 8) != key
     (tmp_path / "kernels" / f"{key}.json").write_text('{"precision": "fp8"}')
-    assert noted(key) is None and remembered(cpu) == []
+    assert noted(key, 0.3) is None and remembered(cpu) == []
 
 
 def test_a_resumed_run_has_the_kernels_that_it_had(cpu):
@@ -292,7 +301,7 @@ def test_a_processor_with_fewer_instructions_trains_as_well(tmp_path, recipe, me
     subprocess.run(command, env={**os.environ, **limits}, check=True)
     facts = json.loads((tmp_path / "limited" / "engine.json").read_text())
     (kept,) = [json.loads(path.read_text()) for path in (tmp_path / "limited-cache" / "kernels").glob("*.json")]
-    assert facts["precision"] == "fp32" and kept == facts["kernels"] and kept["machine"].endswith("no bf16")
+    assert kept.pop("seconds") == 0.5 and facts["precision"] == "fp32" and kept == facts["kernels"] and kept["machine"].endswith("no bf16")
     losses = {}
     for name in ("usual", "limited"):
         lines = map(json.loads, (tmp_path / name / "metrics.jsonl").read_text().splitlines())
