@@ -9,10 +9,12 @@ was chosen, until that is what its own speed asks for. More time must never buy 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 
 from pentad.config.budget import Budget
 from pentad.config.options import changed
+from pentad.config.recipe import TrainingOptions
 from pentad.contracts.situation import LONGEST, Advice, Situation
 from pentad.data.preparation import Prepared
 from pentad.registry.resolving import SIZED_BY_CORE, Resolved, advised
@@ -33,9 +35,9 @@ PRODUCTS_SHARE = 0.5
 FEW_TOKENS = 5e5
 """A training on fewer tokens than this is short on every machine, so nothing is measured for it."""
 
-EXAMPLES = ((3e13, 8, 128), (2e14, 16, 128), (1e15, 32, 256), (float("inf"), 64, 256))
-"""Arithmetic below which a step has so many examples of so many tokens. The first row is measured (docs/sizing.md), the last
-is what nanoGPT gives to some 5e15 operations, and those between go from one to the other."""
+EXAMPLES = ((2e12, 1024, 128), (3e13, 1024, 256), (2e14, 2048, 256), (1e15, 8192, 256), (float("inf"), 16_384, 256))
+"""Arithmetic below which a step has so many tokens, in examples of so many. The first two rows are measured (docs/sizing.md),
+the last is what nanoGPT gives to some 5e15 operations, and those between go from one to the other."""
 
 
 def with_examples(resolved: Resolved, situation: Situation) -> Iterator[Resolved]:
@@ -47,14 +49,25 @@ def with_examples(resolved: Resolved, situation: Situation) -> Iterator[Resolved
     if situation.flops is None or resolved.recipe.start.run is not None or not left_open & {"batch_size", "context_length"}:
         yield resolved
         return
-    for values in _examples(situation.flops):
-        yield _with_training(resolved, {name: value for name, value in values.items() if name in left_open})
+    for values in _examples(situation.flops, resolved.recipe.training, left_open):
+        yield _with_training(resolved, values)
 
 
-def _examples(flops: float) -> list[dict[str, int]]:
-    """Return the examples of a step for so many operations, and then fewer and fewer."""
+def _examples(flops: float, training: TrainingOptions, left_open: AbstractSet[str]) -> list[dict[str, int]]:
+    """Return what is open of a step's examples for so many operations, and then of fewer and fewer."""
     row = next(number for number, (limit, *_) in enumerate(EXAMPLES) if flops < limit)
-    return [{"batch_size": batch_size, "context_length": length} for _, batch_size, length in EXAMPLES[row::-1]]
+    return [_of_row(tokens, length, training, left_open) for _, tokens, length in EXAMPLES[row::-1]]
+
+
+def _of_row(tokens: int, length: int, training: TrainingOptions, left_open: AbstractSet[str]) -> dict[str, int]:
+    """Return as many examples as have so many tokens; where their length is given, of that."""
+    length = length if "context_length" in left_open else training.context_length
+    values = {"batch_size": max(1, tokens // length), "context_length": length}
+    return {name: value for name, value in values.items() if name in left_open}
+
+
+def _tokens(training: TrainingOptions) -> int:
+    return training.batch_size * training.context_length
 
 
 def with_batch(resolved: Resolved, examples: Resolved) -> Resolved:
@@ -99,8 +112,9 @@ def _suit(
     flops = known.flops or 0.0
     if advice.max_tokens is not None and _ends_early(resolved):
         flops = min(flops, 6 * n_parameters * advice.max_tokens)  # of the blocks alone, which are the most
-    most, training = _examples(flops)[0], resolved.recipe.training
-    if any(getattr(training, name) > most[name] for name in most.keys() & resolved.open.get("training", frozenset())):
+    training, left_open = resolved.recipe.training, resolved.open.get("training", frozenset())
+    most = _examples(flops, training, left_open)[0]
+    if _tokens(training) > _tokens(changed(training, **most)):
         return False
     roomy, _ = advised(resolved, "model", dataclasses.replace(known, flops=2 * (known.flops or 0.0)))
     return (count(roomy) or 0) >= n_parameters  # with as much arithmetic as it wants, only memory can make it smaller
@@ -148,12 +162,8 @@ def _with_fewest(resolved: Resolved, known: Situation) -> Situation:
     left_open = resolved.open.get("training", frozenset())
     if known.flops is None or known.starts_from_run:
         return known
-    _, batch_size, context_length = EXAMPLES[0]
-    return dataclasses.replace(
-        known,
-        batch_size=min(batch_size, known.batch_size) if "batch_size" in left_open else known.batch_size,
-        context_length=min(context_length, known.context_length) if "context_length" in left_open else known.context_length,
-    )
+    few = changed(resolved.recipe.training, **_of_row(*EXAMPLES[0][1:], resolved.recipe.training, left_open))
+    return dataclasses.replace(known, batch_size=few.batch_size, context_length=few.context_length)
 
 
 def _known(prepared: Prepared, situation: Situation) -> Situation:
@@ -181,7 +191,7 @@ def _ends_early(resolved: Resolved) -> bool:
     return resolved.recipe.budget().unit in ("seconds", "flops") and "max_epochs" in resolved.open.get("training", ())
 
 
-def _with_training(resolved: Resolved, values: dict[str, object]) -> Resolved:
+def _with_training(resolved: Resolved, values: Mapping[str, object]) -> Resolved:
     training = changed(resolved.recipe.training, **values)
     return dataclasses.replace(resolved, recipe=resolved.recipe.replace(training=training))
 

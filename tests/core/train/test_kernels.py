@@ -301,7 +301,12 @@ def test_a_processor_with_fewer_instructions_trains_as_well(tmp_path, recipe, me
     subprocess.run(command, env={**os.environ, **limits}, check=True)
     facts = json.loads((tmp_path / "limited" / "engine.json").read_text())
     (kept,) = [json.loads(path.read_text()) for path in (tmp_path / "limited-cache" / "kernels").glob("*.json")]
-    assert kept.pop("seconds") == 0.5 and facts["precision"] == "fp32" and kept == facts["kernels"] and kept["machine"].endswith("no bf16")
+    assert (
+        kept.pop("seconds") == 0.5
+        and facts["precision"] == "fp32"
+        and kept == facts["kernels"]
+        and kept["machine"].endswith("no bf16")
+    )
     losses = {}
     for name in ("usual", "limited"):
         lines = map(json.loads, (tmp_path / name / "metrics.jsonl").read_text().splitlines())

@@ -82,6 +82,9 @@ def test_examples_grow_with_the_arithmetic_and_given_ones_stay():
     sizes = [training(flops).batch_size * training(flops).context_length for flops in (1e10, 1e12, 1e14, 1e16)]
     assert sizes == sorted(sizes) and sizes[0] < sizes[-1]
     assert training(1e16, batch_size=8).batch_size == 8 and training(1e16, batch_size=8).context_length > 128
+    given = [training(flops, context_length=64) for flops in (1e10, 1e14, 1e16)]
+    assert [each.batch_size * each.context_length for each in given] == [sizes[0], *sizes[2:]], "as many tokens, however long"
+    assert training(1e10, context_length=4096).batch_size == 1
 
 
 @pytest.mark.usefixtures("cache")
@@ -289,10 +292,10 @@ def test_the_examples_are_those_of_the_speed_that_was_found_and_of_what_is_spent
         _, chosen = assembly.choose(resolve(recipe(data, **training), Catalogue()), Catalogue(), place, None)
         return chosen.resolved.recipe.training.batch_size, chosen.resolved.recipe.training.context_length
 
-    assert examples(play, budget="1h") == (16, 128), "3.6e13 operations"
-    assert examples(play, budget="24h") == (16, 128), "8.6e14, of which twenty passes are some 7e13"
+    assert examples(play, budget="1h") == (8, 256), "3.6e13 operations"
+    assert examples(play, budget="24h") == (8, 256), "8.6e14, of which twenty passes are some 7e13"
     assert examples(play, budget="24h", max_epochs=1e9) == (32, 256)
-    assert examples(play, budget="24h", max_epochs=1e9, context_length=64) == (32, 64)
+    assert examples(play, budget="24h", max_epochs=1e9, context_length=64) == (128, 64)
     assert examples(play, budget="60s") == (8, 128)
 
 
