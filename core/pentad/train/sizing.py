@@ -35,9 +35,16 @@ PRODUCTS_SHARE = 0.5
 FEW_TOKENS = 5e5
 """A training on fewer tokens than this is short on every machine, so nothing is measured for it."""
 
-EXAMPLES = ((2e12, 1024, 128), (3e13, 1024, 256), (2e14, 2048, 256), (1e15, 8192, 256), (float("inf"), 16_384, 256))
-"""Arithmetic below which a step has so many tokens, in examples of so many. The first two rows are measured (docs/sizing.md),
-the last is what nanoGPT gives to some 5e15 operations, and those between go from one to the other."""
+EXAMPLES = (
+    (2e12, 1024, 128),
+    (8e12, 1024, 256),
+    (3e13, 1024, 512),
+    (2e14, 2048, 512),
+    (1e15, 8192, 512),
+    (float("inf"), 16_384, 512),
+)
+"""Arithmetic below which a step has so many tokens, in examples of so many. The first four rows are
+measured (docs/sizing.md), the last has the tokens that nanoGPT gives to some 5e15 operations, and the fifth lies between."""
 
 
 def with_examples(resolved: Resolved, situation: Situation) -> Iterator[Resolved]:

@@ -292,9 +292,9 @@ def test_the_examples_are_those_of_the_speed_that_was_found_and_of_what_is_spent
         _, chosen = assembly.choose(resolve(recipe(data, **training), Catalogue()), Catalogue(), place, None)
         return chosen.resolved.recipe.training.batch_size, chosen.resolved.recipe.training.context_length
 
-    assert examples(play, budget="1h") == (8, 256), "3.6e13 operations"
-    assert examples(play, budget="24h") == (8, 256), "8.6e14, of which twenty passes are some 7e13"
-    assert examples(play, budget="24h", max_epochs=1e9) == (32, 256)
+    assert examples(play, budget="1h") == (4, 512), "3.6e13 operations"
+    assert examples(play, budget="24h") == (4, 512), "8.6e14, of which twenty passes are some 7e13"
+    assert examples(play, budget="24h", max_epochs=1e9) == (16, 512)
     assert examples(play, budget="24h", max_epochs=1e9, context_length=64) == (128, 64)
     assert examples(play, budget="60s") == (8, 128)
 
