@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     import torch
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # glibc, malloc.h
+_MADV_HUGEPAGE = 14  # linux, mman.h
+_HUGE = 2 << 20
+_PIECE, _PIECES = 31 << 20, 24
+"""What the heap is grown by, a little less than what glibc would map for itself, and how often: 744 MB, where a step lies."""
 
 
 def prepare_process() -> None:
@@ -42,6 +46,24 @@ def prepare_process() -> None:
             mallopt(_M_MMAP_THRESHOLD, 32 << 20)  # the largest that glibc takes
             mallopt(_M_TRIM_THRESHOLD, 1 << 30)
             mallopt(_M_TOP_PAD, 64 << 20)
+            _ask_for_huge_pages(ctypes.CDLL(None))
+
+
+def _ask_for_huge_pages(libc: ctypes.CDLL) -> None:
+    """Let the heap have pages of 2 MB, where the system gives them to who asks: tensors of a step lie all over it.
+
+    The heap must be there to ask for it, so it is grown once; what is never written takes no memory.
+    """
+    libc.malloc.restype, libc.sbrk.restype = ctypes.c_void_p, ctypes.c_void_p
+    libc.malloc.argtypes, libc.free.argtypes, libc.sbrk.argtypes = [ctypes.c_size_t], [ctypes.c_void_p], [ctypes.c_ssize_t]
+    libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    pieces = [libc.malloc(_PIECE) for _ in range(_PIECES)]
+    first, last = min(piece or 0 for piece in pieces), libc.sbrk(0) or 0
+    start = -(-first // _HUGE) * _HUGE
+    if first and start < last:
+        libc.madvise(start, last - start, _MADV_HUGEPAGE)  # refused where the kernel has none
+    for piece in pieces:
+        libc.free(piece)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +37,25 @@ def test_what_must_be_set_before_torch_is_set_without_torch():
     assert said() == "PASSIVE 1000 true False\n"
     assert said(GOMP_SPINCOUNT="7") == "PASSIVE 7 true False\n"
     assert said(OMP_WAIT_POLICY="ACTIVE", TOKENIZERS_PARALLELISM="false") == "ACTIVE None false False\n"
+
+
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc" or not Path("/sys/kernel/mm/transparent_hugepage").exists(), reason="needs huge pages"
+)
+def test_the_heap_asks_for_huge_pages_and_takes_no_memory_for_it():
+    code = (
+        "import resource; from pentad.system.machine import prepare_process;"
+        "used = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; before = used(); prepare_process();"
+        "print(used() - before); print(open('/proc/self/smaps').read())"
+    )
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("MALLOC")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    kilobytes, _, smaps = done.stdout.partition("\n")
+    heaps = re.findall(r"\[heap\]\n.*?VmFlags: ([a-z0-9 ]*)", smaps, re.DOTALL)
+    assert any("hg" in flags.split() for flags in heaps)
+    assert int(kilobytes) < 4096
+    limited = f"import resource; resource.setrlimit(resource.RLIMIT_DATA, (300 << 20, 300 << 20)); {code}; print('alive')"
+    assert "alive" in subprocess.run([sys.executable, "-c", limited], capture_output=True, text=True, env=environment).stdout
 
 
 @pytest.mark.parametrize(
