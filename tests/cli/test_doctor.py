@@ -68,7 +68,7 @@ def test_what_is_remembered_of_this_machine_is_told(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("PENTAD_CACHE", str(tmp_path))
     machine = pick_machine("auto", "auto", None)
     assert "not measured yet" in health._kernels().what
-    note("key", Kernels(precision="fp32", products="medium", model={"attention": "products"}, speed=1.5), machine)
+    note("key", Kernels(precision="fp32", products="medium", model={"attention": "products"}, speed=1.5), machine, 1.0)
     found = health._kernels()
     assert found.state == "ok" and machine_name(machine) in found.what
     assert all(words in found.what for words in ("fp32", "attention by products", "1.5 times"))

@@ -59,8 +59,8 @@ def _readers(ground: Ground) -> dict[str, tuple[str, Read]]:
 
     def noted() -> Any:
         """Read what is kept of the kernels, which decide speed alone, and make it anew where it is none."""
-        if kernels.noted(KEY) is None:
-            kernels.note(KEY, kernels.Kernels(precision="fp32", products="highest"), machine)
+        if kernels.noted(KEY, 1.0) is None:
+            kernels.note(KEY, kernels.Kernels(precision="fp32", products="highest"), machine, 1.0)
 
     return {
         "the kernels": ("kernels", noted),
