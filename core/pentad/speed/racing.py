@@ -22,10 +22,10 @@ Entrant = TypeVar("Entrant", bound="Timed")
 
 
 class Timed:
-    """Something that is done again and again, and the least seconds that it took."""
+    """Something that is done again and again, and the least seconds that it took, by a clock of seconds since some moment."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
-        self.seconds, self._clock = float("inf"), clock
+        self.seconds, self.clock = float("inf"), clock
 
     def do(self) -> None:
         """Do it, to its end."""
@@ -33,25 +33,23 @@ class Timed:
 
     def time(self) -> None:
         """Do it once more."""
-        began = self._clock()
+        began = self.clock()
         self.do()
-        self.seconds = min(self.seconds, self._clock() - began)
+        self.seconds = min(self.seconds, self.clock() - began)
 
 
-def race(
-    entrants: Sequence[Entrant], until: float, clock: Callable[[], float] = time.perf_counter
-) -> Iterator[tuple[Entrant, float]]:
+def race(entrants: Sequence[Entrant], until: float) -> Iterator[tuple[Entrant, float]]:
     """Time all in turns, and yield those that are clearly faster than the first, the fastest first, and the first at the end.
 
     Each with how many times as fast as the first it was. The first round also warms up; where it is all that the time allows,
     what takes so long needs no warming up.
 
     Args:
-        entrants: the usual way first.
-        until: when no further one is begun, by the clock.
-        clock: says the seconds since some moment.
+        entrants: the usual way first, whose clock is looked at.
+        until: when no further one is begun, by that clock.
     """
-    usual, left, began = entrants[0], list(entrants), clock()
+    usual, left, clock = entrants[0], list(entrants), entrants[0].clock
+    began = clock()
     for number in range(1 + ROUNDS):
         for each in left:
             if each.seconds == float("inf") or clock() < until:

@@ -41,12 +41,13 @@ def prepare_process() -> None:
     # huggingface/tokenizers warns at every later fork unless told.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     if sys.platform == "linux" and "MALLOC_MMAP_THRESHOLD_" not in os.environ:
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        libc = ctypes.CDLL(None)
+        mallopt = getattr(libc, "mallopt", None)
         if mallopt is not None:  # absent in musl
             mallopt(_M_MMAP_THRESHOLD, 32 << 20)  # the largest that glibc takes
             mallopt(_M_TRIM_THRESHOLD, 1 << 30)
             mallopt(_M_TOP_PAD, 64 << 20)
-            _ask_for_huge_pages(ctypes.CDLL(None))
+            _ask_for_huge_pages(libc)
 
 
 def _ask_for_huge_pages(libc: ctypes.CDLL) -> None:

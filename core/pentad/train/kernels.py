@@ -51,8 +51,8 @@ LEAST_SECONDS = 0.3
 OF_PASSES = 0.7
 """Share of the time that is for passes through the model; the rest is the optimizers'."""
 
-FEW = 3
-"""Ways are timed with this part of a step's examples or more: with fewer, what is the same for any number decides, such as
+LEAST_PART = 3
+"""Ways are timed with a third of a step's examples or more: with fewer, what is the same for any number decides, such as
 making weights smaller, and bf16 seemed slower than fp32 where it was 1.7 times as fast. Where time is short fewer ways are."""
 
 BOUNDS = {"fp32": 1e-4, "bf16": 0.05}
@@ -185,7 +185,7 @@ def fastest(
 def _affordable(ways: list[Kernels], options: TrainingOptions, steps: float) -> tuple[list[Kernels], int]:
     """Return the first ways, and how many examples to time each with, so that all rounds take as long as so many steps."""
     size = max(1, options.batch_size // options.gradient_accumulation)
-    few = min(size, -(-options.batch_size // FEW))
+    few = min(size, -(-options.batch_size // LEAST_PART))
     examples = steps / (1 + ROUNDS) * options.batch_size  # of all ways together, in a round
     fit = min(len(ways), max(2, int(examples / few)))
     return ways[:fit], int(min(size, max(few, examples / fit)))

@@ -43,8 +43,8 @@ EXAMPLES = (
     (1e15, 8192, 512),
     (float("inf"), 16_384, 512),
 )
-"""Arithmetic below which a step has so many tokens, in examples of so many. The first four rows are
-measured (docs/sizing.md), the last has the tokens that nanoGPT gives to some 5e15 operations, and the fifth lies between."""
+"""Arithmetic below which a step has so many tokens, in examples of so many. The first four rows are measured (docs/sizing.md),
+the last has the tokens that nanoGPT gives to some 5e15 operations, and the fifth lies between."""
 
 
 def with_examples(resolved: Resolved, situation: Situation) -> Iterator[Resolved]:

@@ -38,7 +38,7 @@ def way(clock):
 
 def test_ways_are_timed_in_turns_and_the_clearly_faster_ones_come_first(clock, way):
     usual, quick, even, slow = ways = way(1.0), way(0.5), way(0.96), way(3.0)
-    found = list(race(ways, 100.0, clock))
+    found = list(race(ways, 100.0))
     assert found == [(quick, pytest.approx(2.0)), (usual, 1.0)]
     assert (usual.calls, quick.calls) == (1 + ROUNDS, 1 + ROUNDS)
     assert (even.calls, slow.calls) == (2, 2)  # far behind the fastest after the first round that counts
@@ -46,13 +46,13 @@ def test_ways_are_timed_in_turns_and_the_clearly_faster_ones_come_first(clock, w
 
 def test_what_the_first_call_takes_says_nothing(clock, way):
     usual, quick = way(1.0), way(0.5, first=50.0)
-    assert [each for each, _ in race([usual, quick], 100.0, clock)] == [quick, usual]
+    assert [each for each, _ in race([usual, quick], 100.0)] == [quick, usual]
 
 
 def test_no_round_is_begun_when_the_time_is_over_unless_all_of_it_was_warming_up(clock, way):
     usual, quick = way(1.0), way(0.5)
-    assert [each for each, _ in race([usual, quick], 0.1, clock)] == [quick, usual]  # a large model: one call each
+    assert [each for each, _ in race([usual, quick], 0.1)] == [quick, usual]  # a large model: one call each
     assert (usual.calls, quick.calls) == (1, 1)
     brief, ready = way(QUICK / 5, first=QUICK / 5), way(QUICK / 8, first=QUICK / 3)
-    assert next(race([brief, ready], clock.now, clock))[0] is ready
+    assert next(race([brief, ready], clock.now))[0] is ready
     assert brief.calls == ready.calls >= 2
