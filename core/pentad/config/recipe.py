@@ -53,8 +53,13 @@ class TrainingOptions:
         "150s", "When to stop, if not by steps: training time (90s, 5m, 2h), 2e15flops, 50MB of text, or 3epochs."
     )
     seed: int = option(0, "Seed of the initial parameters, the order of examples and every random draw.", ge=0, lt=2**63)
-    batch_size: int = option(8, "Examples per step, over all micro-batches and processes.", ge=1, le=1_000_000)
-    context_length: int = option(128, "Tokens per example.", ge=1)
+    batch_size: int = option(
+        8,
+        "Examples per step, over all micro-batches and processes. Left open, a budget of time or arithmetic decides.",
+        ge=1,
+        le=1_000_000,
+    )
+    context_length: int = option(128, "Tokens per example. Left open, a budget of time or arithmetic decides.", ge=1)
     gradient_accumulation: int = option(1, "Micro-batches per step; more need less memory.", ge=1)
     max_epochs: float | None = option(None, "Most passes over the text, where the budget buys more; none: no limit.", gt=0)
     grad_clip: float = option(1.0, "Clip the gradient norm to this; 0 disables.", ge=0)
