@@ -10,7 +10,7 @@ import torch
 
 from pentad import Catalogue, ExampleBuilder, Model, Optimization, Sampler
 from pentad.config.options import parse
-from pentad.config.recipe import TrainingOptions
+from pentad.config.tables import TrainingOptions
 from pentad.contracts.batch import Tokens
 from pentad.inference.net import Forward, ModelNet
 from pentad.system.machine import Machine

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from pentad.config.front_end import front_end
 from pentad.config.options import changed, parse, to_dict
-from pentad.config.recipe import Choice, MachineOptions, Recipe
+from pentad.config.recipe import Choice, Recipe
+from pentad.config.tables import MachineOptions
 from pentad.contracts.observer import Observers, Plan, Preparation, RunObserver, RunResult
 from pentad.data.preparation import Kept
 from pentad.registry.catalogue import Catalogue

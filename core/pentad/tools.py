@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pentad.config.budget import Budget
     from pentad.config.options import OptionSpec, changed, describe, given, parse, split_options
-    from pentad.config.recipe import TABLES, read_tables
+    from pentad.config.recipe import read_tables
+    from pentad.config.tables import TABLES
     from pentad.contracts.executor import EXIT_STOPPED, LOG_FILE
     from pentad.data.pieces import Piece, Pieces, cut
     from pentad.data.preparation import make_builder, open_split, prepare_tokenizer
@@ -44,10 +45,8 @@ PLACES = {
         "parse",
         "split_options",
     ),
-    "config.recipe": (
-        "TABLES",
-        "read_tables",
-    ),
+    "config.recipe": ("read_tables",),
+    "config.tables": ("TABLES",),
     "contracts.executor": (
         "EXIT_STOPPED",
         "LOG_FILE",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pentad import Catalogue, Choice, Recipe, RunObserver, export_run, open_run, resume, run
-from pentad.config.recipe import StartOptions
+from pentad.config.tables import StartOptions
 from pentad.runs.newest import list_checkpoints
 
 from .harness.child import count_calls, in_child, prepared

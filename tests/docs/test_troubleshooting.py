@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 from pentad.config.options import describe
-from pentad.config.recipe import TABLES
+from pentad.config.tables import TABLES
 from pentad_cli.commands.generate import generate
 from pentad_cli.commands.run import run
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pentad.config.options import describe
-from pentad.config.recipe import TABLES
 from pentad.config.stages import STAGES
+from pentad.config.tables import TABLES
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.chains import SIGN
 from pentad.system.errors import EngineError, UsageError, did_you_mean

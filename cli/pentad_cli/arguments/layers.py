@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pentad.config.recipe import ADAPTER, flat
+from pentad.config.recipe import flat
 from pentad.config.stages import STAGES
+from pentad.config.tables import ADAPTER
 from pentad.registry.catalogue import Catalogue
 from pentad.system.errors import UsageError
 

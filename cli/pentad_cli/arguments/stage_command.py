@@ -14,8 +14,9 @@ from typing import Any, Protocol
 import click
 
 from pentad.config.options import OptionSpec, describe, parse
-from pentad.config.recipe import ADAPTER, TABLES, read_tables
+from pentad.config.recipe import read_tables
 from pentad.config.stages import STAGE_SPECS, STAGES
+from pentad.config.tables import ADAPTER, TABLES
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.offers import Offer
 from pentad.system.errors import EngineError, UsageError

@@ -59,7 +59,7 @@ def _fixed(tokenizer: Tokenizer) -> Tokenizer | None:
 
 
 def _trained(request: Request) -> Tokenizer:
-    from pentad.config.recipe import DataOptions
+    from pentad.config.tables import DataOptions
     from pentad.data.fitting import fitted_tokenizer
     from pentad.data.preparation import open_data
     from pentad.system.cache import cache_directory

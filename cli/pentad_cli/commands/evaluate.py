@@ -31,7 +31,7 @@ def _evaluate(
     without_adapter: bool,
 ) -> None:
     request: Request = click.get_current_context().obj
-    from pentad.config.recipe import MachineOptions
+    from pentad.config.tables import MachineOptions
     from pentad.system.machine import prepare_process
 
     prepare_process()

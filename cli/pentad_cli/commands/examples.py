@@ -56,7 +56,7 @@ def _pieces(request: Request, text: str | None, limit: int) -> list[Piece]:
 
 
 def _first_documents(request: Request, limit: int) -> list[Piece]:
-    from pentad.config.recipe import DataOptions
+    from pentad.config.tables import DataOptions
     from pentad.data.corpus import open_corpus
 
     data = parse(DataOptions, request.tables["data"], "data")

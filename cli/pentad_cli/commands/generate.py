@@ -22,7 +22,8 @@ from pentad_cli.terminal.output import paint, plain, say, say_json
 from pentad_cli.terminal.probabilities import to_json
 
 if TYPE_CHECKING:
-    from pentad.config.recipe import Choice, GenerationOptions
+    from pentad.config.recipe import Choice
+    from pentad.config.tables import GenerationOptions
     from pentad.contracts.session import TokenEvent
 
 _OF_RUN = ("generation.prompt", "generation.max_tokens", "generation.samples")
@@ -81,7 +82,8 @@ def _generate(
     weights: str | None,
 ) -> None:
     request: Request = click.get_current_context().obj
-    from pentad.config.recipe import Choice, GenerationOptions, MachineOptions, TrainingOptions
+    from pentad.config.recipe import Choice
+    from pentad.config.tables import GenerationOptions, MachineOptions, TrainingOptions
     from pentad.system.machine import prepare_process
 
     wanted = parse(GenerationOptions, request.tables.get("generation", {}), "generation")

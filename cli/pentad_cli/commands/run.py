@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pentad.config.recipe import TABLES, Recipe, to_toml
+from pentad.config.recipe import Recipe, to_toml
+from pentad.config.tables import TABLES
 from pentad.system.errors import UsageError
 from pentad_cli.arguments.command import Folder
 from pentad_cli.arguments.stage_command import TEXTS, Request, StageCommand

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from pentad.config.recipe import MachineOptions
+from pentad.config.tables import MachineOptions
 from pentad.system.errors import UsageError, did_you_mean
 
 Variants = Mapping[str, Sequence[str]]

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pentad.config.options import parse_named, split_options
-from pentad.config.recipe import DataOptions
+from pentad.config.tables import DataOptions
 from pentad.data.formats import codec_of
 from pentad.data.listing import Files, Lister, Skipped
 from pentad.data.pieces import PIECE_CHARACTERS, Piece, Pieces

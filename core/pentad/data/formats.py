@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
-from pentad.config.recipe import DataOptions
+from pentad.config.tables import DataOptions
 from pentad.data.pieces import Piece, cut
 from pentad.data.records import RECORD_HINT, kind_of, record_pieces
 from pentad.system.errors import UsageError, one_line

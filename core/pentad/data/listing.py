@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pentad.config.recipe import DataOptions
+from pentad.config.tables import DataOptions
 from pentad.data.pieces import Piece
 from pentad.data.readers import Readers
 from pentad.system.errors import UsageError, one_line

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pentad.config.options import parse, split_options
-from pentad.config.recipe import DataOptions
+from pentad.config.tables import DataOptions
 from pentad.contracts.builder import ExampleBuilder
 from pentad.contracts.observer import Preparation, RunObserver
 from pentad.contracts.situation import Situation

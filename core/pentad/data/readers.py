@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO, cast
 
 from pentad.config.options import NoOptions, describe, parse_named
-from pentad.config.recipe import DataOptions
+from pentad.config.tables import DataOptions
 from pentad.data.formats import ReadFormat, read_csv, read_jsonl, read_piped, read_text, read_tsv
 from pentad.data.pieces import Piece, clean, cut
 from pentad.data.records import record_pieces

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pentad.config.options import given, parse, to_dict
-from pentad.config.recipe import TABLES, Choice, Recipe
+from pentad.config.recipe import Choice, Recipe
+from pentad.config.tables import TABLES
 from pentad.contracts.situation import Advice, Situation
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.failures import check_command, wrong_return

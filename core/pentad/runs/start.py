@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from pentad.config.options import describe
-from pentad.config.recipe import Choice, Recipe, StartOptions
+from pentad.config.recipe import Choice, Recipe
+from pentad.config.tables import StartOptions
 from pentad.contracts.model import Model
 from pentad.contracts.observer import StartedFrom
 from pentad.contracts.vocabulary import Vocabulary

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from pentad.config.recipe import TrainingOptions
+from pentad.config.tables import TrainingOptions
 from pentad.contracts.batch import Tokens
 from pentad.contracts.builder import ExampleBuilder
 from pentad.contracts.model import Model

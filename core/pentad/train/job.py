@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from pentad.config.recipe import Recipe, TrainingOptions
+from pentad.config.recipe import Recipe
+from pentad.config.tables import TrainingOptions
 from pentad.contracts.evaluator import HeldOut
 from pentad.contracts.model import Model
 from pentad.contracts.observer import Observers, Plan, RunObserver

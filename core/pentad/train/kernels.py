@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from pentad.config.kernels import PRODUCTS, Variants, Wish
-from pentad.config.recipe import TrainingOptions
+from pentad.config.tables import TrainingOptions
 from pentad.contracts.model import Model
 from pentad.contracts.objective import CrossEntropy, TensorBatch
 from pentad.inference.net import ModelNet

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pentad.config.kernels import Wish
 from pentad.config.options import to_dict
-from pentad.config.recipe import TrainingOptions
+from pentad.config.tables import TrainingOptions
 from pentad.contracts.adapter import ModelAdapter
 from pentad.contracts.model import Model, Output, State
 from pentad.contracts.observer import Observers, Preparation

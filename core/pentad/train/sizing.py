@@ -14,7 +14,7 @@ from collections.abc import Set as AbstractSet
 
 from pentad.config.budget import Budget
 from pentad.config.options import changed
-from pentad.config.recipe import TrainingOptions
+from pentad.config.tables import TrainingOptions
 from pentad.contracts.situation import LONGEST, Advice, Situation
 from pentad.data.preparation import Prepared
 from pentad.registry.resolving import SIZED_BY_CORE, Resolved, advised

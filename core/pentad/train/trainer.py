@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from pentad.config.recipe import TrainingOptions
+from pentad.config.tables import TrainingOptions
 from pentad.contracts.batch import IGNORED, Batch, Tokens
 from pentad.contracts.builder import ExampleBuilder
 from pentad.contracts.model import Model

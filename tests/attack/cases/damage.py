@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pentad import Catalogue, import_model, open_run, resume, run
-from pentad.config.recipe import StartOptions
+from pentad.config.tables import StartOptions
 from pentad.runs.folder import RunDirectory
 from pentad.runs.initial import restore_initial
 from pentad.runs.provenance import folder_fingerprint

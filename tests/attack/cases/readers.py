@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from pentad import Catalogue, EngineError
-from pentad.config.recipe import DataOptions, Recipe, read_tables
+from pentad.config.recipe import Recipe, read_tables
+from pentad.config.tables import DataOptions
 from pentad.data.corpus import open_corpus
 from pentad.registry.resolving import resolve
 from pentad.runs.checkpoint import load_checkpoint

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from pentad import STAGES, Choice, Implementation, Recipe, option
 from pentad.config.options import describe
-from pentad.config.recipe import TABLES, DataOptions, GenerationOptions, MachineOptions, TrainingOptions, read_tables
+from pentad.config.recipe import read_tables
+from pentad.config.tables import TABLES, DataOptions, GenerationOptions, MachineOptions, TrainingOptions
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.kinds import KINDS
 from pentad.registry.offers import Offer

@@ -8,7 +8,7 @@ import pytest
 
 from pentad import Choice, OptionsDoNotFit, Recipe, open_run, plan, resume, run
 from pentad.config.options import given, parse
-from pentad.config.recipe import TrainingOptions
+from pentad.config.tables import TrainingOptions
 from pentad.system.cache import folder_fingerprint
 from pentad.testing import raises_code
 

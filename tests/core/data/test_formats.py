@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pentad.config.recipe import DataOptions
+from pentad.config.tables import DataOptions
 from pentad.data import formats
 from pentad.data.formats import read_csv, read_jsonl, read_piped, read_text, read_tsv
 from pentad.data.pieces import PIECE_CHARACTERS, Piece, cut

@@ -8,7 +8,7 @@ import tracemalloc
 
 import pytest
 
-from pentad.config.recipe import DataOptions
+from pentad.config.tables import DataOptions
 from pentad.data import listing
 from pentad.data.corpus import OpenCorpus, open_corpus
 from pentad.registry.catalogue import Catalogue

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from pentad import EngineError, RunObserver, resume, run
-from pentad.config.recipe import TrainingOptions
+from pentad.config.tables import TrainingOptions
 from pentad.contracts.batch import Tokens
 from pentad.inference.net import ModelNet
 from pentad.speed import batches as module

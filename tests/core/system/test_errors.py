@@ -55,7 +55,7 @@ def test_raises_code_fails_on_another_code_and_on_none():
     ],
 )
 def test_who_called_from_python_reads_the_names_of_python(flags, arguments):
-    importlib.import_module("pentad.config.recipe")  # which knows what the flags stand for
+    importlib.import_module("pentad.config.tables")  # which knows what the flags stand for
     error = EngineError(flags, flags, code="a-code")
     assert str(error) == f"{arguments}\nHint: {arguments}"
     assert (error.message, error.hint, one_line(error)) == (flags, flags, flags)

@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file
 
 from pentad import Choice, open_run, resume, run
-from pentad.config.recipe import TrainingOptions
+from pentad.config.tables import TrainingOptions
 from pentad.contracts.batch import Tokens
 from pentad.inference.net import ModelNet
 from pentad.system.json_lines import read_lines

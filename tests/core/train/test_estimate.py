@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from pentad import Loss, Objective
-from pentad.config.recipe import TrainingOptions
+from pentad.config.tables import TrainingOptions
 from pentad.contracts.batch import Tokens
 from pentad.contracts.model import Output
 from pentad.inference.net import ModelNet

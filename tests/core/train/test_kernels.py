@@ -15,7 +15,7 @@ import torch
 
 from pentad import Choice, Recipe, open_run, plan, resume, run
 from pentad.config.kernels import Wish
-from pentad.config.recipe import MachineOptions, TrainingOptions
+from pentad.config.tables import MachineOptions, TrainingOptions
 from pentad.contracts.batch import Tokens
 from pentad.contracts.observer import Observers, RunObserver
 from pentad.inference.net import ModelNet

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from pentad import IGNORED, Loss, Objective, Optimization, Output
-from pentad.config.recipe import TrainingOptions
+from pentad.config.tables import TrainingOptions
 from pentad.contracts.batch import Batch, Tokens
 from pentad.inference.net import ModelNet
 from pentad.testing import raises_code
