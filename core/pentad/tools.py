@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pentad.registry.offers import Offer
     from pentad.registry.resolving import resolve, written_tables
     from pentad.runs.folder import RunDirectory
+    from pentad.speed.dropping import dropout
     from pentad.system.cache import cache_directory
     from pentad.system.chart import Line, line_chart
     from pentad.system.errors import Interrupted, RunDone, did_you_mean, one_line
@@ -79,6 +80,7 @@ PLACES = {
     ),
     "inference.conversation": ("Conversation", "Exchange", "can_converse"),
     "runs.folder": ("RunDirectory",),
+    "speed.dropping": ("dropout",),
     "system.chart": (
         "Line",
         "line_chart",
@@ -147,6 +149,7 @@ __all__ = [
     "describe",
     "did_you_mean",
     "discard",
+    "dropout",
     "encode_all",
     "given",
     "is_stamped",

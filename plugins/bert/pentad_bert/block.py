@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pentad.tools import dropout
 from pentad_bert.options import BERTOptions
 
 EPSILON = 1e-12
@@ -46,9 +47,9 @@ class Block(nn.Module):
     def _attend(self, x: Tensor, mask: Tensor | None, rotation: Tensor | None) -> Tensor:
         queries, keys, values = (self._heads(matrix(x)) for matrix in (self.query, self.key, self.value))
         queries, keys = self._place(queries, rotation), self._place(keys, rotation)
-        dropout = self.dropout if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, dropout_p=dropout)  # (B, H, T, Dh)
-        return F.dropout(self.projection(mixed.transpose(1, 2).flatten(2)), self.dropout, self.training)
+        rate = self.dropout if self.training else 0.0
+        mixed = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, dropout_p=rate)  # (B, H, T, Dh)
+        return dropout(self.projection(mixed.transpose(1, 2).flatten(2)), self.dropout, self.training)
 
     def _place(self, x: Tensor, rotation: Tensor | None) -> Tensor:
         """Normalise and turn queries or keys (B, H, T, Dh): RoPE (Su et al., 2021), one half of the features with the other."""
@@ -60,7 +61,7 @@ class Block(nn.Module):
         return torch.cat((first * cosine - second * sine, first * sine + second * cosine), dim=-1)
 
     def _transform(self, x: Tensor) -> Tensor:
-        return F.dropout(self.down(F.gelu(self.up(x))), self.dropout, self.training)
+        return dropout(self.down(F.gelu(self.up(x))), self.dropout, self.training)
 
     def _heads(self, x: Tensor) -> Tensor:
         return x.view(*x.shape[:-1], -1, self.head_width).transpose(1, 2)  # (B, H, T, Dh)

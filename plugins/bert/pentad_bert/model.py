@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pentad import EngineError, Model, Output
+from pentad.tools import dropout
 from pentad_bert.block import EPSILON, Block
 from pentad_bert.options import BERTOptions
 
@@ -80,7 +81,7 @@ class BERT(Model):
         if self.positions is not None:
             x = x + self.positions(_positions(length, segments, inputs.device))
         rotation = self.rotation[:, :length] if self.positions is None else None
-        x = F.dropout(self.embedding_norm(x), self.options.dropout, self.training)
+        x = dropout(self.embedding_norm(x), self.options.dropout, self.training)
         mask = None if segments is None else segments[:, None, :, None] == segments[:, None, None, :]  # (B, 1, T, T)
         for block in self.layers:
             x = block(x, mask, rotation)

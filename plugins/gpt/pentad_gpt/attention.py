@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pentad.tools import dropout
 from pentad_gpt.cache import LayerCache
 from pentad_gpt.kernels import attend_by_products, norm_and_rotate, rms_norm, rotate
 from pentad_gpt.layers import epsilon
@@ -90,7 +91,7 @@ class Attention(nn.Module):
         if self.gate is not None:
             mixed = mixed * self.gate(x[..., : self.gate.in_features]).sigmoid()[..., None]
         x = self.projection(mixed.flatten(2))  # (B, T, D)
-        return F.dropout(x, self.dropout, self.training)
+        return dropout(x, self.dropout, self.training)
 
     def _values_of_tokens(self, x: Tensor, setting: Setting) -> Tensor:
         """Return what the tokens x (B, T, D) add to their values (B, T, Hkv, Dh), by gates from 0 to 2."""
@@ -101,15 +102,15 @@ class Attention(nn.Module):
 
     def _mix(self, queries: Tensor, keys: Tensor, values: Tensor, setting: Setting) -> Tensor:
         """Return the values that each query (B, H, T, Dh) looks at, by their weights."""
-        dropout = self.dropout if self.training else 0.0
+        rate = self.dropout if self.training else 0.0
         if setting.products:
-            return attend_by_products(queries, keys, values, setting.bias, setting.causal, dropout)
+            return attend_by_products(queries, keys, values, setting.bias, setting.causal, rate)
         return F.scaled_dot_product_attention(
             queries,
             keys,
             values,
             attn_mask=setting.mask,
-            dropout_p=dropout,
+            dropout_p=rate,
             is_causal=setting.causal,
             enable_gqa=self.grouped,
         )

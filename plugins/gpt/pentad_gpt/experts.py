@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pentad.tools import dropout
 from pentad_gpt.layers import MLP
 from pentad_gpt.options import GPTOptions
 
@@ -48,7 +49,7 @@ class Experts(nn.Module):
             out = out + self.shared.transform(x)
         if self.training:
             balance.append(balance_of(likely, chosen))
-        return F.dropout(out, self.dropout, self.training)
+        return dropout(out, self.dropout, self.training)
 
 
 def balance_of(likely: Tensor, chosen: Tensor) -> Tensor:

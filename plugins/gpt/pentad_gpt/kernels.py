@@ -16,6 +16,8 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from pentad.tools import dropout
+
 RMS_EPSILON = 1e-6
 """Added to the mean square under the root: small against the mean square of embeddings at the start (0.0004)."""
 
@@ -54,9 +56,7 @@ def relu2(x: Tensor) -> Tensor:
     return F.relu(x).square()
 
 
-def attend_by_products(
-    queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None, causal: bool, dropout: float
-) -> Tensor:
+def attend_by_products(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None, causal: bool, rate: float) -> Tensor:
     """Return attention (B, H, T, Dh) as two products and a softmax, as torch's kernel does to rounding.
 
     In bf16 on a CPU torch's kernel takes several times as long in the backward pass of short rows.
@@ -66,7 +66,7 @@ def attend_by_products(
         keys, values: (B, Hkv, S, Dh); H is a multiple of Hkv.
         bias: (B or 1, 1, T, S) added to the scores, or None.
         causal: whether position t sees positions up to t.
-        dropout: rate at which weights are dropped.
+        rate: of the weights that are dropped.
     """
     batch, heads, length, width = queries.shape
     if keys.shape[1] != heads:
@@ -80,7 +80,7 @@ def attend_by_products(
     elif bias is not None:
         added = bias[0]  # (1, T, S)
     scores = torch.baddbmm(added.to(queries.dtype), queries, keys.mT, alpha=width**-0.5)  # (B H, T, S)
-    weights = F.dropout(scores.softmax(dim=-1), dropout, training=dropout > 0)
+    weights = dropout(scores.softmax(dim=-1), rate, training=True)
     return torch.bmm(weights, values).view(batch, heads, length, width)
 
 

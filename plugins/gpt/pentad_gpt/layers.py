@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pentad.tools import dropout
 from pentad_gpt.kernels import RMS_EPSILON, relu2, rms_norm
 from pentad_gpt.options import GPTOptions
 
@@ -78,7 +79,7 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x (…, D), transformed."""
-        return F.dropout(self.transform(x), self.dropout, self.training)
+        return dropout(self.transform(x), self.dropout, self.training)
 
     def transform(self, x: Tensor) -> Tensor:
         """Return the same without dropout."""

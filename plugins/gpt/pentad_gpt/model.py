@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pentad import EngineError, Inspection, Model, Output, Role, UsageError, Vocabulary
+from pentad.tools import dropout
 from pentad_gpt.attention import Setting, attention_mask
 from pentad_gpt.block import Block, Residuals
 from pentad_gpt.cache import Cache, LayerCache
@@ -130,7 +131,7 @@ class GPT(Model):
         return tuple(self.layers)
 
     def kernels(self) -> Mapping[str, Sequence[str]]:
-        """Return the ways to compute attention over a row; unless chosen, by products in short rows of bf16 on a CPU."""
+        """Return the ways to compute attention over a row; unless chosen, `_attends_by_products` says which."""
         return {"attention": ("torch", "products")}
 
     def use_kernels(self, chosen: Mapping[str, str]) -> None:
@@ -243,7 +244,7 @@ class GPT(Model):
             x = x + self.positions(positions_of(inputs.shape[1], start, segments, inputs.device))
         if self.options.embedding_norm:
             x = rms_norm(x, epsilon(self.options))
-        return F.dropout(x, self.options.dropout, self.training)
+        return dropout(x, self.options.dropout, self.training)
 
     def _can_decode(self, x: Tensor) -> bool:
         """Whether the short way for one token a row is open: it is written for what is fast on a CPU, and no gradient."""
@@ -265,10 +266,15 @@ class GPT(Model):
         mask = attention_mask(length, start, self.causal, segments, inputs.device)
         rotation = self.rotation[start : start + length, None] if self.options.position == "rotary" else None
         causal = self.causal and mask is None and length > 1
-        products = self.attention_kernel == "products" or (
-            not self.attention_kernel and length <= SHORT and _bf16_on_cpu(inputs)
-        )
-        return Setting(rotation, mask, causal, start, products=products and not start, inputs=inputs)
+        products = not start and self._attends_by_products(inputs)
+        return Setting(rotation, mask, causal, start, products=products, inputs=inputs)
+
+    def _attends_by_products(self, inputs: Tensor) -> bool:
+        """Say whether attention over whole rows (B, T) is by products: as chosen, or as was faster wherever it was measured."""
+        if self.attention_kernel or inputs.device.type != "cpu":
+            return self.attention_kernel == "products"
+        drops = self.training and self.options.dropout > 0  # of which torch's kernel draws each element by itself
+        return drops or (inputs.shape[1] <= SHORT and _autocasts_to_bf16())
 
 
 def make(options: GPTOptions, vocab_size: int, context_length: int, vocabulary: Vocabulary | None = None) -> Model:
@@ -277,9 +283,8 @@ def make(options: GPTOptions, vocab_size: int, context_length: int, vocabulary: 
     return beside_counts(gpt, options.ngram_order, options.ngram_weight, vocabulary)
 
 
-def _bf16_on_cpu(inputs: Tensor) -> bool:
-    autocast = inputs.device.type == "cpu" and torch.is_autocast_enabled("cpu")
-    return autocast and torch.get_autocast_dtype("cpu") == torch.bfloat16
+def _autocasts_to_bf16() -> bool:
+    return torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
 
 
 def _too_long(most: int, found: int) -> tuple[str, str]:

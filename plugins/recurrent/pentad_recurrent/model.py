@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pentad import Model, Output, Role, Vocabulary
+from pentad.tools import dropout
 from pentad_ngram.counted import beside_counts
 from pentad_recurrent.mingru import MinGRUMixer
 from pentad_recurrent.mixers import DeltaMixer, LinearMixer, Mixer, RetentionMixer, Row, State
@@ -53,9 +54,9 @@ class Block(nn.Module):
     def forward(self, x: Tensor, row: Row, state: State) -> tuple[Tensor, State]:
         """Return x (B, T, D) after this block, and its state."""
         mixed, state = self.mixer(normed(x), row, state)
-        x = x + F.dropout(mixed, self.dropout, self.training)
+        x = x + dropout(mixed, self.dropout, self.training)
         made = self.down(F.relu(self.up(normed(x))).square())
-        return x + F.dropout(made, self.dropout, self.training), state
+        return x + dropout(made, self.dropout, self.training), state
 
 
 class Recurrent(Model):
@@ -94,7 +95,7 @@ class Recurrent(Model):
 
     def forward(self, inputs: Tensor, state: Memories | None = None, segments: Tensor | None = None) -> Output:
         """Return features (B, T, D) of inputs (B, T), and the state after them."""
-        x = F.dropout(normed(self.embedding(inputs)), self.options.dropout, self.training)
+        x = dropout(normed(self.embedding(inputs)), self.options.dropout, self.training)
         before = self.initial_state(len(inputs), inputs.shape[1]) if state is None else state
         opens = None if segments is None else F.pad(segments[:, 1:] != segments[:, :-1], (1, 0))  # (B, T)
         row, after = Row(before.length, segments, opens), []

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pentad import Inspection, Model, Output, Vocabulary
+from pentad.tools import dropout
 from pentad_ngram.counted import beside_counts
 from pentad_rnn.options import RNNOptions
 from pentad_rnn.recurrence import look_into, run_with_resets
@@ -69,9 +70,9 @@ class RNN(Model):
 
     def forward(self, inputs: Tensor, state: RNNState | None = None, segments: Tensor | None = None) -> Output:
         """Return features (B, T, D) of inputs (B, T), and the state after them."""
-        x = F.dropout(self.embedding(inputs), self.options.dropout, self.training)
+        x = dropout(self.embedding(inputs), self.options.dropout, self.training)
         features, after = self._run(x, None if state is None else state.parts(), segments)
-        features = F.dropout(features, self.options.dropout, self.training)
+        features = dropout(features, self.options.dropout, self.training)
         return Output(features, None if state is None else RNNState.of(after))
 
     def _run(self, x: Tensor, state: Any, segments: Tensor | None) -> tuple[Tensor, Any]:

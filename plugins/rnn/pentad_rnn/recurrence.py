@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pentad.tools import dropout
+
 State = tuple[Tensor, ...]
 Step = Callable[[Tensor, State, Tensor, Tensor], State]
 
@@ -126,5 +128,5 @@ def run_with_resets(cell: nn.RNNBase, name: str, x: Tensor, opens: Tensor) -> Te
             outputs.append(state[0])
         x = torch.stack(outputs)  # (T, B, H)
         if layer + 1 < cell.num_layers:
-            x = F.dropout(x, cell.dropout, cell.training)
+            x = dropout(x, cell.dropout, cell.training)
     return x.transpose(0, 1)

@@ -249,3 +249,8 @@ def test_attention_of_short_rows_in_bf16_is_by_products_unless_chosen(monkeypatc
 
     assert by_products({}, bf16=True) and not by_products({}, bf16=False)
     assert by_products({"attention": "products"}, bf16=False) and not by_products({"attention": "torch"}, bf16=True)
+
+    model = gpt(dropout=0.1)
+    assert by_products({}, bf16=False) and not by_products({"attention": "torch"}, bf16=False)
+    model.eval()
+    assert not by_products({}, bf16=False)
