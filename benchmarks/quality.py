@@ -42,7 +42,7 @@ def rows(settings: Settings) -> Iterator[Row]:
             scores[share] = result.bits_per_byte
             verdict = "better" if result.bits_per_byte < mark else "not better"
             name = f"the engine's choices, {words} its time"
-            yield _row(name, result.bits_per_byte, wall, cpu, f"{verdict} than the textbook")
+            yield _row(name, result.bits_per_byte, wall, cpu, f"{verdict} than the textbook, {result.step:,} steps")
         yield times_as_fast(scores, mark)
 
 

@@ -55,9 +55,9 @@ from pentad.train.sizing import (
 )
 from pentad.train.trainer import Trainer, named_parameters
 
-WORTH_COMPILING = {"cpu": 900.0, "cuda": 120.0}
-"""Seconds of training from which torch.compile wins its own time back: it takes 10 to 60 s and saves about a tenth on a CPU,
-a third or more on a GPU."""
+WORTH_COMPILING = {"cuda": 120.0}
+"""Seconds of training from which torch.compile wins its own time back: it takes 10 to 60 s and saves a third or more on a GPU.
+On a CPU what it makes is faster for some models and slower for others, twice as slow with dropout (benchmarks/LOG.md)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
