@@ -63,7 +63,9 @@ class MachineOptions:
         "auto", "Number format of products; auto: the faster, as measured.", choices=("auto", "fp32", "bf16")
     )
     compile: str = option(
-        "auto", "Compile the model; auto does so on a GPU, where the run is long enough to save time.", choices=("auto", "on", "off")
+        "auto",
+        "Compile the model; auto does so on a GPU, where the run is long enough to save time.",
+        choices=("auto", "on", "off"),
     )
     kernels: tuple[str, ...] = option((), "Ways to compute, by name (attention=products); others are measured, or auto.")
     threads: int | None = option(None, "CPU threads; none means one per core, or fewer where that is faster.", ge=1, le=1024)

@@ -274,6 +274,12 @@ def test_kernels_are_chosen_before_compiling(recipe, measured, monkeypatch):
     assert all(word in compiled.kernels for word in ("attention", "products", "newton schulz"))
 
 
+def test_on_a_cpu_nothing_is_compiled_unasked(recipe, measured):
+    measured.append(CHOSEN)
+    day = {"training": {"steps": None, "budget": "24h", "max_epochs": None}, "machine": {"device": "cpu", "threads": 1}}
+    assert not plan(recipe.replace(**day)).compiled
+
+
 def test_without_measuring_the_user_decides_all_the_same(recipe, cache):
     machine = {"device": "cpu", "precision": "fp32", "kernels": ["attention=products", "newton_schulz=bf16", "matmul=medium"]}
     assert "attention by products" in plan(recipe.replace(machine=machine)).kernels
