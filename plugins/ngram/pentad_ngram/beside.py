@@ -17,7 +17,7 @@ BYTES = 1.5
 WEIGHT = 0.5
 """Of the log-probabilities that counts give, where nothing is known of the training."""
 
-OF_ONE_PASS, LESS_FOR_FOUR_TIMES = 0.75, 0.25
+OF_ONE_PASS, LESS_FOR_FOUR_TIMES = 0.75, 0.2
 """The weight for one pass over the text, and what it loses when that is read four times as often (benchmarks/LOG.md)."""
 
 LEAST, MOST = 0.5, 1.0
@@ -67,4 +67,4 @@ def weight_for(passes: float) -> float:
     """Return the weight of counts by how often the text is read: what was read little is known by counting alone."""
     if not passes:
         return WEIGHT
-    return round(min(MOST, max(LEAST, OF_ONE_PASS - LESS_FOR_FOUR_TIMES * math.log(passes, 4))), 1)
+    return round(min(MOST, max(LEAST, OF_ONE_PASS - LESS_FOR_FOUR_TIMES * math.log(passes, 4))), 2)

@@ -17,7 +17,7 @@ SIZE = Advice(values={"n_layer": 2}, reason="2 layers: 1.0 MB of text", max_toke
 
 def test_they_come_to_the_size() -> None:
     assert with_counts(SIZE, TEXT, 400_000) == Advice(
-        values={"n_layer": 2, "ngram_order": 4, "ngram_weight": 0.8},
+        values={"n_layer": 2, "ngram_order": 4, "ngram_weight": 0.75},
         reason="2 layers beside 4-grams: 1.0 MB of text",
         max_tokens=8e6,
     )
@@ -30,7 +30,7 @@ def test_where_tokens_are_bytes_they_are_longer() -> None:
 
 
 def test_the_more_often_a_text_is_read_the_less_counts_weigh() -> None:
-    weights = [weight_for(passes) for passes in (0.01, 0.25, 1, 2, 4, 16)]
+    weights = [weight_for(passes) for passes in (0.01, 0.1, 1, 3, 8, 16)]
     assert weights == sorted(weights, reverse=True) and weights[0] == weights[1] == 1.0 and weights[4] == weights[5] == 0.5
     advice = with_counts(SIZE, TEXT, 1e12)  # the text ends it after 20 passes
     assert advice is not None and advice.values["ngram_weight"] == weight_for(20)
