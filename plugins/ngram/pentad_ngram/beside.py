@@ -64,7 +64,10 @@ def with_counts(advice: Advice | None, situation: Situation, tokens: float) -> A
 
 
 def weight_for(passes: float) -> float:
-    """Return the weight of counts by how often the text is read: what was read little is known by counting alone."""
+    """Return the weight of counts by how often the text is read: what was read little is known by counting alone.
+
+    In tenths, so that the choices stay when another step is timed: they are made until they do.
+    """
     if not passes:
         return WEIGHT
-    return round(min(MOST, max(LEAST, OF_ONE_PASS - LESS_FOR_FOUR_TIMES * math.log(passes, 4))), 2)
+    return round(min(MOST, max(LEAST, OF_ONE_PASS - LESS_FOR_FOUR_TIMES * math.log(passes, 4))), 1)

@@ -17,7 +17,7 @@ SIZE = Advice(values={"n_layer": 2}, reason="2 layers: 1.0 MB of text", max_toke
 
 def test_they_come_to_the_size() -> None:
     assert with_counts(SIZE, TEXT, 400_000) == Advice(
-        values={"n_layer": 2, "ngram_order": 4, "ngram_weight": 0.75},
+        values={"n_layer": 2, "ngram_order": 4, "ngram_weight": 0.8},
         reason="2 layers beside 4-grams: 1.0 MB of text",
         max_tokens=8e6,
     )
