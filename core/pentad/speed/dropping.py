@@ -1,7 +1,6 @@
 """Dropout that costs little on a CPU (Srivastava et al., 2014).
 
-torch draws a number of its own for each element there: 10 ns each, which was a third of a step of two layers of width 128. Here
-four elements share the bits of one draw, and the mask is made by operations on small integers, of which a processor does 16 or
+torch draws a number of its own for each element there, which takes 10 ns. Here four elements share the bits of one draw, and the mask is made by operations on small integers, of which a processor does 16 or
 32 at once. Forward and backward together, one Sapphire Rapids thread, bfloat16, a million elements: 3 ms where torch takes 12.
 """
 
@@ -29,7 +28,12 @@ def dropout(x: Tensor, rate: float, training: bool) -> Tensor:
         x: any shape.
         rate: from 0 to below 1.
         training: False returns x itself.
+
+    Raises:
+        ValueError: the rate is out of bounds.
     """
+    if not 0 <= rate < 1:
+        raise ValueError(f"A dropout is a rate from 0 to below 1, found {rate}.")
     if not training or rate == 0:
         return x
     if x.device.type != "cpu" or torch.compiler.is_compiling():  # a GPU and a compiler do it in one pass

@@ -55,3 +55,9 @@ def test_outside_of_training_and_at_rate_0_nothing_happens():
     assert dropout(x, 0.5, training=False) is x
     assert dropout(x, 0.0, training=True) is x
     assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan")])
+def test_a_rate_out_of_bounds_is_refused(rate):
+    with pytest.raises(ValueError, match="rate"):
+        dropout(torch.ones(8), rate, training=True)
