@@ -1,7 +1,8 @@
 """Dropout that costs little on a CPU (Srivastava et al., 2014).
 
-torch draws a number of its own for each element there, which takes 10 ns. Here four elements share the bits of one draw, and the mask is made by operations on small integers, of which a processor does 16 or
-32 at once. Forward and backward together, one Sapphire Rapids thread, bfloat16, a million elements: 3 ms where torch takes 12.
+torch draws a number of its own for each element there, which takes 10 ns. Here four elements share the bits of one draw, and
+the mask is made by operations on small integers, of which a processor does 16 or 32 at once. Forward and backward together, one
+Sapphire Rapids thread, bfloat16, a million elements: 3 ms where torch takes 11.
 """
 
 from __future__ import annotations
