@@ -143,7 +143,7 @@ def train(job: Job) -> dict[str, Any]:
 def _same_kernels(kernels: Mapping[str, Any]) -> Iterator[None]:
     """Compute by these kernels, as far as the model and the optimizer have them; measuring is not for busy machines."""
     from pentad.train import assembly
-    from pentad.train.kernels import Kernels
+    from pentad.train.computing.kernels import Kernels
 
     def find_kernels(learner: Any, resolved: Any, prepared: Any, place: Any, *_: Any) -> Any:
         if not kernels:

@@ -116,7 +116,7 @@ def _precision() -> Finding:
 def _kernels() -> Finding:
     from pentad.speed.noted import highest_rate
     from pentad.system.machine import machine_name, pick_machine
-    from pentad.train.kernels import remembered
+    from pentad.train.computing.kept import remembered
 
     machine = pick_machine("auto", "auto", None)
     found, rate = remembered(machine), highest_rate(machine_name(machine))

@@ -62,7 +62,8 @@ def plan(
     folder = _new_folder(out)
     catalogue = catalogue or Catalogue()
     recipe, start = inherit(recipe, catalogue)
-    return plan_of(assemble(resolve(recipe, catalogue), catalogue, Observers(observers), start=start), folder)
+    job = assemble(resolve(recipe, catalogue), catalogue, Observers(observers), start=start, only_planned=True)
+    return plan_of(job, folder)
 
 
 def find_lr(
@@ -84,10 +85,9 @@ def find_lr(
     """
     folder = _new_folder(out)
     catalogue = catalogue or Catalogue()
-    if recipe.machine.compile == "auto":  # which would take longer than the test
-        recipe = recipe.replace(machine=changed(recipe.machine, compile="off"))
     recipe, start = inherit(recipe, catalogue)
-    job = assemble(resolve(recipe, catalogue), catalogue, Observers(observers), start=start)
+    # Compiling would take longer than the test.
+    job = assemble(resolve(recipe, catalogue), catalogue, Observers(observers), start=start, only_planned=True)
     found = sweep(job)
     if folder is not None and job.world.is_first:
         found.save(folder)
@@ -299,6 +299,7 @@ def _earlier(directory: RunDirectory, resolved: Resolved) -> Earlier:
         kept=kept,
         cost=cost,
         compiled=directory.fact(bool, "compiled"),
+        compiling=directory.fact(float, "compiling_seconds") if "compiling_seconds" in directory.facts() else 0.0,
         kernels=directory.facts().get("kernels", {}),
     )
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from pentad.system.machine import machine_name, pick_machine
-from pentad.train.kernels import Kernels, note
+from pentad.train.computing.kept import note
+from pentad.train.computing.kernels import Kernels
 from pentad_cli import health
 
 from .conftest import Result

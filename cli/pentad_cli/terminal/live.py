@@ -133,7 +133,8 @@ class LiveDisplay(Display):
 
 
 def _waiting(plan: Plan) -> str:
-    return "Compiling the model, which takes up to a few minutes" if plan.compiled else "Taking the first steps"
+    compiles = plan.compiled and not plan.compiling_seconds
+    return "Compiling the model, which takes up to a few minutes" if compiles else "Taking the first steps"
 
 
 def _coloured(line: str) -> Text:

@@ -64,7 +64,7 @@ class MachineOptions:
     )
     compile: str = option(
         "auto",
-        "Compile the model; auto does so on a GPU, where the run is long enough to save time.",
+        "Compile the model; auto does so where the run is long enough to save time, and on a CPU if it is measured to.",
         choices=("auto", "on", "off"),
     )
     kernels: tuple[str, ...] = option((), "Ways to compute, by name (attention=products); others are measured, or auto.")

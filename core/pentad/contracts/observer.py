@@ -88,6 +88,7 @@ class Plan:
         start: the run that it starts from, or None.
         sizing: stage, or `training`, to why it has the sizes that the user left open, in a few words.
         examples: what the builder says of its examples, in a few words, such as how much of them is padding.
+        compiling_seconds: what compiling before the first step took, of which a budget of time pays.
     """
 
     folder: Path | None
@@ -114,6 +115,7 @@ class Plan:
     sizing: Mapping[str, str] = field(default_factory=dict)
     examples: str = ""
     kernels: str = ""
+    compiling_seconds: float = 0.0
 
     @property
     def seconds(self) -> float | None:

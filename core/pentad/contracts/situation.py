@@ -94,8 +94,10 @@ class Situation:
             measured.
         free_memory: bytes that the training may take; 0 where that is unknown.
         device: type of the device: cpu, cuda, mps.
-        context_length: tokens per example.
+        context_length: tokens per example. A model is asked for its size as if a step had the fewest examples, so that what a
+            large step costs does not make it smaller; see `as_trained`.
         batch_size: examples per step.
+        trained_context_length: tokens per example in the training itself, where `context_length` is another; None elsewhere.
         n_parameters: trainable parameters of the model, embedding and head left out; None before it is chosen, which an
             optimizer is asked after, or where it cannot be made without memory for it.
         max_tokens: training tokens after which the training ends whatever the budget buys; None where nothing ends it, and
@@ -115,10 +117,17 @@ class Situation:
     device: str = "cpu"
     context_length: int = 128
     batch_size: int = 8
+    trained_context_length: int | None = None
     n_parameters: int | None = None
     max_tokens: float | None = None
     starts_from_run: bool = False
     open: frozenset[str] = frozenset()
+
+    @property
+    def as_trained(self) -> Situation:
+        """The same with the examples of the training itself, by which it is reckoned how often the text is read."""
+        length = self.trained_context_length or self.context_length
+        return dataclasses.replace(self, context_length=length, trained_context_length=None)
 
     @property
     def bytes_per_token(self) -> float | None:
@@ -244,7 +253,7 @@ def size_model(
     if not sizes or (situation.tokens is None and not situation.flops):
         return None
     chosen = next((size for size in reversed(sizes) if _fits(cost(size, situation), situation, tokens_per_parameter)), sizes[0])
-    tokens = situation.tokens_for(cost(chosen, situation).flops_per_token)
+    tokens = situation.tokens_for(cost(chosen, situation.as_trained).flops_per_token)
     text = situation.n_train_tokens or tokens
     most = MOST_PASSES * text * max(1.0, math.sqrt(SMALL_TEXT / text))
     passes = min(tokens, most) / text

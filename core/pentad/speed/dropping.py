@@ -37,32 +37,49 @@ def dropout(x: Tensor, rate: float, training: bool) -> Tensor:
         raise ValueError(f"A dropout is a rate from 0 to below 1, found {rate}.")
     if not training or rate == 0:
         return x
-    if x.device.type != "cpu" or torch.compiler.is_compiling():  # a GPU and a compiler do it in one pass
+    if x.device.type != "cpu":  # a GPU does it in one pass
         return F.dropout(x, rate)
-    return _Dropout.apply(x, rate)  # type: ignore[no-any-return, no-untyped-call]
+    dropped = min(max(round(rate * _VALUES), 1), _VALUES - 1)  # of the numbers that may be drawn
+    scale = _VALUES / (_VALUES - dropped)
+    if (
+        torch.compiler.is_compiling()
+    ):  # which would draw for each element by itself; the products it joins to what is beside them
+        kept: Tensor = torch.ops.pentad.kept(x, dropped)
+        return x * (kept.to(x.dtype) * scale)
+    return _Dropout.apply(x, dropped, scale)  # type: ignore[no-any-return, no-untyped-call]
 
 
-def _kept(shape: torch.Size, rate: float) -> tuple[Tensor, float]:
-    """Return 1 for what is kept and 0 for what is dropped, in int8 of a shape, and what to multiply the kept by."""
-    dropped = min(max(round(rate * _VALUES), 1), _VALUES - 1)
-    draws = torch.empty(-(-shape.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-    numbers = draws.view(torch.int16)[: shape.numel()].view(shape)
+def _kept(x: Tensor, dropped: int) -> Tensor:
+    """Return 1 for what is kept and 0 for what is dropped, in int8 of the shape of x."""
+    draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+    numbers = draws.view(torch.int16)[: x.numel()].view(x.shape)
     first = dropped - _VALUES // 2  # the first of the numbers that mean to keep
-    return numbers.clamp_(first - 1, first).sub_(first - 1).to(torch.int8), _VALUES / (_VALUES - dropped)
+    return numbers.clamp_(first - 1, first).sub_(first - 1).to(torch.int8)
+
+
+_LIBRARY = torch.library.Library("pentad", "DEF")
+"""What a compiler takes as it is, without looking into it."""
+_LIBRARY.define("kept(Tensor x, int dropped) -> Tensor", tags=(torch.Tag.nondeterministic_seeded,))
+_LIBRARY.impl("kept", _kept, "CPU")
+
+
+@torch.library.register_fake("pentad::kept", lib=_LIBRARY)  # type: ignore[untyped-decorator]
+def _shape_of_kept(x: Tensor, dropped: int) -> Tensor:
+    return torch.empty(x.shape, dtype=torch.int8, device=x.device)
 
 
 class _Dropout(Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, rate: float) -> Tensor:
-        kept, ctx.scale = _kept(x.shape, rate)
+    def forward(ctx: Any, x: Tensor, dropped: int, scale: float) -> Tensor:
+        kept, ctx.scale = _kept(x, dropped), scale
         ctx.save_for_backward(kept)
         return _scaled(x, kept, ctx.scale)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (kept,) = ctx.saved_tensors
-        return _scaled(gradient, kept, ctx.scale), None
+        return _scaled(gradient, kept, ctx.scale), None, None
 
 
 def _scaled(x: Tensor, kept: Tensor, scale: float) -> Tensor:

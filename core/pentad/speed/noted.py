@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from pentad.registry.resolving import Resolved, written_tables
+from pentad.speed.compiling import EXPECTED, Compiling
 from pentad.system.cache import cache_directory
 from pentad.system.errors import EngineError
 from pentad.system.files import read_json, write_atomically
@@ -71,7 +72,9 @@ class Speeds:
         plans_of: the text and the options, which have plans of their own.
         machine: its name.
         brief: whether the training is too short for kernels to be chosen for it, and so computes in the usual way.
-        rates: operations per second, the last few, by the size of the step.
+        compiles: whether such a training is compiled on this CPU: "auto", where it pays; "on"; or "off".
+        rates: operations per second, the last few, by the size of the step; not compiled.
+        compiled: what compiling was found to do, the last few times.
         plans: by the text and the options.
     """
 
@@ -79,18 +82,20 @@ class Speeds:
     plans_of: str
     machine: str = ""
     brief: bool = False
+    compiles: str = "off"
+    compiled: list[Compiling] = dataclasses.field(default_factory=list)
     rates: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     plans: dict[str, list[Planned]] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def of(cls, resolved: Resolved, machine: str, facts: Sequence[object], *, brief: bool) -> Speeds:
+    def of(cls, resolved: Resolved, machine: str, facts: Sequence[object], *, brief: bool, compiles: str) -> Speeds:
         """Return what is noted; nothing where the file is missing or damaged.
 
         Args:
             resolved: the choices.
             machine: its name.
             facts: what else decides how fast it is.
-            brief: see above.
+            brief, compiles: see above.
         """
         stages = [resolved.offers[stage].record.name for stage in ("builder", "model", "optimizer")]
         tables = written_tables(resolved)
@@ -102,12 +107,16 @@ class Speeds:
             plans_of=_key({**chosen, "training": training}),
             machine=machine,
             brief=brief,
+            compiles=compiles,
         )
         with contextlib.suppress(EngineError, OSError, KeyError, TypeError, ValueError, AttributeError):
             found = read_json(speeds.place) if speeds.place.is_file() else {"rates": {}, "plans": {}}
             rates = {name: [float(rate) for rate in of if rate > 0] for name, of in found["rates"].items() if _number(name)}
             plans = {name: [Planned.of(plan) for plan in of] for name, of in found["plans"].items()}
             speeds.rates, speeds.plans = {name: of for name, of in rates.items() if of}, plans
+            speeds.compiled = [
+                Compiling(faster=float(faster), seconds=float(took)) for faster, took in found.get("compiled", ())
+            ]
         return speeds
 
     def rate(self, flops_per_step: float) -> float:
@@ -130,6 +139,26 @@ class Speeds:
         self.rates[step] = [*self.rates.get(step, []), rate][-REMEMBERED:]
         self.plans = {name: [plan for plan in of if self._holds(plan)] for name, of in self.plans.items()}
 
+    def compiling(self) -> Compiling:
+        """Return what compiling is expected to do, as it did before, and the longest that it took, as nothing may be cached."""
+        if not self.compiled:
+            return EXPECTED
+        faster = statistics.median(each.faster for each in self.compiled)
+        return Compiling(faster=faster, seconds=max(each.seconds for each in self.compiled))
+
+    def pays_to_compile(self, seconds: float) -> bool:
+        """Say whether a training of so many seconds is compiled."""
+        return self.compiles == "on" or (self.compiles == "auto" and self.compiling().pays(seconds))
+
+    def bought(self, seconds: float) -> float:
+        """Return how long one would train at the noted rates, which are not compiled, to come as far as in so many seconds."""
+        return self.compiling().bought(seconds) if self.pays_to_compile(seconds) else seconds
+
+    def note_compiling(self, found: Compiling) -> None:
+        """Note what compiling did."""
+        self.compiled = [*self.compiled, found][-REMEMBERED:]
+        self._write()
+
     def in_order(self, seconds: float, flops: float) -> float:
         """Return the operations that a budget is to buy: no fewer than a shorter one was to, and no more than a longer one."""
         plans = self.plans.get(self.plans_of, [])
@@ -149,10 +178,15 @@ class Speeds:
         others = [plan for plan in self.plans.get(self.plans_of, []) if plan.seconds != seconds]
         plan = Planned(seconds=seconds, flops=flops, step=step, rate=self._at(step))
         self.plans[self.plans_of] = [*others, plan][-PLANS:]
+        self._write()
+
+    def _write(self) -> None:
         plans = {name: [dataclasses.asdict(plan) for plan in of] for name, of in self.plans.items()}
+        compiled = [(each.faster, each.seconds) for each in self.compiled]
+        kept = {"machine": self.machine, "rates": self.rates, "plans": plans, "compiled": compiled}
         with contextlib.suppress(OSError):
             self.place.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(self.place, json.dumps({"machine": self.machine, "rates": self.rates, "plans": plans}) + "\n")
+            write_atomically(self.place, json.dumps(kept) + "\n")
 
     def _step(self, flops_per_step: float) -> str:
         """Return the name of the steps that are about as large, eight to each doubling, and computed alike."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,18 @@ from pentad.runs.start import Start
 from pentad.speed.measured import CoreShare
 from pentad.system.deferred import defer_dynamo
 from pentad.system.errors import UsageError
-from pentad.system.machine import Machine, asked_threads, compiler_for, machine_name, pick_machine, prepare_process
+from pentad.system.machine import (
+    asked_threads,
+    machine_name,
+    pick_machine,
+    prepare_process,
+)
 from pentad.system.processes import join_world
+from pentad.train.chosen import Chosen, compiled_again, compiled_early, compiled_in_first_step, still_compiled
+from pentad.train.computing.kernels import Kernels, every_kernel, same_kernels
 from pentad.train.estimate import Estimate
 from pentad.train.evaluating import memory_with_evaluation
 from pentad.train.job import Job, planned_steps, session_of
-from pentad.train.kernels import Kernels, every_kernel, same_kernels
 from pentad.train.learner import (
     Learner,
     Place,
@@ -55,38 +61,19 @@ from pentad.train.sizing import (
 )
 from pentad.train.trainer import Trainer, named_parameters
 
-WORTH_COMPILING = {"cuda": 120.0}
-"""Seconds of training from which torch.compile wins its own time back: it takes 10 to 60 s and saves a third or more on a GPU.
-On a CPU what it makes is faster for some models and slower for others, twice as slow with dropout (benchmarks/LOG.md)."""
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Earlier:
-    """What a resumed run has decided already: its preparation, what a step costs, whether the model is compiled, and what
-    engine.json says of its kernels.
+    """What a resumed run has decided already: its preparation, what a step costs, whether the model is compiled, the seconds
+    that this took of its budget, and what engine.json says of its kernels.
     """
 
     folder: Path
     kept: Kept
     cost: Estimate
     compiled: bool
+    compiling: float
     kernels: Mapping[str, Any]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class _Chosen:
-    """The choices with every size settled, the reasons of those that were advised, the model, and what a step costs.
-
-    `core_share` is what the process had of a core while steps were timed, as `CoreShare` has it.
-    """
-
-    resolved: Resolved
-    sizing: Mapping[str, str]
-    learner: Learner
-    cost: Estimate
-    kernels: Kernels
-    core_share: float = 1.0
-    notes: Sequence[str] = ()
 
 
 def assemble(
@@ -95,6 +82,8 @@ def assemble(
     observer: Observers,
     earlier: Earlier | None = None,
     start: Start | None = None,
+    *,
+    only_planned: bool = False,
 ) -> Job:
     """Make every part of a run.
 
@@ -104,11 +93,12 @@ def assemble(
         observer: told how the preparation goes.
         earlier: of the run that is resumed, or None for a new one.
         start: the run that a new one starts from, or None.
+        only_planned: whether it will not be trained, so that nothing is compiled unless the user says so.
 
     Raises:
         UsageError, EngineError: as for `run`.
     """
-    place = _place(resolved, observer)
+    place = dataclasses.replace(_place(resolved, observer), only_planned=only_planned)
     resolved = _with_pipes_kept(resolved)
     if earlier is None:
         prepared, chosen = choose(resolved, catalogue, place, start)
@@ -117,7 +107,10 @@ def assemble(
         learner = make_learner(prepared.resolved, prepared, place, resumed=earlier.folder)
         chosen = _as_before(earlier, learner, prepared, place)
     steps, most_steps = _steps(chosen.resolved, prepared, chosen.cost)
-    compiled = _goes_compiled(chosen, place.machine, steps, most_steps, earlier)
+    if earlier is None:
+        compiled = chosen.compiled or compiled_in_first_step(chosen, place, _seconds(chosen, steps, most_steps))
+    else:
+        compiled = chosen.compiled or still_compiled(chosen, place.machine, before=earlier.compiled)
     place = dataclasses.replace(place, machine=chosen.kernels.machine(place.machine))
     job = _join(chosen, prepared, catalogue, place, steps=steps, most_steps=most_steps, compiled=compiled)
     if earlier is None:
@@ -147,7 +140,7 @@ def _with_pipes_kept(resolved: Resolved) -> Resolved:
     return dataclasses.replace(resolved, recipe=resolved.recipe.replace(data=data))
 
 
-def choose(resolved: Resolved, catalogue: Catalogue, place: Place, start: Start | None) -> tuple[Prepared, _Chosen]:
+def choose(resolved: Resolved, catalogue: Catalogue, place: Place, start: Start | None) -> tuple[Prepared, Chosen]:
     """Size everything by what the budget buys, make it and time it; again with the speed that was found, until the sizes stay.
 
     A small model on a fast device spends its time elsewhere than in products, so no measurement but its own tells.
@@ -168,7 +161,9 @@ def choose(resolved: Resolved, catalogue: Catalogue, place: Place, start: Start 
             del chosen  # the memory of one model is enough
     if found and place.world.is_first:
         speeds.keep(situation.seconds or 0.0, situation.flops or 0.0, chosen.cost.flops_per_step)
-    steps = planned_steps(sized.resolved.recipe, chosen.cost, *_steps(sized.resolved, sized.prepared, chosen.cost))
+    paid = _steps(sized.resolved, sized.prepared, chosen.cost)
+    chosen = compiled_early(chosen, sized.prepared, place, speeds, _seconds(chosen, *paid))
+    steps = planned_steps(sized.resolved.recipe, chosen.cost, *paid, chosen.compiling)
     final, reason = with_optimizer(sized.prepared, sized.resolved, situation, counting(sized.prepared, place.machine), steps)
     return sized.prepared, dataclasses.replace(chosen, resolved=final, sizing={**sized.reasons, **reason})
 
@@ -226,7 +221,7 @@ class _Sizes:
         return tokenizer.options["tokenizer"], examples.recipe.training.context_length
 
 
-def _make_and_measure(sized: _Sized, place: Place, start: Start | None) -> _Chosen:
+def _make_and_measure(sized: _Sized, place: Place, start: Start | None) -> Chosen:
     resolved, prepared = sized.resolved, sized.prepared
     refuse_large(resolved, prepared, place.machine)
     return _measured(resolved, sized.reasons, make_learner(resolved, prepared, place, start=start), prepared, place)
@@ -239,16 +234,18 @@ def _measured(
     prepared: Prepared,
     place: Place,
     earlier: Earlier | None = None,
-) -> _Chosen:
+) -> Chosen:
     """Choose the kernels, and time a step by them."""
     wish = wish_of(learner.model, resolved)
     usual = Kernels.usual(place.machine, wish)
     cost, share = _cost(usual, resolved, learner, prepared, place)
-    chosen = _Chosen(resolved=resolved, sizing=sizing, learner=learner, cost=cost, kernels=usual, core_share=share)
+    chosen = Chosen(resolved=resolved, sizing=sizing, learner=learner, cost=cost, kernels=usual, core_share=share)
     steps, most_steps = _steps(resolved, prepared, cost)
-    if place.machine.device.type != "cpu" and _goes_compiled(chosen, place.machine, steps, most_steps, earlier):
+    seconds = _seconds(chosen, steps, most_steps)
+    goes_on = earlier is not None and still_compiled(chosen, place.machine, before=earlier.compiled)
+    if place.machine.device.type != "cpu" and (goes_on if earlier else compiled_in_first_step(chosen, place, seconds)):
         return chosen  # what is slow on a GPU before compiling is launching, which is what compiling does away with
-    kernels = find_kernels(learner, resolved, prepared, place, cost, _seconds(chosen, steps, most_steps), wish)
+    kernels = find_kernels(learner, resolved, prepared, place, cost, seconds, wish)
     if kernels == usual:
         return chosen
     try:
@@ -268,13 +265,14 @@ def _cost(kernels: Kernels, resolved: Resolved, learner: Learner, prepared: Prep
     return cost, core.share
 
 
-def _as_before(earlier: Earlier, learner: Learner, prepared: Prepared, place: Place) -> _Chosen:
+def _as_before(earlier: Earlier, learner: Learner, prepared: Prepared, place: Place) -> Chosen:
     """Return the choices of a run that goes on, by its own kernels; on another machine by those that are fast there."""
     resolved = prepared.resolved
     asked = bool(asked_threads(resolved.recipe.machine.threads))
     same = same_kernels(earlier.kernels, place.machine, wish_of(learner.model, resolved), threads_asked=asked)
     if same is not None:
-        return _Chosen(resolved=resolved, sizing={}, learner=learner, cost=earlier.cost, kernels=same)
+        chosen = Chosen(resolved=resolved, sizing={}, learner=learner, cost=earlier.cost, kernels=same)
+        return compiled_again(chosen, prepared, place, before=earlier.compiled, seconds=earlier.compiling)
     chosen = _measured(resolved, {}, learner, prepared, place, earlier)
     words = ", ".join(filter(None, (chosen.kernels.precision, chosen.kernels.in_words())))
     note = (
@@ -283,7 +281,8 @@ def _as_before(earlier: Earlier, learner: Learner, prepared: Prepared, place: Pl
     )
     # A budget of arithmetic must buy the same training everywhere.
     cost = dataclasses.replace(chosen.cost, flops_per_step=earlier.cost.flops_per_step)
-    return dataclasses.replace(chosen, cost=cost, notes=[note])
+    chosen = dataclasses.replace(chosen, cost=cost, notes=[note])
+    return compiled_again(chosen, prepared, place, before=earlier.compiled, seconds=earlier.compiling)
 
 
 def _steps(resolved: Resolved, prepared: Prepared, cost: Estimate) -> tuple[int | None, int | None]:
@@ -303,34 +302,7 @@ def _steps(resolved: Resolved, prepared: Prepared, cost: Estimate) -> tuple[int 
     return (min(paid, most) if paid and most else paid), most
 
 
-def _goes_compiled(
-    chosen: _Chosen, machine: Machine, steps: int | None, most_steps: int | None, earlier: Earlier | None
-) -> bool:
-    """Say whether the model is compiled: of a resumed run as before, unless this machine cannot or the user changed it."""
-    if earlier is None:
-        return _compiles(chosen, machine, steps, most_steps)
-    return earlier.compiled and chosen.resolved.recipe.machine.compile != "off" and compiler_for(machine.device) is not None
-
-
-def _compiles(chosen: _Chosen, machine: Machine, steps: int | None, most_steps: int | None) -> bool:
-    """Say whether to compile the model: where the user says so, or by itself where it wins its own time back."""
-    recipe = chosen.resolved.recipe
-    if not chosen.learner.learns:
-        return False
-    compiler, wish = compiler_for(machine.device), recipe.machine.compile
-    if wish == "on" and compiler is None:
-        raise UsageError(
-            "--compile on needs a C++ compiler (CPU) or triton (CUDA); found none.",
-            "Use --compile auto.",
-            code="compiler-missing",
-        )
-    if wish != "auto":
-        return wish == "on"
-    seconds = _seconds(chosen, steps, most_steps)
-    return compiler is not None and seconds > WORTH_COMPILING.get(machine.device.type, float("inf"))
-
-
-def _seconds(chosen: _Chosen, steps: int | None, most_steps: int | None) -> float:
+def _seconds(chosen: Chosen, steps: int | None, most_steps: int | None) -> float:
     """Return how long the training will take."""
     per_step = chosen.cost.seconds_per_step
     seconds = chosen.resolved.recipe.budget().amount if steps is None else steps * per_step
@@ -338,7 +310,7 @@ def _seconds(chosen: _Chosen, steps: int | None, most_steps: int | None) -> floa
 
 
 def _join(
-    chosen: _Chosen,
+    chosen: Chosen,
     prepared: Prepared,
     catalogue: Catalogue,
     place: Place,
@@ -359,9 +331,11 @@ def _join(
     def session(of: Model) -> Session:
         return session_of(of, place.machine, prepared)
 
-    again = resolved.recipe.machine.recompute
-    replayed = not again and replays(prepared, place, training)
-    net = learner.trained(recompute=again, compiled=compiled, replayed=replayed)
+    again, forward = resolved.recipe.machine.recompute, chosen.forward
+    only_planned = place.only_planned and (resolved.recipe.machine.compile == "auto" or place.machine.device.type == "cpu")
+    if compiled and forward is None and not only_planned and not chosen.compiled:
+        forward = learner.compiled(replayed=not again and replays(prepared, place, training))
+    net = learner.trained(recompute=again, forward=forward)
     return Job(
         resolved=resolved,
         prepared=prepared,
@@ -375,6 +349,7 @@ def _join(
         trainer=Trainer(net, optimization, prepared.builder, prepared.train.tokens, training, place.world, session),
         cost=chosen.cost,
         compiled=compiled,
+        compiling=chosen.compiling,
         kernels=chosen.kernels,
         steps=steps,
         most_steps=most_steps,

@@ -25,11 +25,12 @@ from pentad.inference.session import ModelSession
 from pentad.registry.resolving import Resolved
 from pentad.runs.checkpoint import TrainingState
 from pentad.runs.start import Start
+from pentad.speed.compiling import Compiling
 from pentad.system.cache import folder_fingerprint
 from pentad.system.machine import Machine, available_memory, machine_name
 from pentad.system.processes import World
+from pentad.train.computing.kernels import Kernels
 from pentad.train.estimate import Estimate
-from pentad.train.kernels import Kernels
 from pentad.train.recorder import Recorder
 from pentad.train.trainer import Trainer, named_parameters
 
@@ -61,6 +62,7 @@ class Job:
     kernels: Kernels
     steps: int | None
     most_steps: int | None
+    compiling: float
     state: TrainingState
     observer: Observers
     sizing: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -116,14 +118,14 @@ class Job:
 
     @property
     def seconds_allowed(self) -> float:
-        """The budget's training time; without end when the budget is no time."""
+        """The budget's time but for compiling; without end when the budget is no time."""
         budget = self.resolved.recipe.budget()
-        return budget.amount if budget.unit == "seconds" else float("inf")
+        return _left(budget.amount, self.compiling) if budget.unit == "seconds" else float("inf")
 
     @property
     def planned_steps(self) -> int:
         """The steps that the plan names: those that the budget pays for, or, where it is a time, an estimate."""
-        return planned_steps(self.resolved.recipe, self.cost, self.steps, self.most_steps)
+        return planned_steps(self.resolved.recipe, self.cost, self.steps, self.most_steps, self.compiling)
 
     @property
     def pace(self) -> float:
@@ -169,6 +171,7 @@ def facts_of(job: Job) -> dict[str, Any]:
         "processes": job.world.size,
         **computing_of(job),
         "estimate": dataclasses.asdict(job.cost),
+        "compiling_seconds": job.compiling,
         **({"sizing": dict(job.sizing)} if job.sizing else {}),
     }
 
@@ -184,16 +187,20 @@ def computing_of(job: Job) -> dict[str, Any]:
     }
 
 
-def planned_steps(recipe: Recipe, cost: Estimate, steps: int | None, most_steps: int | None) -> int:
+def planned_steps(recipe: Recipe, cost: Estimate, steps: int | None, most_steps: int | None, compiling: float) -> int:
     """Return how many steps a training will have, for a budget of time about.
 
     Args:
         recipe: whose budget it is.
         cost: of a step.
-        steps, most_steps: as for `Job`.
+        steps, most_steps, compiling: as for `Job`.
     """
-    planned = steps or max(1, round(recipe.budget().amount / max(cost.seconds_per_step, 1e-9)))
+    planned = steps or max(1, round(_left(recipe.budget().amount, compiling) / max(cost.seconds_per_step, 1e-9)))
     return min(planned, most_steps or planned)
+
+
+def _left(seconds: float, compiling: float) -> float:
+    return Compiling(faster=1.0, seconds=compiling).left(seconds)
 
 
 def plan_of(job: Job, folder: Path | None) -> Plan:
@@ -223,6 +230,7 @@ def plan_of(job: Job, folder: Path | None) -> Plan:
         precision=job.machine.precision,
         compiled=job.compiled,
         kernels=job.kernels.in_words(),
+        compiling_seconds=job.compiling,
         threads=job.machine.threads,
         resumed_step=job.state.step,
         warnings=_warnings(job, epochs),

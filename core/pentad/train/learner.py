@@ -23,18 +23,21 @@ from pentad.contracts.optimizer import NamedParameter, Optimization
 from pentad.contracts.session import Session
 from pentad.contracts.vocabulary import Vocabulary
 from pentad.data.preparation import Prepared
-from pentad.inference.net import ModelNet
+from pentad.inference.net import Forward, ModelNet
 from pentad.registry.resolving import Resolved
 from pentad.runs.initial import adapt, frozen_by, frozen_copy, make_model, restore_initial
 from pentad.runs.start import Start
+from pentad.speed.compiling import compiled_forward
 from pentad.speed.recomputing import recompute_blocks, refuse_without_blocks
 from pentad.speed.threads import fastest_threads
 from pentad.system.errors import EngineError, UsageError
 from pentad.system.machine import Machine, asked_threads
 from pentad.system.processes import World
+from pentad.train.computing.kept import key_of, note, noted
+from pentad.train.computing.kernels import Kernels, allowed_seconds, every_kernel
+from pentad.train.computing.measuring import fastest
 from pentad.train.estimate import START, Estimate, estimate
 from pentad.train.job import session_of
-from pentad.train.kernels import Kernels, allowed_seconds, every_kernel, fastest, key_of, note, noted
 from pentad.train.memory import count_inner, free_memory, refuse_large_model, sizes_of, without_values
 from pentad.train.trainer import Trainer, named_parameters
 
@@ -44,11 +47,15 @@ PARTS = ("builder", "model", "optimizer", "adapter")
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Place:
-    """Where a run is trained: the machine, the processes that share the work, and who is told of it."""
+    """Where a run is trained: the machine, the processes that share the work, and who is told of it.
+
+    Where it is only planned, nothing is compiled: what that will do is expected, as it was found before.
+    """
 
     machine: Machine
     world: World
     observer: Observers
+    only_planned: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,21 +88,33 @@ class Learner:
             reference = ModelNet(reference.model, machine, vocabulary=vocabulary)
         return dataclasses.replace(self, net=ModelNet(self.model, machine, vocabulary=vocabulary, reference=reference))
 
-    def trained(self, *, recompute: bool, compiled: bool, replayed: bool = False) -> ModelNet:
+    def trained(self, *, recompute: bool, forward: Forward | None) -> ModelNet:
         """Return the door through which the model is trained; where it recomputes its blocks, it does so from here on.
 
         Args:
             recompute: whether blocks are computed again in the backward pass.
-            compiled: whether torch compiles the model.
-            replayed: whether the compiled model's kernels are recorded and launched as one (CUDA graphs); each pass then
-                overwrites the outputs and gradients of the one before.
+            forward: the compiled model; None for the model as it is.
         """
         if recompute:
             recompute_blocks(self.model)
-        if not compiled:
+        if forward is None:
             return self.net
-        net, forward = self.net, _replayed(self.model) if replayed else torch.compile(self.model)
+        net = self.net
         return ModelNet(self.model, net.machine, vocabulary=net.vocabulary, forward=forward, reference=net.reference)
+
+    def compiled(self, *, replayed: bool, most_operations: int | None = None) -> Forward:
+        """Return the model as torch compiles it, at its first call.
+
+        Args:
+            most_operations: as for `compiled_forward`.
+            replayed: whether its kernels are recorded and launched as one (CUDA graphs); each pass then overwrites the outputs
+                and gradients of the one before.
+        """
+        return (
+            _replayed(self.model)
+            if replayed
+            else compiled_forward(self.model, self.net.machine.device, most_operations=most_operations)
+        )
 
 
 def _replayed(model: Model) -> Callable[..., Output]:
@@ -260,7 +279,9 @@ def find_kernels(
         wish: what the user decides of them.
     """
     machine, training = place.machine, resolved.recipe.training
-    allowed = 0.0 if resolved.recipe.machine.recompute else allowed_seconds(seconds)  # who recomputes wants memory, not speed
+    allowed = allowed_seconds(seconds, cost.seconds_per_step)
+    if resolved.recipe.machine.recompute:  # who wants memory, not speed
+        allowed = 0.0
     if not allowed or not learner.learns or place.world.size > 1 or prepared.builder.needs_policy:
         return Kernels.usual(machine, wish)
     stages = [stage for stage in PARTS if stage in resolved.offers]

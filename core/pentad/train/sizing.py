@@ -14,16 +14,16 @@ from collections.abc import Set as AbstractSet
 
 from pentad.config.budget import Budget
 from pentad.config.options import changed
-from pentad.config.tables import TrainingOptions
+from pentad.config.tables import MachineOptions, TrainingOptions
 from pentad.contracts.situation import LONGEST, Advice, Situation
 from pentad.data.preparation import Prepared
 from pentad.registry.resolving import SIZED_BY_CORE, Resolved, advised
 from pentad.speed.measured import measured_rate
 from pentad.speed.noted import Speeds
-from pentad.system.machine import Machine, machine_name
+from pentad.system.machine import Machine, compiler_for, machine_name
 from pentad.system.processes import World
+from pentad.train.computing.kernels import allowed_seconds
 from pentad.train.estimate import Estimate
-from pentad.train.kernels import allowed_seconds
 from pentad.train.memory import free_memory
 
 ROUNDS = 3
@@ -170,7 +170,12 @@ def _with_fewest(resolved: Resolved, known: Situation) -> Situation:
     if known.flops is None or known.starts_from_run:
         return known
     few = changed(resolved.recipe.training, **_of_row(*EXAMPLES[0][1:], resolved.recipe.training, left_open))
-    return dataclasses.replace(known, batch_size=few.batch_size, context_length=few.context_length)
+    return dataclasses.replace(
+        known,
+        batch_size=few.batch_size,
+        context_length=few.context_length,
+        trained_context_length=known.context_length if known.context_length != few.context_length else None,
+    )
 
 
 def _known(prepared: Prepared, situation: Situation) -> Situation:
@@ -207,7 +212,18 @@ def speeds_of(resolved: Resolved, machine: Machine, world: World) -> Speeds:
     """Return what is noted of this machine for these choices."""
     budget = resolved.recipe.budget()
     brief = budget.unit == "seconds" and not allowed_seconds(budget.amount)
-    return Speeds.of(resolved, machine_name(machine), (machine.precision, machine.threads, world.size), brief=brief)
+    options = resolved.recipe.machine
+    early = compiles_early(options, machine, world) and compiler_for(machine.device) is not None
+    facts = (machine.precision, machine.threads, world.size)
+    return Speeds.of(resolved, machine_name(machine), facts, brief=brief, compiles=options.compile if early else "off")
+
+
+def compiles_early(options: MachineOptions, machine: Machine, world: World) -> bool:
+    """Say whether a model that is compiled is so before its training, and measured: on a CPU, in one process.
+
+    Elsewhere its first step compiles it. So it does where blocks are computed again, as who wants that wants memory.
+    """
+    return machine.device.type == "cpu" and world.size == 1 and not options.recompute
 
 
 def situation_of(resolved: Resolved, speeds: Speeds, machine: Machine, world: World) -> Situation:
@@ -221,7 +237,7 @@ def situation_of(resolved: Resolved, speeds: Speeds, machine: Machine, world: Wo
         noted = _of_first(world, speeds.expected(seconds or LONGEST) if world.is_first else 0.0)
         rate = noted or PRODUCTS_SHARE * measured_rate(machine, world)
         if seconds is not None:
-            flops = _of_first(world, speeds.in_order(seconds, rate * seconds))
+            flops = _of_first(world, speeds.in_order(seconds, rate * speeds.bought(seconds)))
             rate = flops / seconds
     return Situation(
         train_bytes=0,
@@ -257,7 +273,7 @@ def corrected(situation: Situation, cost: Estimate, share: float, speeds: Speeds
         return None
     speeds.note(cost.flops_per_step, cost.flops_per_step / max(cost.seconds_per_step * share, 1e-9))
     rate = speeds.rate(cost.flops_per_step)
-    flops = _of_first(world, speeds.in_order(situation.seconds, rate * situation.seconds))
+    flops = _of_first(world, speeds.in_order(situation.seconds, rate * speeds.bought(situation.seconds)))
     return dataclasses.replace(situation, flops=flops, flops_per_second=flops / situation.seconds)
 
 

@@ -12,6 +12,7 @@ import contextlib
 import functools
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -231,6 +232,17 @@ class Trainer:
         self.model.eval()
         with torch.no_grad():
             return _batch(self.builder, "roll_out", self.builder.roll_out(self.tokens, rows, self.options.seed, session))
+
+    def alike(self, steps: int) -> tuple[TensorBatch | None, float]:
+        """Return a micro-batch of the shape that most of those of the first steps have, and the share of these."""
+        found = [self._fetch(rows) for number in range(steps) for rows in self._micro_batches(number)]
+        batches = [batch for batch in found if batch is not None]
+        shapes = Counter((batch.inputs.shape, batch.segments is None) for batch in batches)
+        if not shapes:
+            return None, 0.0
+        ((shape, number),) = shapes.most_common(1)
+        usual = next(batch for batch in batches if (batch.inputs.shape, batch.segments is None) == shape)
+        return usual, number / len(batches)
 
     def _learn(self, number: int, rows: np.ndarray, batch: TensorBatch | None, coming: np.ndarray) -> list[_Part]:
         """Add a micro-batch's gradient, and return what it summed; nothing where it has no target. `coming` is learned next."""

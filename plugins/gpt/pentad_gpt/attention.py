@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, field
 
 import torch
@@ -27,6 +26,7 @@ class Setting:
         start: how many tokens the cache holds already.
         balance: where each mixture of experts puts its loss () in training.
         products: whether attention is two products and a softmax, and not torch's kernel.
+        bias: (B or 1, 1, T, S) what `mask` adds to the scores of attention by products: 0, or minus infinity.
         inputs: (B, T) the ids that are read; None where no block looks at them.
     """
 
@@ -36,14 +36,8 @@ class Setting:
     start: int = 0
     balance: list[Tensor] = field(default_factory=list)
     products: bool = False
+    bias: Tensor | None = None
     inputs: Tensor | None = None
-
-    @functools.cached_property
-    def bias(self) -> Tensor | None:
-        """What `mask` adds to the scores of attention by products, (B or 1, 1, T, S): 0, or minus infinity."""
-        if self.mask is None:
-            return None
-        return torch.zeros(self.mask.shape, device=self.mask.device).masked_fill_(~self.mask, -torch.inf)
 
 
 class Attention(nn.Module):

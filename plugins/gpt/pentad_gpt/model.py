@@ -267,7 +267,8 @@ class GPT(Model):
         rotation = self.rotation[start : start + length, None] if self.options.position == "rotary" else None
         causal = self.causal and mask is None and length > 1
         products = not start and self._attends_by_products(inputs)
-        return Setting(rotation, mask, causal, start, products=products, inputs=inputs)
+        bias = None if mask is None or not products else torch.where(mask, 0.0, -torch.inf)
+        return Setting(rotation, mask, causal, start, products=products, bias=bias, inputs=inputs)
 
     def _attends_by_products(self, inputs: Tensor) -> bool:
         """Say whether attention over whole rows (B, T) is by products: as chosen, or as was faster wherever it was measured."""

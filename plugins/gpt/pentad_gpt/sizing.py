@@ -31,7 +31,7 @@ def advise(options: GPTOptions, situation: Situation) -> Advice | None:
     if options.preset:
         return advice
     size = dataclasses.replace(options, **advice.values) if advice else options
-    return with_counts(advice, situation, situation.tokens_for(flops_per_token(size, situation)))
+    return with_counts(advice, situation, situation.tokens_for(flops_per_token(size, situation.as_trained)))
 
 
 def cost(size: GPTOptions, situation: Situation) -> ModelCost:

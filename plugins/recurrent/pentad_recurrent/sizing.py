@@ -34,7 +34,7 @@ def advise(options: RecurrentOptions, situation: Situation) -> Advice | None:
     else:
         advice = size_model(options, situation, sizes, cost)  # gpt's number, which was not measured for them
     size = dataclasses.replace(options, **advice.values) if advice else options
-    return with_counts(advice, situation, situation.tokens_for(cost(size, situation).flops_per_token))
+    return with_counts(advice, situation, situation.tokens_for(cost(size, situation.as_trained).flops_per_token))
 
 
 def cost(size: RecurrentOptions, situation: Situation) -> ModelCost:

@@ -39,7 +39,7 @@ def advise(options: RNNOptions, situation: Situation) -> Advice | None:
     sizes, fields = _sizes(options, situation.open), ("n_layer", "n_embd")
     advice = size_model(options, situation, sizes, cost, fields, tokens_per_parameter=TOKENS_PER_PARAMETER)
     size = dataclasses.replace(options, **advice.values) if advice else options
-    return with_counts(advice, situation, situation.tokens_for(cost(size, situation).flops_per_token))
+    return with_counts(advice, situation, situation.tokens_for(cost(size, situation.as_trained).flops_per_token))
 
 
 def cost(size: RNNOptions, situation: Situation) -> ModelCost:

@@ -11,7 +11,8 @@ from typing import Any
 
 from pentad import Catalogue
 from pentad.system.machine import pick_machine
-from pentad.train import kernels
+from pentad.train.computing import kept
+from pentad.train.computing.kernels import Kernels
 from pentad_studio.text.held_out import open_held_out
 from pentad_studio.trace.index import open_index
 from pentad_studio.trace.search import trace
@@ -59,8 +60,8 @@ def _readers(ground: Ground) -> dict[str, tuple[str, Read]]:
 
     def noted() -> Any:
         """Read what is kept of the kernels, which decide speed alone, and make it anew where it is none."""
-        if kernels.noted(KEY, 1.0) is None:
-            kernels.note(KEY, kernels.Kernels(precision="fp32", products="highest"), machine, 1.0)
+        if kept.noted(KEY, 1.0) is None:
+            kept.note(KEY, Kernels(precision="fp32", products="highest"), machine, 1.0)
 
     return {
         "the kernels": ("kernels", noted),

@@ -50,6 +50,20 @@ def test_dropout_and_the_end_go_by_passes() -> None:
     assert "dropout 0.3 for 18.0 passes" in many.reason
 
 
+def test_passes_are_those_of_the_training_and_not_of_the_fewest_examples() -> None:
+    def longer(size: Shape, situation: Situation) -> ModelCost:
+        """Cost 2.5 times as much in rows of 512 tokens as in those of 128."""
+        return ModelCost(parameters=size.width, flops_per_token=6 * size.width * (1 + situation.context_length / 128), memory=0)
+
+    def reasons(**known: object) -> tuple[int, str]:
+        situation = Situation(**{**TEXT, "flops": 12 * 100 * 4e5 * 18, **known})
+        advice = size_model(Shape(), situation, [SIZES[0]], longer, fields=("n_layer", "width"))
+        return advice.values["width"], advice.reason
+
+    assert "18.0 passes" in reasons()[1]
+    assert reasons(trained_context_length=512)[0] == reasons()[0] and "7.2 passes" in reasons(trained_context_length=512)[1]
+
+
 def test_a_small_text_has_less_dropout() -> None:
     small = chosen([SIZES[0]], flops=6 * 100 * 4e4 * 18, n_train_tokens=40_000)
     assert small.values["dropout"] == 0.2

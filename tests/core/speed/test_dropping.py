@@ -57,6 +57,28 @@ def test_outside_of_training_and_at_rate_0_nothing_happens():
     assert torch.equal(torch.get_rng_state(), state)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_compiler_drops_the_same_elements_and_draws_as_many_numbers(dtype):
+    """By all that torch's compiler does before it writes C++."""
+    weight = torch.randn(8, 12, dtype=dtype)
+
+    def layer(x):
+        return torch.relu(dropout(x @ weight, 0.3, training=True))
+
+    def passed(layer):
+        x = torch.randn(16, 8, dtype=dtype, generator=torch.Generator().manual_seed(1)).requires_grad_()
+        torch.manual_seed(0)
+        y = layer(x)
+        y.sum().backward()
+        return y.detach(), x.grad, torch.get_rng_state()
+
+    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    for _ in range(2):  # compiled, and then as it was compiled
+        for found, expected in zip(passed(compiled), passed(layer), strict=True):
+            torch.testing.assert_close(found, expected)
+    assert not torch.equal(compiled(torch.ones(16, 8, dtype=dtype)), compiled(torch.ones(16, 8, dtype=dtype)))
+
+
 @pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan")])
 def test_a_rate_out_of_bounds_is_refused(rate):
     with pytest.raises(ValueError, match="rate"):

@@ -12,7 +12,7 @@ from pentad.config.kernels import Wish
 from pentad.speed.threads import fastest_threads
 from pentad.system.machine import Machine, machine_name
 from pentad.train import learner
-from pentad.train.kernels import Kernels, same_kernels
+from pentad.train.computing.kernels import Kernels, same_kernels
 
 
 @pytest.fixture(autouse=True)
@@ -116,7 +116,7 @@ def two_cores(monkeypatch, cache):
 
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr("pentad.system.machine.available_cores", lambda: 2)
-    monkeypatch.setattr(learner, "allowed_seconds", lambda seconds: 0.5)
+    monkeypatch.setattr(learner, "allowed_seconds", lambda *_: 0.5)
     monkeypatch.setattr(learner, "fastest_threads", choose)
     return tried
 

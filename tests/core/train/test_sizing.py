@@ -19,8 +19,8 @@ from pentad.registry.resolving import resolve
 from pentad.speed.measured import CoreShare
 from pentad.system.processes import World
 from pentad.train import assembly, sizing
+from pentad.train.computing.kernels import Kernels
 from pentad.train.estimate import Estimate
-from pentad.train.kernels import Kernels
 from pentad.train.sizing import ROUNDS, corrected, situation_of, speeds_of, with_examples
 
 
@@ -206,7 +206,7 @@ class Machinery:
             * (12 * model.n_layer * model.n_embd**2 + VOCABULARY * model.n_embd)
         )
         seconds = flops / self.speed(flops) / (1 + self.noise * self.draw())
-        return assembly._Chosen(
+        return assembly.Chosen(
             resolved=sized.resolved,
             sizing=sized.reasons,
             learner=types.SimpleNamespace(learns=True),
@@ -224,28 +224,32 @@ def play(tmp_path_factory):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """A budget, layers times width, the operations that were reckoned with, and those until more would not help."""
+    """A budget, what it buys by compiling, layers times width, the operations that were reckoned with, and those until more
+    would not help."""
 
     seconds: float
+    bought: float
     size: int
     flops: float
     used: float
     flops_per_step: float
 
     def reaches(self, machinery: Machinery) -> float:
-        """Return how many times the arithmetic was reckoned with that the machine does in the time."""
-        return self.flops / self.seconds / machinery.speed(self.flops_per_step)
+        """Return how many times the arithmetic was reckoned with that the machine does in the time by compiling."""
+        return self.flops / self.bought / machinery.speed(self.flops_per_step)
 
 
 def chosen_for(seconds: float, data, cpu) -> Chosen:
-    place = assembly.Place(machine=cpu, world=World(), observer=Observers(()))
+    place = assembly.Place(machine=cpu, world=World(), observer=Observers(()), only_planned=True)
     resolved = resolve(recipe(data, budget=f"{seconds}s"), Catalogue())
     prepared, chosen = assembly.choose(resolved, Catalogue(), place, None)
     model, training, cost = chosen.resolved.options["model"], chosen.resolved.recipe.training, chosen.cost
-    flops = speeds_of(resolved, cpu, World()).in_order(seconds, 0.0)
+    speeds = speeds_of(resolved, cpu, World())
+    flops = speeds.in_order(seconds, 0.0)
     most = training.max_epochs * prepared.train.n_tokens * cost.flops_per_step / training.batch_size / training.context_length
     return Chosen(
         seconds=seconds,
+        bought=speeds.bought(seconds),
         size=model.n_layer * model.n_embd,
         flops=flops,
         used=min(flops, most),
@@ -257,6 +261,7 @@ def faked(patched: pytest.MonkeyPatch, machinery: Machinery, cache, guess: float
     patched.setenv("PENTAD_CACHE", str(cache))
     patched.setattr(assembly, "_make_and_measure", machinery.make_and_measure)
     patched.setattr(sizing, "measured_rate", lambda machine, world: guess)
+    patched.setattr(sizing, "compiler_for", lambda device: "g++")
 
 
 @settings(max_examples=10, deadline=None)
@@ -288,7 +293,7 @@ def test_the_examples_are_those_of_the_speed_that_was_found_and_of_what_is_spent
     faked(monkeypatch, Machinery(slope=0.0, noise=0.0), tmp_path, guess)
 
     def examples(data, **training: object) -> tuple[int, int]:
-        place = assembly.Place(machine=cpu, world=World(), observer=Observers(()))
+        place = assembly.Place(machine=cpu, world=World(), observer=Observers(()), only_planned=True)
         _, chosen = assembly.choose(resolve(recipe(data, **training), Catalogue()), Catalogue(), place, None)
         return chosen.resolved.recipe.training.batch_size, chosen.resolved.recipe.training.context_length
 

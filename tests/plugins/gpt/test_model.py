@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from pentad import Output
 from pentad.speed.recomputing import recompute_blocks
 from pentad.testing import raises_code
 from pentad_gpt.model import GPT
@@ -164,6 +166,22 @@ def test_compiles_as_one_graph_to_the_same_logits(options: dict[str, object], pa
     found, expected = compiled(ids(), None, segments).features, model(ids(), None, segments).features
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
     found.sum().backward()
+
+
+def test_compiled_it_learns_from_the_same_elements_with_dropout() -> None:
+    model = gpt(dropout=0.3).train()
+    model.use_kernels({"attention": "products"})
+    torch._dynamo.reset()
+    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
+
+    def gradients(forward: Callable[..., Output]) -> list[Tensor]:
+        torch.manual_seed(0)
+        model.zero_grad()
+        model.logits(forward(ids(), None, None).features).logsumexp(-1).sum().backward()
+        return [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+
+    for found, expected in zip(gradients(compiled), gradients(model), strict=True):
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
 
 
 def test_gates_scalars_and_pairs_start_as_if_they_were_not_there() -> None:

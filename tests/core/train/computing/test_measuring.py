@@ -15,19 +15,19 @@ import torch
 
 from pentad import Choice, Recipe, open_run, plan, resume, run
 from pentad.config.kernels import Wish
-from pentad.config.tables import MachineOptions, TrainingOptions
+from pentad.config.tables import TrainingOptions
 from pentad.contracts.batch import Tokens
 from pentad.contracts.observer import Observers, RunObserver
 from pentad.inference.net import ModelNet
 from pentad.registry.catalogue import Catalogue
 from pentad.registry.resolving import resolve
 from pentad.speed.batches import on_device
-from pentad.system import machine as system
 from pentad.system.cache import cache_directory
-from pentad.system.machine import machine_name
 from pentad.testing import raises_code
-from pentad.train import assembly, kernels, learner
-from pentad.train.kernels import Kernels, allowed_seconds, fastest, key_of, note, noted, remembered, same_kernels
+from pentad.train import assembly, learner
+from pentad.train.computing import measuring
+from pentad.train.computing.kernels import Kernels
+from pentad.train.computing.measuring import fastest
 from pentad.train.trainer import Trainer, loss_of
 
 FP32 = Wish(precision="fp32")
@@ -84,9 +84,9 @@ def test_what_the_user_decides_is_not_measured(trainer_of, slow, fakes):
 @pytest.mark.parametrize(("steps", "fit", "rows"), [(400, 6, 12), (10, 6, 4), (4, 2, 4), (0.1, 2, 4)])
 def test_where_time_is_short_fewer_ways_are_timed_with_enough_examples(cpu, steps, fit, rows):
     ways = [Kernels(precision="bf16", products="highest", model={"sum": str(way)}) for way in range(6)]
-    assert kernels._affordable(ways, TrainingOptions(batch_size=12), steps) == (ways[:fit], rows)
+    assert measuring._affordable(ways, TrainingOptions(batch_size=12), steps) == (ways[:fit], rows)
     in_parts = TrainingOptions(batch_size=12, gradient_accumulation=6)
-    assert kernels._affordable(ways, in_parts, steps)[1] == 2  # what a part has
+    assert measuring._affordable(ways, in_parts, steps)[1] == 2  # what a part has
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_an_iteration_in_bf16_is_within_the_bound(cache, text):
     """The bound must hold for what ships: Muon's update of a model's own gradient, where small singular values count."""
     seen = []
 
-    class Seeing(kernels._Updating):
+    class Seeing(measuring._Updating):
         def _updates(self, variants):
             seen.append((dict(variants), super()._updates(variants)))
             return seen[-1][1]
@@ -142,49 +142,7 @@ def test_an_iteration_in_bf16_is_within_the_bound(cache, text):
     (_, plain), (chosen, other) = seen
     assert chosen == {"newton_schulz": "bf16"}
     worst = max(float((a - b).norm() / a.norm()) for a, b in zip(plain, other, strict=True) if float(a.norm()))
-    assert 1e-3 < worst < kernels.UPDATE_BOUND
-
-
-def test_short_trainings_measure_nothing():
-    assert allowed_seconds(5) == 0
-    assert allowed_seconds(20) == pytest.approx(0.6)
-    assert allowed_seconds(1e6) == 3
-
-
-def test_what_was_found_is_kept_for_the_machine_and_the_model(cpu, tmp_path, monkeypatch):
-    monkeypatch.setenv("PENTAD_CACHE", str(tmp_path))
-    found = Kernels(precision="bf16", products="highest", model={"attention": "products"}, speed=1.5)
-    key, other = key_of(cpu, Wish(), "gpt", 8), key_of(cpu, Wish(), "gpt", 9)
-    assert key_of(cpu, Wish(model={"attention": "torch"}), "gpt", 8) != key
-    assert remembered(cpu) == []
-    note(key, found, cpu, 0.3)
-    assert noted(key, 0.3) == found and noted(other, 0.3) is None and remembered(cpu) == [found]
-    assert noted(key, 0.5) == found and noted(key, 3.0) is None  # a longer training can afford to look again
-    monkeypatch.setattr(system, "processor_name", lambda: "Another Processor 9000")
-    assert remembered(cpu) == [] and key_of(cpu, Wish(), "gpt", 8) != key
-    (tmp_path / "kernels" / f"{key}.json").write_text('{"precision": "fp8"}')
-    assert noted(key, 0.3) is None and remembered(cpu) == []
-
-
-def test_a_resumed_run_has_the_kernels_that_it_had(cpu):
-    recorded = {"machine": machine_name(cpu), **Kernels(precision="fp32", products="medium").as_json()}
-    assert same_kernels(recorded, cpu, Wish()).products == "medium"
-    assert same_kernels({**recorded, "machine": "another"}, cpu, Wish()) is None
-    decided = same_kernels(recorded, cpu, Wish(precision="bf16", model={"attention": "products"}))
-    assert (decided.precision, decided.products, dict(decided.model)) == ("bf16", "medium", {"attention": "products"})
-    assert same_kernels({}, cpu, Wish()) == Kernels.usual(cpu)
-
-
-def test_kernels_are_named_by_what_there_is():
-    offered = {"attention": ("torch", "products")}, {"newton_schulz": ("fp32", "bf16")}
-    options = MachineOptions(precision="bf16", kernels=("attention = products", "newton-schulz=fp32", "matmul=auto"))
-    wish = Wish.of(options, *offered)
-    assert wish == Wish(precision="bf16", model={"attention": "products"}, optimizer={"newton_schulz": "fp32"})
-    assert Wish.of(MachineOptions(kernels=("matmul=medium",)), {}, {}).products == "medium"
-    for entry in ("attention=fast", "attentoin=torch", "bf16"):
-        with raises_code("kernel-unknown") as caught:
-            Wish.of(MachineOptions(kernels=(entry,)), *offered)
-        assert any(name in f"{caught.value} {caught.value.hint}" for name in ("attention", "newton_schulz"))
+    assert 1e-3 < worst < measuring.UPDATE_BOUND
 
 
 @pytest.fixture
@@ -201,7 +159,7 @@ def measured(monkeypatch, tmp_path):
     """Lets short trainings measure, which choose what the test says."""
     found = []
     monkeypatch.setenv("PENTAD_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(learner, "allowed_seconds", lambda seconds: 1.0)
+    monkeypatch.setattr(learner, "allowed_seconds", lambda *_: 1.0)
     monkeypatch.setattr(learner, "fastest", lambda *_, wish, **__: found[-1].under(wish))
     return found
 
@@ -265,21 +223,6 @@ def test_a_run_that_goes_on_on_another_machine_chooses_anew_and_says_so(tmp_path
     assert json.loads(file.read_text()) == after
 
 
-def test_kernels_are_chosen_before_compiling(recipe, measured, monkeypatch):
-    """A training long enough to be compiled takes the precision and the kernels that were measured, and its plan says so."""
-    measured.append(CHOSEN)
-    monkeypatch.setattr(torch, "compile", lambda model: model)  # nothing is trained here
-    compiled = plan(recipe.replace(machine={"device": "cpu", "threads": 1, "compile": "on"}))
-    assert compiled.compiled and compiled.precision == "fp32"
-    assert all(word in compiled.kernels for word in ("attention", "products", "newton schulz"))
-
-
-def test_on_a_cpu_nothing_is_compiled_unasked(recipe, measured):
-    measured.append(CHOSEN)
-    day = {"training": {"steps": None, "budget": "24h", "max_epochs": None}, "machine": {"device": "cpu", "threads": 1}}
-    assert not plan(recipe.replace(**day)).compiled
-
-
 def test_without_measuring_the_user_decides_all_the_same(recipe, cache):
     machine = {"device": "cpu", "precision": "fp32", "kernels": ["attention=products", "newton_schulz=bf16", "matmul=medium"]}
     assert "attention by products" in plan(recipe.replace(machine=machine)).kernels
@@ -292,7 +235,7 @@ LIMITED = """
 import sys
 from pentad import Recipe, run
 from pentad.train import learner
-learner.allowed_seconds = lambda seconds: 0.5
+learner.allowed_seconds = lambda *_: 0.5
 run(Recipe.from_dict(__import__("json").loads(sys.argv[1])), out=sys.argv[2], observers=())
 """
 

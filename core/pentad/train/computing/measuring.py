@@ -9,44 +9,31 @@ machine, model and batch.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import dataclasses
-import hashlib
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pentad.config.kernels import PRODUCTS, Variants, Wish
+from pentad.config.kernels import Variants, Wish
 from pentad.config.tables import TrainingOptions
 from pentad.contracts.model import Model
 from pentad.contracts.objective import CrossEntropy, TensorBatch
-from pentad.inference.net import ModelNet
+from pentad.inference.net import Forward, ModelNet
 from pentad.speed.batches import on_device
+from pentad.speed.compiling import Compiling
 from pentad.speed.racing import ROUNDS, Timed, race
-from pentad.system.cache import cache_directory
-from pentad.system.errors import EngineError
-from pentad.system.files import read_json, write_atomically
-from pentad.system.machine import Machine, bf16_is_fast, machine_name
+from pentad.system.machine import Machine, bf16_is_fast
+from pentad.train.computing.kernels import BOUNDS, MOST_SECONDS, Kernels, every_kernel
 from pentad.train.trainer import Trainer, loss_of, named_parameters
 
 if TYPE_CHECKING:
     from pentad.contracts.optimizer import NamedParameter, Optimization
-
-MOST_SECONDS = 3.0
-"""What measuring takes at most."""
-
-SHARE = 0.03
-"""Share of the training that measuring takes at most."""
-
-LEAST_SECONDS = 0.3
-"""Where less than this is allowed, the training is too short to win anything."""
 
 OF_PASSES = 0.7
 """Share of the time that is for passes through the model; the rest is the optimizers'."""
@@ -55,88 +42,9 @@ LEAST_PART = 3
 """Ways are timed with a third of a step's examples or more: with fewer, what is the same for any number decides, such as
 making weights smaller, and bf16 seemed slower than fp32 where it was 1.7 times as fast. Where time is short fewer ways are."""
 
-BOUNDS = {"fp32": 1e-4, "bf16": 0.05}
-"""The norm of a gradient's difference from the usual fp32 one, as a share of that one's norm."""
-
 UPDATE_BOUND = 0.3
 """The same for the update of each parameter by another way of the optimizers. An orthogonalised gradient is sensitive where its
 singular values are small: in bf16 it differs by 1 to 17% (benchmarks/LOG.md), a wrong one by 100% or more."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Kernels:
-    """How a run computes.
-
-    Args:
-        precision: fp32 or bf16.
-        products: how fp32 matrices are multiplied: torch's float32 matmul precision.
-        model, optimizer: the variants that they were told to use, by name; empty for their defaults.
-        speed: how many times as fast as the usual ways the passes, or the optimizers, were.
-        threads: CPU threads, where fewer than the machine's were faster; None for those.
-    """
-
-    precision: str
-    products: str
-    model: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    optimizer: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    speed: float = 1.0
-    threads: int | None = None
-
-    @classmethod
-    def usual(cls, machine: Machine, wish: Wish | None = None) -> Kernels:
-        """Return those of a run that measures nothing."""
-        return cls(precision=machine.precision, products=machine.products).under(wish or Wish())
-
-    def under(self, wish: Wish) -> Kernels:
-        """Return the same, but for what the user decides."""
-        return dataclasses.replace(
-            self,
-            precision=self.precision if wish.precision == "auto" else wish.precision,
-            products=wish.products or self.products,
-            model={**self.model, **wish.model},
-            optimizer={**self.optimizer, **wish.optimizer},
-        )
-
-    def machine(self, machine: Machine) -> Machine:
-        """Return the machine that computes so, and tell torch."""
-        torch.set_float32_matmul_precision(self.products)
-        threads = self.threads or machine.threads
-        if torch.get_num_threads() != threads:
-            torch.set_num_threads(threads)
-        return dataclasses.replace(machine, precision=self.precision, products=self.products, threads=threads)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what engine.json and the cache keep."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def of_json(cls, found: Mapping[str, Any]) -> Kernels:
-        """Return what was kept.
-
-        Raises:
-            KeyError, TypeError, ValueError: it is something else.
-        """
-        variants = {name: {str(key): str(value) for key, value in found[name].items()} for name in ("model", "optimizer")}
-        precision, products = str(found["precision"]), str(found["products"])
-        if precision not in BOUNDS or products not in PRODUCTS:
-            raise ValueError(f"expected a precision and a kind of products, found {precision} and {products}")
-        threads = found.get("threads")  # runs from before they were measured do not say
-        if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
-            raise ValueError(f"expected a number of threads, found {threads}")
-        return cls(precision=precision, products=products, speed=float(found["speed"]), threads=threads, **variants)
-
-    def in_words(self) -> str:
-        """Say what is not as usual: "fp32 by oneDNN, attention by products"."""
-        words = ["products by oneDNN"] if self.products == "medium" else []
-        words += [f"{name.replace('_', ' ')} by {variant}" for name, variant in (*self.model.items(), *self.optimizer.items())]
-        words += ["fewer threads than cores, which is faster"] if self.threads else []
-        return ", ".join(words)
-
-
-def allowed_seconds(seconds: float) -> float:
-    """Return how long measuring may take for a training of so many seconds; 0 where it is not worth it."""
-    allowed = min(MOST_SECONDS, SHARE * seconds)
-    return allowed if allowed >= LEAST_SECONDS else 0.0
 
 
 def fastest(
@@ -215,11 +123,14 @@ def _choices(variants: Variants, decided: Mapping[str, str]) -> Iterator[dict[st
 class _Pass(Timed):
     """A batch that goes through the model forward and backward in one of the ways."""
 
-    def __init__(self, trainer: Trainer, model: Model, way: Kernels, batch: TensorBatch) -> None:
+    def __init__(
+        self, trainer: Trainer, model: Model, way: Kernels, batch: TensorBatch, forward: Forward | None = None
+    ) -> None:
         super().__init__()
         self.on = way.machine(trainer.machine)
         self.trainer, self.model, self.way, self.batch = trainer, model, way, batch
-        self.net = ModelNet(model, self.on, vocabulary=trainer.net.vocabulary, reference=trainer.net.reference)
+        words = {"vocabulary": trainer.net.vocabulary, "reference": trainer.net.reference}
+        self.net = ModelNet(model, self.on, forward=forward, **words)  # type: ignore[arg-type]
         self.objective = trainer.builder.objective() or CrossEntropy()
 
     def do(self, training: bool | None = None) -> None:
@@ -234,9 +145,9 @@ class _Pass(Timed):
             loss.backward()
         self.on.synchronize()
 
-    def gradient(self) -> list[Tensor]:
-        """Return the gradient without dropout, whose random numbers another kernel would take in another order."""
-        self.do(training=False)
+    def gradient(self, training: bool | None = False) -> list[Tensor]:
+        """Return the gradient, mostly without dropout, whose random numbers another kernel would take in another order."""
+        self.do(training)
         return [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
 
     def agrees_with(self, plain: list[Tensor]) -> bool:
@@ -245,9 +156,49 @@ class _Pass(Timed):
             found = self.gradient()
         except RuntimeError:
             return False
-        norm = torch.nn.utils.get_total_norm(plain)
-        difference = torch.nn.utils.get_total_norm(torch._foreach_sub(found, plain)) if len(found) == len(plain) else norm
-        return bool(difference <= BOUNDS[self.way.precision] * norm)
+        return _agree(found, plain, self.way.precision)
+
+
+def _agree(found: list[Tensor], plain: list[Tensor], precision: str) -> bool:
+    """Say whether a gradient is another one, to the rounding of a precision."""
+    norm = torch.nn.utils.get_total_norm(plain)
+    difference = torch.nn.utils.get_total_norm(torch._foreach_sub(found, plain)) if len(found) == len(plain) else norm
+    return bool(difference <= BOUNDS[precision] * norm)
+
+
+def race_compiled(
+    trainer: Trainer, batch: TensorBatch, way: Kernels, forward: Forward, seconds_per_step: float, *, quick: bool = False
+) -> Compiling | None:
+    """Compile the trainer's own model, time passes through it in turns with those that are not compiled, and compare gradients.
+
+    Args:
+        trainer: of a run, on the machine that computes by its kernels. Of its model only the gradient changes, to none.
+        batch: a micro-batch.
+        way: those kernels.
+        forward: the model as it is compiled at its first call.
+        seconds_per_step: what a whole step takes without it.
+        quick: whether how fast it is does not matter.
+
+    Returns:
+        What compiling did; None where it gives another gradient.
+
+    Raises:
+        Exception: whatever the compiler raises.
+    """
+    plain, compiled = (_Pass(trainer, trainer.model, way, batch, each) for each in (None, forward))
+    with torch.random.fork_rng(devices=()):
+        began = time.perf_counter()
+        trainer.machine.seed(0)
+        found = [gradient.clone() for gradient in compiled.gradient(None)]
+        seconds = time.perf_counter() - began
+        trainer.machine.seed(0)
+        same = _agree(found, plain.gradient(None), way.precision)
+        for _ in race([plain, compiled], time.perf_counter() + (0.0 if quick else MOST_SECONDS)):
+            pass
+    trainer.model.zero_grad(set_to_none=True)
+    share = min(1.0, plain.seconds * trainer.options.gradient_accumulation / seconds_per_step)  # of a step, what may be faster
+    faster = 1 / (1 - share * (1 - compiled.seconds / plain.seconds))
+    return Compiling(faster=faster, seconds=seconds) if same else None
 
 
 def _plain(trainer: Trainer, model: Model, batch: TensorBatch) -> list[Tensor]:
@@ -319,68 +270,3 @@ class _Updating:
         before = [parameter.detach().clone() for parameter in parameters]
         _Step(self.trainer.machine, optimization, variants).do()
         return [parameter.detach() - value for parameter, value in zip(parameters, before, strict=True)]
-
-
-def every_kernel(offering: Model | Optimization, chosen: Mapping[str, str]) -> dict[str, str]:
-    """Return a way for each name that a model or its optimizers offer: the chosen one, or the default where there is none."""
-    offered = offering.kernels().items()
-    return {name: chosen[name] if chosen.get(name) in ways else ways[0] for name, ways in offered}
-
-
-def same_kernels(recorded: Mapping[str, Any], machine: Machine, wish: Wish, *, threads_asked: bool = False) -> Kernels | None:
-    """Return the kernels that engine.json records, so that a run goes on bit for bit; None where this is another machine.
-
-    What the user decides now holds, and where nothing readable is recorded the usual ones do.
-
-    Args:
-        recorded: the entry `kernels`.
-        machine: where the run goes on.
-        wish: what the user decides now.
-        threads_asked: whether the user says how many threads, which then holds. Nor are more taken than there are.
-    """
-    try:
-        name, found = recorded["machine"], Kernels.of_json(recorded)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return Kernels.usual(machine, wish)
-    if name != machine_name(machine):
-        return None
-    if threads_asked or (found.threads or 0) > machine.threads:
-        found = dataclasses.replace(found, threads=None)
-    return found.under(wish)
-
-
-def key_of(machine: Machine, wish: Wish, model: object, *shape: object) -> str:
-    """Return the name under which the cache keeps what was found for this machine, model and batch."""
-    facts = [torch.__version__, machine_name(machine), machine.threads, dataclasses.asdict(wish), model, *shape]
-    return hashlib.sha256(json.dumps(facts, default=str, sort_keys=True).encode()).hexdigest()[:24]
-
-
-def noted(key: str, seconds: float) -> Kernels | None:
-    """Return what the cache keeps, or None where it has nothing, or what was found in less than half of these seconds.
-
-    What is damaged is measured again.
-    """
-    with contextlib.suppress(EngineError, OSError, KeyError, TypeError, ValueError, AttributeError):
-        place = cache_directory() / "kernels" / f"{key}.json"
-        kept = read_json(place) if place.is_file() else None
-        return Kernels.of_json(kept) if kept and 2 * float(kept["seconds"]) >= seconds else None
-    return None
-
-
-def note(key: str, kernels: Kernels, machine: Machine, seconds: float) -> None:
-    """Keep what was found on this machine in so long; where the cache cannot be written it is found out again next time."""
-    with contextlib.suppress(EngineError, OSError):
-        place = cache_directory() / "kernels" / f"{key}.json"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(place, json.dumps({"machine": machine_name(machine), "seconds": seconds, **kernels.as_json()}) + "\n")
-
-
-def remembered(machine: Machine) -> list[Kernels]:
-    """Return what the cache keeps of this machine, the newest first."""
-    found: list[tuple[float, Kernels]] = []
-    for place in (cache_directory() / "kernels").glob("*.json"):
-        with contextlib.suppress(EngineError, OSError, KeyError, TypeError, ValueError, AttributeError):
-            kept = read_json(place)
-            if kept["machine"] == machine_name(machine):
-                found.append((place.stat().st_mtime, Kernels.of_json(kept)))
-    return [kernels for _, kernels in sorted(found, key=lambda each: -each[0])]

@@ -1,0 +1,165 @@
+"""Whether a model is compiled on a CPU: where it pays, if it is faster and computes the same, and from start to end.
+
+The compiler is torch's own up to where it would write C++.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from torch._inductor import compile_fx
+
+from pentad import Choice, Recipe, plan, resume, run
+from pentad.contracts.observer import RunObserver
+from pentad.speed.compiling import EXPECTED, Compiling
+from pentad.speed.noted import Speeds
+from pentad.testing import raises_code
+from pentad.train import chosen
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("PENTAD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
+
+
+@pytest.fixture
+def recipe(text):
+    return Recipe(
+        tokenizer="byte", builder="next-token", model=Choice("gpt", n_layer=1, n_head=2, n_embd=16, dropout=0.2),
+        optimizer="adamw", sampler="greedy", data=text, training={"steps": 6, "batch_size": 4, "context_length": 16},
+        machine={"device": "cpu", "threads": 1, "precision": "fp32"}, reporting={"log_every": 1},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def graphs(monkeypatch):
+    """What is compiled; and every training is long enough for it."""
+    found = []
+
+    def compile_fx_stub(graph, inputs):
+        found.append(graph)
+        return graph.forward
+
+    torch._dynamo.reset()
+    monkeypatch.setattr(compile_fx, "compile_fx", compile_fx_stub)
+    monkeypatch.setattr(chosen, "compiler_for", lambda device: "g++")
+    monkeypatch.setattr(Speeds, "pays_to_compile", lambda self, seconds: self.compiles != "off")
+    monkeypatch.setattr(Compiling, "most_operations", lambda self, seconds: 10_000)
+    return found
+
+
+class Plans(RunObserver):
+    """Keeps the plans."""
+
+    def __init__(self):
+        self.plans = []
+
+    def on_start(self, event):
+        self.plans.append(event)
+
+
+def measures(monkeypatch, found):
+    """Let compiling do what is said, whatever it does."""
+
+    def race(trainer, *args, **kwargs):
+        if isinstance(found, Exception):
+            raise found
+        real(trainer, *args, **kwargs)
+        return found
+
+    real = chosen.race_compiled
+    monkeypatch.setattr(chosen, "race_compiled", race)
+
+
+def facts(folder):
+    return json.loads((folder / "engine.json").read_text())
+
+
+def losses(folder):
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [line["loss"] for line in lines if line["kind"] == "step"]
+
+
+def test_a_plan_expects_what_compiling_will_do(recipe, monkeypatch):
+    monkeypatch.setattr(torch, "compile", None)  # nothing is tried
+    monkeypatch.setattr("pentad.train.sizing.compiler_for", lambda device: "g++")
+    of = {name: {"training": {**recipe.to_dict()["training"], "steps": None, "budget": budget, "max_epochs": None}}
+          for name, budget in (("short", "60s"), ("day", "24h"))}  # fmt: skip
+    machine = recipe.to_dict()["machine"]
+    off = {"machine": {**machine, "compile": "off"}}
+    assert not plan(recipe.replace(**of["short"])).compiled
+    day, plain = plan(recipe.replace(**of["day"])), plan(recipe.replace(**of["day"], **off))
+    assert day.compiled and not plain.compiled
+    assert day.steps == pytest.approx((86400 - EXPECTED.seconds) / day.seconds_per_step, rel=0.01)
+    assert not plan(recipe.replace(**of["day"], machine={**machine, "recompute": True})).compiled
+    monkeypatch.setattr("pentad.train.sizing.compiler_for", lambda device: None)
+    assert not plan(recipe.replace(**of["day"])).compiled
+    monkeypatch.setattr(chosen, "compiler_for", lambda device: None)
+    with raises_code("compiler-missing"):
+        plan(recipe.replace(machine={**machine, "compile": "on"}))
+
+
+def test_what_is_faster_is_trained_compiled_and_goes_on_so(recipe, graphs, monkeypatch, tmp_path):
+    measures(monkeypatch, Compiling(faster=2.0, seconds=5.0))
+    watching = Plans()
+    run(recipe, out=tmp_path / "run", observers=[watching])
+    assert len(graphs) == 1 and watching.plans[0].compiled
+    assert facts(tmp_path / "run")["compiled"] is True and facts(tmp_path / "run")["compiling_seconds"] == 5.0
+    run(recipe.replace(machine={**recipe.to_dict()["machine"], "compile": "off"}), out=tmp_path / "plain", observers=[])
+    assert losses(tmp_path / "run") == pytest.approx(losses(tmp_path / "plain"), rel=1e-4), "the same elements are dropped"
+    torch._dynamo.reset()
+    resume(tmp_path / "run", steps=8, observers=[])
+    assert len(graphs) == 2 and facts(tmp_path / "run")["compiling_seconds"] == 5.0
+    resume(tmp_path / "run", steps=10, observers=[], machine={"compile": "off"})
+    assert len(graphs) == 2
+
+
+@pytest.mark.parametrize(
+    ("found", "warned", "took"),
+    [
+        (Compiling(faster=1.01, seconds=5.0), False, 5.0),
+        (None, True, 0.0),
+        (RuntimeError("no headers"), True, 0.0),
+    ],
+)
+def test_what_is_not_faster_or_not_right_is_not(recipe, graphs, monkeypatch, tmp_path, found, warned, took):
+    measures(monkeypatch, found)
+    watching = Plans()
+    run(recipe, out=tmp_path / "run", observers=[watching])
+    said = facts(tmp_path / "run")
+    assert said["compiled"] is False and said["compiling_seconds"] == took
+    assert any("compile" in warning for warning in watching.plans[0].warnings) == warned
+    asked = recipe.replace(machine={**recipe.to_dict()["machine"], "compile": "on"})
+    if isinstance(found, Exception):
+        with pytest.raises(RuntimeError, match="no headers"):
+            run(asked, out=tmp_path / "asked", observers=[])
+    else:
+        run(asked, out=tmp_path / "asked", observers=[])
+        assert facts(tmp_path / "asked")["compiled"] is True
+
+
+def test_a_budget_of_time_pays_for_it(recipe, graphs, monkeypatch, tmp_path):
+    measures(monkeypatch, Compiling(faster=2.0, seconds=0.5))
+    timed = recipe.replace(training={**recipe.to_dict()["training"], "steps": None, "budget": "1.5s", "max_epochs": None})
+    result = run(timed, out=tmp_path / "run", observers=[])
+    assert 0.9 < result.seconds < 1.4
+    assert resume(tmp_path / "run", budget="2s", observers=[]).seconds == pytest.approx(1.5, abs=0.3)
+
+
+def test_a_gradient_that_is_another_one_is_found(recipe, graphs, monkeypatch, tmp_path):
+    def wrong(graph, inputs):
+        return lambda *args: [part * 1.5 if part.is_floating_point() else part for part in graph.forward(*args)]
+
+    monkeypatch.setattr(compile_fx, "compile_fx", wrong)
+    watching = Plans()
+    run(recipe, out=tmp_path / "run", observers=[watching])
+    assert facts(tmp_path / "run")["compiled"] is False and any("gradient" in said for said in watching.plans[0].warnings)
+
+
+def test_examples_of_many_shapes_are_not_compiled(recipe, graphs, tmp_path):
+    training = {**recipe.to_dict()["training"], "batch_size": 5, "gradient_accumulation": 2}  # three and two at a time
+    run(recipe.replace(training=training), out=tmp_path / "run", observers=[])
+    assert not graphs and facts(tmp_path / "run")["compiled"] is False
