@@ -31,7 +31,14 @@ from pentad.system.machine import (
     prepare_process,
 )
 from pentad.system.processes import join_world
-from pentad.train.chosen import Chosen, compiled_again, compiled_early, compiled_in_first_step, still_compiled
+from pentad.train.chosen import (
+    Chosen,
+    compiled_again,
+    compiled_early,
+    compiled_in_first_step,
+    refuse_without_compiler,
+    still_compiled,
+)
 from pentad.train.computing.kernels import Kernels, every_kernel, same_kernels
 from pentad.train.estimate import Estimate
 from pentad.train.evaluating import memory_with_evaluation
@@ -145,6 +152,7 @@ def choose(resolved: Resolved, catalogue: Catalogue, place: Place, start: Start 
 
     A small model on a fast device spends its time elsewhere than in products, so no measurement but its own tells.
     """
+    refuse_without_compiler(resolved.recipe.machine.compile, place.machine)
     size, speeds = _Sizes(resolved, catalogue, place, start), speeds_of(resolved, place.machine, place.world)
     situation = situation_of(resolved, speeds, place.machine, place.world)
     sized = size(situation)

@@ -84,10 +84,8 @@ def compiled_early(chosen: Chosen, prepared: Prepared, place: Place, speeds: Spe
         seconds: of the training, not compiled.
 
     Raises:
-        UsageError: the user wants to compile and there is no compiler.
         Exception: it fails although the user wants it.
     """
-    refuse_without_compiler(chosen.wish, place.machine)
     if not chosen.learner.learns or not speeds.pays_to_compile(seconds):
         return chosen
     found = speeds.compiling()
@@ -127,15 +125,10 @@ def still_compiled(chosen: Chosen, machine: Machine, *, before: bool) -> bool:
 
 
 def compiled_in_first_step(chosen: Chosen, place: Place, seconds: float) -> bool:
-    """Say whether the first step of a new run compiles it: where the user says so, or where it wins its own time back.
-
-    Raises:
-        UsageError: the user says so and there is no compiler.
-    """
+    """Say whether the first step of a new run compiles it: where the user says so, or where it wins its own time back."""
     device = place.machine.device
     if not chosen.learner.learns or compiles_early(chosen.resolved.recipe.machine, place.machine, place.world):
         return False
-    refuse_without_compiler(chosen.wish, place.machine)
     if chosen.wish != "auto":
         return chosen.wish == "on"
     return seconds > WORTH_COMPILING.get(device.type, float("inf")) and compiler_for(device) is not None
