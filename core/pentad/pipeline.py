@@ -299,7 +299,7 @@ def _earlier(directory: RunDirectory, resolved: Resolved) -> Earlier:
         kept=kept,
         cost=cost,
         compiled=directory.fact(bool, "compiled"),
-        compiling=directory.fact(float, "compiling_seconds") if "compiling_seconds" in directory.facts() else 0.0,
+        compiling_seconds=directory.fact(float, "compiling_seconds") if "compiling_seconds" in directory.facts() else 0.0,
         kernels=directory.facts().get("kernels", {}),
     )
 

@@ -37,7 +37,6 @@ from pentad.train.chosen import (
     compiled_early,
     compiled_in_first_step,
     refuse_without_compiler,
-    still_compiled,
 )
 from pentad.train.computing.kernels import Kernels, every_kernel, same_kernels
 from pentad.train.estimate import Estimate
@@ -79,7 +78,7 @@ class Earlier:
     kept: Kept
     cost: Estimate
     compiled: bool
-    compiling: float
+    compiling_seconds: float
     kernels: Mapping[str, Any]
 
 
@@ -100,7 +99,7 @@ def assemble(
         observer: told how the preparation goes.
         earlier: of the run that is resumed, or None for a new one.
         start: the run that a new one starts from, or None.
-        only_planned: whether it will not be trained, so that nothing is compiled unless the user says so.
+        only_planned: whether it will not be trained: on a CPU nothing is compiled then, elsewhere nothing unasked.
 
     Raises:
         UsageError, EngineError: as for `run`.
@@ -114,10 +113,8 @@ def assemble(
         learner = make_learner(prepared.resolved, prepared, place, resumed=earlier.folder)
         chosen = _as_before(earlier, learner, prepared, place)
     steps, most_steps = _steps(chosen.resolved, prepared, chosen.cost)
-    if earlier is None:
-        compiled = chosen.compiled or compiled_in_first_step(chosen, place, _seconds(chosen, steps, most_steps))
-    else:
-        compiled = chosen.compiled or still_compiled(chosen, place.machine, before=earlier.compiled)
+    before = None if earlier is None else earlier.compiled
+    compiled = chosen.compiled or compiled_in_first_step(chosen, place, _seconds(chosen, steps, most_steps), before)
     place = dataclasses.replace(place, machine=chosen.kernels.machine(place.machine))
     job = _join(chosen, prepared, catalogue, place, steps=steps, most_steps=most_steps, compiled=compiled)
     if earlier is None:
@@ -171,7 +168,7 @@ def choose(resolved: Resolved, catalogue: Catalogue, place: Place, start: Start 
         speeds.keep(situation.seconds or 0.0, situation.flops or 0.0, chosen.cost.flops_per_step)
     paid = _steps(sized.resolved, sized.prepared, chosen.cost)
     chosen = compiled_early(chosen, sized.prepared, place, speeds, _seconds(chosen, *paid))
-    steps = planned_steps(sized.resolved.recipe, chosen.cost, *paid, chosen.compiling)
+    steps = planned_steps(sized.resolved.recipe, chosen.cost, *paid, chosen.compiling_seconds)
     final, reason = with_optimizer(sized.prepared, sized.resolved, situation, counting(sized.prepared, place.machine), steps)
     return sized.prepared, dataclasses.replace(chosen, resolved=final, sizing={**sized.reasons, **reason})
 
@@ -250,8 +247,8 @@ def _measured(
     chosen = Chosen(resolved=resolved, sizing=sizing, learner=learner, cost=cost, kernels=usual, core_share=share)
     steps, most_steps = _steps(resolved, prepared, cost)
     seconds = _seconds(chosen, steps, most_steps)
-    goes_on = earlier is not None and still_compiled(chosen, place.machine, before=earlier.compiled)
-    if place.machine.device.type != "cpu" and (goes_on if earlier else compiled_in_first_step(chosen, place, seconds)):
+    before = None if earlier is None else earlier.compiled
+    if place.machine.device.type != "cpu" and compiled_in_first_step(chosen, place, seconds, before):
         return chosen  # what is slow on a GPU before compiling is launching, which is what compiling does away with
     kernels = find_kernels(learner, resolved, prepared, place, cost, seconds, wish)
     if kernels == usual:
@@ -280,7 +277,7 @@ def _as_before(earlier: Earlier, learner: Learner, prepared: Prepared, place: Pl
     same = same_kernels(earlier.kernels, place.machine, wish_of(learner.model, resolved), threads_asked=asked)
     if same is not None:
         chosen = Chosen(resolved=resolved, sizing={}, learner=learner, cost=earlier.cost, kernels=same)
-        return compiled_again(chosen, prepared, place, before=earlier.compiled, seconds=earlier.compiling)
+        return compiled_again(chosen, prepared, place, before=earlier.compiled, seconds=earlier.compiling_seconds)
     chosen = _measured(resolved, {}, learner, prepared, place, earlier)
     words = ", ".join(filter(None, (chosen.kernels.precision, chosen.kernels.in_words())))
     note = (
@@ -290,7 +287,7 @@ def _as_before(earlier: Earlier, learner: Learner, prepared: Prepared, place: Pl
     # A budget of arithmetic must buy the same training everywhere.
     cost = dataclasses.replace(chosen.cost, flops_per_step=earlier.cost.flops_per_step)
     chosen = dataclasses.replace(chosen, cost=cost, notes=[note])
-    return compiled_again(chosen, prepared, place, before=earlier.compiled, seconds=earlier.compiling)
+    return compiled_again(chosen, prepared, place, before=earlier.compiled, seconds=earlier.compiling_seconds)
 
 
 def _steps(resolved: Resolved, prepared: Prepared, cost: Estimate) -> tuple[int | None, int | None]:
@@ -340,8 +337,7 @@ def _join(
         return session_of(of, place.machine, prepared)
 
     again, forward = resolved.recipe.machine.recompute, chosen.forward
-    only_planned = place.only_planned and (resolved.recipe.machine.compile == "auto" or place.machine.device.type == "cpu")
-    if compiled and forward is None and not only_planned and not chosen.compiled:
+    if compiled and not chosen.compiled and not (place.only_planned and chosen.wish == "auto"):
         forward = learner.compiled(replayed=not again and replays(prepared, place, training))
     net = learner.trained(recompute=again, forward=forward)
     return Job(
@@ -357,7 +353,7 @@ def _join(
         trainer=Trainer(net, optimization, prepared.builder, prepared.train.tokens, training, place.world, session),
         cost=chosen.cost,
         compiled=compiled,
-        compiling=chosen.compiling,
+        compiling_seconds=chosen.compiling_seconds,
         kernels=chosen.kernels,
         steps=steps,
         most_steps=most_steps,

@@ -21,7 +21,7 @@ from pentad.speed.compiling import FOLDER, Compiling, TooManyOperationsError, ke
 from pentad.speed.noted import Speeds
 from pentad.speed.racing import CLEARLY
 from pentad.system.cache import cache_directory
-from pentad.system.errors import UsageError
+from pentad.system.errors import EngineError, UsageError, one_line
 from pentad.system.machine import Machine, compiler_for, peak_memory
 from pentad.train.computing.kept import key_of
 from pentad.train.computing.kernels import Kernels, every_kernel
@@ -53,7 +53,7 @@ class Chosen:
         notes: for the plan.
         forward: the model as it was compiled before the training; None where it was not.
         compiled: whether it was, or would be if this were more than a plan.
-        compiling: the seconds that it took.
+        compiling_seconds: what that took.
     """
 
     resolved: Resolved
@@ -65,7 +65,7 @@ class Chosen:
     notes: Sequence[str] = ()
     forward: Forward | None = None
     compiled: bool = False
-    compiling: float = 0.0
+    compiling_seconds: float = 0.0
 
     @property
     def wish(self) -> str:
@@ -84,7 +84,7 @@ def compiled_early(chosen: Chosen, prepared: Prepared, place: Place, speeds: Spe
         seconds: of the training, not compiled.
 
     Raises:
-        Exception: it fails although the user wants it.
+        EngineError: it fails although the user wants it.
     """
     if not chosen.learner.learns or not speeds.pays_to_compile(seconds):
         return chosen
@@ -97,11 +97,11 @@ def compiled_early(chosen: Chosen, prepared: Prepared, place: Place, speeds: Spe
         found = measured
         speeds.note_compiling(found)
         if chosen.wish == "auto" and found.faster < 1 / CLEARLY:
-            return dataclasses.replace(chosen, forward=None, compiling=found.seconds)
+            return dataclasses.replace(chosen, forward=None, compiling_seconds=found.seconds)
     cost = chosen.cost
     memory = max(cost.memory_bytes, peak_memory())
     cost = dataclasses.replace(cost, seconds_per_step=cost.seconds_per_step / found.faster, memory_bytes=memory)
-    return dataclasses.replace(chosen, cost=cost, compiled=True, compiling=found.seconds)
+    return dataclasses.replace(chosen, cost=cost, compiled=True, compiling_seconds=found.seconds)
 
 
 def compiled_again(chosen: Chosen, prepared: Prepared, place: Place, *, before: bool, seconds: float) -> Chosen:
@@ -112,23 +112,31 @@ def compiled_again(chosen: Chosen, prepared: Prepared, place: Place, *, before: 
         before: whether it was.
         seconds: what it took then.
     """
-    chosen, options = dataclasses.replace(chosen, compiling=seconds), chosen.resolved.recipe.machine
-    if not compiles_early(options, place.machine, place.world) or not still_compiled(chosen, place.machine, before=before):
+    chosen, options = dataclasses.replace(chosen, compiling_seconds=seconds), chosen.resolved.recipe.machine
+    if not compiles_early(options, place.machine, place.world) or not _still_compiled(chosen, place.machine, before):
         return chosen
     chosen, _ = _compiled(chosen, prepared, place, most_operations=None, resumed=True)
     return dataclasses.replace(chosen, compiled=chosen.forward is not None)
 
 
-def still_compiled(chosen: Chosen, machine: Machine, *, before: bool) -> bool:
+def _still_compiled(chosen: Chosen, machine: Machine, before: bool) -> bool:
     """Say whether a run that goes on is compiled: as before, unless this machine cannot or the user changed it."""
     return before and chosen.wish != "off" and compiler_for(machine.device) is not None
 
 
-def compiled_in_first_step(chosen: Chosen, place: Place, seconds: float) -> bool:
-    """Say whether the first step of a new run compiles it: where the user says so, or where it wins its own time back."""
+def compiled_in_first_step(chosen: Chosen, place: Place, seconds: float, before: bool | None = None) -> bool:
+    """Say whether the first step compiles a run: where the user says so, or where it wins its own time back.
+
+    Args:
+        chosen, place: as for `compiled_early`.
+        seconds: of the training.
+        before: whether a run that goes on was compiled before, as which it then is; None for a new one.
+    """
     device = place.machine.device
     if not chosen.learner.learns or compiles_early(chosen.resolved.recipe.machine, place.machine, place.world):
         return False
+    if before is not None:
+        return _still_compiled(chosen, place.machine, before)
     if chosen.wish != "auto":
         return chosen.wish == "on"
     return seconds > WORTH_COMPILING.get(device.type, float("inf")) and compiler_for(device) is not None
@@ -177,7 +185,11 @@ def _compiled(
             found = race_compiled(trainer, batch, chosen.kernels, forward, chosen.cost.seconds_per_step, quick=resumed)
     except Exception as error:  # a compiler without headers, say: the run goes without
         if chosen.wish == "on":
-            raise
+            raise EngineError(
+                f"torch's compiler must be able to compile the model; found that it failed: {one_line(error)}",
+                "Use --compile off, or mend the compiler: it needs a C++ compiler with OpenMP, and Python's headers.",
+                code="compiling-failed",
+            ) from error
         if isinstance(getattr(error, "inner_exception", None), TooManyOperationsError):
             return chosen, None
         note = f"The model is not compiled, as the compiler failed ({type(error).__name__}); --compile on shows how."

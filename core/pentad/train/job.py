@@ -62,7 +62,7 @@ class Job:
     kernels: Kernels
     steps: int | None
     most_steps: int | None
-    compiling: float
+    compiling_seconds: float
     state: TrainingState
     observer: Observers
     sizing: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -120,12 +120,12 @@ class Job:
     def seconds_allowed(self) -> float:
         """The budget's time but for compiling; without end when the budget is no time."""
         budget = self.resolved.recipe.budget()
-        return _left(budget.amount, self.compiling) if budget.unit == "seconds" else float("inf")
+        return _left(budget.amount, self.compiling_seconds) if budget.unit == "seconds" else float("inf")
 
     @property
     def planned_steps(self) -> int:
         """The steps that the plan names: those that the budget pays for, or, where it is a time, an estimate."""
-        return planned_steps(self.resolved.recipe, self.cost, self.steps, self.most_steps, self.compiling)
+        return planned_steps(self.resolved.recipe, self.cost, self.steps, self.most_steps, self.compiling_seconds)
 
     @property
     def pace(self) -> float:
@@ -171,7 +171,7 @@ def facts_of(job: Job) -> dict[str, Any]:
         "processes": job.world.size,
         **computing_of(job),
         "estimate": dataclasses.asdict(job.cost),
-        "compiling_seconds": job.compiling,
+        "compiling_seconds": job.compiling_seconds,
         **({"sizing": dict(job.sizing)} if job.sizing else {}),
     }
 
@@ -187,20 +187,20 @@ def computing_of(job: Job) -> dict[str, Any]:
     }
 
 
-def planned_steps(recipe: Recipe, cost: Estimate, steps: int | None, most_steps: int | None, compiling: float) -> int:
+def planned_steps(recipe: Recipe, cost: Estimate, steps: int | None, most_steps: int | None, compiling_seconds: float) -> int:
     """Return how many steps a training will have, for a budget of time about.
 
     Args:
         recipe: whose budget it is.
         cost: of a step.
-        steps, most_steps, compiling: as for `Job`.
+        steps, most_steps, compiling_seconds: as for `Job`.
     """
-    planned = steps or max(1, round(_left(recipe.budget().amount, compiling) / max(cost.seconds_per_step, 1e-9)))
+    planned = steps or max(1, round(_left(recipe.budget().amount, compiling_seconds) / max(cost.seconds_per_step, 1e-9)))
     return min(planned, most_steps or planned)
 
 
-def _left(seconds: float, compiling: float) -> float:
-    return Compiling(faster=1.0, seconds=compiling).left(seconds)
+def _left(seconds: float, compiling_seconds: float) -> float:
+    return Compiling(faster=1.0, seconds=compiling_seconds).left(seconds)
 
 
 def plan_of(job: Job, folder: Path | None) -> Plan:
@@ -230,7 +230,7 @@ def plan_of(job: Job, folder: Path | None) -> Plan:
         precision=job.machine.precision,
         compiled=job.compiled,
         kernels=job.kernels.in_words(),
-        compiling_seconds=job.compiling,
+        compiling_seconds=job.compiling_seconds,
         threads=job.machine.threads,
         resumed_step=job.state.step,
         warnings=_warnings(job, epochs),

@@ -134,11 +134,22 @@ def test_what_is_not_faster_or_not_right_is_not(recipe, graphs, monkeypatch, tmp
     assert any("compile" in warning for warning in watching.plans[0].warnings) == warned
     asked = recipe.replace(machine={**recipe.to_dict()["machine"], "compile": "on"})
     if isinstance(found, Exception):
-        with pytest.raises(RuntimeError, match="no headers"):
+        with raises_code("compiling-failed"):
             run(asked, out=tmp_path / "asked", observers=[])
     else:
         run(asked, out=tmp_path / "asked", observers=[])
         assert facts(tmp_path / "asked")["compiled"] is True
+
+
+def test_a_run_whose_compiler_fails_later_goes_on_without(recipe, graphs, monkeypatch, tmp_path):
+    measures(monkeypatch, Compiling(faster=2.0, seconds=5.0))
+    run(recipe, out=tmp_path / "run", observers=[])
+    measures(monkeypatch, RuntimeError("no headers"))
+    monkeypatch.setattr(compile_fx, "compile_fx", None)  # nor does its first step compile
+    watching = Plans()
+    torch._dynamo.reset()
+    assert resume(tmp_path / "run", steps=8, observers=[watching]).step == 8
+    assert not watching.plans[0].compiled and any("compile" in warning for warning in watching.plans[0].warnings)
 
 
 def test_a_budget_of_time_pays_for_it(recipe, graphs, monkeypatch, tmp_path):
