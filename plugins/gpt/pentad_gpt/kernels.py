@@ -8,6 +8,7 @@ thread, 8 x 128 tokens, two heads of 64: norm_and_rotate 2.95 ms for 9.19 of the
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -20,6 +21,9 @@ from pentad.tools import dropout
 
 RMS_EPSILON = 1e-6
 """Added to the mean square under the root: small against the mean square of embeddings at the start (0.0004)."""
+
+
+_GELU_SLOPE = 2 * math.sqrt(2 / math.pi)
 
 
 def rms_norm(x: Tensor, eps: float = RMS_EPSILON) -> Tensor:
@@ -54,6 +58,16 @@ def relu2(x: Tensor) -> Tensor:
     if x.requires_grad and _on_cpu(x):
         return _ReLU2.apply(x)  # type: ignore[no-any-return, no-untyped-call]
     return F.relu(x).square()
+
+
+def gelu_tanh(x: Tensor) -> Tensor:
+    """GELU by the tanh formula, as GPT-2 has it (Hendrycks and Gimpel, 2016).
+
+    What is compiled for a CPU takes three times as long for a tanh as for an exponential, and (1 + tanh(u)) / 2 = sigmoid(2 u).
+    """
+    if torch.compiler.is_compiling() and x.device.type == "cpu":
+        return x * torch.sigmoid(x * (_GELU_SLOPE + 0.044715 * _GELU_SLOPE * x.square()))
+    return F.gelu(x, approximate="tanh")
 
 
 def attend_by_products(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None, causal: bool, rate: float) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pentad.tools import dropout
-from pentad_gpt.kernels import RMS_EPSILON, relu2, rms_norm
+from pentad_gpt.kernels import RMS_EPSILON, gelu_tanh, relu2, rms_norm
 from pentad_gpt.options import GPTOptions
 
 LAYER_NORM_EPSILON = 1e-5
@@ -38,11 +38,6 @@ class Norm(nn.Module):
 def epsilon(options: GPTOptions) -> float:
     """Return what every norm of the model adds under its root."""
     return options.norm_eps or (RMS_EPSILON if options.norm == "rmsnorm" else LAYER_NORM_EPSILON)
-
-
-def gelu_tanh(x: Tensor) -> Tensor:
-    """GELU by the tanh formula, as GPT-2 has it (Hendrycks and Gimpel, 2016)."""
-    return F.gelu(x, approximate="tanh")
 
 
 def swiglu(x: Tensor) -> Tensor:

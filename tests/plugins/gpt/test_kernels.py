@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pentad_gpt.kernels import attend_by_products, norm_and_rotate, relu2, rms_norm, rotary_table, rotate, softcap
+from pentad_gpt.kernels import attend_by_products, gelu_tanh, norm_and_rotate, relu2, rms_norm, rotary_table, rotate, softcap
 
 
 def test_rms_norm_and_its_gradient_are_torchs() -> None:
@@ -29,6 +29,17 @@ def test_relu2_and_its_gradient() -> None:
     x = torch.tensor([-2.0, 0.0, 3.0], requires_grad=True)
     relu2(x).sum().backward()
     assert relu2(x).tolist() == [0, 0, 9] and x.grad.tolist() == [0, 0, 6]
+
+
+def test_gelu_tanh_is_torchs_compiled_or_not() -> None:
+    x = torch.linspace(-12, 12, 1001).requires_grad_()
+    weights = torch.randn_like(x)
+    expected = F.gelu(x.double(), approximate="tanh")
+    (by_torch,) = torch.autograd.grad((expected * weights.double()).sum(), x)
+    for activation in (gelu_tanh, torch.compile(gelu_tanh, fullgraph=True, backend="aot_eager")):
+        found = activation(x)
+        torch.testing.assert_close(found.double(), expected, atol=2e-6, rtol=2e-6)
+        torch.testing.assert_close(torch.autograd.grad((found * weights).sum(), x)[0], by_torch, atol=1e-5, rtol=1e-5)
 
 
 def turned(x: Tensor, position: int, base: float) -> list[float]:
