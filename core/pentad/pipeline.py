@@ -63,7 +63,7 @@ def plan(
     catalogue = catalogue or Catalogue()
     recipe, start = inherit(recipe, catalogue)
     job = assemble(resolve(recipe, catalogue), catalogue, Observers(observers), start=start, only_planned=True)
-    return plan_of(job, folder)
+    return dataclasses.replace(plan_of(job, folder), only_planned=True)
 
 
 def find_lr(

@@ -112,6 +112,6 @@ def _computing(plan: Plan) -> str:
     whose = "of memory in all" if plan.device == "cpu" else "of the device's memory"
     words = [plan.device, plan.precision, plural(plan.threads, "thread"), f"{size(plan.memory_bytes)} {whose}"]
     words.append(f"{quantity(plan.flops_per_step, 'FLOP')} a step")
-    took = f" in {duration(plan.compiling_seconds)}" if plan.compiling_seconds else ""
+    took = f" in {'about ' if plan.only_planned else ''}{duration(plan.compiling_seconds)}" if plan.compiling_seconds else ""
     words += [f"compiled{took}"] if plan.compiled else []
     return ", ".join([*words, plan.kernels] if plan.kernels else words)

@@ -79,8 +79,7 @@ class Plan:
         epochs: passes over the training text.
         flops_per_step: floating-point operations of a step, forward and backward: its products of matrices.
         seconds_per_step: measured on a few steps; None when nothing was measured.
-        memory_bytes: estimate of the most that the process holds at once, from Python and torch to the activations and an
-            evaluation; on a GPU, of its memory.
+        memory_bytes: estimate of the most that the process, or a GPU, holds at once, an evaluation included.
         device, precision, compiled, threads: how it will be computed.
         kernels: what of it was measured to be faster than the usual ways, in words; empty where that was nothing.
         resumed_step: the step that a resumed run continues from; 0 for a new one.
@@ -88,7 +87,7 @@ class Plan:
         start: the run that it starts from, or None.
         sizing: stage, or `training`, to why it has the sizes that the user left open, in a few words.
         examples: what the builder says of its examples, in a few words, such as how much of them is padding.
-        compiling_seconds: what compiling before the first step took, of which a budget of time pays.
+        compiling_seconds: what compiling before the first step took, of which a budget pays; expected where `only_planned`.
     """
 
     folder: Path | None
@@ -116,6 +115,7 @@ class Plan:
     examples: str = ""
     kernels: str = ""
     compiling_seconds: float = 0.0
+    only_planned: bool = False
 
     @property
     def seconds(self) -> float | None:

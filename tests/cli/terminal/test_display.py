@@ -113,6 +113,8 @@ def test_the_plan_says_everything_in_eighty_columns() -> None:
         ({"resumed_step": 300}, "resumed at step 300 of about 1,200 steps"),
         ({"seconds_per_step": None}, "61 passes over the text\n"),
         ({"compiled": True}, "compiled"),
+        ({"compiled": True, "compiling_seconds": 35.0}, "compiled in 35 s"),
+        ({"compiled": True, "compiling_seconds": 35.0, "only_planned": True}, "compiled in about 35 s"),
         ({"train_tokens": 0}, "bytes per token"),
     ],
 )
