@@ -239,11 +239,13 @@ def test_a_compiled_run_is_resumed_exactly(text, tmp_path, tiny_recipe, fakes, m
     """The model is of two matrices, as g++ takes seconds for each kernel; its dropout draws within the compiled code."""
     import torch._dynamo.utils
 
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    monkeypatch.setenv("PENTAD_CACHE", str(tmp_path / "cache"))
     catalogue = offering_model("tiny", lambda vocab_size: fakes.Tiny(vocab_size, dropout=0.2))
     choice = tiny_recipe(text, steps=6, model="tiny", machine={"compile": "on"})
     run(choice, out=tmp_path / "whole", catalogue=catalogue)
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
+    assert list((tmp_path / "cache" / "compiled").rglob("*.so")), "where torch looks by itself, others could have written"
     with raises_code("interrupted"):
         run(choice, out=tmp_path / "cut", catalogue=catalogue, observers=[stop_at(2)])
     torch._dynamo.reset()

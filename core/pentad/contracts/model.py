@@ -179,13 +179,16 @@ class Model(nn.Module):
     def kernels(self) -> Mapping[str, Sequence[str]]:
         """Name the ways in which the model can compute, by what they compute: `{"attention": ("torch", "products")}`.
 
-        All must be equal to rounding; the first is what a new model uses. Where the precision is left open, core measures them
-        before a training that is long enough, and keeps the fastest.
+        All must be equal to rounding; the first is the usual one. Where the precision is left open, core measures them before a
+        training that is long enough, and keeps the fastest.
         """
         return {}
 
     def use_kernels(self, chosen: Mapping[str, str]) -> None:
-        """Compute in these ways from now on: one for each name of `kernels()`, and for no other."""
+        """Compute in these ways from now on: one for each name of `kernels()`, and for no other.
+
+        A model that was told nothing, as in a training too short to measure them, computes in whatever way suits.
+        """
 
     def generation_weights(self) -> Sequence[str]:
         """Name the number formats in which generation can read rounded weights where that is faster: `("int8",)`.

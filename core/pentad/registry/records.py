@@ -164,7 +164,7 @@ class Format(OptionsRecord):
     """Model files of another project.
 
     Args:
-        name: what users type: `--format gpt2`; its options are flags `--format.OPTION`.
+        name: what users type: `--format gpt2`; its options stand behind it: `--format gpt2,option=value`.
         factory: called as `factory(options)`; returns a `pentad.ModelFormat`.
     """
 

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from pentad.system.cache import CONTENT, from_cache
 from pentad.system.errors import EngineError
 from pentad.system.files import hold_whole
+from pentad.system.opening import remove_at_once
 
 LEAST_SHARE = 0.5
 """Of a budget of time, what is left for training however long compiling takes."""
@@ -119,7 +120,7 @@ def kept_in_cache(place: Path) -> Iterator[None]:
     Args:
         place: where the entry stands; its name is its key.
     """
-    if os.environ.get(_PLACE):
+    if os.environ.get(_PLACE, default := _usual_place()) != default:
         yield
         return
     with tempfile.TemporaryDirectory(prefix="pentad-compiled-", ignore_cleanup_errors=True) as folder:
@@ -130,30 +131,51 @@ def kept_in_cache(place: Path) -> Iterator[None]:
                 yield
         finally:
             os.environ.pop(_PLACE, None)
-        if not found:
-            with contextlib.suppress(EngineError):  # a full disk, say: then it is compiled again next time
+        if set(_files(Path(folder))) != found:  # what was there may be of an earlier version of the model
+            with contextlib.suppress(EngineError, OSError):  # a full disk, say: then it is compiled again next time
+                if found:
+                    remove_at_once(place)
                 from_cache(place, lambda content: _copy_files(Path(folder), content), lambda held: None)
 
 
-def _copied(place: Path, folder: Path) -> bool:
-    """Copy the files of an entry into a folder; return False where it is absent or damaged."""
-    with contextlib.suppress(EngineError, OSError), hold_whole(place) as held:
-        for name in held:
-            target = folder / Path(name).relative_to(CONTENT)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("wb") as file:
-                shutil.copyfileobj(held.open(name), file)
-        return True
-    return False
+def _copied(place: Path, folder: Path) -> set[Path]:
+    """Copy the files of an entry into a folder and return their names there: none where it is absent or damaged."""
+    copied = set[Path]()
+    try:
+        with hold_whole(place) as held:
+            for name in held:
+                inside = Path(name).relative_to(CONTENT)
+                copied.add(inside)
+                target = folder / inside
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with target.open("wb") as file:
+                    shutil.copyfileobj(held.open(name), file)
+    except (EngineError, OSError):
+        for inside in copied:  # the compiler takes half a file for a whole one
+            (folder / inside).unlink(missing_ok=True)
+        return set()
+    return copied
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the names of a folder's files that are not empty, as its locks are."""
+    for path in folder.rglob("*"):
+        if path.is_file() and path.stat().st_size:
+            yield path.relative_to(folder)
 
 
 def _copy_files(source: Path, target: Path) -> None:
-    """Copy the files of a folder that are not empty, as its locks are."""
-    for path in source.rglob("*"):
-        if path.is_file() and path.stat().st_size:
-            copy = target / path.relative_to(source)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, copy)
+    for name in _files(source):
+        copy = target / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / name, copy)
+
+
+def _usual_place() -> str:
+    """Return the compiler's own place, which torch may have put into the environment itself."""
+    from torch._inductor.runtime.cache_dir_utils import default_cache_dir
+
+    return default_cache_dir()
 
 
 def _headers_of_our_own() -> contextlib.AbstractContextManager[Any]:

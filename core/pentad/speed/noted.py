@@ -140,11 +140,14 @@ class Speeds:
         self.plans = {name: [plan for plan in of if self._holds(plan)] for name, of in self.plans.items()}
 
     def compiling(self) -> Compiling:
-        """Return what compiling is expected to do, as it did before, and the longest that it took, as nothing may be cached."""
-        if not self.compiled:
-            return EXPECTED
-        faster = statistics.median(each.faster for each in self.compiled)
-        return Compiling(faster=faster, seconds=max(each.seconds for each in self.compiled))
+        """Return what compiling is expected to do: the median of what it did and of what it does elsewhere.
+
+        So one training that it did not help, as something else had the machine, does not end it for good. Of the times it took,
+        short ones say that much was in the cache, of which the next training may have nothing.
+        """
+        known = [EXPECTED, *self.compiled]
+        seconds = [each.seconds for each in known if each.seconds > EXPECTED.seconds / 2]
+        return Compiling(faster=statistics.median(each.faster for each in known), seconds=statistics.median(seconds))
 
     def pays_to_compile(self, seconds: float) -> bool:
         """Say whether a training of so many seconds is compiled."""

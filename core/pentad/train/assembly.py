@@ -251,20 +251,20 @@ def _measured(
     if place.machine.device.type != "cpu" and compiled_in_first_step(chosen, place, seconds, before):
         return chosen  # what is slow on a GPU before compiling is launching, which is what compiling does away with
     kernels = find_kernels(learner, resolved, prepared, place, cost, seconds, wish)
-    if kernels == usual:
-        return chosen
+    if dataclasses.replace(kernels, measured=False) == usual:
+        return dataclasses.replace(chosen, kernels=kernels)
     try:
         cost, share = _cost(kernels, resolved, learner, prepared, place)
     except UsageError:  # such kernels may keep more, and what is usual fits
         usual.machine(place.machine)
-        return chosen
+        return dataclasses.replace(chosen, kernels=dataclasses.replace(usual, measured=True))
     return dataclasses.replace(chosen, cost=cost, kernels=kernels, core_share=share)
 
 
 def _cost(kernels: Kernels, resolved: Resolved, learner: Learner, prepared: Prepared, place: Place) -> tuple[Estimate, float]:
     """Measure a step by these kernels; return its cost, and the share of a core that there was for it."""
     place = dataclasses.replace(place, machine=kernels.machine(place.machine))
-    learner.model.use_kernels(every_kernel(learner.model, kernels.model))
+    kernels.tell(learner.model)
     with CoreShare(place.machine) as core:
         cost = measure(learner.computing(place.machine), resolved, prepared, place, kernels.optimizer)
     return cost, core.share
@@ -327,7 +327,7 @@ def _join(
     """Make what is left, the optimizer, the sampler and the evaluator, and put all into a job."""
     resolved, learner, training = chosen.resolved, chosen.learner.computing(place.machine), chosen.resolved.recipe.training
     optimization = make_optimization(resolved, named_parameters(learner.model)) if learner.learns else None
-    learner.model.use_kernels(every_kernel(learner.model, chosen.kernels.model))
+    chosen.kernels.tell(learner.model)
     if optimization:
         optimization.use_kernels(every_kernel(optimization, chosen.kernels.optimizer))
     evaluated = Evaluated(tokenizer=prepared.tokenizer, builder=prepared.builder, model=learner.model)

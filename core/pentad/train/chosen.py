@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from pentad.system.cache import cache_directory
 from pentad.system.errors import EngineError, UsageError, one_line
 from pentad.system.machine import Machine, compiler_for, peak_memory
 from pentad.train.computing.kept import key_of
-from pentad.train.computing.kernels import Kernels, every_kernel
+from pentad.train.computing.kernels import Kernels
 from pentad.train.computing.measuring import race_compiled
 from pentad.train.estimate import Estimate
 from pentad.train.job import session_of
@@ -96,7 +97,7 @@ def compiled_early(chosen: Chosen, prepared: Prepared, place: Place, speeds: Spe
             return chosen
         found = measured
         speeds.note_compiling(found)
-        if chosen.wish == "auto" and found.faster < 1 / CLEARLY:
+        if chosen.forward is None or (chosen.wish == "auto" and found.faster < 1 / CLEARLY):
             return dataclasses.replace(chosen, forward=None, compiling_seconds=found.seconds)
     cost = chosen.cost
     memory = max(cost.memory_bytes, peak_memory())
@@ -113,6 +114,9 @@ def compiled_again(chosen: Chosen, prepared: Prepared, place: Place, *, before: 
         seconds: what it took then.
     """
     chosen, options = dataclasses.replace(chosen, compiling_seconds=seconds), chosen.resolved.recipe.machine
+    if before and chosen.wish != "off" and compiler_for(place.machine.device) is None:
+        note = "The run was compiled and goes on without, as there is no compiler here: numbers are rounded in another way."
+        return dataclasses.replace(chosen, notes=[*chosen.notes, note])
     if not compiles_early(options, place.machine, place.world) or not _still_compiled(chosen, place.machine, before):
         return chosen
     chosen, _ = _compiled(chosen, prepared, place, most_operations=None, resumed=True)
@@ -120,8 +124,9 @@ def compiled_again(chosen: Chosen, prepared: Prepared, place: Place, *, before: 
 
 
 def _still_compiled(chosen: Chosen, machine: Machine, before: bool) -> bool:
-    """Say whether a run that goes on is compiled: as before, unless this machine cannot or the user changed it."""
-    return before and chosen.wish != "off" and compiler_for(machine.device) is not None
+    """Say whether a run that goes on is compiled: as before, unless this machine cannot or the user says otherwise."""
+    wanted = chosen.wish == "on" or (before and chosen.wish != "off")
+    return wanted and compiler_for(machine.device) is not None
 
 
 def compiled_in_first_step(chosen: Chosen, place: Place, seconds: float, before: bool | None = None) -> bool:
@@ -159,7 +164,9 @@ def refuse_without_compiler(wish: str, machine: Machine) -> None:
 def _compiled(
     chosen: Chosen, prepared: Prepared, place: Place, *, most_operations: int | None, resumed: bool = False
 ) -> tuple[Chosen, Compiling | None]:
-    """Return the same with the compiled model, and what compiling did; without, and None, where it is not suited or fails.
+    """Return the same with the compiled model, and what compiling did: None where it was not begun.
+
+    Where it fails, or another gradient comes of it, the same is returned without, and that steps are no faster by it.
 
     Args:
         chosen, prepared, place: as for `compiled_early`.
@@ -167,14 +174,14 @@ def _compiled(
         resumed: whether it was compiled before, so that how fast it is does not matter.
     """
     learner, builder, training = chosen.learner, prepared.builder, chosen.resolved.recipe.training
-    anyway = most_operations is None
+    anyway, began = chosen.wish == "on", time.perf_counter()
     machine = chosen.kernels.machine(place.machine)
-    learner.model.use_kernels(every_kernel(learner.model, chosen.kernels.model))
+    chosen.kernels.tell(learner.model)
     learner = learner.computing(machine)
     session = functools.partial(session_of, machine=machine, prepared=prepared)
     trainer = Trainer(learner.net, None, builder, prepared.train.tokens, training, session=session)
     batch, share = (None, 0.0) if builder.needs_policy else trainer.alike(FIRST_STEPS)
-    if share < MOST and not anyway:
+    if share < MOST and not anyway and not resumed:
         return chosen, None
     forward = learner.compiled(replayed=False, most_operations=most_operations)
     if batch is None:  # nothing to learn from yet, so the first step compiles
@@ -193,14 +200,22 @@ def _compiled(
         if isinstance(getattr(error, "inner_exception", None), TooManyOperationsError):
             return chosen, None
         note = f"The model is not compiled, as the compiler failed ({type(error).__name__}); --compile on shows how."
-        return dataclasses.replace(chosen, notes=[*chosen.notes, note]), None
-    if found is None and not anyway:
-        note = "The model is not compiled, as its gradient was another one when it was."
-        return dataclasses.replace(chosen, notes=[*chosen.notes, note]), None
-    return dataclasses.replace(chosen, forward=forward), found or _NOTHING
+        return dataclasses.replace(chosen, notes=[*chosen.notes, note]), _in_vain(began)
+    if found is None:
+        which = (
+            "compiled, though its gradient is another one then"
+            if anyway
+            else "not compiled, as its gradient is another one then"
+        )
+        chosen = dataclasses.replace(chosen, notes=[*chosen.notes, f"The model is {which}."])
+    return dataclasses.replace(chosen, forward=forward if found or anyway else None), found or _in_vain(began)
 
 
 _NOTHING = Compiling(faster=1.0, seconds=0.0)
+
+
+def _in_vain(began: float) -> Compiling:
+    return Compiling(faster=1.0, seconds=time.perf_counter() - began)
 
 
 def _place_in_cache(chosen: Chosen, prepared: Prepared, machine: Machine) -> Path:
@@ -208,6 +223,7 @@ def _place_in_cache(chosen: Chosen, prepared: Prepared, machine: Machine) -> Pat
     resolved = chosen.resolved
     training = dataclasses.asdict(resolved.recipe.training)
     sizes = [prepared.vocab_size, *(training[name] for name in ("batch_size", "gradient_accumulation", "context_length"))]
-    offer = resolved.offers["model"].record.name, to_dict(resolved.options["model"])
+    stages = [stage for stage in ("model", "builder", "adapter") if stage in resolved.offers]
+    offers = [(resolved.offers[stage].record.name, to_dict(resolved.options[stage])) for stage in stages]
     kernels = dataclasses.replace(chosen.kernels, speed=1.0).as_json()
-    return cache_directory() / FOLDER / key_of(machine, Wish(), offer, resolved.offers["builder"].record.name, kernels, *sizes)
+    return cache_directory() / FOLDER / key_of(machine, Wish(), offers, kernels, *sizes)

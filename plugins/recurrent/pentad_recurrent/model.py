@@ -1,7 +1,7 @@
 """Models of blocks that carry a memory of fixed size: a token costs the same wherever it stands, and rows have no bound.
 
-All but the mixing of tokens is as in gpt: normalised embeddings, RMSNorm without gain before each part, squared ReLU, output
-matrices that start at zero, bounded logits.
+All but the mixing of tokens is as in gpt with squared ReLU: normalised embeddings, RMSNorm without gain before each part,
+output matrices that start at zero, bounded logits.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from pentad_ngram.beside import order_option, weight_option
 
 @dataclass(frozen=True, kw_only=True)
 class RecurrentOptions:
-    """What the models share: all but the mixing of tokens is as in gpt, so that a comparison compares that."""
+    """What the models share. Beside the mixing of tokens, `activation=relu2, previous_tokens=0` of gpt is the same."""
 
     n_layer: int = option(3, "Number of blocks: a recurrence and an MLP each.", ge=1)
     n_embd: int = option(128, "Width of the features that run through the blocks.", ge=1)

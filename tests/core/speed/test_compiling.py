@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,42 @@ def test_what_was_compiled_is_kept_whole_and_found_again(tmp_path, monkeypatch):
         work("half.so")
         raise RuntimeError
     assert not (tmp_path / "failed").exists()
+
+
+def test_what_was_kept_of_another_model_is_made_anew(tmp_path, monkeypatch):
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    place = tmp_path / "compiled" / "key"
+    for name, expected in (("old.so", []), ("new.so", ["old.so"]), ("new.so", ["new.so", "old.so"])):
+        with kept_in_cache(place):
+            assert work(name) == expected
+
+
+def test_half_a_copy_is_none(tmp_path, monkeypatch):
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    with kept_in_cache(tmp_path / "key"):
+        work("a.so")
+        work("b.so")
+    real = shutil.copyfileobj
+
+    def full(source, target):
+        target.write(b"half")
+        if Path(target.name).name == "b.so":
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    with kept_in_cache(tmp_path / "key"):
+        assert work("c.so") == []
+    monkeypatch.setattr(shutil, "copyfileobj", real)
+    with kept_in_cache(tmp_path / "key"):
+        assert work("c.so") == ["a.so", "b.so"]
+
+
+def test_the_compilers_own_place_is_no_wish(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache_dir_utils, "default_cache_dir", lambda: str(tmp_path / "usual"))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "usual"))  # as torch does when something compiled before
+    with kept_in_cache(tmp_path / "key"):
+        work("a.so")
+    assert (tmp_path / "key").exists() and not (tmp_path / "usual" / "a.so").exists()
 
 
 def test_a_place_that_the_user_gives_is_the_compilers(tmp_path, monkeypatch):

@@ -36,6 +36,17 @@ def way(clock):
     return make
 
 
+def test_a_way_that_fails_is_out_and_the_usual_one_may_not(way):
+    class Fails(Timed):
+        def do(self):
+            raise RuntimeError("out of memory")
+
+    usual, quick = way(1.0), way(0.5)
+    assert [entrant for entrant, _ in race([usual, Fails(usual.clock), quick], 100.0)] == [quick, usual]
+    with pytest.raises(RuntimeError):
+        next(race([Fails(usual.clock), quick], 100.0))
+
+
 def test_ways_are_timed_in_turns_and_the_clearly_faster_ones_come_first(clock, way):
     usual, quick, even, slow = ways = way(1.0), way(0.5), way(0.98), way(3.0)
     found = list(race(ways, 100.0))

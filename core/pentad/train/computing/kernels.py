@@ -41,6 +41,7 @@ class Kernels:
         model, optimizer: the variants that they were told to use, by name; empty for their defaults.
         speed: how many times as fast as the usual ways the passes, or the optimizers, were.
         threads: CPU threads, where fewer than the machine's were faster; None for those.
+        measured: whether the model's defaults were the fastest where no other is named.
     """
 
     precision: str
@@ -49,6 +50,7 @@ class Kernels:
     optimizer: Mapping[str, str] = dataclasses.field(default_factory=dict)
     speed: float = 1.0
     threads: int | None = None
+    measured: bool = False
 
     @classmethod
     def usual(cls, machine: Machine, wish: Wish | None = None) -> Kernels:
@@ -73,6 +75,11 @@ class Kernels:
             torch.set_num_threads(threads)
         return dataclasses.replace(machine, precision=self.precision, products=self.products, threads=threads)
 
+    def tell(self, model: Model) -> None:
+        """Have a model compute so; nothing is said to it where nothing was measured and nobody decided."""
+        if self.measured or self.model:
+            model.use_kernels(every_kernel(model, self.model))
+
     def as_json(self) -> dict[str, Any]:
         """Return what engine.json and the cache keep."""
         return dataclasses.asdict(self)
@@ -91,7 +98,10 @@ class Kernels:
         threads = found.get("threads")  # runs from before they were measured do not say
         if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
             raise ValueError(f"expected a number of threads, found {threads}")
-        return cls(precision=precision, products=products, speed=float(found["speed"]), threads=threads, **variants)
+        measured = bool(found.get("measured", True))  # nor do they say that
+        return cls(
+            precision=precision, products=products, speed=float(found["speed"]), threads=threads, measured=measured, **variants
+        )
 
     def in_words(self) -> str:
         """Say what is not as usual: "fp32 by oneDNN, attention by products"."""

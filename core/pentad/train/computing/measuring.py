@@ -47,6 +47,10 @@ UPDATE_BOUND = 0.3
 singular values are small: in bf16 it differs by 1 to 17% (benchmarks/LOG.md), a wrong one by 100% or more."""
 
 
+_FILLED_WITH = 0.02
+"""The standard deviation of what takes the place of zeros: that of GPT-2's matrices at the start."""
+
+
 def fastest(
     trainer: Trainer,
     make_optimization: Callable[[list[NamedParameter]], Optimization],
@@ -64,8 +68,9 @@ def fastest(
         seconds: how long it may take.
         seconds_per_step: what a whole step takes about.
     """
-    machine, usual = trainer.machine, Kernels.usual(trainer.machine, wish)
+    machine, usual = trainer.machine, dataclasses.replace(Kernels.usual(trainer.machine, wish), measured=True)
     model = copy.deepcopy(trainer.model).to(machine.device)
+    _fill_zeros(model)
     ways = list(_ways(machine, wish, model.kernels()))
     ways, rows = _affordable(ways, trainer.options, OF_PASSES * seconds / max(seconds_per_step, 1e-9))
     batch = on_device(trainer.build(np.arange(rows, dtype=np.int64)), machine)
@@ -109,7 +114,7 @@ def _ways(machine: Machine, wish: Wish, variants: Variants) -> Iterator[Kernels]
         formats.append(("fp32", "medium"))
     for precision, products in dict.fromkeys(formats):
         for chosen in _choices(variants, wish.model):
-            yield dataclasses.replace(usual, precision=precision, products=products, model=chosen)
+            yield dataclasses.replace(usual, precision=precision, products=products, model=chosen, measured=True)
 
 
 def _choices(variants: Variants, decided: Mapping[str, str]) -> Iterator[dict[str, str]]:
@@ -136,7 +141,7 @@ class _Pass(Timed):
     def do(self, training: bool | None = None) -> None:
         """Compute the gradient."""
         self.way.machine(self.trainer.machine)
-        self.model.use_kernels(every_kernel(self.model, self.way.model))
+        self.way.tell(self.model)
         self.model.zero_grad(set_to_none=True)
         self.model.train(self.objective.dropout if training is None else training)
         loss = loss_of(self.objective, self.net, self.batch).total
@@ -186,25 +191,42 @@ def race_compiled(
         Exception: whatever the compiler raises.
     """
     plain, compiled = (_Pass(trainer, trainer.model, way, batch, each) for each in (None, forward))
-    with torch.random.fork_rng(devices=()):
-        began = time.perf_counter()
-        trainer.machine.seed(0)
-        found = [gradient.clone() for gradient in compiled.gradient(None)]
-        seconds = time.perf_counter() - began
-        trainer.machine.seed(0)
-        same = _agree(found, plain.gradient(None), way.precision)
-        for _ in race([plain, compiled], time.perf_counter() + (0.0 if quick else MOST_SECONDS)):
-            pass
-    trainer.model.zero_grad(set_to_none=True)
+    filled = _fill_zeros(trainer.model)
+    try:
+        with torch.random.fork_rng(devices=()):
+            began = time.perf_counter()
+            trainer.machine.seed(0)
+            found = [gradient.clone() for gradient in compiled.gradient(None)]
+            seconds = time.perf_counter() - began
+            trainer.machine.seed(0)
+            same = _agree(found, plain.gradient(None), way.precision)
+            for _ in race([plain, compiled], time.perf_counter() + (0.0 if quick else MOST_SECONDS)):
+                pass
+    finally:  # a compiler that fails in the backward pass leaves a part of the gradient
+        for each in filled:
+            each.zero_()
+        trainer.model.zero_grad(set_to_none=True)
     share = min(1.0, plain.seconds * trainer.options.gradient_accumulation / seconds_per_step)  # of a step, what may be faster
     faster = 1 / (1 - share * (1 - compiled.seconds / plain.seconds))
     return Compiling(faster=faster, seconds=seconds) if same else None
 
 
+def _fill_zeros(model: Model) -> list[Tensor]:
+    """Give small values to parameters that are all zero, and return them.
+
+    Behind a matrix of zeros, as a new model may have, every gradient is zero, so a wrong one would pass for a right one.
+    """
+    zero = [each.data for each in model.parameters() if each.requires_grad and each.is_floating_point() and not each.any()]
+    generator = torch.Generator().manual_seed(0)
+    for each in zero:
+        each.copy_(torch.randn(each.shape, generator=generator) * _FILLED_WITH)
+    return zero
+
+
 def _plain(trainer: Trainer, model: Model, batch: TensorBatch) -> list[Tensor]:
     """Return the gradient in fp32 by the model's defaults."""
     machine = trainer.machine
-    way = Kernels(precision="fp32", products="high" if machine.device.type == "cuda" else "highest")
+    way = Kernels(precision="fp32", products="high" if machine.device.type == "cuda" else "highest", measured=True)
     return [gradient.clone() for gradient in _Pass(trainer, model, way, batch).gradient()]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from pentad.config.kernels import Wish
@@ -25,6 +27,27 @@ def test_a_resumed_run_has_the_kernels_that_it_had(cpu):
     decided = same_kernels(recorded, cpu, Wish(precision="bf16", model={"attention": "products"}))
     assert (decided.precision, decided.products, dict(decided.model)) == ("bf16", "medium", {"attention": "products"})
     assert same_kernels({}, cpu, Wish()) == Kernels.usual(cpu)
+
+
+def test_a_model_is_told_what_was_measured_or_decided_and_else_nothing(cpu, fakes):
+    class Listening(fakes.Tiny):
+        told = None
+
+        def kernels(self):
+            return {"attention": ("torch", "products"), "norm": ("plain", "fused")}
+
+        def use_kernels(self, chosen):
+            self.told = chosen
+
+    model, usual = Listening(), Kernels.usual(cpu)
+    usual.tell(model)
+    assert model.told is None
+    Kernels.usual(cpu, Wish(model={"norm": "fused"})).tell(model)
+    assert model.told == {"attention": "torch", "norm": "fused"}
+    dataclasses.replace(usual, measured=True).tell(model)
+    assert model.told == {"attention": "torch", "norm": "plain"}
+    without = {name: value for name, value in usual.as_json().items() if name != "measured"}
+    assert Kernels.of_json(without).measured, "runs from before are computed as they were"
 
 
 def test_kernels_are_named_by_what_there_is():
