@@ -301,6 +301,7 @@ def _earlier(directory: RunDirectory, resolved: Resolved) -> Earlier:
         compiled=directory.fact(bool, "compiled"),
         compiling_seconds=directory.fact(float, "compiling_seconds") if "compiling_seconds" in directory.facts() else 0.0,
         kernels=directory.facts().get("kernels", {}),
+        threads=directory.fact(int, "threads"),
     )
 
 

@@ -71,7 +71,7 @@ from pentad.train.trainer import Trainer, named_parameters
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Earlier:
     """What a resumed run has decided already: its preparation, what a step costs, whether the model is compiled, the seconds
-    that this took of its budget, and what engine.json says of its kernels.
+    that this took of its budget, what engine.json says of its kernels, and its threads.
     """
 
     folder: Path
@@ -80,6 +80,7 @@ class Earlier:
     compiled: bool
     compiling_seconds: float
     kernels: Mapping[str, Any]
+    threads: int
 
 
 def assemble(
@@ -276,7 +277,13 @@ def _as_before(earlier: Earlier, learner: Learner, prepared: Prepared, place: Pl
     asked = bool(asked_threads(resolved.recipe.machine.threads))
     same = same_kernels(earlier.kernels, place.machine, wish_of(learner.model, resolved), threads_asked=asked)
     if same is not None:
-        chosen = Chosen(resolved=resolved, sizing={}, learner=learner, cost=earlier.cost, kernels=same)
+        threads = same.threads or place.machine.threads
+        note = (
+            f"The run goes on with {threads} CPU threads, not {earlier.threads} as before: numbers are rounded in another way."
+        )
+        changed = threads != earlier.threads and place.machine.device.type == "cpu" and not asked
+        notes = [note] if changed else []
+        chosen = Chosen(resolved=resolved, sizing={}, learner=learner, cost=earlier.cost, kernels=same, notes=notes)
         return compiled_again(chosen, prepared, place, before=earlier.compiled, seconds=earlier.compiling_seconds)
     chosen = _measured(resolved, {}, learner, prepared, place, earlier)
     words = ", ".join(filter(None, (chosen.kernels.precision, chosen.kernels.in_words())))

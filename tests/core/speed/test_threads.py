@@ -9,6 +9,7 @@ import torch
 
 from pentad import Choice, Recipe, plan, resume, run
 from pentad.config.kernels import Wish
+from pentad.contracts.observer import RunObserver
 from pentad.speed.threads import fastest_threads
 from pentad.system.machine import Machine, machine_name
 from pentad.train import learner
@@ -133,6 +134,26 @@ def test_a_run_keeps_its_threads_from_start_to_end(tmp_path, text, two_cores):
     assert torch.get_num_threads() == 1
     assert resume(tmp_path / "run", steps=9, machine={"threads": 2}).step == 9
     assert torch.get_num_threads() == 2
+
+
+def test_a_run_that_goes_on_with_another_number_of_threads_says_so(tmp_path, text, two_cores, monkeypatch):
+    class Plans(RunObserver):
+        warnings = ()
+
+        def on_start(self, event):
+            self.warnings = event.warnings
+
+    monkeypatch.setenv("PENTAD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(learner, "fastest_threads", lambda most, *_, **__: (most, 1.0))
+    run(recipe_of(text), out=tmp_path / "run")
+    monkeypatch.setattr("pentad.system.machine.available_cores", lambda: 1)
+    plans = Plans()
+    for steps, said in ((8, True), (10, False)):
+        resume(tmp_path / "run", steps=steps, observers=[plans])
+        assert torch.get_num_threads() == 1
+        assert any("threads" in warning for warning in plans.warnings) is said
+    resume(tmp_path / "run", steps=12, observers=[plans], machine={"threads": 2})
+    assert not any("threads" in warning for warning in plans.warnings), "who asks for it knows"
 
 
 def test_kernels_are_kept_for_so_many_threads(text, two_cores, monkeypatch):
