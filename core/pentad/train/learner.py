@@ -311,7 +311,7 @@ def find_kernels(
             seconds=max(0.0, allowed - (time.perf_counter() - began)),
             seconds_per_step=cost.seconds_per_step / faster,
         )
-        note(key, known, fewer, allowed)
+        known = note(key, known, fewer, allowed)
     return dataclasses.replace(known, threads=threads, speed=known.speed * faster) if threads < machine.threads else known
 
 
