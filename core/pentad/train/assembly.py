@@ -279,7 +279,8 @@ def _as_before(earlier: Earlier, learner: Learner, prepared: Prepared, place: Pl
     if same is not None:
         threads = same.threads or place.machine.threads
         note = (
-            f"The run goes on with {threads} CPU threads, not {earlier.threads} as before: numbers are rounded in another way."
+            f"The run goes on with another number of CPU threads ({threads}, before {earlier.threads}), so numbers "
+            "are rounded in another way."
         )
         changed = threads != earlier.threads and place.machine.device.type == "cpu" and not asked
         notes = [note] if changed else []
