@@ -131,6 +131,9 @@ def test_what_is_not_faster_or_not_right_is_not(recipe, graphs, monkeypatch, tmp
     assert said["compiled"] is False
     assert said["compiling_seconds"] == 5.0 if isinstance(found, Compiling) else 0 < said["compiling_seconds"] < 60
     assert any("compile" in warning for warning in watching.plans[0].warnings) == warned
+    (kept,) = (tmp_path / "cache" / "speed").glob("*.json")
+    ((faster, seconds),) = json.loads(kept.read_text())["compiled"]
+    assert (faster, seconds) == (1.01 if isinstance(found, Compiling) else 1.0, said["compiling_seconds"]), "it counts later"
     asked = recipe.replace(machine={**recipe.to_dict()["machine"], "compile": "on"})
     if isinstance(found, Exception):
         with raises_code("compiling-failed"):
