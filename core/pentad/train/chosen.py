@@ -164,7 +164,7 @@ def refuse_without_compiler(wish: str, machine: Machine) -> None:
 def _compiled(
     chosen: Chosen, prepared: Prepared, place: Place, *, most_operations: int | None, resumed: bool = False
 ) -> tuple[Chosen, Compiling | None]:
-    """Return the same with the compiled model, and what compiling did: None where it was not begun.
+    """Return the same with the compiled model, and what compiling did: None where the model or its examples are not suited.
 
     Where it fails, or another gradient comes of it, the same is returned without, and that steps are no faster by it.
 
@@ -191,24 +191,35 @@ def _compiled(
         with kept_in_cache(_place_in_cache(chosen, prepared, machine)):
             found = race_compiled(trainer, batch, chosen.kernels, forward, chosen.cost.seconds_per_step, quick=resumed)
     except Exception as error:  # a compiler without headers, say: the run goes without
-        if chosen.wish == "on":
-            raise EngineError(
-                f"torch's compiler must be able to compile the model; found that it failed: {one_line(error)}",
-                "Use --compile off, or mend the compiler: it needs a C++ compiler with OpenMP, and Python's headers.",
-                code="compiling-failed",
-            ) from error
-        if isinstance(getattr(error, "inner_exception", None), TooManyOperationsError):
-            return chosen, None
-        note = f"The model is not compiled, as the compiler failed ({type(error).__name__}); --compile on shows how."
-        return dataclasses.replace(chosen, notes=[*chosen.notes, note]), _in_vain(began)
-    if found is None:
-        which = (
-            "compiled, though its gradient is another one then"
-            if anyway
-            else "not compiled, as its gradient is another one then"
-        )
-        chosen = dataclasses.replace(chosen, notes=[*chosen.notes, f"The model is {which}."])
-    return dataclasses.replace(chosen, forward=forward if found or anyway else None), found or _in_vain(began)
+        return _failed(chosen, error), None if _is_too_large(error) else _in_vain(began)
+    if found is not None:
+        return dataclasses.replace(chosen, forward=forward), found
+    what = "compiled, though" if anyway else "not compiled, as"
+    note = f"The model is {what} its gradient is another one then."
+    return dataclasses.replace(chosen, forward=forward if anyway else None, notes=[*chosen.notes, note]), _in_vain(began)
+
+
+def _failed(chosen: Chosen, error: Exception) -> Chosen:
+    """Return the same without the compiled model, and say why.
+
+    Raises:
+        EngineError: the user wants it compiled.
+    """
+    if chosen.wish == "on":
+        raise EngineError(
+            f"torch's compiler must be able to compile the model; found that it failed: {one_line(error)}",
+            "Use --compile off, or mend the compiler: it needs a C++ compiler with OpenMP, and Python's headers.",
+            code="compiling-failed",
+        ) from error
+    if _is_too_large(error):
+        return chosen
+    note = f"The model is not compiled, as the compiler failed ({type(error).__name__}); --compile on shows how."
+    return dataclasses.replace(chosen, notes=[*chosen.notes, note])
+
+
+def _is_too_large(error: Exception) -> bool:
+    """Say whether compiling was given up, as the model has more operations than pay."""
+    return isinstance(getattr(error, "inner_exception", None), TooManyOperationsError)
 
 
 _NOTHING = Compiling(faster=1.0, seconds=0.0)
